@@ -1,0 +1,3 @@
+module github.com/tlspeek/tlspeek
+
+go 1.26
