@@ -1,0 +1,297 @@
+package parser
+
+import (
+	"bytes"
+	"slices"
+)
+
+// A Transport is what carried the hello. JA4 begins with it.
+type Transport uint8
+
+// The carriers of a ClientHello.
+const (
+	TLS Transport = iota
+	QUIC
+	DTLS
+)
+
+// String returns "tls", "quic" or "dtls".
+func (t Transport) String() string {
+	switch t {
+	case TLS:
+		return "tls"
+	case QUIC:
+		return "quic"
+	case DTLS:
+		return "dtls"
+	}
+	return "unknown"
+}
+
+// handshakeClientHello is HandshakeType client_hello (RFC 8446, section 4).
+const handshakeClientHello = 1
+
+// headerLen is the length of the handshake header: msg_type and length.
+const headerLen = 4
+
+// maxBody is the longest body of a ClientHello, as in crypto/tls.
+const maxBody = 65536
+
+// A ClientHello is the first message of a TLS client (RFC 8446, section 4.1.2),
+// or its like in DTLS, QUIC and SSLv2 format. Nothing is dropped or reordered:
+// GREASE, unknown and duplicate values are all there.
+//
+// All byte slices alias the message it was read from; see [ClientHello.Clone].
+type ClientHello struct {
+	// Transport is not in the message: whoever carried it sets it, before
+	// Unmarshal, which reads a cookie only for DTLS and leaves it as it is.
+	Transport Transport
+
+	Raw                      []byte // the whole message, its 4-byte header included
+	LegacyVersion            Version
+	Random                   []byte // 32 bytes
+	LegacySessionID          []byte
+	Cookie                   []byte // DTLS only (RFC 6347, section 4.2.1)
+	CipherSuites             []CipherSuite
+	LegacyCompressionMethods []byte
+	HasExtensions            bool        // whether there is an extension block, even an empty one
+	Extensions               []Extension // in wire order
+	Trailing                 []byte      // what follows the extension block, which should be nothing
+
+	// SSLv2 says that the hello is in SSLv2 format (RFC 5246, appendix E.2).
+	// Then Random is its challenge, of 16 to 32 bytes, LegacySessionID its
+	// session_id, CipherSpecs its cipher_specs, and the rest is empty.
+	SSLv2       bool
+	CipherSpecs []CipherSpec
+
+	// The rest is read from the bodies of extensions: of the first of a kind
+	// where one comes twice, and empty where it is malformed. Use
+	// [ClientHello.HasExtension] to tell absent from empty.
+
+	ServerName                       []byte // the first host_name
+	SupportedGroups                  []NamedGroup
+	ECPointFormats                   []byte
+	SignatureAlgorithms              []SignatureScheme
+	SignatureAlgorithmsCert          []SignatureScheme
+	DelegatedCredentials             []SignatureScheme // of delegated_credential
+	ALPNProtocols                    [][]byte
+	ApplicationSettings              [][]byte // ALPS, at either code point
+	SupportedVersions                []Version
+	PSKKeyExchangeModes              []byte
+	KeyShares                        []KeyShare
+	CertificateCompressionAlgorithms []CertificateCompressionAlgorithm
+	RecordSizeLimit                  uint16
+	SessionTicket                    []byte
+	PSKIdentities                    []PSKIdentity
+	PSKBinders                       [][]byte
+	ECH                              EncryptedClientHello
+	TransportParameters              []TransportParameter // QUIC, in wire order
+}
+
+// An Extension is one extension as it was sent.
+type Extension struct {
+	Type   ExtensionType
+	Offset int    // in Raw, of its type; Data begins 4 bytes later
+	Data   []byte // extension_data
+	Err    *Error // what is wrong with Data, if something is
+}
+
+// A KeyShare is a KeyShareEntry (RFC 8446, section 4.2.8).
+type KeyShare struct {
+	Group       NamedGroup
+	KeyExchange []byte
+}
+
+// A PSKIdentity is a PskIdentity (RFC 8446, section 4.2.11).
+type PSKIdentity struct {
+	Identity            []byte
+	ObfuscatedTicketAge uint32 // milliseconds, plus ticket_age_add
+}
+
+// An EncryptedClientHello is the body of encrypted_client_hello (RFC 9849,
+// section 5). The fields after Type are those of an outer hello.
+type EncryptedClientHello struct {
+	Type     uint8 // 0 outer, 1 inner
+	KDF      uint16
+	AEAD     uint16
+	ConfigID uint8
+	Enc      []byte
+	Payload  []byte
+}
+
+// A TransportParameter is a QUIC transport parameter (RFC 9000, section 18).
+type TransportParameter struct {
+	ID    uint64
+	Value []byte
+}
+
+// Parse reads a ClientHello carried by TLS or QUIC from its handshake message.
+func Parse(msg []byte) (*ClientHello, error) {
+	h := new(ClientHello)
+	if err := h.Unmarshal(msg); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Unmarshal reads msg, a whole handshake message with its header, into h,
+// whose memory it uses again. What h holds afterwards aliases msg. The error,
+// if any, is an [*Error], and h then holds what came before it.
+//
+// A DTLS message is expected with the 4-byte header, as DTLS 1.3 hashes it
+// (RFC 9147, section 5.2), which is what [DTLSAssembler] returns.
+func (h *ClientHello) Unmarshal(msg []byte) error {
+	h.reset(msg)
+	var err *Error
+	if len(msg) > 0 && msg[0]&0x80 != 0 {
+		err = h.unmarshalSSLv2(msg)
+	} else {
+		err = h.unmarshal(msg)
+	}
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+// reset empties h, but keeps its memory and its transport.
+func (h *ClientHello) reset(msg []byte) {
+	*h = ClientHello{
+		Transport:                        h.Transport,
+		Raw:                              msg,
+		CipherSuites:                     h.CipherSuites[:0],
+		Extensions:                       h.Extensions[:0],
+		CipherSpecs:                      h.CipherSpecs[:0],
+		SupportedGroups:                  h.SupportedGroups[:0],
+		SignatureAlgorithms:              h.SignatureAlgorithms[:0],
+		SignatureAlgorithmsCert:          h.SignatureAlgorithmsCert[:0],
+		DelegatedCredentials:             h.DelegatedCredentials[:0],
+		ALPNProtocols:                    h.ALPNProtocols[:0],
+		ApplicationSettings:              h.ApplicationSettings[:0],
+		SupportedVersions:                h.SupportedVersions[:0],
+		KeyShares:                        h.KeyShares[:0],
+		CertificateCompressionAlgorithms: h.CertificateCompressionAlgorithms[:0],
+		PSKIdentities:                    h.PSKIdentities[:0],
+		PSKBinders:                       h.PSKBinders[:0],
+		TransportParameters:              h.TransportParameters[:0],
+	}
+}
+
+func (h *ClientHello) unmarshal(msg []byte) *Error {
+	r := reader{msg, len(msg)}
+	var typ uint8
+	switch {
+	case !r.ReadUint8(&typ):
+		return r.truncated("msg_type")
+	case typ != handshakeClientHello:
+		return &Error{Offset: 0, Field: "msg_type", Err: ErrNotHello}
+	}
+	var length uint32
+	if !r.ReadUint24(&length) {
+		return r.truncated("length")
+	}
+	if len(r.String) > int(length) {
+		return &Error{Offset: headerLen + int(length), Field: "length", Err: ErrTrailing}
+	}
+	// A message that was cut is read as far as it goes: the field that the
+	// cut went through says more than the length.
+	if err := h.unmarshalBody(&r); err != nil {
+		return err
+	}
+	if len(msg) < headerLen+int(length) {
+		return &Error{Offset: len(msg), Field: "length", Err: ErrTruncated}
+	}
+	return nil
+}
+
+func (h *ClientHello) unmarshalBody(r *reader) *Error {
+	var session, cookie, suites, methods, extensions reader
+	switch {
+	case !r.ReadUint16((*uint16)(&h.LegacyVersion)):
+		return r.truncated("legacy_version")
+	case !r.ReadBytes(&h.Random, 32):
+		return r.truncated("random")
+	case !r.vector8(&session):
+		return r.truncated("legacy_session_id")
+	case h.Transport == DTLS && !r.vector8(&cookie):
+		return r.truncated("cookie")
+	case !r.vector16(&suites):
+		return r.truncated("cipher_suites")
+	}
+	h.LegacySessionID, h.Cookie = session.String, cookie.String
+	var ok bool
+	if h.CipherSuites, ok = uint16s(&suites, h.CipherSuites); !ok {
+		return suites.truncated("cipher_suites")
+	}
+	if !r.vector8(&methods) {
+		return r.truncated("legacy_compression_methods")
+	}
+	h.LegacyCompressionMethods = methods.String
+	if r.Empty() {
+		return nil // SSL 3.0 to TLS 1.2 allow it: RFC 5246, section 7.4.1.2
+	}
+	if !r.vector16(&extensions) {
+		return r.truncated("extensions")
+	}
+	h.HasExtensions, h.Trailing = true, r.String
+	if len(h.Trailing) == 0 {
+		h.Trailing = nil
+	}
+	return h.unmarshalExtensions(&extensions)
+}
+
+func (h *ClientHello) unmarshalExtensions(r *reader) *Error {
+	var seen uint64 // bits of extensionBit
+	for !r.Empty() {
+		e := Extension{Offset: r.offset()}
+		var data reader
+		if !r.ReadUint16((*uint16)(&e.Type)) {
+			return r.truncated("extension_type")
+		}
+		if !r.vector16(&data) {
+			return r.truncated("extension_data")
+		}
+		e.Data = data.String
+		if bit := extensionBit(e.Type); seen&bit == 0 {
+			seen |= bit
+			e.Err = h.decode(e.Type, &data)
+		} else {
+			e.Err = new(ClientHello).decode(e.Type, &data) // checked; the first one's values stay
+		}
+		h.Extensions = append(h.Extensions, e)
+	}
+	return nil
+}
+
+// HasExtension reports whether an extension of type t was sent.
+func (h *ClientHello) HasExtension(t ExtensionType) bool {
+	for i := range h.Extensions {
+		if h.Extensions[i].Type == t {
+			return true
+		}
+	}
+	return false
+}
+
+// Extension returns the first extension of type t, or nil if none was sent.
+func (h *ClientHello) Extension(t ExtensionType) *Extension {
+	for i := range h.Extensions {
+		if h.Extensions[i].Type == t {
+			return &h.Extensions[i]
+		}
+	}
+	return nil
+}
+
+// Clone returns a copy of h that aliases neither h nor its message.
+func (h *ClientHello) Clone() *ClientHello {
+	c := &ClientHello{Transport: h.Transport}
+	// An error was an error before: c stops where h did.
+	_ = c.Unmarshal(slices.Clone(h.Raw))
+	return c
+}
+
+// Equal reports whether h and o are the same message from the same carrier.
+func (h *ClientHello) Equal(o *ClientHello) bool {
+	return h.Transport == o.Transport && bytes.Equal(h.Raw, o.Raw)
+}

@@ -1,0 +1,187 @@
+package parser
+
+import "strconv"
+
+//go:generate go run gen.go
+
+// The code points of a ClientHello. String returns the name of the IANA
+// registry, "GREASE" for a GREASE value, and otherwise the value in hex.
+type (
+	Version                         uint16
+	CipherSuite                     uint16
+	ExtensionType                   uint16
+	NamedGroup                      uint16
+	SignatureScheme                 uint16
+	CertificateCompressionAlgorithm uint16
+	CipherSpec                      uint32 // SSLv2's, of three bytes
+)
+
+// Versions of the protocol, as they stand on the wire.
+const (
+	VersionSSL20  Version = 0x0002
+	VersionSSL30  Version = 0x0300
+	VersionTLS10  Version = 0x0301
+	VersionTLS11  Version = 0x0302
+	VersionTLS12  Version = 0x0303
+	VersionTLS13  Version = 0x0304
+	VersionDTLS10 Version = 0xfeff
+	VersionDTLS12 Version = 0xfefd
+	VersionDTLS13 Version = 0xfefc
+)
+
+// Extensions that the parser knows by name. The registry has more; String
+// names them all.
+const (
+	ExtServerName                   ExtensionType = 0
+	ExtMaxFragmentLength            ExtensionType = 1
+	ExtStatusRequest                ExtensionType = 5
+	ExtSupportedGroups              ExtensionType = 10
+	ExtECPointFormats               ExtensionType = 11
+	ExtSRP                          ExtensionType = 12
+	ExtSignatureAlgorithms          ExtensionType = 13
+	ExtUseSRTP                      ExtensionType = 14
+	ExtHeartbeat                    ExtensionType = 15
+	ExtALPN                         ExtensionType = 16
+	ExtStatusRequestV2              ExtensionType = 17
+	ExtSignedCertificateTimestamp   ExtensionType = 18
+	ExtClientCertificateType        ExtensionType = 19
+	ExtServerCertificateType        ExtensionType = 20
+	ExtPadding                      ExtensionType = 21
+	ExtEncryptThenMAC               ExtensionType = 22
+	ExtExtendedMasterSecret         ExtensionType = 23
+	ExtTokenBinding                 ExtensionType = 24
+	ExtCachedInfo                   ExtensionType = 25
+	ExtCompressCertificate          ExtensionType = 27
+	ExtRecordSizeLimit              ExtensionType = 28
+	ExtDelegatedCredential          ExtensionType = 34
+	ExtSessionTicket                ExtensionType = 35
+	ExtPreSharedKey                 ExtensionType = 41
+	ExtEarlyData                    ExtensionType = 42
+	ExtSupportedVersions            ExtensionType = 43
+	ExtCookie                       ExtensionType = 44
+	ExtPSKKeyExchangeModes          ExtensionType = 45
+	ExtCertificateAuthorities       ExtensionType = 47
+	ExtOIDFilters                   ExtensionType = 48
+	ExtPostHandshakeAuth            ExtensionType = 49
+	ExtSignatureAlgorithmsCert      ExtensionType = 50
+	ExtKeyShare                     ExtensionType = 51
+	ExtTransparencyInfo             ExtensionType = 52
+	ExtConnectionIDDeprecated       ExtensionType = 53
+	ExtConnectionID                 ExtensionType = 54
+	ExtExternalIDHash               ExtensionType = 55
+	ExtExternalSessionID            ExtensionType = 56
+	ExtQUICTransportParameters      ExtensionType = 57
+	ExtTicketRequest                ExtensionType = 58
+	ExtDNSSECChain                  ExtensionType = 59
+	ExtTLSFlags                     ExtensionType = 62
+	ExtNextProtocolNegotiation      ExtensionType = 0x3374
+	ExtApplicationSettingsOld       ExtensionType = 0x4469
+	ExtApplicationSettings          ExtensionType = 0x44cd
+	ExtChannelIDOld                 ExtensionType = 0x754f
+	ExtChannelID                    ExtensionType = 0x7550
+	ExtTrustAnchors                 ExtensionType = 0xca34
+	ExtECHOuterExtensions           ExtensionType = 0xfd00
+	ExtEncryptedClientHello         ExtensionType = 0xfe0d
+	ExtRenegotiationInfo            ExtensionType = 0xff01
+	ExtQUICTransportParametersDraft ExtensionType = 0xffa5
+	ExtEncryptedServerName          ExtensionType = 0xffce
+)
+
+// IsGREASE reports whether v is one of the 16 values 0x0a0a, 0x1a1a, ... 0xfafa
+// that RFC 8701 reserves for cipher suites, extensions, groups, signature
+// algorithms and versions. All lists use it, whatever they list.
+func IsGREASE[T ~uint16](v T) bool {
+	return v&0x0f0f == 0x0a0a && v>>8 == v&0xff
+}
+
+// IsGREASEALPN reports whether an ALPN protocol name is one of the 16 of two
+// equal bytes that RFC 8701 reserves.
+func IsGREASEALPN(name []byte) bool {
+	return len(name) == 2 && name[0] == name[1] && name[0]&0x0f == 0x0a
+}
+
+// IsGREASEMode reports whether v is a value that RFC 8701 reserves for
+// PskKeyExchangeModes: 0x0b, 0x2a, 0x49, 0x68, 0x87, 0xa6, 0xc5, 0xe4.
+func IsGREASEMode(v uint8) bool { return v >= 0x0b && (v-0x0b)%0x1f == 0 && v <= 0xe4 }
+
+// IsGREASETransportParameter reports whether RFC 9000, section 18.1, reserves
+// the id of a QUIC transport parameter to exercise extensibility: 31*N + 27.
+func IsGREASETransportParameter(id uint64) bool { return id%31 == 27 }
+
+// String returns the version as "TLS 1.3", "DTLS 1.2", "SSL 3.0" and so on.
+func (v Version) String() string {
+	switch v {
+	case VersionSSL20:
+		return "SSL 2.0"
+	case VersionSSL30:
+		return "SSL 3.0"
+	case VersionTLS10:
+		return "TLS 1.0"
+	case VersionTLS11:
+		return "TLS 1.1"
+	case VersionTLS12:
+		return "TLS 1.2"
+	case VersionTLS13:
+		return "TLS 1.3"
+	case VersionDTLS10:
+		return "DTLS 1.0"
+	case VersionDTLS12:
+		return "DTLS 1.2"
+	case VersionDTLS13:
+		return "DTLS 1.3"
+	}
+	return nameOrHex("", v)
+}
+
+// String returns the name, as CipherSuite's does.
+func (v CipherSuite) String() string { return nameOrHex(cipherSuiteName(v), v) }
+
+// String returns the name, as CipherSuite's does.
+func (v ExtensionType) String() string { return nameOrHex(extensionTypeName(v), v) }
+
+// String returns the name, as CipherSuite's does.
+func (v NamedGroup) String() string { return nameOrHex(namedGroupName(v), v) }
+
+// String returns the name, as CipherSuite's does.
+func (v SignatureScheme) String() string { return nameOrHex(signatureSchemeName(v), v) }
+
+// String returns the name (RFC 8879, section 7.3).
+func (v CertificateCompressionAlgorithm) String() string {
+	switch v {
+	case 1:
+		return "zlib"
+	case 2:
+		return "brotli"
+	case 3:
+		return "zstd"
+	}
+	return nameOrHex("", v)
+}
+
+// String returns the value in hex, or the name of the cipher suite that an
+// SSLv2-format hello of a later version carries in it (RFC 5246, appendix E.2).
+func (v CipherSpec) String() string {
+	if v <= 0xffff {
+		return CipherSuite(v).String()
+	}
+	return "0x" + hexText(uint32(v), 6)
+}
+
+func nameOrHex[T ~uint16](name string, v T) string {
+	switch {
+	case name != "":
+		return name
+	case IsGREASE(v):
+		return "GREASE"
+	}
+	return "0x" + hexText(uint32(v), 4)
+}
+
+// hexText returns v in lower-case hex, of width digits at the least.
+func hexText(v uint32, width int) string {
+	s := strconv.FormatUint(uint64(v), 16)
+	for len(s) < width {
+		s = "0" + s
+	}
+	return s
+}
