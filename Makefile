@@ -1,0 +1,43 @@
+# Needs Go, git and make. "make run" starts the endpoint, "make test" tests all.
+
+FUZZTIME ?= 60s
+BENCH    ?= .
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build run test check fuzz bench generate clean
+
+build:
+	go build -o bin/tlspeek ./cmd/tlspeek
+
+run: build
+	bin/tlspeek serve
+
+test:
+	go test ./...
+
+check:
+	@fmt=$$(gofmt -l .); if [ -n "$$fmt" ]; then echo "gofmt these: $$fmt"; exit 1; fi
+	go vet ./...
+	$(STATICCHECK) ./...
+	go mod tidy -diff
+	$(MAKE) generate
+	git diff --exit-code -- '*_gen.go'
+	$(MAKE) test
+	go test -race ./...
+
+# Every fuzz target in turn, FUZZTIME each.
+fuzz:
+	@for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; \
+	done
+
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+generate:
+	go generate ./...
+
+clean:
+	rm -rf bin

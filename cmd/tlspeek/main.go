@@ -1,0 +1,63 @@
+// Tlspeek reads the first message of TLS clients, from the wire and from
+// captures, and says who they are.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run does what args say and returns the exit status: 0, or 1 when anything
+// went wrong.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once, should the orderly end not come.
+	context.AfterFunc(ctx, stop)
+
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, errReported) {
+		fmt.Fprintln(stderr, "tlspeek:", err)
+	}
+	return 1
+}
+
+// errReported ends the program with status 1 where what went wrong has been
+// said already.
+var errReported = errors.New("reported")
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tlspeek",
+		Short: "See what TLS clients say first, and who they are",
+		Long: `Tlspeek reads the ClientHello, the first message of a TLS client, byte for
+byte: from captures, from its own live endpoint, or from a file. It computes
+fingerprints (JA3, JA4 and others) and says which client it is.
+
+Results go to standard output, everything else to standard error. The exit
+status is 1 if anything went wrong, and 0 otherwise.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(versionCommand())
+	return root
+}

@@ -1,0 +1,75 @@
+// Package arch holds the rule of who may import whom.
+package arch
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/tlspeek/tlspeek"
+
+// allowed lists, for each package, what it may import beyond the standard
+// library: packages of this module by their folder, others by a prefix of their path.
+var allowed = map[string][]string{
+	"parser":      {"golang.org/x/crypto/cryptobyte"},
+	"quichello":   {"golang.org/x/crypto/cryptobyte"},
+	"fingerprint": {"parser", "golang.org/x/net/http2/hpack"},
+	"known":       {"parser", "fingerprint"},
+	"event":       {"parser", "fingerprint", "known"},
+	"capture":     {"parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
+	require.NoError(t, err)
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	seen := make(map[string]bool)
+	for dec.More() {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		require.NoError(t, dec.Decode(&p))
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		seen[name] = true
+		for _, imp := range p.Imports {
+			assert.True(t, mayImport(name, imp), "%s imports %s", name, imp)
+		}
+	}
+	assert.True(t, seen["parser"] && seen["cmd/tlspeek"], "go list named %v", seen)
+}
+
+func mayImport(name, imp string) bool {
+	first, _, _ := strings.Cut(imp, "/")
+	if !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	own, isOwn := strings.CutPrefix(imp, module+"/")
+	switch {
+	case strings.HasPrefix(imp, "github.com/google/gopacket") && name != "capture":
+		return false
+	case name == "server":
+		return own != "capture"
+	case strings.HasPrefix(name, "cmd/"):
+		return true
+	}
+	return slices.ContainsFunc(allowed[name], func(a string) bool {
+		return isOwn && own == a || !isOwn && (imp == a || strings.HasPrefix(imp, a+"/"))
+	})
+}
+
+func TestMayImport(t *testing.T) {
+	assert.True(t, mayImport("parser", "fmt"))
+	assert.True(t, mayImport("parser", "golang.org/x/crypto/cryptobyte"))
+	assert.False(t, mayImport("parser", "golang.org/x/crypto/chacha20"))
+	assert.False(t, mayImport("parser", module+"/fingerprint"))
+	assert.False(t, mayImport("server", "github.com/google/gopacket/layers"))
+	assert.False(t, mayImport("server", module+"/capture"))
+	assert.False(t, mayImport("newcomer", module+"/parser"))
+}
