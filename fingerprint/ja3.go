@@ -1,0 +1,100 @@
+package fingerprint
+
+import "github.com/tlspeek/tlspeek/parser"
+
+// JA3 returns the JA3 fingerprint of h: the MD5, in hex, of [JA3Full].
+func JA3(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA3(buf[:0], h))
+}
+
+// AppendJA3 appends what [JA3] returns.
+func AppendJA3(dst []byte, h *parser.ClientHello) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	return foldMD5(appendJA3(dst, h, false), len(dst))
+}
+
+// JA3Full returns the text of which JA3 is the digest: legacy_version, cipher
+// suites, extensions, groups and point formats, in decimal and in wire order
+// without GREASE, as "771,4865-4866,0-23-10,29-23,0". The version is the
+// hello's, never the record's or the highest offered, also in QUIC and DTLS. A
+// list that is absent is empty.
+//
+// It follows github.com/salesforce/ja3.
+func JA3Full(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA3Full(buf[:0], h))
+}
+
+// AppendJA3Full appends what [JA3Full] returns.
+func AppendJA3Full(dst []byte, h *parser.ClientHello) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	return appendJA3(dst, h, false)
+}
+
+// JA3N returns the MD5, in hex, of [JA3NFull]: the JA3 that a client which
+// permutes its extensions keeps.
+func JA3N(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA3N(buf[:0], h))
+}
+
+// AppendJA3N appends what [JA3N] returns.
+func AppendJA3N(dst []byte, h *parser.ClientHello) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	return foldMD5(appendJA3(dst, h, true), len(dst))
+}
+
+// JA3NFull returns the text of [JA3Full] with its extensions sorted by number.
+func JA3NFull(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA3NFull(buf[:0], h))
+}
+
+// AppendJA3NFull appends what [JA3NFull] returns.
+func AppendJA3NFull(dst []byte, h *parser.ClientHello) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	return appendJA3(dst, h, true)
+}
+
+func appendJA3(dst []byte, h *parser.ClientHello, sorted bool) []byte {
+	var scratch [64]uint16
+	extensions := appendExtensionTypes(scratch[:0], h)
+	if sorted {
+		sortValues(extensions)
+	}
+	dst = appendDecimal(dst, uint16(h.LegacyVersion))
+	dst = appendDecimalList(append(dst, ','), h.CipherSuites)
+	dst = appendDecimalList(append(dst, ','), extensions)
+	dst = appendDecimalList(append(dst, ','), h.SupportedGroups)
+	dst = append(dst, ',')
+	for i, f := range h.ECPointFormats {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = appendDecimal(dst, uint16(f))
+	}
+	return dst
+}
+
+// appendDecimalList appends list less GREASE with hyphens between.
+func appendDecimalList[T ~uint16](dst []byte, list []T) []byte {
+	start := len(dst)
+	for _, v := range list {
+		if !parser.IsGREASE(v) {
+			dst = append(appendDecimal(dst, uint16(v)), '-')
+		}
+	}
+	if len(dst) > start {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}

@@ -1,0 +1,188 @@
+package fingerprint
+
+import "github.com/tlspeek/tlspeek/parser"
+
+// JA4 returns the JA4 fingerprint of h, such as
+// "t13d1516h2_8daaf6152771_e5627efa2ab1".
+//
+// It follows technical_details/JA4.md of github.com/FoxIO-LLC/ja4 to the
+// letter, with GREASE ignored in every list. Where that text leaves a question:
+//
+//   - the version of a DTLS hello is the numerically highest offered, although
+//     DTLS counts down, so that DTLS 1.3 with 1.2 gives d2;
+//   - a supported_versions extension without a version gives 00;
+//   - a GREASE protocol in ALPN is passed over, as in every other list;
+//   - of an extension that comes twice, both are listed and the first is read;
+//   - the list of a malformed extension is empty.
+func JA4(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA4(buf[:0], h))
+}
+
+// AppendJA4 appends what [JA4] returns.
+func AppendJA4(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, true, true) }
+
+// JA4R returns JA4_r: JA4 with its two lists in place of their digests.
+func JA4R(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA4R(buf[:0], h))
+}
+
+// AppendJA4R appends what [JA4R] returns.
+func AppendJA4R(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, true, false) }
+
+// JA4O returns JA4_o: JA4 of the lists in wire order, server_name and ALPN kept.
+func JA4O(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA4O(buf[:0], h))
+}
+
+// AppendJA4O appends what [JA4O] returns.
+func AppendJA4O(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, false, true) }
+
+// JA4RO returns JA4_ro: JA4_o with its two lists in place of their digests.
+func JA4RO(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendJA4RO(buf[:0], h))
+}
+
+// AppendJA4RO appends what [JA4RO] returns.
+func AppendJA4RO(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, false, false) }
+
+func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	var scratchSuites, scratchExtensions [64]uint16
+	suites := appendPlain(scratchSuites[:0], h.CipherSuites)
+	extensions := appendExtensionTypes(scratchExtensions[:0], h)
+	dst = appendJA4a(dst, h, len(suites), len(extensions))
+	if sorted {
+		sortValues(suites)
+		sortValues(extensions)
+		extensions = dropNames(extensions)
+	}
+
+	dst = append(dst, '_')
+	start := len(dst)
+	dst = appendHexList(dst, suites)
+	if hashed {
+		dst = foldJA4(dst, start)
+	}
+
+	dst = append(dst, '_')
+	start = len(dst)
+	dst = appendHexList(dst, extensions)
+	separator := byte('_')
+	for _, s := range h.SignatureAlgorithms {
+		if !parser.IsGREASE(s) {
+			dst = appendHex(append(dst, separator), uint16(s))
+			separator = ','
+		}
+	}
+	if hashed {
+		dst = foldJA4(dst, start)
+	}
+	return dst
+}
+
+// dropNames removes server_name and ALPN from a list in place: what they are
+// depends on the server, and JA4_a tells of both.
+func dropNames(extensions []uint16) []uint16 {
+	kept := extensions[:0]
+	for _, t := range extensions {
+		if t != uint16(parser.ExtServerName) && t != uint16(parser.ExtALPN) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// foldJA4 replaces what follows start by the first 12 hex digits of its
+// SHA-256, or by zeros if nothing follows.
+func foldJA4(dst []byte, start int) []byte {
+	if len(dst) == start {
+		return append(dst, "000000000000"...)
+	}
+	return foldSHA256(dst, start, 12)
+}
+
+func appendJA4a(dst []byte, h *parser.ClientHello, suites, extensions int) []byte {
+	carrier := byte('t')
+	switch h.Transport {
+	case parser.QUIC:
+		carrier = 'q'
+	case parser.DTLS:
+		carrier = 'd'
+	}
+	dst = append(append(dst, carrier), ja4Version(h)...)
+	sni := byte('i')
+	if h.HasExtension(parser.ExtServerName) {
+		sni = 'd'
+	}
+	suites, extensions = min(suites, 99), min(extensions, 99)
+	first, last := ja4ALPN(h.ALPNProtocols)
+	return append(dst, sni,
+		byte('0'+suites/10), byte('0'+suites%10),
+		byte('0'+extensions/10), byte('0'+extensions%10),
+		first, last)
+}
+
+// ja4Version returns the highest version offered, as JA4 writes it.
+func ja4Version(h *parser.ClientHello) string {
+	v := h.LegacyVersion
+	if h.HasExtension(parser.ExtSupportedVersions) {
+		v = 0
+		for _, offered := range h.SupportedVersions {
+			if offered > v && !parser.IsGREASE(offered) {
+				v = offered
+			}
+		}
+	}
+	switch v {
+	case parser.VersionTLS13:
+		return "13"
+	case parser.VersionTLS12:
+		return "12"
+	case parser.VersionTLS11:
+		return "11"
+	case parser.VersionTLS10:
+		return "10"
+	case parser.VersionSSL30:
+		return "s3"
+	case parser.VersionSSL20:
+		return "s2"
+	case parser.VersionDTLS10:
+		return "d1"
+	case parser.VersionDTLS12:
+		return "d2"
+	case parser.VersionDTLS13:
+		return "d3"
+	}
+	return "00"
+}
+
+// ja4ALPN returns the first and the last byte of the first protocol that is
+// not GREASE. If one of the two is not alphanumeric in ASCII, it returns the
+// first and the last digit of the protocol in hex.
+func ja4ALPN(protocols [][]byte) (first, last byte) {
+	for _, p := range protocols {
+		if parser.IsGREASEALPN(p) {
+			continue
+		}
+		if len(p) == 0 {
+			break
+		}
+		first, last = p[0], p[len(p)-1]
+		if !isAlphanumeric(first) || !isAlphanumeric(last) {
+			const digits = "0123456789abcdef"
+			return digits[first>>4], digits[last&15]
+		}
+		return first, last
+	}
+	return '0', '0'
+}
+
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}

@@ -1,0 +1,112 @@
+// Package fingerprint turns a ClientHello into the texts and digests by which
+// TLS clients are known: JA3, JA4, NPF, the tlsfingerprint.io id and others,
+// each as its specification has it.
+//
+// Each has two forms. AppendX appends the text to a buffer of the caller, of
+// which it uses the spare capacity as scratch memory: if it is large enough,
+// and no list of the hello is longer than any client's, nothing is allocated.
+// X returns a string. A hello in SSLv2 format has none of these by definition,
+// and gives nothing.
+package fingerprint
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// textLen is the size of the buffer on the stack in which the forms that
+// return a string begin. Nearly all clients' texts are shorter.
+const textLen = 1024
+
+// appendPlain appends list less GREASE to dst.
+func appendPlain[T ~uint16](dst []uint16, list []T) []uint16 {
+	for _, v := range list {
+		if !parser.IsGREASE(v) {
+			dst = append(dst, uint16(v))
+		}
+	}
+	return dst
+}
+
+// appendExtensionTypes appends the types of the extensions of h, less GREASE.
+func appendExtensionTypes(dst []uint16, h *parser.ClientHello) []uint16 {
+	for i := range h.Extensions {
+		if t := h.Extensions[i].Type; !parser.IsGREASE(t) {
+			dst = append(dst, uint16(t))
+		}
+	}
+	return dst
+}
+
+// sortValues sorts short lists, which all but hostile ones are, faster than
+// slices.Sort, and leaves the others to it.
+func sortValues(list []uint16) {
+	if len(list) > 64 {
+		slices.Sort(list)
+		return
+	}
+	for i := 1; i < len(list); i++ {
+		v, j := list[i], i
+		for ; j > 0 && list[j-1] > v; j-- {
+			list[j] = list[j-1]
+		}
+		list[j] = v
+	}
+}
+
+// hex4 returns the four lower-case hex digits of v, the first one lowest.
+func hex4(v uint16) uint32 {
+	x := uint32(v)
+	x = x>>12 | x&0x0f00 | x<<12&0x0f0000 | x<<24&0x0f000000
+	letters := (x + 0x06060606) >> 4 & 0x01010101 // 1 for each digit over 9
+	return x + 0x30303030 + letters*('a'-'0'-10)
+}
+
+// appendHex appends v as four hex digits.
+func appendHex(dst []byte, v uint16) []byte {
+	return binary.LittleEndian.AppendUint32(dst, hex4(v))
+}
+
+// appendHexList appends list as hex digits with commas between.
+func appendHexList(dst []byte, list []uint16) []byte {
+	if len(list) == 0 {
+		return dst
+	}
+	for _, v := range list {
+		dst = append(appendHex(dst, v), ',')
+	}
+	return dst[:len(dst)-1]
+}
+
+// appendDecimal appends v in decimal.
+func appendDecimal(dst []byte, v uint16) []byte {
+	switch {
+	case v < 10:
+		return append(dst, byte('0'+v))
+	case v < 100:
+		return append(dst, byte('0'+v/10), byte('0'+v%10))
+	case v < 1000:
+		return append(dst, byte('0'+v/100), byte('0'+v/10%10), byte('0'+v%10))
+	case v < 10000:
+		return append(dst, byte('0'+v/1000), byte('0'+v/100%10), byte('0'+v/10%10), byte('0'+v%10))
+	}
+	return append(dst, byte('0'+v/10000), byte('0'+v/1000%10), byte('0'+v/100%10), byte('0'+v/10%10), byte('0'+v%10))
+}
+
+// foldMD5 replaces what follows start in text by its MD5 in hex.
+func foldMD5(text []byte, start int) []byte {
+	sum := md5.Sum(text[start:])
+	return hex.AppendEncode(text[:start], sum[:])
+}
+
+// foldSHA256 replaces what follows start in text by the first n hex digits of
+// its SHA-256.
+func foldSHA256(text []byte, start, n int) []byte {
+	sum := sha256.Sum256(text[start:])
+	return hex.AppendEncode(text[:start], sum[:n/2])
+}
