@@ -108,6 +108,15 @@ func IsGREASEMode(v uint8) bool { return v >= 0x0b && (v-0x0b)%0x1f == 0 && v <=
 // the id of a QUIC transport parameter to exercise extensibility: 31*N + 27.
 func IsGREASETransportParameter(id uint64) bool { return id%31 == 27 }
 
+// Name returns the parameter's name, "GREASE" for a reserved one, and otherwise
+// "".
+func (p TransportParameter) Name() string {
+	if IsGREASETransportParameter(p.ID) {
+		return "GREASE"
+	}
+	return transportParameterName(p.ID)
+}
+
 // String returns the version as "TLS 1.3", "DTLS 1.2", "SSL 3.0" and so on.
 func (v Version) String() string {
 	switch v {

@@ -54,6 +54,8 @@ func mayImport(name, imp string) bool {
 	switch {
 	case strings.HasPrefix(imp, "github.com/google/gopacket") && name != "capture":
 		return false
+	case name == "internal/hellotest":
+		return own == "parser" || strings.HasPrefix(imp, "github.com/stretchr/testify")
 	case name == "server":
 		return own != "capture"
 	case strings.HasPrefix(name, "cmd/"):

@@ -1,0 +1,85 @@
+// Package event makes the Event: one observed ClientHello, with all that is
+// known of it. It is the same from a capture and from the live endpoint.
+package event
+
+import (
+	"net/netip"
+	"time"
+)
+
+// An Event is one ClientHello as it was observed. Its JSON form leaves out
+// what was not sent, was not asked for, or is not defined for the hello.
+//
+// Text that the client chose (SNI, ALPN, HTTP headers) is in the form of
+// [parser.AppendText]: printable, and lossless through [parser.UnescapeText].
+type Event struct {
+	Time       time.Time  `json:"time,omitzero"`
+	File       string     `json:"file,omitempty"`   // the capture it was found in
+	Packet     int64      `json:"packet,omitempty"` // of that capture, counted from 1, which completed the hello
+	Transport  string     `json:"transport"`        // tls, quic or dtls
+	SrcIP      netip.Addr `json:"src_ip,omitzero"`
+	SrcPort    uint16     `json:"src_port,omitempty"`
+	DstIP      netip.Addr `json:"dst_ip,omitzero"`
+	DstPort    uint16     `json:"dst_port,omitempty"`
+	Via        []string   `json:"via,omitempty"` // what the packets were wrapped in, outermost first
+	HelloIndex int        `json:"hello_index,omitempty"`
+
+	SNI     *string  `json:"sni,omitempty"`  // nil without the extension
+	ALPN    []string `json:"alpn,omitempty"` // in the order offered
+	Version string   `json:"version,omitempty"`
+
+	JA3      string `json:"ja3,omitempty"`
+	JA3Full  string `json:"ja3_full,omitempty"`
+	JA3N     string `json:"ja3n,omitempty"`
+	JA3NFull string `json:"ja3n_full,omitempty"`
+	JA4      string `json:"ja4,omitempty"`
+	JA4R     string `json:"ja4_r,omitempty"`
+	JA4O     string `json:"ja4_o,omitempty"`
+	JA4RO    string `json:"ja4_ro,omitempty"`
+
+	Carrier *Carrier `json:"carrier,omitempty"`
+	QUIC    *QUIC    `json:"quic,omitempty"`
+	SSLv2   *SSLv2   `json:"sslv2,omitempty"`
+
+	Error string `json:"error,omitempty"` // why there is no fingerprint
+	Seen  string `json:"seen,omitempty"`  // with Error: the bytes that came, in hex
+
+	Raw []byte `json:"raw,omitempty"` // detail: the message
+}
+
+// A Carrier says how the message arrived.
+type Carrier struct {
+	Records   int  `json:"records,omitempty"`   // TLS or DTLS records
+	Datagrams int  `json:"datagrams,omitempty"` // UDP
+	Segments  int  `json:"segments,omitempty"`  // TCP
+	Bytes     int  `json:"bytes,omitempty"`     // of the handshake message
+	Split     bool `json:"split"`               // over more than one record, datagram or segment
+}
+
+// QUIC has what a QUIC client shows besides its hello (RFC 9000, section 17.2).
+type QUIC struct {
+	Version             string               `json:"version"`  // hex, 0x00000001
+	DCIDLen             int                  `json:"dcid_len"` // bytes
+	SCIDLen             int                  `json:"scid_len"` // bytes
+	TokenLen            int                  `json:"token_len"`
+	PacketNumber        uint64               `json:"packet_number"`
+	PacketNumberLen     int                  `json:"packet_number_len"` // bytes
+	Initials            int                  `json:"initials"`
+	Scrambled           bool                 `json:"scrambled"` // CRYPTO frames out of order, or overlapping
+	FrameTypes          []uint64             `json:"frame_types,omitempty"`
+	TransportParameters []TransportParameter `json:"transport_parameters,omitempty"` // in wire order
+}
+
+// A TransportParameter is a QUIC transport parameter (RFC 9000, section 18).
+type TransportParameter struct {
+	ID    uint64 `json:"id"`
+	Name  string `json:"name,omitempty"` // IANA's, or GREASE
+	Value string `json:"value"`          // hex
+}
+
+// SSLv2 has the fields of a hello in SSLv2 format (RFC 5246, appendix E.2).
+type SSLv2 struct {
+	CipherSpecs []string `json:"cipher_specs"` // hex
+	SessionID   string   `json:"session_id"`   // hex
+	Challenge   string   `json:"challenge"`    // hex
+}

@@ -1,0 +1,187 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+func observation(h *parser.ClientHello) *Observation {
+	return &Observation{
+		Time:    time.Date(2026, 11, 22, 7, 33, 15, 390309000, time.UTC),
+		Src:     netip.MustParseAddrPort("[::ffff:127.0.0.1]:50098"),
+		Dst:     netip.MustParseAddrPort("[2001:db8::1]:8443"),
+		File:    `a "b" \ ü.pcap`,
+		Packet:  4,
+		Via:     []string{"vlan", "gre"},
+		Index:   1,
+		Carrier: Carrier{Records: 1, Segments: 2, Bytes: len(h.Raw)},
+		Hello:   h,
+	}
+}
+
+// reflected is an Event that encoding/json writes: the oracle of AppendJSON.
+type reflected Event
+
+func assertSameJSON(t *testing.T, e *Event) {
+	t.Helper()
+	got, err := e.AppendJSON([]byte("before"))
+	require.NoError(t, err)
+	got, ok := bytes.CutPrefix(got, []byte("before"))
+	require.True(t, ok)
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	require.NoError(t, enc.Encode((*reflected)(e)))
+	assert.Equal(t, want.String(), string(got)+"\n")
+
+	var back reflected
+	require.NoError(t, json.Unmarshal(got, &back))
+	assert.Equal(t, *(*reflected)(e), back)
+}
+
+func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
+	var ob Observer
+	for name, h := range hellotest.Real(t) {
+		for size := Compact; size <= Detail; size++ {
+			o := observation(h)
+			if h.Transport == parser.QUIC {
+				o.QUIC = &QUIC{Version: "0x00000001", DCIDLen: 8, Initials: 2, Scrambled: true, FrameTypes: []uint64{0, 1, 6}}
+			}
+			e := ob.Event(o, size)
+			t.Run(name, func(t *testing.T) { assertSameJSON(t, &e) })
+		}
+	}
+}
+
+func TestCompactEvent(t *testing.T) {
+	var ob Observer
+	e := ob.Event(observation(hellotest.Real(t)["curl-openssl-3.0"]), Compact)
+	got, err := e.AppendJSON(nil)
+	require.NoError(t, err)
+	assert.Equal(t, `{"time":"2026-11-22T07:33:15.390309Z","transport":"tls","src_ip":"127.0.0.1","src_port":50098,`+
+		`"dst_ip":"2001:db8::1","dst_port":8443,"hello_index":1,"sni":"test.example","alpn":["h2","http/1.1"],"version":"1.3",`+
+		`"ja3":"0149f47eabf9a20d0893e2a44e5a6323","ja3n":"22441e3edb4a151c17462a438c7a10a5","ja4":"t13d3112h2_e8f1e7e78f70_b26ce05bbdd6"}`, string(got))
+}
+
+func TestFullEventHasEveryFingerprint(t *testing.T) {
+	var ob Observer
+	for name, h := range hellotest.Real(t) {
+		e := ob.Event(observation(h), Full)
+		assert.Equal(t, fingerprint.JA3(h), e.JA3, name)
+		assert.Equal(t, fingerprint.JA3Full(h), e.JA3Full, name)
+		assert.Equal(t, fingerprint.JA3N(h), e.JA3N, name)
+		assert.Equal(t, fingerprint.JA3NFull(h), e.JA3NFull, name)
+		assert.Equal(t, fingerprint.JA4(h), e.JA4, name)
+		assert.Equal(t, fingerprint.JA4R(h), e.JA4R, name)
+		assert.Equal(t, fingerprint.JA4O(h), e.JA4O, name)
+		assert.Equal(t, fingerprint.JA4RO(h), e.JA4RO, name)
+		assert.Equal(t, &Carrier{Records: 1, Segments: 2, Bytes: len(h.Raw), Split: true}, e.Carrier, name)
+	}
+}
+
+func TestEventWithoutHello(t *testing.T) {
+	var ob Observer
+	e := ob.Event(&Observation{Transport: parser.DTLS, Err: errors.New("reading: <broken>"), Seen: []byte{0x16, 3}}, Compact)
+	assertSameJSON(t, &e)
+	got, err := json.Marshal(&e)
+	require.NoError(t, err)
+	// json.Marshal escapes < and > once more in what MarshalJSON returns.
+	assert.Equal(t, "{\"transport\":\"dtls\",\"error\":\"reading: \\u003cbroken\\u003e\",\"seen\":\"1603\"}", string(got))
+}
+
+func TestHostileText(t *testing.T) {
+	sni := []byte("a\r\n\x00\x1b[31m\xff\\\u202e\u2028é\"<b>")
+	h := hellotest.Hello(hellotest.Extension(parser.ExtServerName, hellotest.ServerName(sni)))
+	var ob Observer
+	e := ob.Event(observation(h), Full)
+	assertSameJSON(t, &e)
+	text, err := e.AppendJSON(nil)
+	require.NoError(t, err)
+	assert.True(t, json.Valid(text))
+	for _, c := range text {
+		assert.GreaterOrEqual(t, c, byte(' '))
+	}
+	back, err := parser.UnescapeText(*e.SNI)
+	require.NoError(t, err)
+	assert.Equal(t, sni, back)
+}
+
+func TestAbsentIsNotEmpty(t *testing.T) {
+	var ob Observer
+	e := ob.Event(observation(hellotest.Hello(hellotest.Extension(parser.ExtServerName, nil))), Compact)
+	require.NotNil(t, e.SNI)
+	assert.Empty(t, *e.SNI)
+	e = ob.Event(observation(hellotest.Hello()), Compact)
+	assert.Nil(t, e.SNI)
+	assert.Nil(t, e.ALPN)
+}
+
+func TestVersion(t *testing.T) {
+	for _, c := range []struct {
+		transport parser.Transport
+		legacy    parser.Version
+		supported []parser.Version
+		want      string
+	}{
+		{parser.TLS, 0x0303, []parser.Version{0x0a0a, 0x0304, 0x0303}, "1.3"},
+		{parser.TLS, 0x0303, []parser.Version{0x0302}, "1.1"},
+		{parser.TLS, 0x0303, []parser.Version{0x0a0a}, "1.2"},
+		{parser.TLS, 0x0301, nil, "1.0"},
+		{parser.TLS, 0x0300, nil, "ssl 3.0"},
+		{parser.TLS, 0x0303, []parser.Version{0x0304, 0x7f1c}, "0x7f1c"},
+		{parser.DTLS, 0xfefd, []parser.Version{0xfefc, 0xfefd, 0x0303}, "1.3"},
+		{parser.DTLS, 0xfefd, []parser.Version{0x0303, 0xfefd}, "1.2"},
+		{parser.DTLS, 0xfeff, nil, "1.0"},
+	} {
+		h := &parser.ClientHello{Transport: c.transport, LegacyVersion: c.legacy, SupportedVersions: c.supported}
+		assert.Equal(t, c.want, versionText(highestVersion(h)), "%v", c)
+	}
+}
+
+func TestSSLv2Event(t *testing.T) {
+	h, err := parser.Parse([]byte("\x80\x2b\x01\x00\x02\x00\x12\x00\x00\x00\x10" +
+		"\x01\x00\x80\x02\x00\x80\x03\x00\x80\x04\x00\x80\x06\x00\x40\x07\x00\xc0" + "0123456789abcdef"))
+	require.NoError(t, err)
+	var ob Observer
+	e := ob.Event(observation(h), Compact)
+	assertSameJSON(t, &e)
+	assert.Empty(t, e.JA3+e.JA4)
+	assert.Equal(t, "hello in SSLv2 format, for which no fingerprint is defined", e.Error)
+	assert.Equal(t, []string{"010080", "020080", "030080", "040080", "060040", "0700c0"}, e.SSLv2.CipherSpecs)
+	assert.Equal(t, "ssl 2.0", e.Version)
+}
+
+func TestCompactEventAllocations(t *testing.T) {
+	h := hellotest.Real(t)["chromium-156"]
+	o := observation(h)
+	var ob Observer
+	buf := make([]byte, 0, 4096)
+	got := testing.AllocsPerRun(100, func() {
+		e := ob.Event(o, Compact)
+		buf, _ = e.AppendJSON(buf[:0])
+	})
+	assert.Equal(t, 3.0, got, "one for the texts, one for the SNI's address, one for the ALPN list")
+}
+
+func BenchmarkCompact(b *testing.B) {
+	h := hellotest.Real(b)["chromium-156"]
+	o := observation(h)
+	var ob Observer
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		e := ob.Event(o, Compact)
+		buf, _ = e.AppendJSON(buf[:0])
+	}
+}

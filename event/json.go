@@ -1,0 +1,137 @@
+package event
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// AppendJSON appends e to dst as one JSON object, without a newline.
+func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
+	o := object(append(dst, '{'))
+	o = o.time("time", e.Time)
+	o = o.text("file", e.File)
+	o = o.number("packet", e.Packet)
+	o = append(o.key("transport"), '"')
+	o = append(append(o, e.Transport...), '"')
+	o = o.addr("src_ip", e.SrcIP)
+	o = o.number("src_port", int64(e.SrcPort))
+	o = o.addr("dst_ip", e.DstIP)
+	o = o.number("dst_port", int64(e.DstPort))
+	o = o.texts("via", e.Via)
+	o = o.number("hello_index", int64(e.HelloIndex))
+	if e.SNI != nil {
+		o = appendQuoted(o.key("sni"), *e.SNI)
+	}
+	o = o.texts("alpn", e.ALPN)
+	o = o.text("version", e.Version)
+	o = o.text("ja3", e.JA3)
+	o = o.text("ja3_full", e.JA3Full)
+	o = o.text("ja3n", e.JA3N)
+	o = o.text("ja3n_full", e.JA3NFull)
+	o = o.text("ja4", e.JA4)
+	o = o.text("ja4_r", e.JA4R)
+	o = o.text("ja4_o", e.JA4O)
+	o = o.text("ja4_ro", e.JA4RO)
+	var err error
+	o = o.value("carrier", e.Carrier, e.Carrier != nil, &err)
+	o = o.value("quic", e.QUIC, e.QUIC != nil, &err)
+	o = o.value("sslv2", e.SSLv2, e.SSLv2 != nil, &err)
+	o = o.text("error", e.Error)
+	o = o.text("seen", e.Seen)
+	o = o.value("raw", e.Raw, len(e.Raw) > 0, &err)
+	return append(o, '}'), err
+}
+
+// MarshalJSON returns e as AppendJSON writes it.
+func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
+
+// An object is a JSON object that is being written, still without its end.
+type object []byte
+
+func (o object) key(k string) object {
+	if o[len(o)-1] != '{' {
+		o = append(o, ',')
+	}
+	o = append(append(o, '"'), k...)
+	return append(o, `":`...)
+}
+
+func (o object) text(k, v string) object {
+	if v == "" {
+		return o
+	}
+	return appendQuoted(o.key(k), v)
+}
+
+func (o object) texts(k string, v []string) object {
+	if len(v) == 0 {
+		return o
+	}
+	o = append(o.key(k), '[')
+	for i, s := range v {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = appendQuoted(o, s)
+	}
+	return append(o, ']')
+}
+
+func (o object) number(k string, v int64) object {
+	if v == 0 {
+		return o
+	}
+	return strconv.AppendInt(o.key(k), v, 10)
+}
+
+func (o object) addr(k string, a netip.Addr) object {
+	if !a.IsValid() {
+		return o
+	}
+	o = append(o.key(k), '"')
+	return append(a.AppendTo(o), '"')
+}
+
+func (o object) time(k string, t time.Time) object {
+	if t.IsZero() {
+		return o
+	}
+	o = append(o.key(k), '"')
+	return append(t.AppendFormat(o, time.RFC3339Nano), '"')
+}
+
+// value appends what is rare enough to be left to encoding/json.
+func (o object) value(k string, v any, present bool, err *error) object {
+	if !present || *err != nil {
+		return o
+	}
+	var b []byte
+	if b, *err = json.Marshal(v); *err != nil {
+		return o
+	}
+	return append(o.key(k), b...)
+}
+
+// appendQuoted appends s, which is valid UTF-8, as a JSON string.
+func appendQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		if c < ' ' {
+			const digits = "0123456789abcdef"
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		} else {
+			dst = append(dst, '\\', c)
+		}
+		from = i + 1
+	}
+	dst = append(dst, s[from:]...)
+	return append(dst, '"')
+}
