@@ -17,6 +17,9 @@ var (
 	ErrTooLarge   = errors.New("message over 65536 bytes")
 	ErrRecordSize = errors.New("record over 18432 bytes")
 	ErrAlert      = errors.New("alert in place of a ClientHello")
+
+	ErrFragment         = errors.New("fragment outside its message")
+	ErrTooManyFragments = errors.New("message in over 4096 pieces")
 )
 
 // An Error says what is wrong with which field, and where.
