@@ -1,0 +1,265 @@
+// Package quichello finds the TLS ClientHello in the UDP datagrams that a QUIC
+// client sends: it opens the Initial packets, puts their CRYPTO frames in order
+// and hands over the handshake message, byte for byte.
+//
+// Whoever sees an Initial can open it: its keys come from its own header (RFC
+// 9001, section 5.2). Opening authenticates it, so nothing is taken for a hello
+// that a client did not protect as one.
+package quichello
+
+import (
+	"errors"
+	"hash/maphash"
+)
+
+// Why a datagram gave no hello. The Assembler goes on to take datagrams after
+// any of them.
+var (
+	// ErrAuthentication: an Initial does not open under the keys of its
+	// connection. It is a server's, of a connection whose first datagrams were
+	// not seen, or no QUIC at all.
+	ErrAuthentication = errors.New("quichello: Initial does not authenticate")
+
+	// ErrFrame: the payload of an Initial has a frame that is cut or that no
+	// Initial may hold. The frames before it were taken.
+	ErrFrame = errors.New("quichello: malformed frame in an Initial")
+
+	// ErrTooLarge: CRYPTO data, or the length that a hello announces, goes
+	// beyond 65536 bytes, or CRYPTO data run more than 32768 bytes ahead of a gap.
+	ErrTooLarge = errors.New("quichello: CRYPTO data beyond the limit")
+
+	// ErrNotHello: the CRYPTO data of a connection are not a ClientHello.
+	ErrNotHello = errors.New("quichello: CRYPTO data are not a ClientHello")
+)
+
+const (
+	// maxConnections is how many connections of one flow are followed at a time.
+	// A client that gets a Retry has two; one that gives up and begins again on
+	// the same port has more.
+	maxConnections = 4
+
+	// maxInitials is how many Initials of one connection are opened. A hello of
+	// 64 KiB takes 60; the rest is for repetition.
+	maxInitials = 256
+
+	// maxHellos: TLS 1.3 allows one HelloRetryRequest (RFC 8446, section 4.1.4).
+	maxHellos = 2
+)
+
+// A Hello is one ClientHello and how it came.
+type Hello struct {
+	// Message is the whole handshake message with its header of 4 bytes. It
+	// aliases nothing and is the caller's to keep.
+	Message []byte
+
+	// Index is 1 for the first hello of a connection and 2 for the one after a
+	// HelloRetryRequest.
+	Index int
+
+	Version      Version
+	DCID, SCID   ConnectionID // of the client's first Initial, or its first after a Retry
+	TokenLen     int          // in bytes; 0 for an Initial without token
+	PacketNumber int64        // of the first Initial: that with the lowest number seen
+	NumberLen    int          // how many bytes the packet number took on the wire, 1 to 4
+	FrameTypes   []byte       // of the first Initial, each once, in the order they appear
+
+	// What brought this hello. Repetitions do not count.
+	Datagrams, Initials, CryptoFrames int
+
+	// Scrambled reports that CRYPTO frames came out of order or overlapped,
+	// whether the client made them so or the network.
+	Scrambled bool
+
+	frameTypes [8]byte // the memory of FrameTypes
+}
+
+// An Assembler follows the datagrams that one client sends to one server, from
+// one port to one port, and hands over each ClientHello when it is complete.
+// The zero value is ready. Several connections on the same ports are kept apart
+// by their connection ids.
+//
+// It needs no datagram of the server. After a Retry the client's next Initial
+// is opened with keys of its own connection id, the one that the server chose;
+// if it repeats the hello to the byte, the hello is not handed over again.
+type Assembler struct {
+	// Opener may be shared with other Assemblers of the same goroutine. If nil,
+	// the Assembler makes its own.
+	Opener *Opener
+
+	connections [maxConnections]*connection // oldest first
+	last        *connection                 // of the last datagram
+	dropped     int
+	seed        maphash.Seed
+	given       [maxConnections]uint64 // hashes of the last hellos handed over
+	numGiven    int
+}
+
+// Next takes a datagram of the client and returns the ClientHello that becomes
+// complete with it, or nil. One datagram can complete two: call Next with nil
+// until it returns nil. Datagrams that hold no Initial, as most do, are passed
+// over without error.
+//
+// The datagram is neither kept nor changed.
+func (a *Assembler) Next(datagram []byte) (*Hello, error) {
+	var err error
+	if datagram != nil {
+		a.last, err = a.read(datagram)
+	}
+	for a.last != nil {
+		h, failed := a.last.next()
+		switch {
+		case h == nil && err == nil:
+			return nil, failed
+		case h == nil:
+			return nil, err
+		case !a.repeated(h.Message):
+			return h, nil
+		}
+	}
+	return nil, err
+}
+
+// Incomplete returns the hellos that have begun and not ended. Their Message is
+// what came before the first gap.
+func (a *Assembler) Incomplete() []*Hello {
+	var hellos []*Hello
+	for _, c := range a.connections {
+		if c != nil && len(c.stream.data) > 0 {
+			hellos = append(hellos, c.hello(c.stream.data[:c.stream.ready:c.stream.ready]))
+		}
+	}
+	return hellos
+}
+
+// Dropped returns how many connections were given up before their first hello
+// was complete: they were the oldest of more than four, sent more than 256
+// Initials, or no ClientHello.
+func (a *Assembler) Dropped() int {
+	n := a.dropped
+	for _, c := range a.connections {
+		if c != nil && c.done && c.hellos == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// read takes the Initials of a datagram and returns the connection that they
+// belong to, or nil if they open under no key that they can have.
+func (a *Assembler) read(datagram []byte) (c *connection, err error) {
+	var in initial
+	if !nextInitial(&datagram, &in) {
+		return nil, nil
+	}
+	if a.Opener == nil {
+		a.Opener = new(Opener)
+	}
+	var (
+		buf        [maxConnections + 1]*connection
+		candidates = a.candidates(buf[:0], &in)
+		dcid       = in.dcid
+		version    = in.version
+		counted    = false
+	)
+	for more := true; more; more = nextInitial(&datagram, &in) {
+		// All packets of a datagram are of one connection; others are to be
+		// ignored (RFC 9000, section 12.2).
+		if in.dcid != dcid || in.version != version {
+			continue
+		}
+		payload, owner := a.open(candidates, &in)
+		if owner == nil {
+			err = ErrAuthentication
+			continue
+		}
+		if c == nil {
+			c, candidates = owner, append(candidates[:0], owner)
+			a.keep(c)
+		}
+		frames := c.frames
+		if failed := c.readFrames(payload); failed != nil {
+			err = failed
+		}
+		if c.frames > frames && !counted {
+			c.datagrams++
+			counted = true
+		}
+	}
+	return c, err
+}
+
+// candidates appends the connections to which an Initial may belong, the one
+// last opened first: those with its source connection id, which the client does
+// not change while the server may have changed the other, and a new one, unless
+// that would have the keys of one that is known. There is nothing else to try.
+func (a *Assembler) candidates(list []*connection, in *initial) []*connection {
+	known := false
+	for i := len(a.connections) - 1; i >= 0; i-- {
+		c := a.connections[i]
+		if c == nil || c.version != in.version {
+			continue
+		}
+		if c.original == in.dcid {
+			known = true
+		} else if c.scid != in.scid {
+			continue
+		}
+		list = append(list, c)
+	}
+	if known {
+		return list
+	}
+	return append(list, &connection{
+		version:  in.version,
+		original: in.dcid,
+		scid:     in.scid,
+		largest:  -1,
+	})
+}
+
+// open opens an Initial for the first of the candidates that it authenticates
+// for.
+func (a *Assembler) open(candidates []*connection, in *initial) ([]byte, *connection) {
+	for _, c := range candidates {
+		if payload, ok := c.open(a.Opener, in); ok {
+			return payload, c
+		}
+	}
+	return nil, nil
+}
+
+// keep puts a connection among those that are followed, if it is new.
+func (a *Assembler) keep(c *connection) {
+	for i, known := range a.connections {
+		switch known {
+		case c:
+			return
+		case nil:
+			a.connections[i] = c
+			return
+		}
+	}
+	if a.connections[0].hellos == 0 {
+		a.dropped++
+	}
+	copy(a.connections[:], a.connections[1:])
+	a.connections[maxConnections-1] = c
+}
+
+// repeated reports whether a message is one of the last that were handed over,
+// and remembers it. A Retry makes a client send its hello again on what is here
+// another connection.
+func (a *Assembler) repeated(message []byte) bool {
+	if a.seed == (maphash.Seed{}) {
+		a.seed = maphash.MakeSeed()
+	}
+	sum := maphash.Bytes(a.seed, message)
+	for _, given := range a.given[:min(a.numGiven, len(a.given))] {
+		if given == sum {
+			return true
+		}
+	}
+	a.given[a.numGiven%len(a.given)] = sum
+	a.numGiven++
+	return false
+}

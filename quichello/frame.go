@@ -1,0 +1,87 @@
+package quichello
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// The frames that an Initial may hold (RFC 9000, section 12.4). 0x1d is for
+// application data only, but is seen.
+const (
+	framePadding  = 0x00
+	framePing     = 0x01
+	frameAck      = 0x02
+	frameAckECN   = 0x03
+	frameCrypto   = 0x06
+	frameClose    = 0x1c
+	frameCloseApp = 0x1d
+)
+
+// A frame is one frame of an Initial's payload. Only CRYPTO frames have data,
+// which aliases the payload.
+type frame struct {
+	kind   uint64
+	crypto bool
+	offset uint64
+	data   []byte
+}
+
+// readFrame reads the next frame of a payload; a run of PADDING is one frame.
+// It reports false if the frame is cut or of a type that no Initial may hold.
+func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
+	var n, length uint64
+	*f = frame{}
+	if !readVarint(s, &f.kind) {
+		return false
+	}
+	switch f.kind {
+	case framePadding:
+		*s = trimPadding(*s)
+		return true
+	case framePing:
+		return true
+	case frameAck, frameAckECN: // section 19.3
+		if !skipVarints(s, 2) || !readVarint(s, &n) || !skipVarints(s, 1) {
+			return false
+		}
+		// Each range takes at least two bytes, so n cannot make a long loop.
+		for ; n > 0; n-- {
+			if !skipVarints(s, 2) {
+				return false
+			}
+		}
+		return f.kind == frameAck || skipVarints(s, 3)
+	case suite.cryptoType(): // section 19.6
+		f.crypto = true
+		return readVarint(s, &f.offset) && readVarint(s, &length) &&
+			length <= uint64(len(*s)) && s.ReadBytes(&f.data, int(length))
+	case frameClose: // section 19.19
+		return skipVarints(s, 2) && readVarint(s, &length) && length <= uint64(len(*s)) && s.Skip(int(length))
+	case frameCloseApp:
+		return skipVarints(s, 1) && readVarint(s, &length) && length <= uint64(len(*s)) && s.Skip(int(length))
+	}
+	return false
+}
+
+func skipVarints(s *cryptobyte.String, count int) bool {
+	var v uint64
+	for range count {
+		if !readVarint(s, &v) {
+			return false
+		}
+	}
+	return true
+}
+
+// trimPadding drops the leading zero bytes, of which an Initial has up to a
+// thousand, eight at a time.
+func trimPadding(b []byte) []byte {
+	for len(b) >= 8 && binary.NativeEndian.Uint64(b) == 0 {
+		b = b[8:]
+	}
+	for len(b) > 0 && b[0] == 0 {
+		b = b[1:]
+	}
+	return b
+}

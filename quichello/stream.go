@@ -1,0 +1,108 @@
+package quichello
+
+import "math/bits"
+
+const (
+	// maxStream is the most CRYPTO data that is taken of one connection.
+	maxStream = 65536
+
+	// maxAhead is how far CRYPTO data may run ahead of the first gap. It is more
+	// than twice the initial congestion window of 10 packets (RFC 9002, section
+	// 7.2), and bounds what one small frame at a large offset can make us hold.
+	maxAhead = 32768
+)
+
+// A stream puts CRYPTO data in order. Frames may come in any order, overlap and
+// repeat; a byte once received stands, whatever comes later for its place.
+// Each byte received is worked on a constant number of times.
+type stream struct {
+	base  int      // the offset of data[0]; what stood before it has been taken
+	data  []byte   // up to the highest byte received; gaps are zero
+	ready int      // how many bytes of data stand before the first gap
+	have  []uint64 // a bit for each byte of data after the first gap
+}
+
+// write puts in data at an offset and returns how many bytes of it are new.
+// It reports false, and takes nothing, if the data go beyond a limit.
+func (s *stream) write(offset uint64, data []byte) (added int, ok bool) {
+	if offset > maxStream || offset+uint64(len(data)) > maxStream {
+		return 0, false
+	}
+	at := int(offset) - s.base
+	if at < s.ready { // known bytes stand
+		known := min(s.ready-at, len(data))
+		at, data = at+known, data[known:]
+	}
+	if len(data) == 0 {
+		return 0, true
+	}
+	end := at + len(data)
+	if end > s.ready+maxAhead {
+		return 0, false
+	}
+	if at == s.ready && s.ready == len(s.data) { // in order
+		s.grow(end)
+		s.ready = end
+		return copy(s.data[at:], data), true
+	}
+	s.grow(end)
+	if words := (len(s.data) + 63) / 64; words > len(s.have) {
+		s.have = append(s.have, make([]uint64, words-len(s.have))...)
+	}
+	for at < end {
+		word, bit := at/64, at%64
+		n := min(64-bit, end-at)
+		mask := ^uint64(0) >> (64 - n) << bit
+		if s.have[word]&mask == 0 {
+			copy(s.data[at:], data[:n])
+			added += n
+		} else {
+			for i := range n {
+				if s.have[word]>>(bit+i)&1 == 0 {
+					s.data[at+i] = data[i]
+					added++
+				}
+			}
+		}
+		s.have[word] |= mask
+		at, data = at+n, data[n:]
+	}
+	for s.ready < len(s.data) {
+		word, bit := s.ready/64, s.ready%64
+		n := bits.TrailingZeros64(^(s.have[word] >> bit))
+		s.ready += n
+		if bit+n < 64 {
+			break
+		}
+	}
+	return added, true
+}
+
+// grow makes data reach to end. The first time it makes just that room: most
+// hellos come in one frame, or in frames of one packet.
+func (s *stream) grow(end int) {
+	if end <= len(s.data) {
+		return
+	}
+	if end > cap(s.data) {
+		data := make([]byte, len(s.data), max(end, 2*cap(s.data)))
+		copy(data, s.data)
+		s.data = data
+	}
+	s.data = s.data[:end]
+}
+
+// take removes the first n bytes, which must be ready, and hands them over.
+func (s *stream) take(n int) []byte {
+	taken, rest := s.data[:n:n], s.data[n:]
+	left := stream{base: s.base + n, ready: s.ready - n}
+	if len(rest) > 0 {
+		left.data = append([]byte(nil), rest...)
+		left.have = make([]uint64, (len(rest)+63)/64)
+		for i := left.ready; i < len(rest); i++ {
+			left.have[i/64] |= s.have[(n+i)/64] >> ((n + i) % 64) & 1 << (i % 64)
+		}
+	}
+	*s = left
+	return taken
+}

@@ -1,0 +1,129 @@
+package quichello
+
+import "fmt"
+
+// A Version is a QUIC version as it stands on the wire (RFC 9000, section 15).
+type Version uint32
+
+// The versions of the Standards Track. Other versions that Initials are opened
+// for are the drafts 23 to 34 (0xff000017 to 0xff000022), those of mvfst and of
+// Google that carry TLS, and the reserved 0x?a?a?a?a, which clients that want to
+// see version negotiation protect as they would version 1.
+const (
+	Version1 Version = 0x00000001 // RFC 9000
+	Version2 Version = 0x6b3343cf // RFC 9369
+)
+
+// The other versions, by their names in the code of those who used them.
+const (
+	mvfst22  Version = 0xfaceb001
+	mvfst27  Version = 0xfaceb002
+	mvfstExp Version = 0xfaceb00e
+	googleT0 Version = 0x54303530 // "T050"
+	googleT1 Version = 0x54303531 // "T051"
+)
+
+// String returns "1", "2", "draft-29" or, for any other version, its eight hex
+// digits: "0xfaceb002".
+func (v Version) String() string {
+	switch {
+	case v == Version1:
+		return "1"
+	case v == Version2:
+		return "2"
+	case v>>8 == 0xff0000:
+		return fmt.Sprintf("draft-%d", v&0xff)
+	}
+	return fmt.Sprintf("0x%08x", uint32(v))
+}
+
+// A suite is what versions that protect their Initials alike have in common.
+type suite uint8
+
+const (
+	noSuite suite = iota
+	suiteV1
+	suiteV2
+	suiteDraft29
+	suiteDraft23
+	suiteDraft22
+	suiteT050
+	suiteT051
+	numSuites
+)
+
+// suite returns noSuite for a version whose Initials cannot be opened.
+func (v Version) suite() suite {
+	switch v {
+	case Version1:
+		return suiteV1
+	case Version2:
+		return suiteV2
+	case mvfst22:
+		return suiteDraft22
+	case mvfst27, mvfstExp:
+		return suiteDraft23
+	case googleT0:
+		return suiteT050
+	case googleT1:
+		return suiteT051
+	}
+	switch draft := v & 0xff; {
+	case v&0x0f0f0f0f == 0x0a0a0a0a:
+		return suiteV1
+	case v>>8 != 0xff0000:
+		return noSuite
+	case 23 <= draft && draft <= 28:
+		return suiteDraft23
+	case 29 <= draft && draft <= 32:
+		return suiteDraft29
+	case 33 <= draft && draft <= 34:
+		return suiteV1
+	}
+	return noSuite
+}
+
+// salt returns the salt of HKDF-Extract. The drafts changed it whenever they
+// changed the wire, so that nobody could come to depend on it.
+func (s suite) salt() string {
+	switch s {
+	case suiteV1: // RFC 9001, section 5.2; draft-ietf-quic-tls-33
+		return "\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"
+	case suiteV2: // RFC 9369, section 3.3.1
+		return "\x0d\xed\xe3\xde\xf7\x00\xa6\xdb\x81\x93\x81\xbe\x6e\x26\x9d\xcb\xf9\xbd\x2e\xd9"
+	case suiteDraft29: // draft-ietf-quic-tls-29
+		return "\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9c\x61\x11\xe0\x43\x90\xa8\x99"
+	case suiteDraft23: // draft-ietf-quic-tls-23
+		return "\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02"
+	case suiteDraft22: // draft-ietf-quic-tls-21
+		return "\x7f\xbc\xdb\x0e\x7c\x66\xbb\xe9\x19\x3a\x96\xcd\x21\x51\x9e\xbd\x7a\x02\x64\x4a"
+	case suiteT050:
+		return "\x7f\xf5\x79\xe5\xac\xd0\x72\x91\x55\x80\x30\x4c\x43\xa2\x36\x7c\x60\x48\x83\x10"
+	case suiteT051:
+		return "\x7a\x4e\xde\xf4\xe7\xcc\xee\x5f\xa4\x50\x6c\x19\x12\x4f\xc8\xcc\xda\x6e\x03\x3d"
+	}
+	return ""
+}
+
+// initialType returns the two type bits of an Initial, which version 2 moved
+// (RFC 9369, section 3.2).
+func (s suite) initialType() byte {
+	if s == suiteV2 {
+		return 1
+	}
+	return 0
+}
+
+// retryType returns the type bits of a Retry, the one long header packet that
+// has no Length.
+func (s suite) retryType() byte {
+	return (s.initialType() + 3) & 3
+}
+
+// cryptoType returns the type of a CRYPTO frame.
+func (s suite) cryptoType() uint64 {
+	if s == suiteT050 || s == suiteT051 {
+		return 0x08
+	}
+	return frameCrypto
+}
