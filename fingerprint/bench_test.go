@@ -1,0 +1,156 @@
+package fingerprint_test
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// benchmarked are the hellos of the benchmarks: Chrome, Firefox, curl with
+// OpenSSL, Go, and one of TLS 1.2.
+var benchmarked = []string{"chromium-156", "firefox-153", "curl-openssl-3.0", "go-1.26", "python-tls12"}
+
+var sink byte
+
+// BenchmarkJA4 reads a hello and computes its JA4. Its x-floor is the time as
+// a multiple of that of the two SHA-256 that JA4 needs.
+func BenchmarkJA4(b *testing.B) {
+	all := hellos(b)
+	for _, name := range benchmarked {
+		b.Run(name, func(b *testing.B) {
+			h := *all[name]
+			suites, extensions := ja4Texts(&h)
+			var buf [1024]byte
+			work := func() {
+				if err := h.Unmarshal(h.Raw); err != nil {
+					b.Fatal(err)
+				}
+				sink += fingerprint.AppendJA4(buf[:0], &h)[0]
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				work()
+			}
+			reportRatio(b, work, func() {
+				sink += sha256Byte(suites) + sha256Byte(extensions)
+			})
+		})
+	}
+}
+
+// BenchmarkJA3JA4 reads a hello and computes its JA3 and its JA4. Its x-floor
+// is the time as a multiple of that of the MD5 and the two SHA-256 they need.
+func BenchmarkJA3JA4(b *testing.B) {
+	all := hellos(b)
+	for _, name := range benchmarked {
+		b.Run(name, func(b *testing.B) {
+			h := *all[name]
+			ja3 := []byte(fingerprint.JA3Full(&h))
+			suites, extensions := ja4Texts(&h)
+			var buf [1024]byte
+			work := func() {
+				if err := h.Unmarshal(h.Raw); err != nil {
+					b.Fatal(err)
+				}
+				sink += fingerprint.AppendJA3(buf[:0], &h)[0]
+				sink += fingerprint.AppendJA4(buf[:0], &h)[0]
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				work()
+			}
+			reportRatio(b, work, func() {
+				sink += md5Byte(ja3) + sha256Byte(suites) + sha256Byte(extensions)
+			})
+		})
+	}
+}
+
+func BenchmarkUnmarshal(b *testing.B) {
+	all := hellos(b)
+	for _, name := range benchmarked {
+		b.Run(name, func(b *testing.B) {
+			h := *all[name]
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := h.Unmarshal(h.Raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+			reportRatio(b, func() { h.Unmarshal(h.Raw) }, func() { h.Unmarshal(h.Raw) })
+		})
+	}
+}
+
+func BenchmarkParts(b *testing.B) {
+	h := *hellos(b)["chromium-156"]
+	var buf [1024]byte
+	for name, f := range map[string]func([]byte, *parser.ClientHello) []byte{
+		"JA3": fingerprint.AppendJA3, "JA3Full": fingerprint.AppendJA3Full, "JA3N": fingerprint.AppendJA3N,
+		"JA4": fingerprint.AppendJA4, "JA4R": fingerprint.AppendJA4R,
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				sink += f(buf[:0], &h)[0]
+			}
+			reportRatio(b, func() { sink += f(buf[:0], &h)[0] }, func() {})
+		})
+	}
+	s, e := ja4Texts(&h)
+	b.Run("sha", func(b *testing.B) {
+		for b.Loop() {
+			sink += sha256Byte(s) + sha256Byte(e)
+		}
+		reportRatio(b, func() { sink += sha256Byte(s) + sha256Byte(e) }, func() {})
+	})
+	j := []byte(fingerprint.JA3Full(&h))
+	b.Run("md5", func(b *testing.B) {
+		for b.Loop() {
+			sink += md5Byte(j)
+		}
+		reportRatio(b, func() { sink += md5Byte(j) }, func() {})
+	})
+}
+
+func md5Byte(text []byte) byte {
+	sum := md5.Sum(text)
+	return sum[0]
+}
+
+func sha256Byte(text []byte) byte {
+	sum := sha256.Sum256(text)
+	return sum[0]
+}
+
+// ja4Texts returns the two texts of which JA4 has the digests.
+func ja4Texts(h *parser.ClientHello) (suites, extensions []byte) {
+	text := []byte(fingerprint.JA4R(h))
+	for i, c := range text[len("t13d1516h2_"):] {
+		if c == '_' {
+			return text[len("t13d1516h2_"):][:i], text[len("t13d1516h2_"):][i+1:]
+		}
+	}
+	return nil, nil
+}
+
+// reportRatio reports how many times the time of floor that work takes: of
+// both the best of many short runs, which take turns.
+func reportRatio(b *testing.B, work, floor func()) {
+	best := func(f func(), old time.Duration) time.Duration {
+		start := time.Now()
+		for range 100 {
+			f()
+		}
+		return min(old, time.Since(start))
+	}
+	w, f := time.Duration(1<<62), time.Duration(1<<62)
+	for range 1000 {
+		w, f = best(work, w), best(floor, f)
+	}
+	b.ReportMetric(float64(w.Nanoseconds())/100, "best-ns")
+	b.ReportMetric(float64(w)/float64(f), "x-floor")
+}
