@@ -108,14 +108,7 @@ func foldJA4(dst []byte, start int) []byte {
 }
 
 func appendJA4a(dst []byte, h *parser.ClientHello, suites, extensions int) []byte {
-	carrier := byte('t')
-	switch h.Transport {
-	case parser.QUIC:
-		carrier = 'q'
-	case parser.DTLS:
-		carrier = 'd'
-	}
-	dst = append(append(dst, carrier), ja4Version(h)...)
+	dst = append(append(dst, carrierLetter(h.Transport)), ja4Version(h)...)
 	sni := byte('i')
 	if h.HasExtension(parser.ExtServerName) {
 		sni = 'd'
@@ -126,6 +119,16 @@ func appendJA4a(dst []byte, h *parser.ClientHello, suites, extensions int) []byt
 		byte('0'+suites/10), byte('0'+suites%10),
 		byte('0'+extensions/10), byte('0'+extensions%10),
 		first, last)
+}
+
+func carrierLetter(t parser.Transport) byte {
+	switch t {
+	case parser.QUIC:
+		return 'q'
+	case parser.DTLS:
+		return 'd'
+	}
+	return 't'
 }
 
 // ja4Version returns the highest version offered, as JA4 writes it.

@@ -1,0 +1,268 @@
+package fingerprint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// NPF returns the fingerprint of h in Cisco's Network Protocol Fingerprinting,
+// format "tls" or "dtls", which has all extensions in wire order:
+// "tls/(0303)(13021303)((0000)(000a000400020017))".
+//
+// It follows doc/npf.md of github.com/cisco/mercury, with two differences that
+// are also those of mercury's code: the version is the hello's legacy_version,
+// not the record's, and sorted extensions have GREASE in its place by number,
+// which is after 003e, not first as in that document's example. A QUIC hello
+// has [NPFQUIC] and [NPFQUIC1] instead, and gives nothing here.
+func NPF(h *parser.ClientHello) string { return string(AppendNPF(nil, h)) }
+
+// AppendNPF appends what [NPF] returns.
+func AppendNPF(dst []byte, h *parser.ClientHello) []byte {
+	return appendNPF(dst, h, "/", npfWireOrder)
+}
+
+// NPF1 returns the fingerprint of h in format "tls/1" or "dtls/1", which has
+// all extensions sorted.
+func NPF1(h *parser.ClientHello) string { return string(AppendNPF1(nil, h)) }
+
+// AppendNPF1 appends what [NPF1] returns.
+func AppendNPF1(dst []byte, h *parser.ClientHello) []byte {
+	return appendNPF(dst, h, "/1/", npfSorted)
+}
+
+// NPF2 returns the fingerprint of h in format "tls/2" or "dtls/2", which has a
+// selection of the extensions, sorted: those that come and go with a session
+// are left out, those that are not registered are written as one number.
+//
+// Mercury's code writes at the most three of one number, of which its document
+// says nothing; here they are all there.
+func NPF2(h *parser.ClientHello) string { return string(AppendNPF2(nil, h)) }
+
+// AppendNPF2 appends what [NPF2] returns.
+func AppendNPF2(dst []byte, h *parser.ClientHello) []byte {
+	return appendNPF(dst, h, "/2/", npfSelected)
+}
+
+// NPFQUIC returns the fingerprint, in format "quic", of a hello that came in
+// QUIC packets of the given version. Its extensions are those of "tls/1", with
+// the ids of the transport parameters.
+func NPFQUIC(h *parser.ClientHello, version uint32) string {
+	return string(AppendNPFQUIC(nil, h, version))
+}
+
+// AppendNPFQUIC appends what [NPFQUIC] returns.
+func AppendNPFQUIC(dst []byte, h *parser.ClientHello, version uint32) []byte {
+	return appendNPFQUIC(dst, h, "quic/(", version, npfSorted)
+}
+
+// NPFQUIC1 returns the fingerprint of h in format "quic/1". Its extensions are
+// those of "tls/2", with the ids of the transport parameters.
+func NPFQUIC1(h *parser.ClientHello, version uint32) string {
+	return string(AppendNPFQUIC1(nil, h, version))
+}
+
+// AppendNPFQUIC1 appends what [NPFQUIC1] returns.
+func AppendNPFQUIC1(dst []byte, h *parser.ClientHello, version uint32) []byte {
+	return appendNPFQUIC(dst, h, "quic/1/(", version, npfSelected)
+}
+
+// NPFHash returns the hash form of an NPF fingerprint: its prefix, and the
+// first 32 hex digits of the SHA-256 of the rest, which begins with the first
+// parenthesis.
+func NPFHash(npf string) string {
+	i := strings.IndexByte(npf, '(')
+	if i < 0 {
+		return npf
+	}
+	return string(foldSHA256([]byte(npf), i, 32))
+}
+
+type npfFormat uint8
+
+const (
+	npfWireOrder npfFormat = iota
+	npfSorted
+	npfSelected
+)
+
+func appendNPF(dst []byte, h *parser.ClientHello, rule string, f npfFormat) []byte {
+	if h.SSLv2 || h.Transport == parser.QUIC {
+		return dst
+	}
+	dst = append(append(dst, h.Transport.String()...), rule...)
+	return appendNPFHello(dst, h, f)
+}
+
+func appendNPFQUIC(dst []byte, h *parser.ClientHello, prefix string, version uint32, f npfFormat) []byte {
+	if h.SSLv2 || h.Transport != parser.QUIC {
+		return dst
+	}
+	dst = append(dst, prefix...)
+	dst = appendHex(dst, uint16(version>>16))
+	dst = append(appendHex(dst, uint16(version)), ')')
+	return appendNPFHello(dst, h, f)
+}
+
+// appendNPFHello appends what all formats have: version, cipher suites and
+// extensions.
+func appendNPFHello(dst []byte, h *parser.ClientHello, f npfFormat) []byte {
+	dst = appendHex(append(dst, '('), uint16(h.LegacyVersion))
+	dst = append(dst, ")("...)
+	for _, s := range h.CipherSuites {
+		dst = appendHex(dst, degrease(uint16(s)))
+	}
+	dst = append(dst, ')')
+	if f == npfWireOrder {
+		dst = append(dst, '(')
+		for i := range h.Extensions {
+			e := &h.Extensions[i]
+			dst = appendNPFElement(dst, npfElement{degrease(uint16(e.Type)), e.Data}, false)
+		}
+		return append(dst, ')')
+	}
+
+	var scratch [48]npfElement
+	elements := scratch[:0]
+	for i := range h.Extensions {
+		e := npfElement{degrease(uint16(h.Extensions[i].Type)), h.Extensions[i].Data}
+		if f == npfSelected {
+			var selected bool
+			if e.typ, selected = npfSelect(e.typ); !selected {
+				continue
+			}
+		}
+		elements = append(elements, e)
+	}
+	slices.SortStableFunc(elements, npfElement.compare)
+	dst = append(dst, '[')
+	for _, e := range elements {
+		dst = appendNPFElement(dst, e, h.Transport == parser.QUIC)
+	}
+	return append(dst, ']')
+}
+
+// An npfElement is an extension under the number by which NPF writes it.
+type npfElement struct {
+	typ  uint16
+	data []byte
+}
+
+// compare orders by the text that is written of e and o.
+func (e npfElement) compare(o npfElement) int {
+	if e.typ != o.typ {
+		return int(e.typ) - int(o.typ)
+	}
+	if !npfFixed(e.typ) {
+		return 0
+	}
+	return bytes.Compare(appendNPFElement(nil, e, false), appendNPFElement(nil, o, false))
+}
+
+// appendNPFElement appends one extension: whole, as its type alone, or, in
+// QUIC, as its type and the ids of its transport parameters.
+func appendNPFElement(dst []byte, e npfElement, quic bool) []byte {
+	const parameters, draft = uint16(parser.ExtQUICTransportParameters), uint16(parser.ExtQUICTransportParametersDraft)
+	if quic && (e.typ == parameters || e.typ == draft) {
+		dst = append(appendHex(append(dst, "(("...), e.typ), ')')
+		return append(appendParameterIDs(dst, e.data), ')')
+	}
+	dst = appendHex(append(dst, '('), e.typ)
+	if npfFixed(e.typ) {
+		dst = appendHex(dst, uint16(len(e.data)))
+		prefix := len(e.data) // how much of it has no GREASE
+		switch parser.ExtensionType(e.typ) {
+		case parser.ExtSupportedGroups:
+			prefix = min(2, prefix)
+		case parser.ExtSupportedVersions:
+			prefix = min(1, prefix)
+		}
+		dst = hex.AppendEncode(dst, e.data[:prefix])
+		rest := e.data[prefix:]
+		for ; len(rest) >= 2; rest = rest[2:] {
+			dst = appendHex(dst, degrease(binary.BigEndian.Uint16(rest)))
+		}
+		dst = hex.AppendEncode(dst, rest)
+	}
+	return append(dst, ')')
+}
+
+// appendParameterIDs appends the ids in the body of quic_transport_parameters,
+// each with the bytes it was sent in, sorted. It ends where the body is malformed.
+func appendParameterIDs(dst, body []byte) []byte {
+	var scratch [32][]byte
+	ids := scratch[:0]
+	for len(body) > 0 {
+		id, n := varint(body)
+		length, m := varint(body[n:])
+		if n == 0 || m == 0 || length > uint64(len(body)-n-m) {
+			break
+		}
+		if parser.IsGREASETransportParameter(id) {
+			ids = append(ids, []byte{27})
+		} else {
+			ids = append(ids, body[:n])
+		}
+		body = body[n+m+int(length):]
+	}
+	slices.SortFunc(ids, bytes.Compare)
+	dst = append(dst, '[')
+	for _, id := range ids {
+		dst = append(hex.AppendEncode(append(dst, '('), id), ')')
+	}
+	return append(dst, ']')
+}
+
+// varint reads a variable-length integer (RFC 9000, section 16) and returns how
+// many bytes it took, 0 if b is too short.
+func varint(b []byte) (v uint64, n int) {
+	if len(b) == 0 || len(b) < 1<<(b[0]>>6) {
+		return 0, 0
+	}
+	n = 1 << (b[0] >> 6)
+	v = uint64(b[0] & 0x3f)
+	for _, c := range b[1:n] {
+		v = v<<8 | uint64(c)
+	}
+	return v, n
+}
+
+// degrease returns v, or 0x0a0a for all GREASE values.
+func degrease(v uint16) uint16 {
+	if parser.IsGREASE(v) {
+		return 0x0a0a
+	}
+	return v
+}
+
+// npfFixed reports whether a type is in the set TLS_EXT_FIXED: its extension
+// is written with its body.
+func npfFixed(t uint16) bool {
+	switch t {
+	case 0x0001, 0x0005, 0x0007, 0x0008, 0x0009, 0x000a, 0x000b, 0x000d, 0x000f, 0x0010, 0x0011,
+		0x0018, 0x001b, 0x001c, 0x002b, 0x002d, 0x0032, 0x5500:
+		return true
+	}
+	return false
+}
+
+// npfSelect returns the number under which format 2 writes a type, and whether
+// it writes it at all. The first three cases are the set TLS_EXT_INCLUDE.
+func npfSelect(t uint16) (uint16, bool) {
+	switch {
+	case t == 0x15, t == 0x23, t == 0x29, t == 0x2a:
+		return 0, false // padding, session_ticket, pre_shared_key, early_data
+	case t <= 0x3e:
+		return t, true
+	case t == 0x0a0a, t == 0x3374, t == 0x5500, t == 0x754f, t == 0x7550, t == 0xfd00, t == 0xfe0d,
+		t == 0xff00, t == 0xff01, t == 0xff03, t == 0xffa5, t == 0xffce:
+		return t, true
+	case t >= 0xff00:
+		return 0xff00, true // Reserved for Private Use
+	}
+	return 0x3e, true // Unassigned
+}

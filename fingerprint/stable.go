@@ -1,0 +1,92 @@
+package fingerprint
+
+import (
+	"encoding/hex"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// Stable returns a fingerprint of h that stays when the client resumes a
+// session, answers a HelloRetryRequest or a HelloVerifyRequest, permutes its
+// extensions, draws other GREASE values, or connects to an address instead of
+// a name. It is such as "s1t13_c5d7c5fbd1ad25e1a1c61b6f": the format, which is
+// s1; the carrier and the highest version as in JA4; and the first 24 hex digits of
+// the SHA-256 of what follows the first underscore in [StableFull].
+func Stable(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendStable(buf[:0], h))
+}
+
+// AppendStable appends what [Stable] returns.
+func AppendStable(dst []byte, h *parser.ClientHello) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	start := len(dst) + len("s1t13_")
+	return foldSHA256(AppendStableFull(dst, h), start, 24)
+}
+
+// StableFull returns the text behind [Stable]: after "s1" and the carrier and
+// version, six lists, each after an underscore and with commas between its
+// values, in lower-case hex and without GREASE:
+//
+//   - the supported versions, and where there are none, legacy_version;
+//   - the cipher suites;
+//   - the extension types, sorted, without those that depend on the server or
+//     on what went before: server_name (0000), padding (0015), session_ticket
+//     (0023), pre_shared_key (0029), early_data (002a) and cookie (002c);
+//   - the supported groups;
+//   - the signature algorithms;
+//   - the ALPN protocols, each byte as two digits.
+//
+// All but the extensions are in wire order.
+func StableFull(h *parser.ClientHello) string {
+	var buf [textLen]byte
+	return string(AppendStableFull(buf[:0], h))
+}
+
+// AppendStableFull appends what [StableFull] returns.
+func AppendStableFull(dst []byte, h *parser.ClientHello) []byte {
+	if h.SSLv2 {
+		return dst
+	}
+	dst = append(dst, 's', '1', carrierLetter(h.Transport))
+	dst = append(append(dst, ja4Version(h)...), '_')
+
+	var scratch [64]uint16
+	versions := appendPlain(scratch[:0], h.SupportedVersions)
+	if len(versions) == 0 {
+		versions = append(versions, uint16(h.LegacyVersion))
+	}
+	dst = append(appendHexList(dst, versions), '_')
+	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.CipherSuites)), '_')
+	dst = append(appendHexList(dst, stableExtensions(scratch[:0], h)), '_')
+	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.SupportedGroups)), '_')
+	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.SignatureAlgorithms)), '_')
+	start := len(dst)
+	for _, p := range h.ALPNProtocols {
+		if parser.IsGREASEALPN(p) {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = hex.AppendEncode(dst, p)
+	}
+	return dst
+}
+
+func stableExtensions(list []uint16, h *parser.ClientHello) []uint16 {
+	for i := range h.Extensions {
+		switch t := h.Extensions[i].Type; t {
+		case parser.ExtServerName, parser.ExtPadding, parser.ExtSessionTicket,
+			parser.ExtPreSharedKey, parser.ExtEarlyData, parser.ExtCookie:
+		default:
+			if !parser.IsGREASE(t) {
+				list = append(list, uint16(t))
+			}
+		}
+	}
+	sortValues(list)
+	return list
+}
