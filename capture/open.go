@@ -1,0 +1,93 @@
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+var (
+	errFormat   = errors.New("neither pcap nor pcapng")
+	errExpanded = errors.New("compressed input expands beyond the limit")
+)
+
+// maxZstdWindow is the most memory that a zstd frame may ask for: that of
+// zstd --ultra -22, or --long.
+const maxZstdWindow = 128 << 20
+
+// open finds out by its first bytes what w holds. It returns a reader of the
+// packets, and what to call when done with it.
+func open(w *window, maxExpanded int64) (packetReader, func(), error) {
+	done := func() {}
+	b, err := w.peek(4)
+	if err != nil {
+		return nil, done, err
+	}
+	magic := binary.LittleEndian.Uint32(b)
+	var expanded io.Reader
+	switch {
+	case magic&0xffff == 0x8b1f: // RFC 1952, section 2.3.1
+		z, err := gzip.NewReader(&remainder{w})
+		if err != nil {
+			return nil, done, err
+		}
+		expanded = z
+	case magic == 0xfd2fb528, magic&^0xf == 0x184d2a50: // RFC 8878, sections 3.1.1 and 3.1.2
+		z, err := zstd.NewReader(&remainder{w}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+		if err != nil {
+			return nil, done, err
+		}
+		expanded, done = z, z.Close
+	}
+	if expanded != nil {
+		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
+		if b, err = w.peek(4); err != nil {
+			return nil, done, err
+		}
+		magic = binary.LittleEndian.Uint32(b)
+	}
+	switch magic {
+	case pcapMicroseconds, pcapNanoseconds, pcapModified, pcapMicrosecondsSwapped, pcapNanosecondsSwapped, pcapModifiedSwapped:
+		r, err := newPcapReader(w)
+		return r, done, err
+	case blockSectionHeader:
+		return &pcapngReader{window: w}, done, nil
+	}
+	return nil, done, fmt.Errorf("%w: begins with % x", errFormat, b)
+}
+
+// A remainder reads what is left of a window.
+type remainder struct{ w *window }
+
+func (r *remainder) Read(p []byte) (int, error) {
+	w := r.w
+	if w.pos == w.end {
+		if err := w.fill(1); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, w.buf[w.pos:w.end])
+	w.pos += n
+	return n, nil
+}
+
+// A limited reads at most left bytes of r, and then fails.
+type limited struct {
+	r    io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errExpanded
+	}
+	return n, err
+}

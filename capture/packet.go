@@ -1,0 +1,39 @@
+package capture
+
+import (
+	"math/bits"
+	"time"
+)
+
+// A packet is one packet of a capture, as the file has it.
+type packet struct {
+	number int64    // in the file, from 1
+	data   []byte   // what was captured; valid until the next packet is read
+	wire   int      // length on the wire, at least len(data)
+	link   linkType // how data begins
+	stamp  stamp
+}
+
+// A stamp is a time in the units of the file. Most packets' is never asked
+// for, so the division waits until it is.
+type stamp struct {
+	seconds int64  // since 1970
+	ticks   uint64 // of the clock, since seconds
+	rate    uint64 // ticks in a second
+}
+
+// time returns the stamp as a time, in UTC.
+func (s stamp) time() time.Time {
+	seconds := s.seconds + int64(s.ticks/s.rate)
+	hi, lo := bits.Mul64(s.ticks%s.rate, 1e9)
+	nanoseconds, _ := bits.Div64(hi, lo, s.rate)
+	return time.Unix(seconds, int64(nanoseconds)).UTC()
+}
+
+// A packetReader reads the packets of a file in its order.
+type packetReader interface {
+	// read reads the next packet into p. It returns io.EOF after the last.
+	read(p *packet) error
+	// offset returns where in the file reading stands.
+	offset() int64
+}

@@ -1,0 +1,100 @@
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxPacket is the longest packet that is believed, in bytes. The longest that
+// Wireshark and tcpdump write hold 256 KiB.
+const maxPacket = 4 << 20
+
+// The magic numbers of the pcap format, as read in little-endian order. Its
+// description is draft-ietf-opsawg-pcap.
+const (
+	pcapMicroseconds        = 0xa1b2c3d4
+	pcapNanoseconds         = 0xa1b23c4d
+	pcapModified            = 0xa1b2cd34 // Kuznetzov's: 8 bytes more in each record header
+	pcapMicrosecondsSwapped = 0xd4c3b2a1
+	pcapNanosecondsSwapped  = 0x4d3cb2a1
+	pcapModifiedSwapped     = 0x34cdb2a1
+)
+
+// Lengths of the file header and of a record header, in bytes.
+const (
+	pcapFileHeader   = 24
+	pcapRecordHeader = 16
+)
+
+var errPacketLength = errors.New("packet length out of bounds")
+
+// A pcapReader reads a file in pcap format.
+type pcapReader struct {
+	*window
+	order  binary.ByteOrder
+	header int    // length of a record header
+	rate   uint64 // of the time stamps
+	link   linkType
+	number int64
+}
+
+// newPcapReader reads the file header.
+func newPcapReader(w *window) (*pcapReader, error) {
+	b, err := w.next(pcapFileHeader)
+	if err != nil {
+		return nil, err
+	}
+	r := &pcapReader{window: w, order: binary.LittleEndian, header: pcapRecordHeader, rate: 1e6}
+	switch magic := binary.LittleEndian.Uint32(b); magic {
+	case pcapMicrosecondsSwapped, pcapNanosecondsSwapped, pcapModifiedSwapped:
+		r.order = binary.BigEndian
+	}
+	switch r.order.Uint32(b) {
+	case pcapNanoseconds:
+		r.rate = 1e9
+	case pcapModified:
+		r.header += 8
+	}
+	// The upper half of the word says whether frames end in a checksum.
+	r.link = linkType(r.order.Uint32(b[20:]))
+	return r, nil
+}
+
+func (r *pcapReader) read(p *packet) error {
+	h, err := r.peek(r.header)
+	if err != nil {
+		return err
+	}
+	var seconds, fraction, captured, wire uint32
+	if r.order == binary.ByteOrder(binary.LittleEndian) {
+		seconds = binary.LittleEndian.Uint32(h)
+		fraction = binary.LittleEndian.Uint32(h[4:])
+		captured = binary.LittleEndian.Uint32(h[8:])
+		wire = binary.LittleEndian.Uint32(h[12:])
+	} else {
+		seconds = binary.BigEndian.Uint32(h)
+		fraction = binary.BigEndian.Uint32(h[4:])
+		captured = binary.BigEndian.Uint32(h[8:])
+		wire = binary.BigEndian.Uint32(h[12:])
+	}
+	if captured > maxPacket {
+		return fmt.Errorf("%w: %d bytes", errPacketLength, captured)
+	}
+	b, err := r.peek(r.header + int(captured))
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return err
+	}
+	r.pos += len(b)
+	r.number++
+	p.number = r.number
+	p.data = b[r.header:]
+	p.wire = max(int(captured), int(wire))
+	p.link = r.link
+	p.stamp = stamp{int64(seconds), uint64(fraction), r.rate}
+	return nil
+}

@@ -1,0 +1,72 @@
+package capture
+
+import (
+	"bytes"
+	"slices"
+	"sort"
+)
+
+// A run is a piece of a stream, or of a packet, without a hole.
+type run struct {
+	at   uint32 // place of data[0]
+	data []byte
+}
+
+func (r *run) end() uint32 { return r.at + uint32(len(r.data)) }
+
+// runOverhead is what a run costs beside its data, in bytes.
+const runOverhead = 64
+
+// runs are the pieces of a stream that have come, in order, with a hole between
+// each two. Places may wrap, as TCP's sequence numbers do, if all are within
+// 2^31 of each other.
+//
+// Pieces that touch become one, so that 20,000 segments in falling order are
+// never more than one run.
+type runs struct {
+	list   []run
+	memory int  // bytes, nearly
+	differ bool // whether a copy differed from the first
+}
+
+// add puts in a copy of data, which begins at place at. Where there is data
+// already, that stays.
+func (r *runs) add(at uint32, data []byte) {
+	// The first run that does not end before at.
+	i := sort.Search(len(r.list), func(i int) bool { return int32(r.list[i].end()-at) >= 0 })
+	for len(data) > 0 {
+		if i == len(r.list) || int32(r.list[i].at-at) > 0 {
+			r.list = slices.Insert(r.list, i, run{at: at})
+			r.memory += runOverhead
+		}
+		p := &r.list[i]
+		have := p.data[at-p.at:]
+		n := min(len(have), len(data))
+		r.differ = r.differ || !bytes.Equal(have[:n], data[:n])
+		at += uint32(n)
+		data = data[n:]
+
+		// What is left, if anything is, belongs behind run i.
+		n = len(data)
+		if i+1 < len(r.list) {
+			n = min(n, int(r.list[i+1].at-at))
+		}
+		p.data = append(p.data, data[:n]...)
+		r.memory += n
+		at += uint32(n)
+		data = data[n:]
+		if i+1 < len(r.list) && p.end() == r.list[i+1].at {
+			p.data = append(p.data, r.list[i+1].data...)
+			r.list = slices.Delete(r.list, i+1, i+2)
+			r.memory -= runOverhead
+		}
+	}
+}
+
+// pop takes off the first run.
+func (r *runs) pop() []byte {
+	data := r.list[0].data
+	r.memory -= len(data) + runOverhead
+	r.list = slices.Delete(r.list, 0, 1)
+	return data
+}

@@ -1,0 +1,102 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// maxDepth is how many protocols that carry others are followed in one packet.
+const maxDepth = 16
+
+// A scanner takes packets apart and hands over the hellos in them.
+type scanner struct {
+	f   func(*Hello) error
+	err error // of f
+
+	packet packet
+	depth  int // how many wrappings of the packet were taken off
+	layers []Layer
+
+	// Of the TCP segment or UDP datagram at hand.
+	addrs []byte // source and destination address: 8 or 32 bytes
+	ports uint32 // source and destination port
+	key   uint64 // of its flow, in its direction
+
+	fragments fragments
+	streams   streams
+	stats     Stats
+
+	hello       Hello
+	clientHello parser.ClientHello
+}
+
+func newScanner(r *Reader, f func(*Hello) error) *scanner {
+	s := &scanner{f: f, layers: make([]Layer, 0, maxDepth)}
+	s.streams.init(orDefault(r.MaxMemory, DefaultMaxMemory))
+	return s
+}
+
+// scan takes the packet apart.
+func (s *scanner) scan() {
+	s.depth = 0
+	s.layers = s.layers[:0]
+	s.link(s.packet.link, s.packet.data)
+}
+
+// finish counts what was left incomplete.
+func (s *scanner) finish() {
+	s.streams.end()
+	s.stats.Incomplete += s.streams.incomplete
+	s.stats.DroppedStreams += s.streams.dropped
+	s.stats.DroppedHellos += s.streams.droppedHellos
+}
+
+// wrap notes a wrapping of the packet.
+func (s *scanner) wrap(kind LayerKind, id uint32) {
+	s.layers = append(s.layers, Layer{kind, id})
+}
+
+// deeper reports whether one wrapping more may be taken off.
+func (s *scanner) deeper() bool {
+	if s.depth == maxDepth {
+		s.stats.TooDeep++
+		return false
+	}
+	s.depth++
+	return true
+}
+
+// missing returns how many bytes of the packet were not captured.
+func (s *scanner) missing() int { return s.packet.wire - len(s.packet.data) }
+
+// emit hands over the hello that message is, and whose other fields s.hello has.
+func (s *scanner) emit(message []byte) {
+	h := &s.hello
+	h.Time = s.packet.stamp.time()
+	h.Packet = s.packet.number
+	h.Src, h.Dst = addrPorts(s.addrs, s.ports)
+	h.Encapsulation = s.layers
+	s.clientHello.Transport = h.Transport
+	h.Err = s.clientHello.Unmarshal(message)
+	h.ClientHello = &s.clientHello
+	s.stats.Hellos++
+	if h.Err != nil {
+		s.stats.Errors++
+	}
+	if s.err == nil {
+		s.err = s.f(h)
+	}
+}
+
+// addrPorts returns the addresses that stand in addrs, source before
+// destination, with the ports as they stand in the header.
+func addrPorts(addrs []byte, ports uint32) (src, dst netip.AddrPort) {
+	a, _ := netip.AddrFromSlice(addrs[:len(addrs)/2])
+	b, _ := netip.AddrFromSlice(addrs[len(addrs)/2:])
+	return netip.AddrPortFrom(a, uint16(ports>>16)), netip.AddrPortFrom(b, uint16(ports))
+}
+
+// portsOf returns source and destination port of a TCP or UDP header.
+func portsOf(b []byte) uint32 { return binary.BigEndian.Uint32(b) }

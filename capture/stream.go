@@ -1,0 +1,232 @@
+package capture
+
+import "github.com/tlspeek/tlspeek/parser"
+
+// What is known of a connection, in the state of its slot.
+const (
+	slotStream = 1 << 31 // the number is that of a stream; else it counts bytes that were no hello
+	slotAfter  = 1 << 30 // a hello has come, and a second may follow
+	slotEarly  = 1 << 29 // that hello offered early data, which stand before the second
+	slotNumber = 1<<29 - 1
+)
+
+// A stream is what has come of a hello that is not whole, and of what is behind
+// a hole. Most connections never have one: their hello comes in one segment.
+type stream struct {
+	key          uint64
+	number       uint32 // in streams.all
+	older, newer *stream
+	size         int // as it was last accounted for
+
+	passed   uint32                  // bytes of the connection that were no hello
+	head     []byte                  // from the first byte of the hello on, without a hole
+	start    uint32                  // sequence number of head[0]
+	begun    bool                    // whether head is a hello beyond doubt
+	need     int                     // length of head with which the hello is whole, if it is in one record
+	records  *parser.RecordAssembler // else
+	fed      int                     // bytes of head that records was given
+	segments int
+	again    bool // whether a hello of this connection was lost before this one
+	behind   runs
+}
+
+const (
+	streamOverhead = 320
+	maxPool        = 256
+	maxPooledHead  = 8 << 10
+)
+
+// memory returns how many bytes the stream takes, nearly.
+func (t *stream) memory() int {
+	n := streamOverhead + cap(t.head) + t.behind.memory
+	if t.records != nil {
+		n += len(t.head)
+	}
+	return n
+}
+
+// streams are the TCP connections whose hello is awaited. There are two
+// generations: when the young one is full the old one is dropped, and the young
+// one grows old. So what is dropped is the oldest, and nothing need be known of
+// its age.
+type streams struct {
+	hasher     hasher
+	young, old table
+	maxSlots   int // of a generation
+
+	all            []*stream
+	unused         []uint32 // numbers free in all
+	pool           []*stream
+	oldest, newest *stream
+	memory         int // bytes in all streams
+	maxMemory      int
+
+	hellos seenSet // which connection's hello began at which sequence number
+
+	incomplete, dropped, droppedHellos int64
+}
+
+// firstSlots is what a table begins with: 16 KiB.
+const firstSlots = 1 << 10
+
+// init divides the memory: half for the two tables, a quarter for the streams,
+// and the rest for tables that are growing, and for Go.
+func (ss *streams) init(maxMemory int64) {
+	ss.hasher = newHasher()
+	ss.maxSlots = firstSlots
+	for int64(ss.maxSlots)*2*2*16 <= maxMemory/2 {
+		ss.maxSlots *= 2
+	}
+	ss.maxMemory = int(maxMemory / 4)
+	ss.young.slots = make([]slot, firstSlots)
+}
+
+// find returns the slot of a connection, or nil. It is valid until the next
+// insert or remove.
+func (ss *streams) find(key uint64) *slot {
+	sl := ss.young.find(key)
+	if sl == nil && ss.old.live > 0 {
+		sl = ss.old.find(key)
+	}
+	return sl
+}
+
+// insert begins a connection that has no slot.
+func (ss *streams) insert(key uint64, next uint32) *slot {
+	if ss.young.live >= ss.maxSlots/4*3 {
+		ss.grow()
+	}
+	sl := ss.young.insert(key)
+	sl.next, sl.state = next, 0
+	return sl
+}
+
+// grow lets the young generation become the old one.
+func (ss *streams) grow() {
+	for i := range ss.old.slots {
+		if sl := &ss.old.slots[i]; sl.key != 0 {
+			ss.dropped++
+			if t := ss.stream(sl); t != nil {
+				ss.countDropped(t)
+				ss.release(t)
+			}
+		}
+	}
+	free := ss.old.slots
+	clear(free)
+	ss.old = ss.young
+	if free == nil {
+		free = make([]slot, firstSlots)
+	}
+	ss.young = table{slots: free}
+}
+
+// remove forgets a connection.
+func (ss *streams) remove(sl *slot) {
+	if t := ss.stream(sl); t != nil {
+		ss.release(t)
+	}
+	if ss.young.find(sl.key) == sl {
+		ss.young.remove(sl)
+	} else {
+		ss.old.remove(sl)
+	}
+}
+
+// stream returns the stream of a connection, or nil.
+func (ss *streams) stream(sl *slot) *stream {
+	if sl.state&slotStream == 0 {
+		return nil
+	}
+	return ss.all[sl.state&slotNumber]
+}
+
+// attach returns the stream of a connection, which it gives one if it has none.
+func (ss *streams) attach(sl *slot) *stream {
+	if t := ss.stream(sl); t != nil {
+		return t
+	}
+	var t *stream
+	if n := len(ss.pool); n > 0 {
+		t = ss.pool[n-1]
+		ss.pool = ss.pool[:n-1]
+	} else {
+		t = new(stream)
+	}
+	if n := len(ss.unused); n > 0 {
+		t.number = ss.unused[n-1]
+		ss.unused = ss.unused[:n-1]
+		ss.all[t.number] = t
+	} else {
+		t.number = uint32(len(ss.all))
+		ss.all = append(ss.all, t)
+	}
+	t.key = sl.key
+	t.passed = sl.state & slotNumber
+	sl.state = sl.state&(slotAfter|slotEarly) | slotStream | t.number
+	if t.older = ss.newest; t.older != nil {
+		t.older.newer = t
+	} else {
+		ss.oldest = t
+	}
+	ss.newest = t
+	return t
+}
+
+// detach takes the stream away from a connection.
+func (ss *streams) detach(sl *slot, t *stream) {
+	sl.state = sl.state&(slotAfter|slotEarly) | t.passed&slotNumber
+	ss.release(t)
+}
+
+// release frees a stream.
+func (ss *streams) release(t *stream) {
+	if t.older != nil {
+		t.older.newer = t.newer
+	} else {
+		ss.oldest = t.newer
+	}
+	if t.newer != nil {
+		t.newer.older = t.older
+	} else {
+		ss.newest = t.older
+	}
+	ss.memory -= t.size
+	ss.all[t.number] = nil
+	ss.unused = append(ss.unused, t.number)
+	head := t.head[:0]
+	*t = stream{}
+	if cap(head) <= maxPooledHead && len(ss.pool) < maxPool {
+		t.head = head
+		ss.pool = append(ss.pool, t)
+	}
+}
+
+// account notes how much memory a stream takes now, and drops the oldest if all
+// take too much.
+func (ss *streams) account(t *stream) {
+	size := t.memory()
+	ss.memory += size - t.size
+	t.size = size
+	for ss.memory > ss.maxMemory && ss.oldest != nil {
+		o := ss.oldest
+		ss.dropped++
+		ss.countDropped(o)
+		ss.remove(ss.find(o.key))
+	}
+}
+
+func (ss *streams) countDropped(t *stream) {
+	if t.begun {
+		ss.droppedHellos++
+	}
+}
+
+// end counts the hellos that are not whole at the end of the capture.
+func (ss *streams) end() {
+	for t := ss.oldest; t != nil; t = t.newer {
+		if t.begun {
+			ss.incomplete++
+		}
+	}
+}

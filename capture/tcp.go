@@ -1,0 +1,403 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// Flags of a TCP header.
+const (
+	tcpFIN = 1 << iota
+	tcpSYN
+	tcpRST
+	_
+	tcpACK
+)
+
+const (
+	tcpMinHeader = 20
+
+	// maxPreface is how far into a connection a hello is looked for at any byte.
+	// Beyond it one is still found if a segment begins with it.
+	maxPreface = 16 << 10
+
+	// maxEarly is how much early data may stand between two hellos.
+	maxEarly = 64 << 10
+
+	// maxHead is how much of a hello is put together: 64 KiB of message in
+	// records of one byte.
+	maxHead = 6 * (maxMessage + messageHeader)
+
+	// minFresh is how many bytes a segment must have to begin a hello in a
+	// connection that is not known.
+	minFresh = recordHeader + messageHeader + 2
+
+	changeCipherSpecLen = recordHeader + 1
+)
+
+// tcp reads a TCP segment (RFC 9293, section 3.1).
+func (s *scanner) tcp(addrs, b []byte) {
+	if len(b) < tcpMinHeader {
+		return
+	}
+	n := int(b[12]>>4) * 4
+	flags := b[13]
+	if n < tcpMinHeader || n > len(b) {
+		return
+	}
+	payload := b[n:]
+	// Acknowledgements, a third of all packets, end here.
+	if len(payload) == 0 && flags&(tcpSYN|tcpFIN|tcpRST) == 0 {
+		return
+	}
+	s.addrs, s.ports = addrs, portsOf(b)
+	s.key = s.streams.hasher.key(addrs, s.ports)
+	sequence := binary.BigEndian.Uint32(b[4:])
+	switch {
+	case flags&tcpRST != 0:
+		s.reset(sequence, binary.BigEndian.Uint32(b[8:]))
+		return
+	case flags&tcpSYN != 0:
+		if flags&tcpACK != 0 {
+			return
+		}
+		sequence++
+		s.connect(sequence)
+	}
+	if len(payload) > 0 {
+		s.segment(sequence, payload)
+	}
+	if flags&tcpFIN != 0 {
+		s.close(sequence + uint32(len(payload)))
+	}
+}
+
+// connect begins a connection, unless the SYN is one that came before.
+func (s *scanner) connect(next uint32) {
+	ss := &s.streams
+	if sl := ss.find(s.key); sl != nil {
+		if behind := sl.next - next; behind < 1<<16 {
+			return
+		}
+		s.forget(sl)
+	}
+	ss.insert(s.key, next)
+}
+
+// forget ends a connection.
+func (s *scanner) forget(sl *slot) {
+	if t := s.streams.stream(sl); t != nil && t.begun {
+		s.streams.incomplete++
+	}
+	s.streams.remove(sl)
+}
+
+// close ends a connection that sends no more from a sequence number on.
+func (s *scanner) close(end uint32) {
+	sl := s.streams.find(s.key)
+	if sl == nil || sl.next != end {
+		return
+	}
+	s.forget(sl)
+}
+
+// reset ends a connection that either side breaks off. A reset is believed only
+// if it has the very number that its receiver would ask for: others come from
+// elsewhere, or late.
+func (s *scanner) reset(sequence, acknowledgement uint32) {
+	if sl := s.streams.find(s.key); sl != nil {
+		if sl.next == sequence {
+			s.forget(sl)
+		}
+		return
+	}
+	var back [32]byte
+	half := len(s.addrs) / 2
+	reverse := append(append(back[:0], s.addrs[half:]...), s.addrs[:half]...)
+	key := s.streams.hasher.key(reverse, s.ports<<16|s.ports>>16)
+	if sl := s.streams.find(key); sl != nil && sl.next == acknowledgement {
+		s.forget(sl)
+	}
+}
+
+// segment takes the payload of a segment, at its place in the stream.
+func (s *scanner) segment(sequence uint32, p []byte) {
+	ss := &s.streams
+	fresh := p[0] == recordHandshake && len(p) >= minFresh && sniff(p) != noHello
+	sl := ss.find(s.key)
+	if sl == nil {
+		if !fresh || ss.hellos.seen(s.helloKey(sequence)) {
+			return
+		}
+		sl = ss.insert(s.key, sequence)
+	}
+	t := ss.stream(sl)
+	ahead := int(int32(sequence - sl.next))
+	if fresh && s.elsewhere(sl, t, ahead) && !ss.hellos.seen(s.helloKey(sequence)) {
+		// The bytes before it are lost, or were not what the server saw.
+		again := sl.state&slotAfter != 0 || t != nil && t.begun
+		s.forget(sl)
+		sl = ss.insert(s.key, sequence)
+		if again {
+			sl.state = slotAfter
+		}
+		t, ahead = nil, 0
+	}
+	switch {
+	case ahead > 0:
+		s.stash(sl, sequence, ahead, p)
+		return
+	case ahead < 0:
+		if t != nil {
+			t.compare(sequence, p)
+		}
+		if len(p) <= -ahead {
+			return
+		}
+		p = p[-ahead:]
+	}
+	if t != nil {
+		t.segments++
+		if len(t.behind.list) > 0 { // which came first, and so holds
+			t.behind.add(sl.next, p)
+			p = t.behind.pop()
+		}
+	}
+	if !s.take(sl, p) {
+		return
+	}
+	if t = ss.stream(sl); t == nil {
+		return
+	}
+	if len(t.head) == 0 && len(t.behind.list) == 0 {
+		ss.detach(sl, t)
+		return
+	}
+	ss.account(t)
+}
+
+// helloKey returns what a hello of this connection is known by, for the case
+// that it comes again.
+func (s *scanner) helloKey(sequence uint32) uint64 {
+	return fold(s.key, uint64(sequence)^s.streams.hasher[1]) | 1
+}
+
+// elsewhere reports whether a segment that begins a hello, so many bytes ahead
+// of the next one awaited, is to be believed rather than what came before.
+func (s *scanner) elsewhere(sl *slot, t *stream, ahead int) bool {
+	return ahead > 0 || ahead < 0 && sl.state&slotAfter == 0 && (t == nil || !t.begun)
+}
+
+// stash keeps a segment that came too early.
+func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
+	if ahead+len(p) > maxHead {
+		return
+	}
+	if sl.state&(slotAfter|slotEarly) == slotAfter && p[0] == recordApplicationData {
+		s.forget(sl) // the handshake went on without a second hello
+		return
+	}
+	t := s.streams.attach(sl)
+	t.segments++
+	t.behind.add(sequence, p)
+	s.streams.account(t)
+}
+
+// compare notes whether p, at its sequence number, differs from what came before.
+func (t *stream) compare(sequence uint32, p []byte) {
+	from := int(int32(sequence - t.start))
+	if from < 0 {
+		p = p[min(-from, len(p)):]
+		from = 0
+	}
+	if from < len(t.head) {
+		n := min(len(p), len(t.head)-from)
+		t.behind.differ = t.behind.differ || !bytes.Equal(p[:n], t.head[from:from+n])
+	}
+}
+
+// take goes on in the stream with p. It reports whether the connection still has
+// its slot.
+func (s *scanner) take(sl *slot, p []byte) bool {
+	sl.next += uint32(len(p))
+	t := s.streams.stream(sl)
+	if t == nil || len(t.head) == 0 {
+		return s.search(sl, p)
+	}
+	t.head = append(t.head, p...)
+	return s.collect(sl, t)
+}
+
+// search looks for a hello in p, which ends where the next byte is awaited. It
+// reports whether the connection still has its slot.
+func (s *scanner) search(sl *slot, p []byte) bool {
+	for len(p) > 0 {
+		if sl.state&slotAfter != 0 {
+			switch p[0] {
+			case recordChangeCipherSpec:
+				p = p[min(changeCipherSpecLen, len(p)):]
+				continue
+			case recordHandshake:
+			default:
+				if sl.state&slotEarly == 0 {
+					s.forget(sl)
+					return false
+				}
+				return s.pass(sl, len(p), maxEarly)
+			}
+		}
+		i := bytes.IndexByte(p, recordHandshake)
+		if i < 0 {
+			return s.pass(sl, len(p), maxPreface)
+		}
+		verdict := sniff(p[i:])
+		switch {
+		case verdict == noHello && sl.state&slotAfter != 0:
+			s.forget(sl)
+			return false
+		case verdict == noHello:
+			if !s.pass(sl, i+1, maxPreface) {
+				return false
+			}
+			p = p[i+1:]
+			continue
+		}
+		p = p[i:]
+		message, length := wholeHello(p)
+		if message == nil {
+			t := s.streams.attach(sl)
+			t.head = append(slices.Grow(t.head[:0], min(length, maxPooledHead)), p...)
+			t.start = sl.next - uint32(len(p))
+			t.segments = max(t.segments, 1)
+			return s.collect(sl, t)
+		}
+		segments, differ := 1, false
+		if t := s.streams.stream(sl); t != nil {
+			segments, differ = max(t.segments, 1), t.behind.differ
+			t.segments = 0
+		}
+		if !s.found(sl, sl.next-uint32(len(p)), message, carrier{1, segments, differ}) {
+			return false
+		}
+		p = p[length:]
+	}
+	return true
+}
+
+// pass counts n bytes that are no hello. Beyond the limit the connection is
+// given up, which it reports.
+func (s *scanner) pass(sl *slot, n int, limit uint32) bool {
+	var passed uint32
+	if t := s.streams.stream(sl); t != nil {
+		t.passed += uint32(n)
+		t.segments = 0
+		passed = t.passed
+	} else {
+		sl.state += uint32(n)
+		passed = sl.state & slotNumber
+	}
+	if passed > limit {
+		s.forget(sl)
+		return false
+	}
+	return true
+}
+
+// collect sees whether the head of a stream is a whole hello. It reports whether
+// the connection still has its slot.
+func (s *scanner) collect(sl *slot, t *stream) bool {
+	if !t.begun {
+		switch sniff(t.head) {
+		case noHello:
+			return s.resume(sl, t)
+		case isHello:
+			t.begun = true
+		}
+	}
+	var message []byte
+	length, records := t.need, 1
+	switch {
+	case !t.begun:
+	case t.records != nil:
+		message, length, records = t.assemble()
+		if length < 0 {
+			return s.resume(sl, t)
+		}
+	case t.need == 0:
+		if message, t.need = wholeHello(t.head); t.need == 0 {
+			t.records = new(parser.RecordAssembler)
+			return s.collect(sl, t)
+		}
+		length = t.need
+	case t.need <= len(t.head):
+		message = t.head[recordHeader:t.need]
+	}
+	if message == nil {
+		if len(t.head) > maxHead {
+			s.forget(sl)
+			return false
+		}
+		return true
+	}
+	head := t.head
+	how := carrier{records, t.segments, t.behind.differ}
+	start := t.start
+	t.head, t.begun, t.need, t.records, t.fed, t.segments = t.head[:0], false, 0, nil, 0, 0
+	return s.found(sl, start, message, how) && s.search(sl, head[length:])
+}
+
+// assemble gives what is new of the head to the assembler. It returns the
+// message if it is whole, how many bytes of head it took, and in how many
+// records; a length below 0 says that it is no hello.
+func (t *stream) assemble() (message []byte, length, records int) {
+	message, used, err := t.records.Next(t.head[t.fed:])
+	t.fed += used
+	if err != nil {
+		return nil, -1, 0
+	}
+	return message, t.fed, t.records.Records()
+}
+
+// resume goes on to search behind the first byte of a head that is no hello.
+func (s *scanner) resume(sl *slot, t *stream) bool {
+	head := t.head
+	t.head, t.begun, t.need, t.records, t.fed = t.head[:0], false, 0, nil, 0
+	return s.pass(sl, 1, maxPreface) && s.search(sl, head[1:])
+}
+
+// A carrier is how a message came.
+type carrier struct {
+	records, segments int
+	differ            bool
+}
+
+// found hands over a hello that began at a sequence number. It reports whether
+// the connection still has its slot: it is kept until the client's next record
+// tells whether there is another hello.
+func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) bool {
+	ss := &s.streams
+	ss.hellos.add(s.helloKey(start))
+	index := 1
+	if sl.state&slotAfter != 0 {
+		index = 2
+	}
+	s.hello = Hello{Transport: parser.TLS, Index: index, Records: how.records, Segments: how.segments, Overlap: how.differ}
+	s.emit(message)
+	if index == 2 {
+		s.forget(sl)
+		return false
+	}
+	sl.state |= slotAfter
+	if s.clientHello.HasExtension(parser.ExtEarlyData) {
+		sl.state |= slotEarly
+	}
+	if t := ss.stream(sl); t != nil {
+		t.passed = 0
+	} else {
+		sl.state &^= slotNumber
+	}
+	return true
+}

@@ -1,0 +1,98 @@
+package capture
+
+import (
+	"context"
+	"io"
+)
+
+// blockSize is how much is read at a time. Of 64 KiB to 4 MiB, 256 KiB cost
+// least: the packets just read are still in the second-level cache.
+const blockSize = 256 << 10
+
+// A window is the part of a stream that is in memory. It reads no more than it
+// is asked for and the stream has, so that what a pipe has brought so far can
+// be used at once.
+type window struct {
+	ctx  context.Context
+	r    io.Reader
+	buf  []byte
+	pos  int   // in buf, of the next byte
+	end  int   // in buf, of the byte after the last that was read
+	base int64 // in the stream, of buf[0]
+	err  error // of r
+}
+
+// offset returns the place in the stream of the next byte.
+func (w *window) offset() int64 { return w.base + int64(w.pos) }
+
+// next returns the next n bytes, and steps over them. They are valid until the
+// call after. The error is io.EOF if the stream ends before the first of them,
+// and io.ErrUnexpectedEOF if it ends later.
+func (w *window) next(n int) ([]byte, error) {
+	b, err := w.peek(n)
+	if err == nil {
+		w.pos += n
+	}
+	return b, err
+}
+
+// peek is next without the step.
+func (w *window) peek(n int) ([]byte, error) {
+	if w.end-w.pos < n {
+		if err := w.fill(n); err != nil {
+			return nil, err
+		}
+	}
+	return w.buf[w.pos : w.pos+n], nil
+}
+
+// fill reads until n bytes are there.
+func (w *window) fill(n int) error {
+	if w.pos > 0 {
+		w.base += int64(w.pos)
+		w.end = copy(w.buf, w.buf[w.pos:w.end])
+		w.pos = 0
+	}
+	if n > len(w.buf) {
+		w.buf = append(make([]byte, 0, n+blockSize), w.buf[:w.end]...)
+		w.buf = w.buf[:cap(w.buf)]
+	}
+	for w.end < n {
+		if w.err == nil {
+			w.err = w.ctx.Err()
+		}
+		if w.err != nil {
+			return w.ending()
+		}
+		var m int
+		m, w.err = w.r.Read(w.buf[w.end:])
+		w.end += m
+	}
+	return nil
+}
+
+// ending returns the error for a stream that ended too soon.
+func (w *window) ending() error {
+	if w.err == io.EOF && w.end > w.pos {
+		return io.ErrUnexpectedEOF
+	}
+	return w.err
+}
+
+// skip steps over n bytes without keeping them.
+func (w *window) skip(n int64) error {
+	for n > 0 {
+		if w.pos == w.end {
+			if err := w.fill(1); err != nil {
+				if err == io.EOF {
+					err = io.ErrUnexpectedEOF
+				}
+				return err
+			}
+		}
+		m := min(n, int64(w.end-w.pos))
+		w.pos += int(m)
+		n -= m
+	}
+	return nil
+}
