@@ -37,6 +37,15 @@ type Event struct {
 	JA4O     string `json:"ja4_o,omitempty"`
 	JA4RO    string `json:"ja4_ro,omitempty"`
 
+	NPF          string `json:"npf,omitempty"` // tls/1, quic or dtls: with all extensions, sorted
+	TLSFPID      string `json:"tlsfp_id,omitempty"`
+	TLSFPNormID  string `json:"tlsfp_norm_id,omitempty"`
+	QUICHeaderID string `json:"quic_header_id,omitempty"`
+	QUICParamsID string `json:"quic_params_id,omitempty"`
+	Stable       string `json:"stable,omitempty"` // of [fingerprint.Stable]
+	HTTP2        string `json:"http2,omitempty"`  // Akamai's format
+
+	Session string   `json:"session,omitempty"` // fresh, ticket, psk or early_data
 	Carrier *Carrier `json:"carrier,omitempty"`
 	QUIC    *QUIC    `json:"quic,omitempty"`
 	SSLv2   *SSLv2   `json:"sslv2,omitempty"`
@@ -57,17 +66,19 @@ type Carrier struct {
 }
 
 // QUIC has what a QUIC client shows besides its hello (RFC 9000, section 17.2).
+// Connection ids, token, packet number and frames are those of the first
+// Initial packet.
 type QUIC struct {
-	Version             string               `json:"version"`  // hex, 0x00000001
-	DCIDLen             int                  `json:"dcid_len"` // bytes
-	SCIDLen             int                  `json:"scid_len"` // bytes
-	TokenLen            int                  `json:"token_len"`
-	PacketNumber        uint64               `json:"packet_number"`
+	Version             string               `json:"version"`           // hex, 0x00000001
+	DCIDLen             int                  `json:"dcid_len"`          // bytes
+	SCIDLen             int                  `json:"scid_len"`          // bytes
+	TokenLen            int                  `json:"token_len"`         // bytes
+	PacketNumber        uint64               `json:"packet_number"`     //
 	PacketNumberLen     int                  `json:"packet_number_len"` // bytes
-	Initials            int                  `json:"initials"`
-	Scrambled           bool                 `json:"scrambled"` // CRYPTO frames out of order, or overlapping
-	FrameTypes          []uint64             `json:"frame_types,omitempty"`
-	TransportParameters []TransportParameter `json:"transport_parameters,omitempty"` // in wire order
+	FrameTypes          []int                `json:"frame_types"`       // each once, as they come
+	Initials            int                  `json:"initials"`          // that the hello lies in
+	Scrambled           bool                 `json:"scrambled"`         // CRYPTO frames out of order or overlapping
+	TransportParameters []TransportParameter `json:"transport_parameters,omitempty"`
 }
 
 // A TransportParameter is a QUIC transport parameter (RFC 9000, section 18).

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -56,7 +57,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 		for size := Compact; size <= Detail; size++ {
 			o := observation(h)
 			if h.Transport == parser.QUIC {
-				o.QUIC = &QUIC{Version: "0x00000001", DCIDLen: 8, Initials: 2, Scrambled: true, FrameTypes: []uint64{0, 1, 6}}
+				o.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1, DCIDLen: 8, FrameTypes: []byte{6, 0, 1}}, Initials: 2}
 			}
 			e := ob.Event(o, size)
 			t.Run(name, func(t *testing.T) { assertSameJSON(t, &e) })
@@ -71,7 +72,7 @@ func TestCompactEvent(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"time":"2026-11-22T07:33:15.390309Z","transport":"tls","src_ip":"127.0.0.1","src_port":50098,`+
 		`"dst_ip":"2001:db8::1","dst_port":8443,"hello_index":1,"sni":"test.example","alpn":["h2","http/1.1"],"version":"1.3",`+
-		`"ja3":"0149f47eabf9a20d0893e2a44e5a6323","ja3n":"22441e3edb4a151c17462a438c7a10a5","ja4":"t13d3112h2_e8f1e7e78f70_b26ce05bbdd6"}`, string(got))
+		`"ja3":"0149f47eabf9a20d0893e2a44e5a6323","ja3n":"22441e3edb4a151c17462a438c7a10a5","ja4":"t13d3112h2_e8f1e7e78f70_b26ce05bbdd6","session":"fresh"}`, string(got))
 }
 
 func TestFullEventHasEveryFingerprint(t *testing.T) {
@@ -86,8 +87,32 @@ func TestFullEventHasEveryFingerprint(t *testing.T) {
 		assert.Equal(t, fingerprint.JA4R(h), e.JA4R, name)
 		assert.Equal(t, fingerprint.JA4O(h), e.JA4O, name)
 		assert.Equal(t, fingerprint.JA4RO(h), e.JA4RO, name)
+		assert.Equal(t, fingerprint.NPF1(h), e.NPF, name)
+		assert.Equal(t, fingerprint.TLSFP(h), e.TLSFPID, name)
+		assert.Equal(t, fingerprint.TLSFPNorm(h), e.TLSFPNormID, name)
+		assert.Equal(t, fingerprint.Stable(h), e.Stable, name)
+		assert.Equal(t, fingerprint.QUICParamsID(h), e.QUICParamsID, name)
+		assert.Equal(t, fingerprint.SessionOf(h).String(), e.Session, name)
 		assert.Equal(t, &Carrier{Records: 1, Segments: 2, Bytes: len(h.Raw), Split: true}, e.Carrier, name)
 	}
+}
+
+func TestFullEventOverQUIC(t *testing.T) {
+	h := hellotest.Real(t)["chromium-156-quic"]
+	q := fingerprint.QUICInitial{Version: 1, DCIDLen: 8, PacketNumberLen: 1, FrameTypes: []byte{6, 0, 1}}
+	o := observation(h)
+	o.QUIC = &Initial{QUICInitial: q, PacketNumber: 1, Initials: 2, Scrambled: true}
+	var ob Observer
+	e := ob.Event(o, Full)
+	assert.Equal(t, fingerprint.NPFQUIC(h, 1), e.NPF)
+	assert.Equal(t, fingerprint.QUICHeaderID(&q), e.QUICHeaderID)
+	require.Len(t, e.QUIC.TransportParameters, len(h.TransportParameters))
+	for i, p := range h.TransportParameters {
+		assert.Equal(t, TransportParameter{p.ID, p.Name(), hex.EncodeToString(p.Value)}, e.QUIC.TransportParameters[i])
+	}
+	e.QUIC.TransportParameters = nil
+	assert.Equal(t, &QUIC{Version: "0x00000001", DCIDLen: 8, PacketNumber: 1, PacketNumberLen: 1,
+		FrameTypes: []int{6, 0, 1}, Initials: 2, Scrambled: true}, e.QUIC)
 }
 
 func TestEventWithoutHello(t *testing.T) {

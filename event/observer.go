@@ -30,7 +30,8 @@ type Observation struct {
 	Via      []string
 	Index    int // 1, or 2 for the hello after a HelloRetryRequest
 	Carrier  Carrier
-	QUIC     *QUIC // without the transport parameters, which the hello has
+	QUIC     *Initial
+	HTTP2    string // fingerprint in Akamai's format
 
 	// Hello is nil when there is none, and then Err says why and Seen has
 	// the bytes that came. Transport is that of the Hello.
@@ -38,6 +39,15 @@ type Observation struct {
 	Transport parser.Transport
 	Err       error
 	Seen      []byte
+}
+
+// An Initial is what a QUIC client showed besides its hello.
+type Initial struct {
+	fingerprint.QUICInitial
+	TokenLen     int
+	PacketNumber uint64
+	Initials     int
+	Scrambled    bool
 }
 
 // An Observer makes Events of Observations, each of them here and nowhere
@@ -78,9 +88,10 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 	if h.SSLv2 {
 		ob.sslv2(&e, h)
 	} else {
-		ob.fingerprints(&e, h, size)
-		if size >= Full {
-			e.QUIC = withParameters(o.QUIC, h)
+		ob.fingerprints(&e, o, size)
+		e.Session = fingerprint.SessionOf(h).String()
+		if size >= Full && o.QUIC != nil {
+			e.QUIC = quic(o.QUIC, h)
 		}
 	}
 	if size == Detail {
@@ -91,27 +102,19 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 
 // fingerprints fills the texts of e, which share one string: a hello costs an
 // allocation or two, not one a value.
-func (ob *Observer) fingerprints(e *Event, h *parser.ClientHello, size Size) {
+func (ob *Observer) fingerprints(e *Event, o *Observation, size Size) {
+	h := o.Hello
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
-	add := func(f func([]byte, *parser.ClientHello) []byte) {
-		ob.buf = f(ob.buf, h)
-		ob.ends = append(ob.ends, len(ob.buf))
-	}
-	add(appendVersion)
-	add(fingerprint.AppendJA3)
-	add(fingerprint.AppendJA3N)
-	add(fingerprint.AppendJA4)
-	if size >= Full {
-		add(fingerprint.AppendJA3Full)
-		add(fingerprint.AppendJA3NFull)
-		add(fingerprint.AppendJA4R)
-		add(fingerprint.AppendJA4O)
-		add(fingerprint.AppendJA4RO)
-	}
-	add(func(dst []byte, h *parser.ClientHello) []byte { return parser.AppendText(dst, h.ServerName) })
+	ob.add(append(ob.buf, versionText(highestVersion(h))...))
+	ob.add(fingerprint.AppendJA3(ob.buf, h))
+	ob.add(fingerprint.AppendJA3N(ob.buf, h))
+	ob.add(fingerprint.AppendJA4(ob.buf, h))
+	ob.add(parser.AppendText(ob.buf, h.ServerName))
 	for _, p := range h.ALPNProtocols {
-		ob.buf = parser.AppendText(ob.buf, p)
-		ob.ends = append(ob.ends, len(ob.buf))
+		ob.add(parser.AppendText(ob.buf, p))
+	}
+	if size >= Full {
+		ob.addFull(o)
 	}
 
 	all, i, from := string(ob.buf), 0, 0
@@ -121,9 +124,6 @@ func (ob *Observer) fingerprints(e *Event, h *parser.ClientHello, size Size) {
 		return s
 	}
 	e.Version, e.JA3, e.JA3N, e.JA4 = next(), next(), next(), next()
-	if size >= Full {
-		e.JA3Full, e.JA3NFull, e.JA4R, e.JA4O, e.JA4RO = next(), next(), next(), next(), next()
-	}
 	sni := next()
 	if h.HasExtension(parser.ExtServerName) {
 		e.SNI = &sni
@@ -134,11 +134,42 @@ func (ob *Observer) fingerprints(e *Event, h *parser.ClientHello, size Size) {
 			e.ALPN[i] = next()
 		}
 	}
+	if size >= Full {
+		e.JA3Full, e.JA3NFull, e.JA4R, e.JA4O, e.JA4RO = next(), next(), next(), next(), next()
+		e.NPF, e.TLSFPID, e.TLSFPNormID, e.Stable = next(), next(), next(), next()
+		e.QUICHeaderID, e.QUICParamsID, e.HTTP2 = next(), next(), next()
+	}
 }
 
-// appendVersion appends the highest version that h offers, as "1.3".
-func appendVersion(dst []byte, h *parser.ClientHello) []byte {
-	return append(dst, versionText(highestVersion(h))...)
+// add makes buf, which has one text more than before, the new ob.buf.
+func (ob *Observer) add(buf []byte) {
+	ob.buf = buf
+	ob.ends = append(ob.ends, len(buf))
+}
+
+// addFull adds the texts that only a full Event has.
+func (ob *Observer) addFull(o *Observation) {
+	h := o.Hello
+	ob.add(fingerprint.AppendJA3Full(ob.buf, h))
+	ob.add(fingerprint.AppendJA3NFull(ob.buf, h))
+	ob.add(fingerprint.AppendJA4R(ob.buf, h))
+	ob.add(fingerprint.AppendJA4O(ob.buf, h))
+	ob.add(fingerprint.AppendJA4RO(ob.buf, h))
+	if o.QUIC != nil {
+		ob.add(fingerprint.AppendNPFQUIC(ob.buf, h, o.QUIC.Version))
+	} else {
+		ob.add(fingerprint.AppendNPF1(ob.buf, h))
+	}
+	ob.add(fingerprint.AppendTLSFP(ob.buf, h))
+	ob.add(fingerprint.AppendTLSFPNorm(ob.buf, h))
+	ob.add(fingerprint.AppendStable(ob.buf, h))
+	if o.QUIC != nil {
+		ob.add(fingerprint.AppendQUICHeaderID(ob.buf, &o.QUIC.QUICInitial))
+	} else {
+		ob.add(ob.buf)
+	}
+	ob.add(fingerprint.AppendQUICParamsID(ob.buf, h))
+	ob.add(append(ob.buf, o.HTTP2...))
 }
 
 // highestVersion returns the highest version offered, GREASE aside. DTLS
@@ -184,16 +215,26 @@ func (ob *Observer) sslv2(e *Event, h *parser.ClientHello) {
 	}
 }
 
-// withParameters returns a copy of q with the transport parameters of h.
-func withParameters(q *QUIC, h *parser.ClientHello) *QUIC {
-	if q == nil {
-		return nil
+// quic returns what q and the transport parameters of h tell.
+func quic(q *Initial, h *parser.ClientHello) *QUIC {
+	e := &QUIC{
+		Version:         fmt.Sprintf("0x%08x", q.Version),
+		DCIDLen:         q.DCIDLen,
+		SCIDLen:         q.SCIDLen,
+		TokenLen:        q.TokenLen,
+		PacketNumber:    q.PacketNumber,
+		PacketNumberLen: q.PacketNumberLen,
+		FrameTypes:      make([]int, len(q.FrameTypes)),
+		Initials:        q.Initials,
+		Scrambled:       q.Scrambled,
 	}
-	c := *q
+	for i, t := range q.FrameTypes {
+		e.FrameTypes[i] = int(t)
+	}
 	for _, p := range h.TransportParameters {
-		c.TransportParameters = append(c.TransportParameters, TransportParameter{
+		e.TransportParameters = append(e.TransportParameters, TransportParameter{
 			ID: p.ID, Name: p.Name(), Value: hex.EncodeToString(p.Value),
 		})
 	}
-	return &c
+	return e
 }
