@@ -1,0 +1,362 @@
+package fingerprint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// What an HTTP2 gives up on. Servers answer such a client with an error of
+// their own.
+var (
+	ErrNotHTTP2   = errors.New("not HTTP/2")
+	ErrHTTP2Frame = errors.New("malformed HTTP/2 frame")
+	ErrHTTP2Limit = errors.New("too much before the first HTTP/2 request")
+)
+
+// Limits of what an HTTP2 holds for one connection.
+const (
+	maxHTTP2Headers  = 64 << 10                  // bytes, of the header block of the first request
+	maxHTTP2Frame    = maxHTTP2Headers + 6 + 255 // bytes, of a frame that is read; HEADERS may have padding and priority
+	maxHTTP2Settings = 128                       // settings
+	maxHTTP2Priority = 128                       // PRIORITY frames
+	maxHTTP2Names    = 128                       // header fields whose names are kept
+	maxHTTP2Frames   = 1024                      // frames in all
+)
+
+// An HTTP2 makes the fingerprint of a client from the bytes that it sends on an
+// HTTP/2 connection: the connection preface (RFC 9113, section 3.4) and the
+// frames up to its first request. The zero value is ready. It is given the
+// bytes as they were received, decrypted, in pieces of any size.
+type HTTP2 struct {
+	buf      []byte // the unfinished rest: of the preface, a frame header or a frame that is read whole
+	offset   int    // of buf[0], from the start of the connection
+	skip     int    // bytes of a frame that is not read, still to come
+	preface  bool   // the connection preface is over
+	frames   int
+	settings []http2Setting
+	seen     bool // a SETTINGS frame
+	window   uint32
+	priority []http2Priority
+	block    http2Block
+	done     bool
+	err      error
+}
+
+type http2Setting struct {
+	id    uint16
+	value uint32
+}
+
+type http2Priority struct {
+	stream, dependency uint32
+	exclusive          bool
+	weight             int
+}
+
+// An http2Block is the header block of the first request, as far as it came.
+type http2Block struct {
+	stream  uint32 // 0 before HEADERS
+	size    int    // bytes
+	decoder *hpack.Decoder
+	names   []string
+	pseudo  []byte // their letters in order
+}
+
+// The frames that count (RFC 9113, section 6). All others are passed over.
+const (
+	frameHeaders      = 0x1
+	framePriority     = 0x2
+	frameSettings     = 0x4
+	frameWindowUpdate = 0x8
+	frameContinuation = 0x9
+
+	flagAck        = 0x1
+	flagEndHeaders = 0x4
+	flagPadded     = 0x8
+	flagPriority   = 0x20
+
+	frameHeaderLen = 9 // bytes
+)
+
+// clientPreface is what a client sends first (RFC 9113, section 3.4).
+const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// Write reads on in what the client sends. It always takes all of b, keeps
+// nothing of it after it returned, and does nothing after the first request or
+// an error, which wraps one of the errors above and stays.
+func (p *HTTP2) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 && !p.done && p.err == nil {
+		if p.skip > 0 {
+			m := min(p.skip, len(b))
+			p.skip, p.offset, b = p.skip-m, p.offset+m, b[m:]
+			continue
+		}
+		// What is not finished is as long as one frame at the most, so that
+		// the bytes of b that do not fit are read in the next turn.
+		wanted := p.wanted()
+		m := min(wanted-len(p.buf), len(b))
+		p.buf, b = append(p.buf, b[:m]...), b[m:]
+		if len(p.buf) == wanted {
+			p.err = p.read()
+		}
+	}
+	if p.done || p.err != nil {
+		p.buf, p.block.decoder = nil, nil
+	}
+	return n, p.err
+}
+
+// wanted returns how many bytes buf must have before it can be read.
+func (p *HTTP2) wanted() int {
+	switch {
+	case !p.preface:
+		return len(clientPreface)
+	case len(p.buf) < frameHeaderLen:
+		return frameHeaderLen
+	}
+	return frameHeaderLen + p.frameLength()
+}
+
+func (p *HTTP2) frameLength() int {
+	return int(p.buf[0])<<16 | int(p.buf[1])<<8 | int(p.buf[2])
+}
+
+// read reads buf, which is the connection preface, the header of a frame, or
+// the whole of a frame.
+func (p *HTTP2) read() error {
+	if !p.preface {
+		if string(p.buf) != clientPreface {
+			return fmt.Errorf("fingerprint: connection preface: %w", ErrNotHTTP2)
+		}
+		p.preface = true
+		p.consume()
+		return nil
+	}
+	typ, flags, length := p.buf[3], p.buf[4], p.frameLength()
+	if len(p.buf) == frameHeaderLen {
+		p.frames++
+		switch {
+		case p.frames > maxHTTP2Frames:
+			return p.fail("frames", ErrHTTP2Limit)
+		case p.block.stream != 0 && typ != frameContinuation:
+			return p.fail("frame type", ErrHTTP2Frame) // RFC 9113, section 6.2
+		}
+		switch typ {
+		case frameHeaders, framePriority, frameSettings, frameWindowUpdate, frameContinuation:
+			if length > maxHTTP2Frame {
+				return p.fail("frame length", ErrHTTP2Limit)
+			}
+			if length > 0 {
+				return nil // once it is whole
+			}
+		default:
+			p.consume()
+			p.skip = length
+			return nil
+		}
+	}
+	stream := binary.BigEndian.Uint32(p.buf[5:]) & (1<<31 - 1)
+	err := p.readFrame(typ, flags, stream, p.buf[frameHeaderLen:])
+	if err == nil {
+		p.consume()
+	}
+	return err
+}
+
+func (p *HTTP2) consume() {
+	p.offset += len(p.buf)
+	p.buf = p.buf[:0]
+}
+
+// fail says what is wrong with the frame at offset.
+func (p *HTTP2) fail(what string, err error) error {
+	return fmt.Errorf("fingerprint: %s: %w at byte %d", what, err, p.offset)
+}
+
+func (p *HTTP2) readFrame(typ, flags byte, stream uint32, payload []byte) error {
+	switch typ {
+	case frameSettings:
+		return p.readSettings(flags, payload)
+	case frameWindowUpdate:
+		if len(payload) != 4 {
+			return p.fail("WINDOW_UPDATE", ErrHTTP2Frame)
+		}
+		if stream == 0 && p.window == 0 {
+			p.window = binary.BigEndian.Uint32(payload) & (1<<31 - 1)
+		}
+	case framePriority:
+		if len(payload) != 5 {
+			return p.fail("PRIORITY", ErrHTTP2Frame)
+		}
+		if len(p.priority) == maxHTTP2Priority {
+			return p.fail("PRIORITY", ErrHTTP2Limit)
+		}
+		dependency := binary.BigEndian.Uint32(payload)
+		p.priority = append(p.priority, http2Priority{
+			stream:     stream,
+			dependency: dependency & (1<<31 - 1),
+			exclusive:  dependency>>31 == 1,
+			weight:     int(payload[4]) + 1, // RFC 9113, section 5.3.2
+		})
+	case frameHeaders:
+		return p.readHeaders(flags, stream, payload)
+	case frameContinuation:
+		if p.block.stream == 0 || stream != p.block.stream {
+			return p.fail("CONTINUATION", ErrHTTP2Frame)
+		}
+		return p.readBlock(flags, payload)
+	}
+	return nil
+}
+
+func (p *HTTP2) readSettings(flags byte, payload []byte) error {
+	if flags&flagAck != 0 || p.seen {
+		return nil
+	}
+	if len(payload)%6 != 0 {
+		return p.fail("SETTINGS", ErrHTTP2Frame)
+	}
+	if len(payload)/6 > maxHTTP2Settings {
+		return p.fail("SETTINGS", ErrHTTP2Limit)
+	}
+	p.seen = true
+	for ; len(payload) > 0; payload = payload[6:] {
+		p.settings = append(p.settings, http2Setting{binary.BigEndian.Uint16(payload), binary.BigEndian.Uint32(payload[2:])})
+	}
+	return nil
+}
+
+func (p *HTTP2) readHeaders(flags byte, stream uint32, payload []byte) error {
+	if stream == 0 {
+		return p.fail("HEADERS", ErrHTTP2Frame)
+	}
+	padding := 0
+	if flags&flagPadded != 0 {
+		if len(payload) == 0 {
+			return p.fail("HEADERS", ErrHTTP2Frame)
+		}
+		padding, payload = int(payload[0]), payload[1:]
+	}
+	if flags&flagPriority != 0 {
+		if len(payload) < 5 {
+			return p.fail("HEADERS", ErrHTTP2Frame)
+		}
+		payload = payload[5:]
+	}
+	if padding > len(payload) {
+		return p.fail("HEADERS", ErrHTTP2Frame)
+	}
+	p.block.stream = stream
+	p.block.decoder = hpack.NewDecoder(4096, p.block.field) // SETTINGS_HEADER_TABLE_SIZE as it begins
+	p.block.decoder.SetMaxStringLength(maxHTTP2Headers)
+	return p.readBlock(flags, payload[:len(payload)-padding])
+}
+
+func (p *HTTP2) readBlock(flags byte, fragment []byte) error {
+	b := &p.block
+	if b.size += len(fragment); b.size > maxHTTP2Headers {
+		return p.fail("header block", ErrHTTP2Limit)
+	}
+	if _, err := b.decoder.Write(fragment); err != nil {
+		return p.fail("header block", ErrHTTP2Frame)
+	}
+	if flags&flagEndHeaders == 0 {
+		return nil
+	}
+	if b.decoder.Close() != nil {
+		return p.fail("header block", ErrHTTP2Frame)
+	}
+	p.done = true
+	return nil
+}
+
+func (b *http2Block) field(f hpack.HeaderField) {
+	if len(b.names) == maxHTTP2Names {
+		b.decoder.SetEmitEnabled(false)
+		return
+	}
+	b.names = append(b.names, f.Name)
+	switch f.Name {
+	case ":method", ":authority", ":scheme", ":path":
+		b.pseudo = append(b.pseudo, f.Name[1])
+	}
+}
+
+// Done reports whether the first request has come, and with it all that the
+// fingerprint is made of.
+func (p *HTTP2) Done() bool { return p.done }
+
+// Names returns the names of the first request's header fields as they were
+// sent and in their order, pseudo-header fields included; the first 128. It is
+// empty before [HTTP2.Done].
+func (p *HTTP2) Names() []string {
+	if !p.done {
+		return nil
+	}
+	return p.block.names
+}
+
+// Fingerprint returns the fingerprint in Akamai's format, or nothing before
+// [HTTP2.Done]: settings, window update, priorities and the order of the
+// pseudo-header fields, as in "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p".
+//
+// The settings are those of the first SETTINGS frame in wire order; the window
+// update is the first on stream 0, "00" if there is none; the priorities are
+// those of the PRIORITY frames, as stream:exclusive:dependency:weight with
+// weights of 1 to 256, "0" if there are none. What comes after the first
+// request does not count. It follows "Passive Fingerprinting of HTTP/2
+// Clients" (Akamai, Black Hat EU 2017).
+func (p *HTTP2) Fingerprint() string {
+	var buf [256]byte
+	return string(p.AppendFingerprint(buf[:0]))
+}
+
+// AppendFingerprint appends what [HTTP2.Fingerprint] returns.
+func (p *HTTP2) AppendFingerprint(dst []byte) []byte {
+	if !p.done {
+		return dst
+	}
+	for i, s := range p.settings {
+		if i > 0 {
+			dst = append(dst, ';')
+		}
+		dst = strconv.AppendUint(dst, uint64(s.id), 10)
+		dst = strconv.AppendUint(append(dst, ':'), uint64(s.value), 10)
+	}
+	dst = append(dst, '|')
+	if p.window == 0 {
+		dst = append(dst, "00"...)
+	} else {
+		dst = strconv.AppendUint(dst, uint64(p.window), 10)
+	}
+	dst = append(dst, '|')
+	if len(p.priority) == 0 {
+		dst = append(dst, '0')
+	}
+	for i, s := range p.priority {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		exclusive := uint64(0)
+		if s.exclusive {
+			exclusive = 1
+		}
+		dst = strconv.AppendUint(dst, uint64(s.stream), 10)
+		dst = strconv.AppendUint(append(dst, ':'), exclusive, 10)
+		dst = strconv.AppendUint(append(dst, ':'), uint64(s.dependency), 10)
+		dst = strconv.AppendUint(append(dst, ':'), uint64(s.weight), 10)
+	}
+	dst = append(dst, '|')
+	for i, c := range p.block.pseudo {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
