@@ -118,7 +118,9 @@ func (p TransportParameter) Name() string {
 }
 
 // String returns the version as "TLS 1.3", "DTLS 1.2", "SSL 3.0" and so on.
-func (v Version) String() string {
+func (v Version) String() string { return nameOrHex(protocolVersionName(v), v) }
+
+func protocolVersionName(v Version) string {
 	switch v {
 	case VersionSSL20:
 		return "SSL 2.0"
@@ -139,7 +141,7 @@ func (v Version) String() string {
 	case VersionDTLS13:
 		return "DTLS 1.3"
 	}
-	return nameOrHex("", v)
+	return ""
 }
 
 // String returns the name, as CipherSuite's does.
@@ -154,8 +156,13 @@ func (v NamedGroup) String() string { return nameOrHex(namedGroupName(v), v) }
 // String returns the name, as CipherSuite's does.
 func (v SignatureScheme) String() string { return nameOrHex(signatureSchemeName(v), v) }
 
-// String returns the name (RFC 8879, section 7.3).
+// String returns the name, as CipherSuite's does.
 func (v CertificateCompressionAlgorithm) String() string {
+	return nameOrHex(certificateCompressionName(v), v)
+}
+
+// certificateCompressionName has the values of RFC 8879, section 7.3.
+func certificateCompressionName(v CertificateCompressionAlgorithm) string {
 	switch v {
 	case 1:
 		return "zlib"
@@ -164,7 +171,7 @@ func (v CertificateCompressionAlgorithm) String() string {
 	case 3:
 		return "zstd"
 	}
-	return nameOrHex("", v)
+	return ""
 }
 
 // String returns the value in hex, or the name of the cipher suite that an
@@ -172,6 +179,9 @@ func (v CertificateCompressionAlgorithm) String() string {
 func (v CipherSpec) String() string {
 	if v <= 0xffff {
 		return CipherSuite(v).String()
+	}
+	if name := sslv2CipherName(v); name != "" {
+		return name
 	}
 	return "0x" + hexText(uint32(v), 6)
 }
@@ -181,7 +191,7 @@ func nameOrHex[T ~uint16](name string, v T) string {
 	case name != "":
 		return name
 	case IsGREASE(v):
-		return "GREASE"
+		return grease
 	}
 	return "0x" + hexText(uint32(v), 4)
 }

@@ -12,6 +12,7 @@ import (
 var (
 	ErrTruncated  = errors.New("truncated")
 	ErrTrailing   = errors.New("trailing bytes")
+	ErrTooShort   = errors.New("shorter than its RFC allows")
 	ErrNotHello   = errors.New("not a ClientHello")
 	ErrNotTLS     = errors.New("not TLS")
 	ErrTooLarge   = errors.New("message over 65536 bytes")

@@ -1,6 +1,11 @@
 package parser
 
-import "golang.org/x/crypto/cryptobyte"
+import (
+	"encoding/binary"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+)
 
 // A reader is a cryptobyte.String that knows where it stands in the message.
 // The position is derived, so that reading pays nothing for it.
@@ -21,46 +26,71 @@ func (r *reader) truncated(field string) *Error {
 	return &Error{Offset: r.end, Field: field, Err: ErrTruncated}
 }
 
-// vector8, vector16 and vector24 read a vector with a length of 1, 2 or 3
-// bytes (RFC 8446, section 3.4).
+// tooShort blames field, of which r is the content, for its length.
+func (r *reader) tooShort(field string) *Error {
+	return &Error{Offset: r.end, Field: field, Err: ErrTooShort}
+}
+
+// trailing blames the body of an extension for what r has left, if that is
+// anything.
+func (r *reader) trailing() *Error {
+	if len(r.String) == 0 {
+		return nil
+	}
+	return r.fail("extension_data", ErrTrailing)
+}
+
+// vector8 and vector16 read a vector with a length of 1 or 2 bytes (RFC 8446,
+// section 3.4). If they fail, r stands where it stood.
 func (r *reader) vector8(v *reader) bool {
-	ok := r.ReadUint8LengthPrefixed(&v.String)
-	v.end = r.offset()
-	return ok
+	s := r.String
+	if len(s) < 1 || len(s) < 1+int(s[0]) {
+		return false
+	}
+	n := 1 + int(s[0])
+	v.String, r.String = s[1:n], s[n:]
+	v.end = r.end - len(r.String)
+	return true
 }
 
 func (r *reader) vector16(v *reader) bool {
-	ok := r.ReadUint16LengthPrefixed(&v.String)
-	v.end = r.offset()
-	return ok
-}
-
-func (r *reader) vector24(v *reader) bool {
-	ok := r.ReadUint24LengthPrefixed(&v.String)
-	v.end = r.offset()
-	return ok
-}
-
-// uint16s appends the rest of r to list, two bytes a value, and reports
-// whether no odd byte is left.
-func uint16s[T ~uint16](r *reader, list []T) ([]T, bool) {
 	s := r.String
-	for len(s) >= 2 {
-		list = append(list, T(s[0])<<8|T(s[1]))
-		s = s[2:]
+	if len(s) < 2 || len(s) < 2+(int(s[0])<<8|int(s[1])) {
+		return false
 	}
-	r.String = s
-	return list, len(s) == 0
+	n := 2 + (int(s[0])<<8 | int(s[1]))
+	v.String, r.String = s[2:n], s[n:]
+	v.end = r.end - len(r.String)
+	return true
 }
 
-// strings8 appends the rest of r to list, a byte of length before each value.
-func strings8(r *reader, list [][]byte) ([][]byte, bool) {
-	for !r.Empty() {
-		var s cryptobyte.String
-		if !r.ReadUint8LengthPrefixed(&s) {
-			return list, false
-		}
-		list = append(list, s)
+// varint reads a variable-length integer (RFC 9000, section 16).
+func (r *reader) varint(v *uint64) bool {
+	s := r.String
+	if len(s) == 0 {
+		return false
 	}
-	return list, true
+	n := 1 << (s[0] >> 6)
+	if len(s) < n {
+		return false
+	}
+	x := uint64(s[0] & 0x3f)
+	for _, b := range s[1:n] {
+		x = x<<8 | uint64(b)
+	}
+	*v, r.String = x, s[n:]
+	return true
+}
+
+// appendUint16s appends b to list, two bytes a value. An odd byte is left out.
+func appendUint16s[T ~uint16](list []T, b []byte) []T {
+	n := len(b) / 2
+	if n > cap(list)-len(list) {
+		list = slices.Grow(list, n)
+	}
+	added := list[len(list) : len(list)+n]
+	for i := range added {
+		added[i] = T(binary.BigEndian.Uint16(b[2*i:]))
+	}
+	return list[:len(list)+n]
 }

@@ -82,13 +82,3 @@ func TestParseReadsRealHellos(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkUnmarshal(b *testing.B) {
-	msg := readHellos(b)["chromium-156"].Raw
-	var h ClientHello
-	for b.Loop() {
-		if err := h.Unmarshal(msg); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -1,0 +1,120 @@
+package parser
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// BenchmarkUnmarshal reads a hello of 1,979 bytes. Its yardstick is
+// BenchmarkSHA256x2, of the same run on the same machine.
+func BenchmarkUnmarshal(b *testing.B) {
+	msg := readHellos(b)["chromium-156"].Raw
+	var h ClientHello
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := h.Unmarshal(msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSHA256x2 hashes 100 bytes twice, as JA4 does.
+func BenchmarkSHA256x2(b *testing.B) {
+	data := make([]byte, 100)
+	for b.Loop() {
+		sha256.Sum256(data)
+		sha256.Sum256(data)
+	}
+}
+
+// BenchmarkCryptoTLS gets crypto/tls's view of the same hello, which it has
+// only in a handshake.
+func BenchmarkCryptoTLS(b *testing.B) {
+	stream := records(readHellos(b)["chromium-156"].Raw, 16384)
+	b.ReportAllocs()
+	for b.Loop() {
+		if info, _ := serverView(stream); info == nil {
+			b.Fatal("crypto/tls took no hello")
+		}
+	}
+}
+
+// BenchmarkDissect makes the tree of the same hello.
+func BenchmarkDissect(b *testing.B) {
+	h := readHellos(b)["chromium-156"]
+	b.ReportAllocs()
+	for b.Loop() {
+		Dissect(h)
+	}
+}
+
+// BenchmarkRecordAssembler reads a hello of 65,540 bytes, in records of 1 byte,
+// a byte at a time.
+func BenchmarkRecordAssembler(b *testing.B) {
+	msg := make([]byte, headerLen+maxBody)
+	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	stream := records(msg, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		var a RecordAssembler
+		var got []byte
+		for i := range stream {
+			got, _, _ = a.Next(stream[i : i+1])
+		}
+		if len(got) != len(msg) {
+			b.Fatal("no message")
+		}
+	}
+}
+
+// BenchmarkDTLSAssembler reads a hello of 65,540 bytes, in fragments of 16
+// bytes, last first.
+func BenchmarkDTLSAssembler(b *testing.B) {
+	msg := make([]byte, headerLen+maxBody)
+	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	var datagrams [][]byte
+	for i := maxBody; i > 0; i -= 16 {
+		datagrams = append(datagrams, dtlsRecord(dtlsFragment(msg, 0, i-16, i)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var a DTLSAssembler
+		var got []byte
+		for _, d := range datagrams {
+			got, _ = a.Next(d)
+		}
+		if len(got) != len(msg) {
+			b.Fatal("no message")
+		}
+	}
+}
+
+var errSeen = errors.New("seen")
+
+// serverView returns what crypto/tls makes of a client's stream, or nil if it
+// takes no hello from it.
+func serverView(stream []byte) (info *tls.ClientHelloInfo, err error) {
+	config := tls.Config{GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) {
+		info = i
+		return nil, errSeen
+	}}
+	err = tls.Server(&streamConn{Reader: bytes.NewReader(stream)}, &config).Handshake()
+	return info, err
+}
+
+// A streamConn is a connection on which stream comes, and then nothing.
+type streamConn struct{ io.Reader }
+
+func (*streamConn) Write(b []byte) (int, error)      { return len(b), nil }
+func (*streamConn) Close() error                     { return nil }
+func (*streamConn) LocalAddr() net.Addr              { return nil }
+func (*streamConn) RemoteAddr() net.Addr             { return nil }
+func (*streamConn) SetDeadline(time.Time) error      { return nil }
+func (*streamConn) SetReadDeadline(time.Time) error  { return nil }
+func (*streamConn) SetWriteDeadline(time.Time) error { return nil }

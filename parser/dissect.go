@@ -1,0 +1,365 @@
+package parser
+
+import "strings"
+
+// A Field is a named range of bytes of a message, and the fields it is made of.
+// Fields without children tile the message: in order, with no gap and no
+// overlap.
+type Field struct {
+	Name   string // in the terms of the RFC: "cipher_suites"
+	Offset int    // in the message
+	Bytes  []byte // aliases the message
+
+	// Value is a uint64 for a number and a string, in the form of [Text], for
+	// text that the client chose. It is nil for other bytes and for a field
+	// that has children.
+	Value any
+
+	// ValueName is what a registry calls Value: "TLS_AES_128_GCM_SHA256".
+	ValueName string
+
+	Note     string  // "GREASE", "duplicate", or what is wrong
+	List     bool    // whether Children are of one kind, but for a length before them
+	Children []Field // nil for a leaf
+}
+
+// Dissect returns h's message as a tree of fields. It reads any message, also
+// one that Unmarshal takes for wrong: bytes without a known form are leaves
+// named "undecoded" and "trailing".
+//
+// A vector has a child "length" and then, if it holds bytes without form, one
+// that is named "opaque" like the type of the RFC, and otherwise its elements.
+func Dissect(h *ClientHello) Field {
+	d := dissector{reader: reader{h.Raw, len(h.Raw)}, raw: h.Raw}
+	if len(h.Raw) > 0 && h.Raw[0]&0x80 != 0 {
+		d.clientHelloSSLv2()
+	} else {
+		d.clientHello(h.Transport)
+	}
+	return Field{Name: "client_hello", Bytes: h.Raw, Children: d.fields}
+}
+
+// check returns the first thing that is wrong with the body of an extension.
+func (h *ClientHello) check(t ExtensionType, r *reader) *Error {
+	if h.checker == nil {
+		h.checker = new(dissector)
+	}
+	*h.checker = dissector{reader: *r, quiet: true}
+	h.checker.extensionBody(t)
+	return h.checker.err
+}
+
+// A dissector reads fields, one after the other, and keeps them. Once one
+// cannot be read, it makes the rest of what encloses it a leaf, and reads no
+// more.
+type dissector struct {
+	reader
+	raw    []byte
+	fields []Field // of what is being read
+	quiet  bool    // only err is wanted, no fields
+	err    *Error  // the first that was found
+	stop   bool    // nothing more can be read
+}
+
+// blame says that something is wrong but can be read.
+func (d *dissector) blame(err *Error) { d.err = first(d.err, err) }
+
+// halt says that nothing can be read from here on.
+func (d *dissector) halt(err *Error) {
+	d.blame(err)
+	d.stop = true
+	if f := d.take("undecoded", len(d.String)); f != nil {
+		f.Note = describe(err)
+	}
+}
+
+// describe returns err's text without the package's name.
+func describe(err *Error) string { return strings.TrimPrefix(err.Error(), "parser: ") }
+
+// remainder makes a leaf of what is left to read, if something is.
+func (d *dissector) remainder(name, note string) {
+	if n := len(d.String); n > 0 {
+		if f := d.take(name, n); f != nil {
+			f.Note = note
+		}
+	}
+}
+
+// more reports whether a list has another element.
+func (d *dissector) more() bool { return !d.stop && len(d.String) > 0 }
+
+// take makes the next n bytes a leaf, and returns it unless d is quiet. The
+// next field invalidates what is returned.
+func (d *dissector) take(name string, n int) *Field {
+	at := d.offset()
+	d.String = d.String[n:]
+	if d.quiet {
+		return nil
+	}
+	d.fields = append(d.fields, Field{Name: name, Offset: at, Bytes: d.raw[at : at+n]})
+	return &d.fields[len(d.fields)-1]
+}
+
+// group makes one field of the fields that body reads. It returns it as take
+// does.
+func (d *dissector) group(name string, body func(*dissector)) *Field {
+	if d.stop {
+		return nil
+	}
+	if d.quiet {
+		body(d)
+		return nil
+	}
+	at, outer := d.offset(), d.fields
+	d.fields = nil
+	body(d)
+	d.fields = append(outer, Field{Name: name, Offset: at, Bytes: d.raw[at:d.offset()], Children: d.fields})
+	return &d.fields[len(d.fields)-1]
+}
+
+// list is group for elements, each read by one call of element, up to the end
+// of what is being read.
+func (d *dissector) list(name string, element func(*dissector)) {
+	f := d.group(name, func(d *dissector) {
+		for d.more() {
+			element(d)
+		}
+	})
+	if f != nil {
+		f.List = true
+	}
+}
+
+// number reads a number of n bytes, with names from name, which may be nil.
+func (d *dissector) number(name string, n int, names func(uint64) string) uint64 {
+	if d.stop {
+		return 0
+	}
+	if len(d.String) < n {
+		d.halt(d.truncated(name))
+		return 0
+	}
+	var v uint64
+	for _, b := range d.String[:n] {
+		v = v<<8 | uint64(b)
+	}
+	d.value(d.take(name, n), v, names)
+	return v
+}
+
+// value gives f, if there is one, a value and its name.
+func (d *dissector) value(f *Field, v uint64, names func(uint64) string) {
+	if f == nil {
+		return
+	}
+	f.Value = v
+	if names == nil {
+		return
+	}
+	if s := names(v); s == grease {
+		f.Note = grease
+	} else {
+		f.ValueName = s
+	}
+}
+
+// varint reads a variable-length integer (RFC 9000, section 16).
+func (d *dissector) varint(name string, names func(uint64) string) uint64 {
+	if d.stop {
+		return 0
+	}
+	r := d.reader
+	var v uint64
+	if !r.varint(&v) {
+		d.halt(d.truncated(name))
+		return 0
+	}
+	d.value(d.take(name, len(d.String)-len(r.String)), v, names)
+	return v
+}
+
+// bytes reads n bytes without form.
+func (d *dissector) bytes(name string, n int) {
+	switch {
+	case d.stop:
+	case len(d.String) < n:
+		d.halt(d.truncated(name))
+	default:
+		d.take(name, n)
+	}
+}
+
+// text is bytes for text that the client chose.
+func (d *dissector) text(name string, n int) {
+	switch {
+	case d.stop:
+	case len(d.String) < n:
+		d.halt(d.truncated(name))
+	default:
+		if f := d.take(name, n); f != nil {
+			f.Value = Text(f.Bytes)
+		}
+	}
+}
+
+// vector reads a vector with a length of width bytes, which body reads, and
+// which the RFC wants to be of least bytes or more.
+func (d *dissector) vector(name string, width, least int, body func(*dissector)) *Field {
+	return d.group(name, func(d *dissector) {
+		if len(d.String) < width {
+			d.halt(d.truncated(name))
+			return
+		}
+		n := int(d.number("length", width, nil))
+		if n > len(d.String) {
+			d.halt(d.truncated(name))
+			return
+		}
+		after, end := d.String[n:], d.end
+		d.String, d.end = d.String[:n], end-len(after)
+		if n < least {
+			d.blame(d.tooShort(name))
+		}
+		body(d)
+		d.remainder("undecoded", "")
+		d.String, d.end = after, end
+	})
+}
+
+// opaque reads a vector of bytes without form.
+func (d *dissector) opaque(name string, width, least int) {
+	d.vector(name, width, least, func(d *dissector) { d.remainder("opaque", "") })
+}
+
+// string reads a vector of text that the client chose.
+func (d *dissector) string(name string, width, least int) {
+	d.vector(name, width, least, func(d *dissector) {
+		if n := len(d.String); n > 0 {
+			d.text("opaque", n)
+		}
+	})
+}
+
+// vectorOf reads a vector of elements, each read by one call of element.
+func (d *dissector) vectorOf(name string, width, least int, element func(*dissector)) {
+	f := d.vector(name, width, least, func(d *dissector) {
+		for d.more() {
+			element(d)
+		}
+	})
+	if f != nil {
+		f.List = true
+	}
+}
+
+// numbers reads a vector of numbers, each of size bytes. One that is cut is
+// the vector's fault, as it has no name of its own in most RFCs.
+func (d *dissector) numbers(name string, width, least int, element string, size int, names func(uint64) string) {
+	f := d.vector(name, width, least, func(d *dissector) {
+		for d.more() {
+			if len(d.String) < size {
+				d.halt(d.truncated(name))
+				return
+			}
+			d.number(element, size, names)
+		}
+	})
+	if f != nil {
+		f.List = true
+	}
+}
+
+// clientHello reads a handshake message (RFC 8446, section 4.1.2).
+func (d *dissector) clientHello(transport Transport) {
+	if d.more() && d.String[0] != handshakeClientHello {
+		d.halt(&Error{Offset: 0, Field: "msg_type", Err: ErrNotHello})
+		return
+	}
+	d.number("msg_type", 1, handshakeTypeName)
+	length := int(d.number("length", 3, nil))
+	var trailing int
+	if n := len(d.String) - length; n > 0 && !d.stop {
+		trailing = n
+		d.String, d.end = d.String[:length], d.end-n
+	}
+	d.number("legacy_version", 2, versionName)
+	d.bytes("random", 32)
+	d.opaque("legacy_session_id", 1, 0)
+	if transport == DTLS {
+		d.opaque("cookie", 1, 0)
+	}
+	d.numbers("cipher_suites", 2, 0, "cipher_suite", 2, suiteName)
+	d.numbers("legacy_compression_methods", 1, 0, "compression_method", 1, compressionName)
+	if d.more() {
+		d.extensions()
+	}
+	d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "client_hello", Err: ErrTrailing}))
+	if trailing > 0 {
+		d.String, d.end = d.raw[d.end:], len(d.raw)
+		d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "length", Err: ErrTrailing}))
+	}
+}
+
+// extensions reads the extension block (RFC 8446, section 4.2).
+func (d *dissector) extensions() {
+	seen := make([]uint64, 1<<16/64) // a set of types: a hello may have 16,000
+	d.vectorOf("extensions", 2, 0, func(d *dissector) {
+		var t ExtensionType
+		f := d.group("extension", func(d *dissector) {
+			t = ExtensionType(d.number("extension_type", 2, extensionName))
+			d.err = nil
+			body := d.vector("extension_data", 2, 0, func(d *dissector) {
+				d.extensionBody(t)
+				d.stop = false // the extension's end is known, whatever is in it
+			})
+			if d.err != nil && !d.stop && body != nil {
+				body.Note = "malformed: " + describe(d.err)
+			}
+		})
+		if f == nil || d.stop {
+			return
+		}
+		if seen[t/64]&(1<<(t%64)) != 0 {
+			f.Note = "duplicate"
+		}
+		seen[t/64] |= 1 << (t % 64)
+	})
+}
+
+// clientHelloSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2). Its
+// lengths stand apart from what they are lengths of.
+func (d *dissector) clientHelloSSLv2() {
+	if n := len(d.String); n > 2 && d.String[2] != handshakeClientHello {
+		d.halt(&Error{Offset: 2, Field: "msg_type", Err: ErrNotHello})
+		return
+	}
+	d.number("msg_length", 2, nil)
+	d.number("msg_type", 1, handshakeTypeName)
+	d.number("version", 2, versionName)
+	specs := int(d.number("cipher_spec_length", 2, nil))
+	session := int(d.number("session_id_length", 2, nil))
+	challenge := int(d.number("challenge_length", 2, nil))
+	if !d.stop && len(d.String) < specs {
+		d.halt(d.truncated("cipher_specs"))
+	}
+	if specs > 0 {
+		f := d.group("cipher_specs", func(d *dissector) {
+			for end := len(d.String) - specs; len(d.String) > end; {
+				if len(d.String) < end+3 {
+					d.stop = true
+					return
+				}
+				d.number("cipher_spec", 3, cipherSpecName)
+			}
+		})
+		if f != nil {
+			f.List = true
+		}
+		if d.stop && len(d.String) > 0 {
+			d.halt(d.fail("cipher_specs", ErrTruncated))
+		}
+	}
+	d.bytes("session_id", session)
+	d.bytes("challenge", challenge)
+	d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "msg_length", Err: ErrTrailing}))
+}
