@@ -167,7 +167,7 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 		if in.dcid != dcid || in.version != version {
 			continue
 		}
-		payload, owner := a.open(candidates, &in)
+		p, owner := a.open(candidates, &in)
 		if owner == nil {
 			err = ErrAuthentication
 			continue
@@ -177,7 +177,7 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 			a.keep(c)
 		}
 		frames := c.frames
-		if failed := c.readFrames(payload); failed != nil {
+		if failed := c.take(&in, p); failed != nil {
 			err = failed
 		}
 		if c.frames > frames && !counted {
@@ -219,13 +219,13 @@ func (a *Assembler) candidates(list []*connection, in *initial) []*connection {
 
 // open opens an Initial for the first of the candidates that it authenticates
 // for.
-func (a *Assembler) open(candidates []*connection, in *initial) ([]byte, *connection) {
+func (a *Assembler) open(candidates []*connection, in *initial) (plain, *connection) {
 	for _, c := range candidates {
-		if payload, ok := c.open(a.Opener, in); ok {
-			return payload, c
+		if p, ok := c.open(a.Opener, in); ok {
+			return p, c
 		}
 	}
-	return nil, nil
+	return plain{}, nil
 }
 
 // keep puts a connection among those that are followed, if it is new.

@@ -31,35 +31,28 @@ type firstInitial struct {
 	number    int64
 	numberLen int
 	tokenLen  int
-	types     [8]byte // the distinct frame types
+	types     [8]byte // the distinct frame types: there are no more
 	numTypes  int
 }
 
-// open returns the payload of an Initial if it authenticates under the keys of
-// the connection. The payload is valid until o is used again.
-func (c *connection) open(o *Opener, in *initial) ([]byte, bool) {
+// note adds a frame type, if it is new.
+func (f *firstInitial) note(kind byte) {
+	if f.numTypes < len(f.types) && bytes.IndexByte(f.types[:f.numTypes], kind) < 0 {
+		f.types[f.numTypes] = kind
+		f.numTypes++
+	}
+}
+
+// open opens an Initial if it authenticates under the keys of the connection.
+// If nothing more is wanted of the connection it opens none.
+func (c *connection) open(o *Opener, in *initial) (plain, bool) {
 	if c.done {
-		return nil, c.original == in.dcid || c.dcid == in.dcid
+		return plain{}, c.original == in.dcid || c.dcid == in.dcid
 	}
-	suite := c.version.suite()
 	if c.keys.aead == nil {
-		o.derive(&c.keys, suite, &c.original)
+		o.derive(&c.keys, c.version.suite(), &c.original)
 	}
-	payload, number, numberLen, ok := o.open(&c.keys, in, c.largest)
-	if !ok {
-		return nil, false
-	}
-	if c.opened++; c.opened > maxInitials {
-		c.finish()
-		return nil, true
-	}
-	c.dcid = in.dcid
-	if c.largest < 0 || number < c.first.number {
-		c.first = firstInitial{number: number, numberLen: numberLen, tokenLen: in.tokenLen}
-		c.first.readTypes(payload, suite)
-	}
-	c.largest = max(c.largest, number)
-	return payload, true
+	return o.open(&c.keys, in, c.largest)
 }
 
 // finish frees what the connection holds and ignores its Initials from now on.
@@ -69,51 +62,55 @@ func (c *connection) finish() {
 	c.stream = stream{}
 }
 
-// readTypes notes the frame types of a payload.
-func (f *firstInitial) readTypes(payload []byte, suite suite) {
-	s := cryptobyte.String(payload)
-	for fr := (frame{}); len(s) > 0 && readFrame(&s, suite, &fr); {
-		kind := byte(fr.kind) // all that readFrame takes are below 64
-		if f.numTypes < len(f.types) && !bytes.Contains(f.types[:f.numTypes], []byte{kind}) {
-			f.types[f.numTypes] = kind
-			f.numTypes++
-		}
+// take takes an Initial that has been opened. As it is authentic, the frames
+// before a malformed one count: a server acts on them too.
+func (c *connection) take(in *initial, p plain) error {
+	if c.opened++; c.opened > maxInitials {
+		c.finish()
 	}
-}
+	if c.done {
+		return nil
+	}
+	first := c.largest < 0 || p.number < c.first.number
+	if first {
+		c.first = firstInitial{number: p.number, numberLen: p.numberLen, tokenLen: in.tokenLen}
+	}
+	c.largest = max(c.largest, p.number)
+	c.dcid = in.dcid
 
-// readFrames takes the CRYPTO frames of a payload. The payload is authentic, so
-// frames before a malformed one count: a server acts on them too.
-func (c *connection) readFrames(payload []byte) error {
 	var (
-		s     = cryptobyte.String(payload)
-		suite = c.version.suite()
-		f     frame
-		err   error
-		took  bool
+		s       = cryptobyte.String(p.payload)
+		suite   = c.version.suite()
+		f       frame
+		tooFar  error
+		carried bool
 	)
-	for len(s) > 0 && !c.done {
+	for len(s) > 0 {
 		if !readFrame(&s, suite, &f) {
-			err = ErrFrame
-			break
+			return ErrFrame
+		}
+		if first {
+			c.first.note(byte(f.kind))
 		}
 		if !f.crypto {
 			continue
 		}
 		inOrder := f.offset == uint64(c.stream.base+c.stream.ready)
 		added, ok := c.stream.write(f.offset, f.data)
-		switch {
-		case !ok:
-			err = ErrTooLarge
-		case added > 0:
-			c.frames++
-			took = true
-			c.scrambled = c.scrambled || !inOrder || added < len(f.data)
+		if !ok {
+			tooFar = ErrTooLarge
 		}
+		if added == 0 {
+			continue
+		}
+		if !carried {
+			c.initials++
+			carried = true
+		}
+		c.frames++
+		c.scrambled = c.scrambled || !inOrder || added < len(f.data)
 	}
-	if took {
-		c.initials++
-	}
-	return err
+	return tooFar
 }
 
 // next returns the next hello that is complete, or nil.

@@ -75,10 +75,11 @@ func skipVarints(s *cryptobyte.String, count int) bool {
 }
 
 // trimPadding drops the leading zero bytes, of which an Initial has up to a
-// thousand, eight at a time.
+// thousand, 32 at a time.
 func trimPadding(b []byte) []byte {
-	for len(b) >= 8 && binary.NativeEndian.Uint64(b) == 0 {
-		b = b[8:]
+	le := binary.LittleEndian
+	for len(b) >= 32 && le.Uint64(b)|le.Uint64(b[8:])|le.Uint64(b[16:])|le.Uint64(b[24:]) == 0 {
+		b = b[32:]
 	}
 	for len(b) > 0 && b[0] == 0 {
 		b = b[1:]

@@ -93,19 +93,18 @@ func (o *Opener) derive(k *keys, s suite, dcid *ConnectionID) {
 // setKey sets k to a key of at most 64 bytes.
 func (o *Opener) setKey(k *hmacKey, key []byte) {
 	clear(o.block[copy(o.block[:], key):])
-	for i := range o.block {
-		o.block[i] ^= 0x36
-	}
-	k.inner = o.stateAfterBlock(k.inner)
-	for i := range o.block {
-		o.block[i] ^= 0x36 ^ 0x5c
-	}
-	k.outer = o.stateAfterBlock(k.outer)
+	k.inner = o.stateAfterBlock(k.inner, 0x3636363636363636)
+	k.outer = o.stateAfterBlock(k.outer, 0x3636363636363636^0x5c5c5c5c5c5c5c5c)
 }
 
-// stateAfterBlock returns the state of the hash after o.block, in the memory of
-// buf. SHA-256 of the standard library gives and takes its state without fail.
-func (o *Opener) stateAfterBlock(buf []byte) []byte {
+// stateAfterBlock returns the state of the hash after o.block, each 8 bytes of
+// it XORed with pad, in the memory of buf. The SHA-256 of the standard library
+// gives and takes its state without fail.
+func (o *Opener) stateAfterBlock(buf []byte, pad uint64) []byte {
+	for i := 0; i < len(o.block); i += 8 {
+		word := o.block[i : i+8]
+		binary.NativeEndian.PutUint64(word, binary.NativeEndian.Uint64(word)^pad)
+	}
 	o.hash.Reset()
 	o.hash.Write(o.block[:])
 	buf, _ = o.hash.AppendBinary(buf[:0])
@@ -128,15 +127,21 @@ func (o *Opener) expand(label string) {
 	o.mac(&o.client, o.label)
 }
 
-// open removes the protection of a packet (RFC 9001, sections 5.3 and 5.4) and
-// returns its payload, its packet number and the length of that on the wire. It
-// reports false if the packet does not authenticate under k; nothing of it is
-// then to be believed. The payload is valid until the next call.
-func (o *Opener) open(k *keys, in *initial, largest int64) (payload []byte, number int64, n int, ok bool) {
+// A plain is what the protection of an Initial hides.
+type plain struct {
+	payload   []byte // valid until the Opener is used again
+	number    int64
+	numberLen int // on the wire, in bytes
+}
+
+// open removes the protection of a packet (RFC 9001, sections 5.3 and 5.4). It
+// reports false if the packet does not authenticate under k; then nothing of it
+// is to be believed.
+func (o *Opener) open(k *keys, in *initial, largest int64) (plain, bool) {
 	// The packet number is taken to be 4 bytes long to find the sample.
 	k.header.Encrypt(o.mask[:], in.packet[in.pnOffset+4:in.pnOffset+4+16])
 	first := in.packet[0] ^ o.mask[0]&0x0f
-	n = int(first&3) + 1
+	n := int(first&3) + 1
 
 	o.header = append(o.header[:0], in.packet[:in.pnOffset+n]...)
 	o.header[0] = first
@@ -145,7 +150,7 @@ func (o *Opener) open(k *keys, in *initial, largest int64) (payload []byte, numb
 		o.header[in.pnOffset+i] ^= o.mask[1+i]
 		truncated = truncated<<8 | uint32(o.header[in.pnOffset+i])
 	}
-	number = fullNumber(largest, truncated, n)
+	number := fullNumber(largest, truncated, n)
 
 	o.nonce = k.iv
 	low := binary.BigEndian.Uint64(o.nonce[4:])
@@ -154,7 +159,7 @@ func (o *Opener) open(k *keys, in *initial, largest int64) (payload []byte, numb
 	o.payload = slices.Grow(o.payload[:0], len(sealed))
 	payload, err := k.aead.Open(o.payload, o.nonce[:], sealed, o.header)
 	if err != nil {
-		return nil, 0, 0, false
+		return plain{}, false
 	}
-	return payload, number, n, true
+	return plain{payload, number, n}, true
 }

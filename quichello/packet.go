@@ -83,7 +83,9 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		}
 		pnOffset := len(packet) - len(s)
 		end := pnOffset + int(length)
-		*datagram = packet[end:]
+		// Some clients fill a datagram up with zero bytes behind its packets, and
+		// a capture may show the datagrams of one large send as one.
+		*datagram = trimPadding(packet[end:])
 		if kind != suite.initialType() {
 			continue
 		}
