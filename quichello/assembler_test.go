@@ -1,0 +1,397 @@
+package quichello
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// next gives a datagram to an Assembler and returns all hellos that it
+// completes.
+func next(t *testing.T, a *Assembler, datagram []byte) []*Hello {
+	t.Helper()
+	before := bytes.Clone(datagram)
+	h, err := a.Next(datagram)
+	require.NoError(t, err)
+	var hellos []*Hello
+	for ; h != nil; h, err = a.Next(nil) {
+		hellos = append(hellos, h)
+	}
+	require.NoError(t, err)
+	require.Equal(t, before, datagram)
+	return hellos
+}
+
+func TestHelloFacts(t *testing.T) {
+	hello := helloMessage(1500, 1)
+	client := sealer{version: Version2, dcid: []byte("dcid of 17 bytes."), scid: []byte("scid"), token: make([]byte, 70)}
+	// The second datagram comes first.
+	second := client.datagram(0x1235, ackFrame(2), cryptoFrame(1000, hello[1000:]))
+	first := client.datagram(0x1234, []byte{framePing}, cryptoFrame(500, hello[500:1000]), []byte{0, 0, framePing},
+		cryptoFrame(0, hello[:500]), closeFrame("bye"))
+	var a Assembler
+	require.Empty(t, next(t, &a, second))
+	require.Empty(t, next(t, &a, second))
+	hellos := next(t, &a, first)
+	require.Len(t, hellos, 1)
+	h := hellos[0]
+	assert.Equal(t, hello, h.Message)
+	assert.Equal(t, 1, h.Index)
+	assert.Equal(t, Version2, h.Version)
+	assert.Equal(t, "dcid of 17 bytes.", string(h.DCID.Bytes()))
+	assert.Equal(t, 17, h.DCID.Len())
+	assert.Equal(t, "73636964", h.SCID.String())
+	assert.Equal(t, 70, h.TokenLen)
+	assert.EqualValues(t, 0x1234, h.PacketNumber)
+	assert.Equal(t, 4, h.NumberLen)
+	assert.Equal(t, []byte{framePing, frameCrypto, framePadding, frameClose}, h.FrameTypes)
+	assert.Equal(t, 2, h.Datagrams)
+	assert.Equal(t, 2, h.Initials)
+	assert.Equal(t, 3, h.CryptoFrames)
+	assert.True(t, h.Scrambled)
+
+	// A hello in one frame is not scrambled.
+	a = Assembler{}
+	hellos = next(t, &a, client.datagram(7, cryptoFrame(0, hello[:400]), cryptoFrame(400, hello[400:])))
+	require.Len(t, hellos, 1)
+	assert.False(t, hellos[0].Scrambled)
+	assert.Equal(t, 2, hellos[0].CryptoFrames)
+	assert.Equal(t, []byte{frameCrypto}, hellos[0].FrameTypes)
+}
+
+func TestVersions(t *testing.T) {
+	hello := helloMessage(300, 1)
+	for _, test := range []struct {
+		version Version
+		name    string
+	}{
+		{Version1, "1"},
+		{Version2, "2"},
+		{0xff000017, "draft-23"},
+		{0xff00001b, "draft-27"},
+		{0xff00001c, "draft-28"},
+		{0xff00001d, "draft-29"},
+		{0xff000020, "draft-32"},
+		{0xff000021, "draft-33"},
+		{0xff000022, "draft-34"},
+		{mvfst22, "0xfaceb001"},
+		{mvfst27, "0xfaceb002"},
+		{mvfstExp, "0xfaceb00e"},
+		{googleT0, "0x54303530"},
+		{googleT1, "0x54303531"},
+		{0x1a2a3a4a, "0x1a2a3a4a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			assert.Equal(t, test.name, test.version.String())
+			client := sealer{version: test.version, dcid: []byte("8 bytes.")}
+			frame := cryptoFrame(0, hello)
+			frame[0] = byte(test.version.suite().cryptoType())
+			datagram := client.datagram(0, frame)
+			require.True(t, IsInitial(datagram))
+			var a Assembler
+			hellos := next(t, &a, datagram)
+			require.Len(t, hellos, 1)
+			assert.Equal(t, hello, hellos[0].Message)
+			assert.Equal(t, test.version, hellos[0].Version)
+		})
+	}
+	for _, version := range []Version{0, 3, 0xff000016, 0xff000023, 0x51303530, 0x709a50c4} {
+		client := sealer{version: version, dcid: []byte("8 bytes.")}
+		assert.False(t, IsInitial(client.datagram(0, cryptoFrame(0, hello))), version)
+	}
+}
+
+func TestConnectionIDLengths(t *testing.T) {
+	hello := helloMessage(300, 1)
+	id := helloMessage(20, 9)
+	for n := range 21 {
+		client := sealer{version: Version1, dcid: id[:n], scid: id[:20-n]}
+		var a Assembler
+		hellos := next(t, &a, client.datagram(0, cryptoFrame(0, hello)))
+		require.Len(t, hellos, 1)
+		assert.Equal(t, n, hellos[0].DCID.Len())
+		assert.Equal(t, 20-n, hellos[0].SCID.Len())
+	}
+	long := sealer{version: Version1, dcid: make([]byte, 21)}
+	assert.False(t, IsInitial(long.datagram(0, cryptoFrame(0, hello))))
+	long = sealer{version: Version1, scid: make([]byte, 21)}
+	assert.False(t, IsInitial(long.datagram(0, cryptoFrame(0, hello))))
+}
+
+func TestPacketNumbers(t *testing.T) {
+	hello := helloMessage(300, 1)
+	for n := 1; n <= 4; n++ {
+		client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+		var a Assembler
+		last := uint64(1)<<(8*n-1) - 1
+		require.Empty(t, next(t, &a, client.seal(last, n, cryptoFrame(0, hello[:100]))))
+		// The next number does not fit into the bytes but for the one before it.
+		for i := range uint64(3) {
+			number := last + (i+1)<<(8*n-2)
+			at := 100 + 50*int(i)
+			require.Empty(t, next(t, &a, client.seal(number, n, cryptoFrame(at, hello[at:at+50]))))
+		}
+		hellos := next(t, &a, client.seal(last+3<<(8*n-2)+1, n, cryptoFrame(250, hello[250:])))
+		require.Len(t, hellos, 1, "%d bytes", n)
+		assert.Equal(t, hello, hellos[0].Message)
+		assert.Equal(t, n, hellos[0].NumberLen)
+	}
+}
+
+// After the server's first packet the client's Initials have a connection id of
+// the server, under the same keys; the hello after a HelloRetryRequest comes so.
+func TestHelloRetryRequest(t *testing.T) {
+	hello, second := helloMessage(1400, 1), helloMessage(900, 2)
+	for _, server := range []string{"server's own", ""} {
+		client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me")}
+		var a Assembler
+		require.Empty(t, next(t, &a, client.datagram(0, cryptoFrame(0, hello[:1000]))))
+		hellos := next(t, &a, client.datagram(1, cryptoFrame(1000, hello[1000:])))
+		require.Len(t, hellos, 1)
+		assert.Equal(t, 1, hellos[0].Index)
+
+		later := client
+		later.keyID, later.dcid = client.dcid, []byte(server)
+		require.Empty(t, next(t, &a, later.datagram(2, ackFrame(0))))
+		require.Empty(t, next(t, &a, later.datagram(3, ackFrame(1), cryptoFrame(1400+300, second[300:]))))
+		require.Empty(t, next(t, &a, client.datagram(1, cryptoFrame(1000, hello[1000:]))), "repeated")
+		hellos = next(t, &a, later.datagram(4, cryptoFrame(1400, second[:400])))
+		require.Len(t, hellos, 1)
+		assert.Equal(t, 2, hellos[0].Index)
+		assert.Equal(t, second, hellos[0].Message)
+		assert.Equal(t, "8 bytes.", string(hellos[0].DCID.Bytes()))
+		assert.Equal(t, 2, hellos[0].CryptoFrames)
+		assert.Equal(t, 2, hellos[0].Datagrams)
+		require.Empty(t, next(t, &a, later.datagram(5, cryptoFrame(2300, hello))), "there is no third")
+		assert.Zero(t, a.Dropped())
+	}
+}
+
+// Both hellos in one datagram, as no client sends them, are both handed over.
+func TestTwoHellosAtOnce(t *testing.T) {
+	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+	hello, second := helloMessage(300, 1), helloMessage(400, 2)
+	var a Assembler
+	both := append(append([]byte(nil), hello...), second...)
+	require.Empty(t, next(t, &a, client.datagram(0, cryptoFrame(200, both[200:]))))
+	hellos := next(t, &a, client.datagram(1, cryptoFrame(0, both[:200])))
+	require.Len(t, hellos, 2)
+	assert.Equal(t, hello, hellos[0].Message)
+	assert.Equal(t, second, hellos[1].Message)
+	assert.Equal(t, 2, hellos[1].Index)
+}
+
+func TestRetry(t *testing.T) {
+	hello, other := helloMessage(1200, 1), helloMessage(1200, 2)
+	before := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me")}
+	after := sealer{version: Version1, dcid: []byte("the server's choice"), scid: []byte("me"), token: []byte("token")}
+
+	t.Run("same hello", func(t *testing.T) {
+		var a Assembler
+		require.Len(t, next(t, &a, before.datagram(0, cryptoFrame(0, hello))), 1)
+		require.Empty(t, next(t, &a, after.datagram(1, cryptoFrame(0, hello))))
+	})
+	t.Run("other hello", func(t *testing.T) {
+		var a Assembler
+		require.Len(t, next(t, &a, before.datagram(0, cryptoFrame(0, hello))), 1)
+		hellos := next(t, &a, after.datagram(1, cryptoFrame(0, other)))
+		require.Len(t, hellos, 1)
+		assert.Equal(t, other, hellos[0].Message)
+		assert.Equal(t, 1, hellos[0].Index)
+		assert.Equal(t, 5, hellos[0].TokenLen)
+	})
+	t.Run("before the hello is complete", func(t *testing.T) {
+		var a Assembler
+		require.Empty(t, next(t, &a, before.datagram(0, cryptoFrame(0, hello[:700]))))
+		require.Empty(t, next(t, &a, after.datagram(1, cryptoFrame(700, hello[700:]))))
+		hellos := next(t, &a, after.datagram(2, cryptoFrame(0, hello[:700])))
+		require.Len(t, hellos, 1)
+		assert.Equal(t, hello, hellos[0].Message)
+	})
+}
+
+func TestSeveralConnections(t *testing.T) {
+	var clients []sealer
+	var hellos [][]byte
+	for i := range byte(maxConnections + 2) {
+		clients = append(clients, sealer{version: Version1, dcid: []byte{1, 2, 3, 4, 5, 6, 7, i}})
+		hellos = append(hellos, helloMessage(1000, i))
+	}
+	var a Assembler
+	for i, c := range clients {
+		require.Empty(t, next(t, &a, c.datagram(0, cryptoFrame(0, hellos[i][:500]))))
+	}
+	assert.Equal(t, 2, a.Dropped())
+	assert.Len(t, a.Incomplete(), maxConnections)
+	// The two oldest have been dropped, and begin anew without their first half.
+	for i := len(clients) - 1; i >= 2; i-- {
+		got := next(t, &a, clients[i].datagram(1, cryptoFrame(500, hellos[i][500:])))
+		require.Len(t, got, 1)
+		assert.Equal(t, hellos[i], got[0].Message)
+	}
+	require.Empty(t, next(t, &a, clients[0].datagram(1, cryptoFrame(500, hellos[0][500:]))))
+	require.Len(t, next(t, &a, clients[0].datagram(0, cryptoFrame(0, hellos[0][:500]))), 1)
+	assert.Equal(t, 2, a.Dropped())
+}
+
+func TestCoalesced(t *testing.T) {
+	hello := helloMessage(900, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+	other := sealer{version: Version1, dcid: []byte("8 other.")}
+	zeroRTT := client
+	zeroRTT.typeBits = 1
+	one := client.seal(0, 1, cryptoFrame(0, hello[:500]))
+	two := client.seal(1, 1, cryptoFrame(500, hello[500:]))
+	forged := client.seal(1, 1, make([]byte, 100))
+	forged[len(forged)-1] ^= 1
+	early := zeroRTT.seal(0, 2, make([]byte, 300))
+	short := append([]byte{0x45}, make([]byte, 60)...)
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	for _, test := range []struct {
+		name     string
+		datagram []byte
+		hellos   int
+		err      string
+	}{
+		{"two Initials", join(one, two), 1, ""},
+		{"the second first", join(two, one), 1, ""},
+		{"0-RTT before", join(early, one, two), 1, ""},
+		{"0-RTT between", join(one, early, two, early), 1, ""},
+		{"zeros between", join(one, make([]byte, 200), two, make([]byte, 13)), 1, ""},
+		{"garbage behind", join(one, two, []byte("garbage")), 1, ""},
+		{"1-RTT behind", join(one, two, short), 1, ""},
+		{"1-RTT before", join(short, one, two), 0, ""},
+		{"a forged one before", join(forged, one, two), 1, ""},
+		{"a forged one between", join(one, forged, two), 1, ""},
+		{"a forged one alone", forged, 0, "quichello: Initial does not authenticate"},
+		// RFC 9000, section 12.2: packets of other connections are ignored.
+		{"one of another connection", join(one, other.seal(1, 1, cryptoFrame(500, hello[500:]))), 0, ""},
+		{"another connection", join(one, other.seal(1, 1, cryptoFrame(0, hello))), 0, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var a Assembler
+			h, err := a.Next(test.datagram)
+			if test.hellos == 0 {
+				require.Nil(t, h)
+				if test.err != "" {
+					assert.EqualError(t, err, test.err)
+				} else {
+					assert.NoError(t, err)
+				}
+				return
+			}
+			require.NotNil(t, h)
+			assert.Equal(t, hello, h.Message)
+			assert.Equal(t, 1, h.Datagrams)
+			assert.Equal(t, 2, h.Initials)
+		})
+	}
+}
+
+// A datagram cut at any byte, as by the snap length of a capture, gives nothing
+// but what stands whole in it.
+func TestTruncated(t *testing.T) {
+	hello := helloMessage(300, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me"), token: []byte("token")}
+	packet := client.seal(0, 2, cryptoFrame(0, hello))
+	datagram := append(bytes.Clone(packet), client.seal(1, 2, make([]byte, 100))...)
+	for n := range datagram {
+		assert.Equal(t, n >= len(packet), IsInitial(datagram[:n]), n)
+		var a Assembler
+		h, err := a.Next(datagram[:n])
+		assert.NoError(t, err)
+		assert.Equal(t, n >= len(packet), h != nil, n)
+	}
+}
+
+// Every bit of an Initial is authenticated: with any of them changed it is
+// nobody's.
+func TestChangedBit(t *testing.T) {
+	hello := helloMessage(60, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me"), token: []byte("token")}
+	datagram := client.seal(0, 2, cryptoFrame(0, hello))
+	for i := range datagram {
+		for bit := range 8 {
+			datagram[i] ^= 1 << bit
+			var a Assembler
+			h, err := a.Next(datagram)
+			assert.Nil(t, h, "byte %d, bit %d", i, bit)
+			if IsInitial(datagram) {
+				assert.ErrorIs(t, err, ErrAuthentication)
+			} else {
+				assert.NoError(t, err)
+			}
+			datagram[i] ^= 1 << bit
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	hello := helloMessage(300, 1)
+	serverHello := append([]byte{2}, hello[1:]...)
+	large := []byte{1, 1, 0, 0}
+	for _, test := range []struct {
+		name   string
+		frames []byte
+		err    string
+	}{
+		{"ServerHello", cryptoFrame(0, serverHello), "quichello: CRYPTO data are not a ClientHello"},
+		{"length over 65536", cryptoFrame(0, large), "quichello: CRYPTO data beyond the limit"},
+		{"offset over 65536", cryptoFrame(65536, hello), "quichello: CRYPTO data beyond the limit"},
+		{"offset over 2^61", cryptoFrame(1<<61, hello), "quichello: CRYPTO data beyond the limit"},
+		{"end over 65536", cryptoFrame(65535, hello[:2]), "quichello: CRYPTO data beyond the limit"},
+		{"far ahead of a gap", cryptoFrame(maxAhead, hello[:1]), "quichello: CRYPTO data beyond the limit"},
+		{"STREAM", []byte{0x0a, 0, 0}, "quichello: malformed frame in an Initial"},
+		{"HANDSHAKE_DONE", []byte{0x1e}, "quichello: malformed frame in an Initial"},
+		{"type of two bytes", []byte{0x40, 0x80, 0}, "quichello: malformed frame in an Initial"},
+		{"CRYPTO longer than the packet", []byte{frameCrypto, 0, 0x7f, 0xff, 1}, "quichello: malformed frame in an Initial"},
+		{"CRYPTO of 2^62 bytes", append([]byte{frameCrypto, 0}, bytes.Repeat([]byte{0xff}, 8)...), "quichello: malformed frame in an Initial"},
+		{"ACK of 2^62 ranges", append([]byte{frameAck, 0, 0}, bytes.Repeat([]byte{0xff}, 8)...), "quichello: malformed frame in an Initial"},
+		{"CONNECTION_CLOSE cut", []byte{frameClose, 0, 0, 9, 'a'}, "quichello: malformed frame in an Initial"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+			payload := append([]byte{framePing, framePing, framePing, framePing}, test.frames...)
+			var a Assembler
+			h, err := a.Next(client.seal(0, 1, payload))
+			assert.Nil(t, h)
+			assert.EqualError(t, err, test.err)
+		})
+	}
+}
+
+// A connection that sends Initials without end is given up.
+func TestManyInitials(t *testing.T) {
+	hello := helloMessage(300, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+	var a Assembler
+	for i := range uint64(maxInitials) {
+		require.Empty(t, next(t, &a, client.seal(i, 2, cryptoFrame(0, hello[:10+i%200]))))
+	}
+	assert.Zero(t, a.Dropped())
+	require.Empty(t, next(t, &a, client.datagram(maxInitials, cryptoFrame(0, hello))))
+	assert.Equal(t, 1, a.Dropped())
+	require.Empty(t, next(t, &a, client.datagram(maxInitials+1, cryptoFrame(0, hello))))
+	assert.Equal(t, 1, a.Dropped())
+}
+
+// Assemblers that share an Opener do not disturb one another.
+func TestSharedOpener(t *testing.T) {
+	var o Opener
+	flows := make([]Assembler, 20)
+	hellos := make([][]byte, len(flows))
+	clients := make([]sealer, len(flows))
+	for i := range flows {
+		flows[i].Opener = &o
+		hellos[i] = helloMessage(1000, byte(i))
+		clients[i] = sealer{version: []Version{Version1, Version2}[i%2], dcid: []byte{byte(i), 2, 3, 4, 5, 6, 7, 8}}
+		require.Empty(t, next(t, &flows[i], clients[i].datagram(0, cryptoFrame(500, hellos[i][500:]))))
+	}
+	for i := range flows {
+		got := next(t, &flows[i], clients[i].datagram(1, cryptoFrame(0, hellos[i][:500])))
+		require.Len(t, got, 1)
+		assert.Equal(t, hellos[i], got[0].Message)
+	}
+}
