@@ -4,14 +4,79 @@ package known
 // value is ready and knows the built-in clients. It is not for use by several
 // goroutines at once.
 type Matcher struct {
-	Users *Database // more clients, those of a user's own file; may be nil
+	Database *Database // if not nil, in the place of the built-in clients
+	Users    *Database // more clients, those of a user's own file; may be nil
+
+	shape   shape
+	near    []neighbour
+	scratch []uint32
+	cache   []cached // of the neighbours in the built-in Database, by key
 }
 
-// AppendCandidates appends to dst who may have sent the hello: all clients that
-// send one of its shape, or else those that send the nearest ones, best first.
+// A cached is a shape's neighbours: traffic repeats itself.
+type cached struct {
+	key  uint64
+	near []neighbour
+}
+
+// cacheSize is how many shapes without an exact match are remembered.
+const cacheSize = 64
+
+// maxNearest is how many candidates are told of a hello that matches none, and
+// how many of one shape.
+const (
+	maxNearest  = 6
+	maxPerShape = 3
+)
+
+// AppendCandidates appends to dst who may have sent the hello, best first: all
+// clients that send one of its shape, or else some that send the nearest ones.
+//
+// Of the shape are the cipher suites, extensions, groups, signature schemes,
+// versions and ALPN names, in their order, and the small fields. Not of it are
+// what a client changes from one connection to the next: the server's name,
+// what comes with a resumed session, padding, GREASE values, and the order of
+// extensions for a client that permutes them.
 func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate {
-	return dst
+	h := o.Hello
+	if h == nil || h.SSLv2 {
+		return dst
+	}
+	m.shape.read(h)
+	db := m.Database
+	if db == nil {
+		db = &builtin
+	}
+	if o.Index > 1 {
+		m.shape.lists[shares] = m.shape.lists[shares][:0]
+	}
+	key := m.shape.key()
+	n := len(dst)
+	if m.Users != nil {
+		dst = m.Users.appendNamed(dst, o)
+		dst = m.Users.appendExact(dst, &m.shape, key)
+	}
+	dst = db.appendExact(dst, &m.shape, key)
+	if len(dst) > n {
+		return dst
+	}
+	if m.Users != nil {
+		m.near, m.scratch = m.Users.appendNeighbours(m.near[:0], &m.shape, m.scratch)
+		dst = m.Users.appendNearest(dst, m.near, &m.shape, maxPerShape)
+	}
+	m.near = append(m.near[:0], m.neighbours(db, key)...)
+	return db.appendNearest(dst, m.near, &m.shape, maxNearest)
 }
 
-// A Database is a set of clients and the hellos that they send.
-type Database struct{}
+// neighbours returns the shapes of db that are nearest to m.shape, of that key.
+func (m *Matcher) neighbours(db *Database, key uint64) []neighbour {
+	if m.cache == nil {
+		m.cache = make([]cached, cacheSize)
+	}
+	c := &m.cache[key%cacheSize]
+	if c.key != key || len(c.near) == 0 {
+		c.key = key
+		c.near, m.scratch = db.appendNeighbours(c.near[:0], &m.shape, m.scratch)
+	}
+	return c.near
+}

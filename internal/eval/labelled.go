@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A labelled is a hello, what was seen beside it, and who sent it.
+type labelled struct {
+	observation known.Observation
+	entry       known.Entry // without a hello
+	file        string
+	userAgent   string
+}
+
+func fromEntries(entries []known.Entry) ([]labelled, error) {
+	var all []labelled
+	for _, e := range entries {
+		h, err := e.ParseHello()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, labelled{known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, ""})
+	}
+	return all, nil
+}
+
+type manifestLine struct {
+	File      string `json:"file"`
+	ID        string `json:"id"`
+	Client    string `json:"client"`
+	Version   string `json:"version"`
+	Kind      string `json:"kind"`
+	Group     string `json:"group"`
+	HTTP2     string `json:"h2_akamai"`
+	UserAgent string `json:"user_agent"`
+}
+
+type expectedLine struct {
+	File          string `json:"file"`
+	N             int    `json:"n"`
+	Proto         string `json:"proto"`
+	RecordVersion string `json:"record_version"`
+	Second        bool   `json:"hrr_second"`
+}
+
+type helloLine struct {
+	File  string `json:"file"`
+	N     int    `json:"n"`
+	Proto string `json:"proto"`
+	Hex   string `json:"handshake_hex"`
+}
+
+// fromCaptures reads the hellos of a directory of captures. Who sent one is
+// what the built-in entry of the same client and version says.
+func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
+	manifest, err := readLines[manifestLine](filepath.Join(dir, "manifest.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	expected, err := readLines[expectedLine](filepath.Join(dir, "expected.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	hellos, err := readLines[helloLine](filepath.Join(dir, "hellos.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	captures := make(map[string]manifestLine)
+	for _, m := range manifest {
+		captures[strings.TrimPrefix(m.File, "pcap/")] = m
+	}
+	who := make(map[string]known.Entry) // by client and version of the manifest
+	for _, e := range entries {
+		if m, ok := captures[e.Source]; ok {
+			e.Hello = ""
+			who[m.Client+"\x00"+m.Version] = e
+		}
+	}
+	seen := make(map[string]expectedLine)
+	for _, e := range expected {
+		seen[e.File+"\x00"+strconv.Itoa(e.N)] = e
+	}
+	var all []labelled
+	for _, line := range hellos {
+		m := captures[strings.TrimPrefix(line.File, "pcap/")]
+		if m.Group == "edge" {
+			continue // another client's hello, sent again
+		}
+		e, ok := who[m.Client+"\x00"+m.Version]
+		if !ok {
+			e = known.Entry{Name: m.Client, Version: m.Version, Kind: known.ParseKind(m.Kind)}
+		}
+		h, err := parse(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", line.File, err)
+		}
+		x := seen[line.File+"\x00"+strconv.Itoa(line.N)]
+		o := known.Observation{Hello: h, Index: 1, HTTP2: m.HTTP2}
+		if x.Second {
+			o.Index = 2
+		}
+		if v, err := strconv.ParseUint(x.RecordVersion, 16, 16); err == nil {
+			o.RecordVersion = parser.Version(v)
+		}
+		all = append(all, labelled{o, e, m.ID, m.UserAgent})
+	}
+	return all, nil
+}
+
+func parse(line helloLine) (*parser.ClientHello, error) {
+	msg, err := hex.DecodeString(line.Hex)
+	if err != nil {
+		return nil, err
+	}
+	h := new(parser.ClientHello)
+	switch line.Proto {
+	case "quic":
+		h.Transport = parser.QUIC
+	case "dtls":
+		h.Transport = parser.DTLS
+	}
+	return h, h.Unmarshal(msg)
+}
+
+func readLines[T any](name string) ([]T, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var all []T
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		var v T
+		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
+		}
+		all = append(all, v)
+	}
+	return all, s.Err()
+}

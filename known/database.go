@@ -1,0 +1,234 @@
+package known
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A Database is a set of clients and the shapes of the hellos that they send.
+// It is built once, and then safe for use by several goroutines.
+type Database struct {
+	shapes  []entry                // sorted by key
+	lists   [numFields][][]uint16  // the distinct lists of the shapes
+	clients []Candidate            // of the shapes, in their order of rank
+	ja3     map[string][]Candidate // clients of which only the JA3 is known
+	ja4     map[string][]Candidate
+}
+
+// An entry is a shape and who sends it.
+type entry struct {
+	key       uint64
+	transport parser.Transport
+	permutes  bool              // its extensions are in another order in each hello
+	lists     [numFields]uint16 // indices into the Database's
+	first, n  uint16            // its part of clients
+}
+
+// exact returns the indices of the shapes that s is: those of its key. It is
+// sure of the lists whose order counts, and goes by the hash for the others.
+func (db *Database) exact(s *shape, key uint64) (from, to int) {
+	from = sort.Search(len(db.shapes), func(i int) bool { return db.shapes[i].key >= key })
+	for to = from; to < len(db.shapes) && db.shapes[to].key == key; to++ {
+		e := &db.shapes[to]
+		if e.transport != s.transport || !slices.Equal(s.lists[suites], db.lists[suites][e.lists[suites]]) ||
+			!slices.Equal(s.lists[groups], db.lists[groups][e.lists[groups]]) ||
+			!slices.Equal(s.lists[schemes], db.lists[schemes][e.lists[schemes]]) {
+			return from, from
+		}
+	}
+	return from, to
+}
+
+// A sent is a shape, whether it permutes, and one who sends it.
+type sent struct {
+	shape    shape
+	permutes bool
+	client   Candidate
+}
+
+// build makes db of all that is sent.
+func (db *Database) build(all []sent) {
+	type group struct {
+		entry
+		clients []Candidate
+	}
+	var groups []*group
+	for _, s := range all {
+		e := entry{key: s.shape.key(), transport: s.shape.transport, permutes: s.permutes}
+		if s.permutes {
+			slices.Sort(s.shape.lists[extensions])
+		}
+		for f, list := range s.shape.lists {
+			e.lists[f] = uint16(pool(&db.lists[f], list))
+		}
+		i := slices.IndexFunc(groups, func(g *group) bool { return g.entry == e })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, &group{entry: e})
+		}
+		groups[i].clients = append(groups[i].clients, s.client)
+	}
+	slices.SortStableFunc(groups, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(btoi(a.permutes), btoi(b.permutes)),
+			slices.Compare(a.lists[:], b.lists[:]))
+	})
+	for _, g := range groups {
+		clients := inOrder(merge(g.clients))
+		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
+		db.clients = append(db.clients, clients...)
+		db.shapes = append(db.shapes, g.entry)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// pool returns the index of list in the lists, to which it adds it if need be.
+func pool(lists *[][]uint16, list []uint16) int {
+	i := slices.IndexFunc(*lists, func(l []uint16) bool { return slices.Equal(l, list) })
+	if i < 0 {
+		i = len(*lists)
+		*lists = append(*lists, slices.Clone(list))
+	}
+	return i
+}
+
+// merge makes one candidate of those that differ in their version alone.
+func merge(clients []Candidate) []Candidate {
+	var out []Candidate
+	versions := make(map[string][]string)
+	for _, c := range clients {
+		i := slices.IndexFunc(out, func(o Candidate) bool { return o.Name == c.Name && o.Kind == c.Kind })
+		if i < 0 {
+			out = append(out, c)
+		}
+		if c.Version != "" && !slices.Contains(versions[c.Name], c.Version) {
+			versions[c.Name] = append(versions[c.Name], c.Version)
+		}
+	}
+	for i := range out {
+		out[i].Version = versionRange(versions[out[i].Name])
+	}
+	return out
+}
+
+// inOrder sorts candidates of one shape: programs that send it as their own
+// before those that imitate it, and among these one of each family before
+// the second of any, so that the first few say how far the shape leads.
+func inOrder(clients []Candidate) []Candidate {
+	slices.SortStableFunc(clients, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(rankOf(a.Kind), rankOf(b.Kind)), cmp.Compare(a.Name, b.Name))
+	})
+	var out []Candidate
+	for len(clients) > 0 {
+		var rest []Candidate
+		var families []string
+		for _, c := range clients {
+			if imitates := c.Kind == Impersonator; imitates != (clients[0].Kind == Impersonator) || slices.Contains(families, c.Family) {
+				rest = append(rest, c)
+				continue
+			}
+			families = append(families, c.Family)
+			out = append(out, c)
+		}
+		clients = rest
+	}
+	return out
+}
+
+func rankOf(k Kind) int {
+	switch k {
+	case Browser:
+		return 0
+	case Library:
+		return 1
+	case Tool:
+		return 2
+	case Impersonator:
+		return 4
+	}
+	return 3
+}
+
+// appendExact appends the clients that send hellos of shape s, whose key is
+// given. Where the extensions are in the very order in which some client has
+// them, those that permute theirs are left out.
+func (db *Database) appendExact(dst []Candidate, s *shape, key uint64) []Candidate {
+	from, to := db.exact(s, key)
+	if from == to {
+		return dst
+	}
+	var buf [maxNeighbours]neighbour
+	near := buf[:0]
+	for i := from; i < to && len(near) < maxNeighbours; i++ {
+		near = append(near, neighbour{shape: i})
+	}
+	db.rank(near, s)
+	ordered := false
+	for _, n := range near {
+		if n.distance > near[0].distance {
+			break
+		}
+		e := &db.shapes[n.shape]
+		if ordered && e.permutes {
+			break // those that permute come after those that do not
+		}
+		ordered = ordered || !e.permutes
+		dst = db.appendClients(dst, n, int(e.n))
+	}
+	return dst
+}
+
+// appendNearest ranks the neighbours of s and appends their clients to dst, at
+// most limit of them.
+func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, limit int) []Candidate {
+	db.rank(near, s)
+	for _, n := range near {
+		if limit <= 0 {
+			break
+		}
+		before := len(dst)
+		dst = db.appendClients(dst, n, min(limit, maxPerShape))
+		limit -= len(dst) - before
+	}
+	return dst
+}
+
+// appendClients appends up to limit clients of a neighbour that are not in dst.
+func (db *Database) appendClients(dst []Candidate, n neighbour, limit int) []Candidate {
+	e := &db.shapes[n.shape]
+	from := len(dst)
+	for _, c := range db.clients[e.first : e.first+e.n] {
+		if len(dst)-from == limit {
+			break
+		}
+		if has(dst, &c) {
+			continue
+		}
+		c.Distance, c.Differs = uint16((n.distance+999)/1000), n.differs
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+func has(list []Candidate, c *Candidate) bool {
+	for i := range list {
+		if list[i].Name == c.Name && list[i].Kind == c.Kind {
+			return true
+		}
+	}
+	return false
+}
+
+// appendNamed appends the clients that are known by the JA4 or JA3 alone.
+func (db *Database) appendNamed(dst []Candidate, o *Observation) []Candidate {
+	dst = append(dst, db.ja4[o.JA4]...)
+	return append(dst, db.ja3[o.JA3]...)
+}

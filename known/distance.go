@@ -1,0 +1,192 @@
+package known
+
+import "slices"
+
+// The weights of the fields in a distance, in thousandths. They were chosen on
+// a part of the captures and measured on the rest: see make eval.
+var weights = [numFields]struct{ set, order uint32 }{
+	suites:     {180, 60},
+	extensions: {260, 80},
+	groups:     {80, 20},
+	schemes:    {110, 40},
+	versions:   {40, 0},
+	protocols:  {30, 0},
+	shares:     {20, 0},
+	others:     {80, 0},
+}
+
+// A position table answers where a value stands in a list.
+type positions struct {
+	slots [2 * maxValues]uint32 // value<<16 | position+1, or 0
+	n     int                   // distinct values
+}
+
+// read fills p with a list of at most maxValues values.
+func (p *positions) read(list []uint16) {
+	*p = positions{}
+	for i, v := range list {
+		s := slot(v)
+		for p.slots[s] != 0 && uint16(p.slots[s]>>16) != v {
+			s = (s + 1) % len(p.slots)
+		}
+		if p.slots[s] == 0 {
+			p.slots[s] = uint32(v)<<16 | uint32(i+1)
+			p.n++
+		}
+	}
+}
+
+func slot(v uint16) int { return int(uint32(v)*0x9e3779b1>>23) % (2 * maxValues) }
+
+// of returns the position of v, counted from 1, or 0 if it is not in the list.
+func (p *positions) of(v uint16) int {
+	for s := slot(v); p.slots[s] != 0; s = (s + 1) % len(p.slots) {
+		if uint16(p.slots[s]>>16) == v {
+			return int(uint16(p.slots[s]))
+		}
+	}
+	return 0
+}
+
+// compare returns how unlike a list is to that of p, in thousandths: as a set,
+// one less Jaccard's index; and in its order, the part of the neighbours among
+// the common values that stand the other way round in p.
+func (p *positions) compare(list []uint16) (set, order uint32) {
+	common, turned, last := 0, 0, 0
+	for _, v := range list {
+		at := p.of(v)
+		if at == 0 {
+			continue
+		}
+		if common++; at < last {
+			turned++
+		}
+		last = at
+	}
+	if union := p.n + len(list) - common; union > common {
+		set = uint32(1000 * (union - common) / union)
+	}
+	if common > 1 {
+		order = uint32(1000 * turned / (common - 1))
+	}
+	return set, order
+}
+
+// A neighbour is a shape of the database and its distance.
+type neighbour struct {
+	shape    int
+	distance uint32 // in millionths
+	differs  Fields
+}
+
+// maxNeighbours is how many shapes are kept by what does not depend on the order
+// of extensions, to be ranked by it and by the key shares.
+const maxNeighbours = 16
+
+// appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
+// nearest to s but for the order of extensions and the key shares, in no
+// order. scratch is returned, perhaps grown.
+func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32) ([]neighbour, []uint32) {
+	scratch = scratch[:0]
+	var start [numFields]int
+	var p positions
+	for f := range s.lists {
+		start[f] = len(scratch)
+		if field(f) == shares {
+			continue
+		}
+		p.read(s.lists[f])
+		for _, list := range db.lists[f] {
+			set, order := p.compare(list)
+			d := set * weights[f].set
+			if field(f) != extensions {
+				d += order * weights[f].order
+			}
+			scratch = append(scratch, d)
+		}
+	}
+	for i := range db.shapes {
+		e := &db.shapes[i]
+		if e.transport != s.transport {
+			continue
+		}
+		n := neighbour{shape: i}
+		for f := range e.lists {
+			if field(f) == shares {
+				continue
+			}
+			if d := scratch[start[f]+int(e.lists[f])]; d != 0 {
+				n.distance += d
+				n.differs |= fieldOf(field(f))
+			}
+		}
+		dst = keep(dst, n)
+	}
+	return dst, scratch
+}
+
+// keep appends n to the list, or puts it in the place of the farthest.
+func keep(list []neighbour, n neighbour) []neighbour {
+	if len(list) < maxNeighbours {
+		return append(list, n)
+	}
+	far := 0
+	for i := range list {
+		if list[i].distance > list[far].distance {
+			far = i
+		}
+	}
+	if n.distance < list[far].distance {
+		list[far] = n
+	}
+	return list
+}
+
+// rank adds what appendNeighbours left out, and sorts the list, nearest first.
+func (db *Database) rank(list []neighbour, s *shape) {
+	var order, share positions
+	order.read(s.lists[extensions])
+	share.read(s.lists[shares])
+	for i := range list {
+		n := &list[i]
+		e := &db.shapes[n.shape]
+		if !e.permutes {
+			if _, turned := order.compare(db.lists[extensions][e.lists[extensions]]); turned != 0 {
+				n.distance += turned * weights[extensions].order
+				n.differs |= FieldExtensionOrder
+			}
+		}
+		if len(s.lists[shares]) > 0 {
+			if set, _ := share.compare(db.lists[shares][e.lists[shares]]); set != 0 {
+				n.distance += set * weights[shares].set
+				n.differs |= FieldKeyShares
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b neighbour) int {
+		if a.distance != b.distance {
+			return int(a.distance) - int(b.distance)
+		}
+		return a.shape - b.shape
+	})
+}
+
+func fieldOf(f field) Fields {
+	switch f {
+	case suites:
+		return FieldCipherSuites
+	case extensions:
+		return FieldExtensions
+	case groups:
+		return FieldGroups
+	case schemes:
+		return FieldSignatureAlgorithms
+	case versions:
+		return FieldVersions
+	case protocols:
+		return FieldALPN
+	case shares:
+		return FieldKeyShares
+	}
+	return FieldOther
+}

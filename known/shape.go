@@ -1,0 +1,195 @@
+package known
+
+import (
+	"math/bits"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A field is one of the lists that a shape is made of.
+type field int
+
+const (
+	suites field = iota
+	extensions
+	groups
+	schemes
+	versions
+	protocols // ALPN names, hashed
+	shares    // groups of key_share
+	others    // tagged hashes of the small fields
+
+	numFields
+)
+
+// maxValues bounds how much of a list is compared. No client known sends more
+// than 200 values; a hello of 64 KiB may have 32,000.
+const maxValues = 256
+
+// grease stands for all 16 values of RFC 8701 in a shape.
+const grease = 0x0a0a
+
+// A shape is what stays the same in the hellos that a client sends with one
+// setup: lists in wire order, GREASE as one value, and nothing that depends on
+// the server, on earlier connections, or on chance.
+type shape struct {
+	transport parser.Transport
+	lists     [numFields][]uint16
+}
+
+// read sets s to the shape of h and reuses its memory. For a second hello the
+// caller removes the key shares, in which it answers the server.
+func (s *shape) read(h *parser.ClientHello) {
+	s.transport = h.Transport
+	for f := range s.lists {
+		s.lists[f] = s.lists[f][:0]
+	}
+	s.lists[suites] = appendValues(s.lists[suites], h.CipherSuites)
+	for i := range h.Extensions {
+		if t := h.Extensions[i].Type; !isTransient(t) && len(s.lists[extensions]) < maxValues {
+			s.lists[extensions] = append(s.lists[extensions], normal(t))
+		}
+	}
+	s.lists[groups] = appendValues(s.lists[groups], h.SupportedGroups)
+	s.lists[schemes] = appendValues(s.lists[schemes], h.SignatureAlgorithms)
+	s.lists[versions] = appendValues(s.lists[versions], h.SupportedVersions)
+	for _, name := range limit(h.ALPNProtocols) {
+		s.lists[protocols] = append(s.lists[protocols], tagged(tagALPN, name))
+	}
+	if !isSecond(h) {
+		for _, k := range limit(h.KeyShares) {
+			s.lists[shares] = append(s.lists[shares], normal(k.Group))
+		}
+	}
+	s.lists[others] = appendOthers(s.lists[others], h)
+}
+
+// isTransient reports whether a client sends an extension or not for reasons
+// of the connection: the server's name, a session to resume, the hello's
+// length, a cookie.
+func isTransient(t parser.ExtensionType) bool {
+	switch t {
+	case parser.ExtServerName, parser.ExtPadding, parser.ExtSessionTicket,
+		parser.ExtPreSharedKey, parser.ExtEarlyData, parser.ExtCookie:
+		return true
+	}
+	return false
+}
+
+// isSecond reports whether a hello answers a HelloRetryRequest with a cookie.
+func isSecond(h *parser.ClientHello) bool { return h.HasExtension(parser.ExtCookie) }
+
+// The tags of the values in others.
+const (
+	tagALPN = iota
+	tagLegacyVersion
+	tagCompression
+	tagPointFormats
+	tagPSKModes
+	tagCertificateCompression
+	tagRecordSizeLimit
+	tagApplicationSettings
+	tagSchemeCert
+	tagDelegated
+	tagSessionID
+	tagParameter
+)
+
+func appendOthers(dst []uint16, h *parser.ClientHello) []uint16 {
+	dst = append(dst, tag16(tagLegacyVersion, uint16(h.LegacyVersion)),
+		tagged(tagCompression, h.LegacyCompressionMethods))
+	if len(h.ECPointFormats) > 0 {
+		dst = append(dst, tagged(tagPointFormats, h.ECPointFormats))
+	}
+	if len(h.PSKKeyExchangeModes) > 0 {
+		dst = append(dst, tagged(tagPSKModes, h.PSKKeyExchangeModes))
+	}
+	for _, v := range limit(h.CertificateCompressionAlgorithms) {
+		dst = append(dst, tag16(tagCertificateCompression, uint16(v)))
+	}
+	if h.RecordSizeLimit != 0 {
+		dst = append(dst, tag16(tagRecordSizeLimit, h.RecordSizeLimit))
+	}
+	for _, name := range limit(h.ApplicationSettings) {
+		dst = append(dst, tagged(tagApplicationSettings, name))
+	}
+	for _, v := range limit(h.SignatureAlgorithmsCert) {
+		dst = append(dst, tag16(tagSchemeCert, normal(v)))
+	}
+	for _, v := range limit(h.DelegatedCredentials) {
+		dst = append(dst, tag16(tagDelegated, normal(v)))
+	}
+	// Before TLS 1.3 a session id is that of a session to resume.
+	if len(h.SupportedVersions) > 0 {
+		dst = append(dst, tag16(tagSessionID, uint16(len(h.LegacySessionID))))
+	}
+	for _, p := range limit(h.TransportParameters) {
+		if !parser.IsGREASETransportParameter(p.ID) {
+			dst = append(dst, tag16(tagParameter, uint16(p.ID)^uint16(p.ID>>16)))
+		}
+	}
+	return dst
+}
+
+func limit[T any](list []T) []T { return list[:min(len(list), maxValues)] }
+
+func normal[T ~uint16](v T) uint16 {
+	if parser.IsGREASE(v) {
+		return grease
+	}
+	return uint16(v)
+}
+
+func appendValues[T ~uint16](dst []uint16, list []T) []uint16 {
+	for _, v := range limit(list) {
+		dst = append(dst, normal(v))
+	}
+	return dst
+}
+
+// tag16 and tagged hash a value of a small field to one of 65,536, so that all
+// such fields are one list. Two values that meet cost a little distance.
+func tag16(tag int, v uint16) uint16 {
+	return uint16(mix(uint64(tag)<<16|uint64(v)) >> 48)
+}
+
+func tagged(tag int, b []byte) uint16 {
+	x := uint64(tag)
+	for _, c := range b {
+		x = mix(x ^ uint64(c))
+	}
+	return uint16(mix(x) >> 48)
+}
+
+// mix is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable
+// pseudorandom number generators, 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// key hashes the shape, but for the order of extensions and of what else is
+// permuted, and for the key shares.
+func (s *shape) key() uint64 {
+	x := uint64(s.transport) + 1
+	for f := suites; f < numFields; f++ {
+		switch f {
+		case shares:
+		case extensions, others:
+			var sum uint64
+			for _, v := range s.lists[f] {
+				sum += mix(uint64(v))
+			}
+			x = mix(x ^ sum)
+		default:
+			for _, v := range s.lists[f] {
+				hi, lo := bits.Mul64(x^uint64(v)^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
+				x = hi ^ lo
+			}
+			x = mix(x)
+		}
+	}
+	return x
+}
