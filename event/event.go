@@ -5,6 +5,9 @@ package event
 import (
 	"net/netip"
 	"time"
+
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // An Event is one ClientHello as it was observed. Its JSON form leaves out
@@ -50,10 +53,15 @@ type Event struct {
 	QUIC    *QUIC    `json:"quic,omitempty"`
 	SSLv2   *SSLv2   `json:"sslv2,omitempty"`
 
+	Client []known.Candidate `json:"client,omitempty"` // who may have sent it, best first
+	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it is not who it looks like
+	Claim  *known.Claim      `json:"claim,omitempty"`  // who it says it is, with a User-Agent
+
 	Error string `json:"error,omitempty"` // why there is no fingerprint
 	Seen  string `json:"seen,omitempty"`  // with Error: the bytes that came, in hex
 
-	Raw []byte `json:"raw,omitempty"` // detail: the message
+	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree
+	Raw   []byte        `json:"raw,omitempty"`   // detail: the message, base64
 }
 
 // A Carrier says how the message arrived.

@@ -46,8 +46,32 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	o = o.value("carrier", e.Carrier, e.Carrier != nil, &err)
 	o = o.value("quic", e.QUIC, e.QUIC != nil, &err)
 	o = o.value("sslv2", e.SSLv2, e.SSLv2 != nil, &err)
+	if len(e.Client) > 0 {
+		o = append(o.key("client"), '[')
+		for i := range e.Client {
+			if i > 0 {
+				o = append(o, ',')
+			}
+			o = e.Client[i].AppendJSON(o)
+		}
+		o = append(o, ']')
+	}
+	if len(e.Tells) > 0 {
+		o = append(o.key("tells"), '[')
+		for i := range e.Tells {
+			if i > 0 {
+				o = append(o, ',')
+			}
+			o = e.Tells[i].AppendJSON(o)
+		}
+		o = append(o, ']')
+	}
+	if e.Claim != nil {
+		o = e.Claim.AppendJSON(o.key("claim"))
+	}
 	o = o.text("error", e.Error)
 	o = o.text("seen", e.Seen)
+	o = o.value("hello", e.Hello, e.Hello != nil, &err)
 	o = o.value("raw", e.Raw, len(e.Raw) > 0, &err)
 	return append(o, '}'), err
 }

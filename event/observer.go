@@ -4,10 +4,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -18,7 +20,7 @@ type Size uint8
 const (
 	Compact Size = iota // what scan prints and events files hold
 	Full                // every fingerprint, and how the hello came
-	Detail              // Full, with the bytes of the message
+	Detail              // Full, with the message as a tree and as bytes
 )
 
 // An Observation is what the carrier of a hello knows of it.
@@ -31,7 +33,11 @@ type Observation struct {
 	Index    int // 1, or 2 for the hello after a HelloRetryRequest
 	Carrier  Carrier
 	QUIC     *Initial
-	HTTP2    string // fingerprint in Akamai's format
+	HTTP2    string      // fingerprint in Akamai's format
+	Agent    known.Agent // who the client says it is
+
+	// RecordVersion is the legacy_record_version of the first TLS record.
+	RecordVersion parser.Version
 
 	// Hello is nil when there is none, and then Err says why and Seen has
 	// the bytes that came. Transport is that of the Hello.
@@ -54,8 +60,13 @@ type Initial struct {
 // else. The zero value is ready. It is not for use by several goroutines at
 // once.
 type Observer struct {
-	buf  []byte // the texts of one Event, which become one string
-	ends []int
+	Users *known.Database // clients of the user's own, beside the built-in ones; may be nil
+
+	matcher    known.Matcher
+	candidates []known.Candidate
+	tells      []known.Tell
+	buf        []byte // the texts of one Event, which become one string
+	ends       []int
 }
 
 // Event returns what is to be told of o, in the given size. What Detail adds
@@ -90,14 +101,37 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 	} else {
 		ob.fingerprints(&e, o, size)
 		e.Session = fingerprint.SessionOf(h).String()
+		ob.identify(&e, o)
 		if size >= Full && o.QUIC != nil {
 			e.QUIC = quic(o.QUIC, h)
 		}
 	}
 	if size == Detail {
-		e.Raw = h.Raw
+		tree := parser.Dissect(h)
+		e.Hello, e.Raw = &tree, h.Raw
 	}
 	return e
+}
+
+// identify says who the client may be, and whether it is.
+func (ob *Observer) identify(e *Event, o *Observation) {
+	k := known.Observation{
+		Hello:         o.Hello,
+		Index:         o.Index,
+		RecordVersion: o.RecordVersion,
+		JA3:           e.JA3,
+		JA4:           e.JA4,
+		HTTP2:         o.HTTP2,
+		Agent:         o.Agent,
+	}
+	ob.matcher.Users = ob.Users
+	ob.candidates = ob.matcher.AppendCandidates(ob.candidates[:0], &k)
+	ob.tells = known.AppendTells(ob.tells[:0], &k)
+	e.Client, e.Tells = slices.Clone(ob.candidates), slices.Clone(ob.tells)
+	if o.Agent != (known.Agent{}) {
+		claim := known.CheckClaim(&k)
+		e.Claim = &claim
+	}
 }
 
 // fingerprints fills the texts of e, which share one string: a hello costs an
