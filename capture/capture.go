@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/quichello"
 )
 
 // A Hello is one ClientHello of a capture. It, and all that it points to, is
@@ -46,6 +47,9 @@ type Hello struct {
 	// How the message came: in how many TLS or DTLS records, TCP segments, UDP
 	// datagrams. What is not known, or makes no sense, is 0.
 	Records, Segments, Datagrams int
+
+	// QUIC is nil but for hellos over QUIC.
+	QUIC *quichello.Hello
 
 	// Overlap reports that parts of the stream came twice with different bytes.
 	// The first copy was taken.

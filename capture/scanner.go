@@ -26,6 +26,7 @@ type scanner struct {
 
 	fragments fragments
 	streams   streams
+	flows     flows
 	stats     Stats
 
 	hello       Hello
@@ -35,6 +36,7 @@ type scanner struct {
 func newScanner(r *Reader, f func(*Hello) error) *scanner {
 	s := &scanner{f: f, layers: make([]Layer, 0, maxDepth)}
 	s.streams.init(orDefault(r.MaxMemory, DefaultMaxMemory))
+	s.flows.init(orDefault(r.MaxMemory, DefaultMaxMemory))
 	return s
 }
 
@@ -50,6 +52,7 @@ func (s *scanner) finish() {
 	s.streams.end()
 	s.stats.Incomplete += s.streams.incomplete
 	s.stats.DroppedStreams += s.streams.dropped
+	s.stats.DroppedFlows += s.flows.dropped
 	s.stats.DroppedHellos += s.streams.droppedHellos
 }
 
@@ -100,3 +103,11 @@ func addrPorts(addrs []byte, ports uint32) (src, dst netip.AddrPort) {
 
 // portsOf returns source and destination port of a TCP or UDP header.
 func portsOf(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+// reverseKey returns the key of the flow from destination to source.
+func (s *scanner) reverseKey() uint64 {
+	var back [32]byte
+	half := len(s.addrs) / 2
+	reverse := append(append(back[:0], s.addrs[half:]...), s.addrs[:half]...)
+	return s.streams.hasher.key(reverse, s.ports<<16|s.ports>>16)
+}

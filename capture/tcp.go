@@ -114,10 +114,7 @@ func (s *scanner) reset(sequence, acknowledgement uint32) {
 		}
 		return
 	}
-	var back [32]byte
-	half := len(s.addrs) / 2
-	reverse := append(append(back[:0], s.addrs[half:]...), s.addrs[:half]...)
-	key := s.streams.hasher.key(reverse, s.ports<<16|s.ports>>16)
+	key := s.reverseKey()
 	if sl := s.streams.find(key); sl != nil && sl.next == acknowledgement {
 		s.forget(sl)
 	}

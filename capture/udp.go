@@ -1,5 +1,11 @@
 package capture
 
+import (
+	"encoding/binary"
+
+	"github.com/tlspeek/tlspeek/quichello"
+)
+
 // udp reads a UDP datagram (RFC 768).
 func (s *scanner) udp(addrs, b []byte) {
 	const headerLen = 8
@@ -8,12 +14,80 @@ func (s *scanner) udp(addrs, b []byte) {
 	}
 	ports := portsOf(b)
 	p := b[headerLen:]
-	if n := int(b[4])<<8 | int(b[5]); n > headerLen && n < len(b) { // else offload, or a jumbogram
+	if n := int(binary.BigEndian.Uint16(b[4:])); n > headerLen && n < len(b) { // else offload, or a jumbogram
 		p = b[headerLen:n]
 	}
+	layers := len(s.layers)
 	if src, dst := uint16(ports>>16), uint16(ports); isTunnel(dst) {
 		s.udpTunnel(dst, p)
 	} else if isTunnel(src) {
 		s.udpTunnel(src, p)
+	}
+	s.layers = s.layers[:layers]
+	s.addrs, s.ports = addrs, ports
+	s.datagram(p, 0)
+}
+
+// datagram looks for a hello in the payload of a datagram. By its first byte it
+// is told what shares a port with QUIC and DTLS (RFC 9443, section 3). A channel
+// that is not 0 keeps apart what a relay sends for several peers.
+func (s *scanner) datagram(p []byte, channel uint32) {
+	const recordLen, firstType = 13, 13
+	switch b := p[0]; {
+	case b >= 0x80:
+		if quichello.IsInitial(p) {
+			s.quic(p, s.flowKey(channel))
+		}
+	case b >= 0x40 && b < 0x50:
+		if n := 4 + int(binary.BigEndian.Uint16(p[min(2, len(p)-2):])); len(p) > 4 && n <= len(p) && n > len(p)-4 && n > 4 {
+			s.relayed(p[4:n], uint32(binary.BigEndian.Uint16(p)))
+		}
+	case b == recordHandshake:
+		// In the clear, which is epoch 0 (RFC 9147, section 4).
+		if len(p) > recordLen && (p[1] == 0xfe || p[1] == 1) && p[3] == 0 && p[4] == 0 {
+			s.dtls(p, s.flowKey(channel), p[firstType] == handshakeClientHello)
+		}
+	case b == 0:
+		s.stun(p)
+	}
+}
+
+// flowKey returns the key of the flow at hand.
+func (s *scanner) flowKey(channel uint32) uint64 {
+	key := s.streams.hasher.key(s.addrs, s.ports)
+	if channel != 0 {
+		key = fold(key, uint64(channel)^s.streams.hasher[2]) | 1
+	}
+	return key
+}
+
+// relayed goes on with what a TURN server is to pass on.
+func (s *scanner) relayed(p []byte, channel uint32) {
+	if len(p) == 0 || p[0] == 0 || p[0]>>4 == 4 || !s.deeper() {
+		return
+	}
+	n := len(s.layers)
+	s.wrap(LayerSTUN, channel)
+	s.datagram(p, channel)
+	s.layers = s.layers[:n]
+}
+
+// stun reads the Send and Data indications of TURN (RFC 8656, section 11).
+func (s *scanner) stun(p []byte) {
+	const headerLen, cookie = 20, 0x2112a442
+	const sendIndication, dataIndication, attributeData = 0x16, 0x17, 0x13
+	if len(p) < headerLen || p[1] != sendIndication && p[1] != dataIndication || binary.BigEndian.Uint32(p[4:]) != cookie {
+		return
+	}
+	for p = p[headerLen:]; len(p) >= 4; {
+		n := 4 + int(binary.BigEndian.Uint16(p[2:]))
+		if n > len(p) {
+			return
+		}
+		if binary.BigEndian.Uint16(p) == attributeData {
+			s.relayed(p[4:n], 0)
+			return
+		}
+		p = p[min((n+3)&^3, len(p)):]
 	}
 }
