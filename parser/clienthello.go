@@ -256,23 +256,30 @@ func (h *ClientHello) unmarshalBody(r *reader) *Error {
 
 func (h *ClientHello) unmarshalExtensions(r *reader) *Error {
 	var seen uint64 // bits of extensionBit
-	for !r.Empty() {
-		e := Extension{Offset: r.offset()}
-		var data reader
-		if !r.ReadUint16((*uint16)(&e.Type)) {
+	for s := r.String; len(s) > 0; {
+		offset := r.end - len(s)
+		if len(s) < 2 {
 			return r.truncated("extension_type")
 		}
-		if !r.vector16(&data) {
+		typ := ExtensionType(s[0])<<8 | ExtensionType(s[1])
+		var data []byte
+		if data, s = vector16(s[2:]); data == nil {
 			return r.truncated("extension_data")
 		}
-		e.Data = data.String
-		if bit := extensionBit(e.Type); seen&bit == 0 {
-			seen |= bit
-			e.Err = h.decode(e.Type, &data)
-		} else {
-			e.Err = h.check(e.Type, &data) // the first one's values stay
+		// Filled in place: to append an Extension made elsewhere took a
+		// quarter of Unmarshal's time.
+		n := len(h.Extensions)
+		if n == cap(h.Extensions) {
+			h.Extensions = slices.Grow(h.Extensions, 1)
 		}
-		h.Extensions = append(h.Extensions, e)
+		h.Extensions = h.Extensions[:n+1]
+		e := &h.Extensions[n]
+		e.Type, e.Offset, e.Data, e.Err = typ, offset, data, nil
+		bit := extensionBit(typ)
+		if seen&bit != 0 || !h.decode(typ, data) { // the first one's values stay
+			e.Err = h.check(e)
+		}
+		seen |= bit
 	}
 	return nil
 }

@@ -39,13 +39,13 @@ func Dissect(h *ClientHello) Field {
 	return Field{Name: "client_hello", Bytes: h.Raw, Children: d.fields}
 }
 
-// check returns the first thing that is wrong with the body of an extension.
-func (h *ClientHello) check(t ExtensionType, r *reader) *Error {
+// check returns the first thing that is wrong with an extension's body.
+func (h *ClientHello) check(e *Extension) *Error {
 	if h.checker == nil {
 		h.checker = new(dissector)
 	}
-	*h.checker = dissector{reader: *r, quiet: true}
-	h.checker.extensionBody(t)
+	*h.checker = dissector{reader: reader{e.Data, e.Offset + 4 + len(e.Data)}, quiet: true}
+	h.checker.extensionBody(e.Type)
 	return h.checker.err
 }
 
@@ -62,7 +62,11 @@ type dissector struct {
 }
 
 // blame says that something is wrong but can be read.
-func (d *dissector) blame(err *Error) { d.err = first(d.err, err) }
+func (d *dissector) blame(err *Error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
 
 // halt says that nothing can be read from here on.
 func (d *dissector) halt(err *Error) {

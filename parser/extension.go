@@ -17,339 +17,261 @@ func extensionBit(t ExtensionType) uint64 {
 	return 0
 }
 
-// decode reads the body of an extension of type t from r into h. It has a case
-// for each extension that fills fields of h, and for those that are in most
-// hellos; [Dissect] reads all others. Of both, the error is the first thing
-// that is wrong. A list that is cut is left empty.
-func (h *ClientHello) decode(t ExtensionType, r *reader) *Error {
-	var v reader
+// decode fills the fields of h that are read from b, the body of an extension
+// of type t. It reports whether b is well formed. If it is not, or if decode
+// does not know the type, [ClientHello.check] tells what is wrong, if anything
+// is: this is the short way through a hello as it should be. A list that is
+// cut is left empty.
+func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 	switch t {
 	case ExtServerName: // RFC 6066, section 3
-		return h.decodeServerName(r)
+		return h.decodeServerName(b)
 
 	case ExtStatusRequest: // RFC 6066, section 8
-		if string(r.String) == "\x01\x00\x00\x00\x00" { // ocsp, and two empty lists: all but everybody
-			return nil
-		}
-		return h.check(t, r)
+		return string(b) == "\x01\x00\x00\x00\x00" // ocsp and two empty lists, as nearly all send it
 
 	case ExtSupportedGroups: // RFC 8446, section 4.2.7
-		if !r.vector16(&v) {
-			return r.truncated("named_group_list")
-		}
-		return decodeUint16s(r, &v, "named_group_list", &h.SupportedGroups)
+		v, rest := vector16(b)
+		return decodeUint16s(&h.SupportedGroups, v) && len(rest) == 0
 
 	case ExtECPointFormats: // RFC 8422, section 5.1.2
-		return decodeBytes(r, "ec_point_format_list", &h.ECPointFormats)
+		v, rest := vector8(b)
+		h.ECPointFormats = v
+		return len(v) > 0 && len(rest) == 0
 
 	case ExtSignatureAlgorithms: // RFC 8446, section 4.2.3
-		if !r.vector16(&v) {
-			return r.truncated("supported_signature_algorithms")
-		}
-		return decodeUint16s(r, &v, "supported_signature_algorithms", &h.SignatureAlgorithms)
+		v, rest := vector16(b)
+		return decodeUint16s(&h.SignatureAlgorithms, v) && len(rest) == 0
 
 	case ExtSignatureAlgorithmsCert: // RFC 8446, section 4.2.3
-		if !r.vector16(&v) {
-			return r.truncated("supported_signature_algorithms")
-		}
-		return decodeUint16s(r, &v, "supported_signature_algorithms", &h.SignatureAlgorithmsCert)
+		v, rest := vector16(b)
+		return decodeUint16s(&h.SignatureAlgorithmsCert, v) && len(rest) == 0
 
 	case ExtDelegatedCredential: // RFC 9345, section 4.1.1
-		if !r.vector16(&v) {
-			return r.truncated("supported_signature_algorithms")
-		}
-		return decodeUint16s(r, &v, "supported_signature_algorithms", &h.DelegatedCredentials)
+		v, rest := vector16(b)
+		return decodeUint16s(&h.DelegatedCredentials, v) && len(rest) == 0
 
 	case ExtALPN: // RFC 7301, section 3.1
-		return decodeProtocols(r, "protocol_name_list", &h.ALPNProtocols)
+		return decodeProtocols(&h.ALPNProtocols, b)
 
 	case ExtApplicationSettings, ExtApplicationSettingsOld: // draft-vvv-tls-alps, section 4
-		return decodeProtocols(r, "supported_protocols", &h.ApplicationSettings)
+		return decodeProtocols(&h.ApplicationSettings, b)
 
-	case ExtSignedCertificateTimestamp, ExtExtendedMasterSecret, ExtEncryptThenMAC: // empty
-		return r.trailing()
+	case ExtSignedCertificateTimestamp, // RFC 6962, section 3.3.1
+		ExtEncryptThenMAC,       // RFC 7366, section 2
+		ExtExtendedMasterSecret, // RFC 7627, section 5.1
+		ExtEarlyData,            // RFC 8446, section 4.2.10
+		ExtPostHandshakeAuth:    // RFC 8446, section 4.2.6
+		return len(b) == 0
+
+	case ExtPadding: // RFC 7685, section 3
+		return true
 
 	case ExtSupportedVersions: // RFC 8446, section 4.2.1
-		if !r.vector8(&v) {
-			return r.truncated("versions")
-		}
-		return decodeUint16s(r, &v, "versions", &h.SupportedVersions)
+		v, rest := vector8(b)
+		return decodeUint16s(&h.SupportedVersions, v) && len(rest) == 0
 
 	case ExtPSKKeyExchangeModes: // RFC 8446, section 4.2.9
-		return decodeBytes(r, "ke_modes", &h.PSKKeyExchangeModes)
+		v, rest := vector8(b)
+		h.PSKKeyExchangeModes = v
+		return len(v) > 0 && len(rest) == 0
 
 	case ExtKeyShare: // RFC 8446, section 4.2.8
-		return h.decodeKeyShare(r)
+		return h.decodeKeyShare(b)
 
 	case ExtCompressCertificate: // RFC 8879, section 3
-		if !r.vector8(&v) {
-			return r.truncated("algorithms")
-		}
-		return decodeUint16s(r, &v, "algorithms", &h.CertificateCompressionAlgorithms)
+		v, rest := vector8(b)
+		return decodeUint16s(&h.CertificateCompressionAlgorithms, v) && len(rest) == 0
 
 	case ExtRecordSizeLimit: // RFC 8449, section 4
-		if !r.ReadUint16(&h.RecordSizeLimit) {
-			return r.truncated("record_size_limit")
+		if len(b) >= 2 {
+			h.RecordSizeLimit = uint16(b[0])<<8 | uint16(b[1])
 		}
-		return r.trailing()
+		return len(b) == 2
 
 	case ExtSessionTicket: // RFC 5077, section 3.2: the ticket has no length of its own
-		h.SessionTicket = r.String
-		return nil
+		h.SessionTicket = b
+		return true
 
 	case ExtPreSharedKey: // RFC 8446, section 4.2.11
-		return h.decodePreSharedKey(r)
+		return h.decodePreSharedKey(b)
 
 	case ExtTrustAnchors: // draft-ietf-tls-trust-anchor-ids, section 4.1
-		return decodeTrustAnchors(r)
+		v, rest := vector16(b)
+		return v != nil && isListOfVectors8(v) && len(rest) == 0
 
 	case ExtEncryptedClientHello: // RFC 9849, section 5
-		return h.decodeECH(r)
+		return h.decodeECH(b)
 
 	case ExtQUICTransportParameters, ExtQUICTransportParametersDraft: // RFC 9000, section 18
-		return h.decodeTransportParameters(r)
+		return h.decodeTransportParameters(b)
 
 	case ExtRenegotiationInfo: // RFC 5746, section 3.2
-		if !r.vector8(&v) {
-			return r.truncated("renegotiated_connection")
+		v, rest := vector8(b)
+		return v != nil && len(rest) == 0
+	}
+	return IsGREASE(t)
+}
+
+// vector8 and vector16 return the vector that b begins with, which has a length
+// of 1 or 2 bytes (RFC 8446, section 3.4), and what follows it. The vector is
+// nil, and not empty, if b is cut.
+func vector8(b []byte) (v, rest []byte) {
+	if len(b) < 1 || len(b) < 1+int(b[0]) {
+		return nil, nil
+	}
+	n := 1 + int(b[0])
+	return b[1:n], b[n:]
+}
+
+func vector16(b []byte) (v, rest []byte) {
+	if len(b) < 2 || len(b) < 2+(int(b[0])<<8|int(b[1])) {
+		return nil, nil
+	}
+	n := 2 + (int(b[0])<<8 | int(b[1]))
+	return b[2:n], b[n:]
+}
+
+// decodeUint16s appends v to list, two bytes a value.
+func decodeUint16s[T ~uint16](list *[]T, v []byte) bool {
+	if len(v) < 2 || len(v)%2 != 0 {
+		return false
+	}
+	*list = appendUint16s(*list, v)
+	return true
+}
+
+// isListOfVectors8 reports whether b is a list of vectors with a length of 1
+// byte, none of them empty.
+func isListOfVectors8(b []byte) bool {
+	i := 0
+	for i < len(b) {
+		if b[i] == 0 {
+			return false
 		}
-		return r.trailing()
+		i += 1 + int(b[i])
 	}
-	if IsGREASE(t) {
-		return nil
-	}
-	return h.check(t, r)
+	return i == len(b)
 }
 
-// decodeUint16s reads v, which is a list of two-byte values, and the only thing
-// in r.
-func decodeUint16s[T ~uint16](r, v *reader, name string, list *[]T) *Error {
-	switch {
-	case len(v.String) < 2:
-		return v.tooShort(name)
-	case len(v.String)%2 != 0:
-		return v.truncated(name)
-	}
-	*list = appendUint16s(*list, v.String)
-	return r.trailing()
-}
-
-// decodeBytes reads a list of one-byte values, which is the only thing in r.
-func decodeBytes(r *reader, name string, list *[]byte) *Error {
-	var v reader
-	switch {
-	case !r.vector8(&v):
-		return r.truncated(name)
-	case len(v.String) == 0:
-		return v.tooShort(name)
-	}
-	*list = v.String
-	return r.trailing()
-}
-
-// decodeProtocols reads a list of ProtocolName, which is the only thing in r.
-func decodeProtocols(r *reader, name string, list *[][]byte) (err *Error) {
-	var v, protocol reader
-	switch {
-	case !r.vector16(&v):
-		return r.truncated(name)
-	case len(v.String) < 2:
-		err = v.tooShort(name)
-	}
-	for !v.Empty() {
-		if !v.vector8(&protocol) {
+func decodeProtocols(list *[][]byte, b []byte) bool {
+	v, rest := vector16(b)
+	ok := len(v) >= 2 && len(rest) == 0
+	for len(v) > 0 {
+		var name []byte
+		if name, v = vector8(v); name == nil {
 			*list = (*list)[:0]
-			return first(err, v.truncated("protocol_name"))
+			return false
 		}
-		if len(protocol.String) == 0 {
-			err = first(err, protocol.tooShort("protocol_name"))
-		}
-		*list = append(*list, protocol.String)
+		*list = append(*list, name)
+		ok = ok && len(name) > 0
 	}
-	if err != nil {
-		return err
-	}
-	return r.trailing()
+	return ok
 }
 
-// first returns the first error of two.
-func first(err, next *Error) *Error {
-	if err != nil {
-		return err
-	}
-	return next
-}
-
-func (h *ClientHello) decodeServerName(r *reader) (err *Error) {
-	var list, name reader
-	switch {
-	case !r.vector16(&list):
-		return r.truncated("server_name_list")
-	case len(list.String) == 0:
-		return list.tooShort("server_name_list")
-	}
-	for !list.Empty() {
-		var typ uint8
-		list.ReadUint8(&typ)
-		if !list.vector16(&name) {
-			return first(err, list.truncated("host_name"))
-		}
-		if len(name.String) == 0 {
-			err = first(err, name.tooShort("host_name"))
+func (h *ClientHello) decodeServerName(b []byte) bool {
+	v, rest := vector16(b)
+	ok := len(v) > 0 && len(rest) == 0
+	for len(v) > 0 {
+		var name []byte
+		typ := v[0]
+		if name, v = vector16(v[1:]); name == nil {
+			return false
 		}
 		if typ == 0 && h.ServerName == nil {
-			h.ServerName = name.String
+			h.ServerName = name
 		}
+		ok = ok && len(name) > 0
 	}
-	if err != nil {
-		return err
-	}
-	return r.trailing()
+	return ok
 }
 
-func (h *ClientHello) decodeKeyShare(r *reader) (err *Error) {
-	var list, key reader
-	if !r.vector16(&list) {
-		return r.truncated("client_shares")
-	}
-	for !list.Empty() {
-		var group NamedGroup
-		if !list.ReadUint16((*uint16)(&group)) {
+func (h *ClientHello) decodeKeyShare(b []byte) bool {
+	v, rest := vector16(b)
+	ok := v != nil && len(rest) == 0
+	for len(v) > 2 {
+		var s KeyShare
+		s.Group = NamedGroup(v[0])<<8 | NamedGroup(v[1])
+		if s.KeyExchange, v = vector16(v[2:]); s.KeyExchange == nil {
 			h.KeyShares = h.KeyShares[:0]
-			return first(err, list.truncated("group"))
+			return false
 		}
-		if !list.vector16(&key) {
-			h.KeyShares = h.KeyShares[:0]
-			return first(err, list.truncated("key_exchange"))
-		}
-		if len(key.String) == 0 {
-			err = first(err, key.tooShort("key_exchange"))
-		}
-		h.KeyShares = append(h.KeyShares, KeyShare{group, key.String})
+		h.KeyShares = append(h.KeyShares, s)
+		ok = ok && len(s.KeyExchange) > 0
 	}
-	if err != nil {
-		return err
+	if len(v) > 0 {
+		h.KeyShares = h.KeyShares[:0]
 	}
-	return r.trailing()
+	return ok && len(v) == 0
 }
 
-func (h *ClientHello) decodePreSharedKey(r *reader) (err *Error) {
-	var list, v reader
-	if !r.vector16(&list) {
-		return r.truncated("identities")
-	}
-	if len(list.String) < 7 {
-		err = list.tooShort("identities")
-	}
-	for !list.Empty() {
-		if !list.vector16(&v) {
+func (h *ClientHello) decodePreSharedKey(b []byte) bool {
+	v, rest := vector16(b)
+	ok := len(v) >= 7
+	for len(v) > 0 {
+		var id PSKIdentity
+		if id.Identity, v = vector16(v); id.Identity == nil || len(v) < 4 {
 			h.PSKIdentities = h.PSKIdentities[:0]
-			return first(err, list.truncated("identity"))
+			return false
 		}
-		if len(v.String) == 0 {
-			err = first(err, v.tooShort("identity"))
-		}
-		var age uint32
-		if !list.ReadUint32(&age) {
-			h.PSKIdentities = h.PSKIdentities[:0]
-			return first(err, list.truncated("obfuscated_ticket_age"))
-		}
-		h.PSKIdentities = append(h.PSKIdentities, PSKIdentity{v.String, age})
+		id.ObfuscatedTicketAge = uint32(v[0])<<24 | uint32(v[1])<<16 | uint32(v[2])<<8 | uint32(v[3])
+		v = v[4:]
+		h.PSKIdentities = append(h.PSKIdentities, id)
+		ok = ok && len(id.Identity) > 0
 	}
-	switch {
-	case !r.vector16(&list):
-		return first(err, r.truncated("binders"))
-	case len(list.String) < 33:
-		err = first(err, list.tooShort("binders"))
-	}
-	for !list.Empty() {
-		if !list.vector8(&v) {
+	v, rest = vector16(rest)
+	ok = ok && len(v) >= 33 && len(rest) == 0
+	for len(v) > 0 {
+		var binder []byte
+		if binder, v = vector8(v); binder == nil {
 			h.PSKBinders = h.PSKBinders[:0]
-			return first(err, list.truncated("psk_binder_entry"))
+			return false
 		}
-		if len(v.String) < 32 {
-			err = first(err, v.tooShort("psk_binder_entry"))
-		}
-		h.PSKBinders = append(h.PSKBinders, v.String)
+		h.PSKBinders = append(h.PSKBinders, binder)
+		ok = ok && len(binder) >= 32
 	}
-	if err != nil {
-		return err
-	}
-	return r.trailing()
+	return ok
 }
 
-// decodeTrustAnchors only looks whether the list is well formed.
-func decodeTrustAnchors(r *reader) (err *Error) {
-	var list reader
-	if !r.vector16(&list) {
-		return r.truncated("trust_anchors")
+func (h *ClientHello) decodeECH(b []byte) bool {
+	if len(b) == 0 {
+		return false
 	}
-	for s := list.String; len(s) > 0; {
-		n := 1 + int(s[0])
-		switch {
-		case len(s) < n:
-			return first(err, list.truncated("trust_anchor_identifier"))
-		case n == 1 && err == nil:
-			err = &Error{Offset: list.end - len(s) + 1, Field: "trust_anchor_identifier", Err: ErrTooShort}
-		}
-		s = s[n:]
-	}
-	if err != nil {
-		return err
-	}
-	return r.trailing()
-}
-
-func (h *ClientHello) decodeECH(r *reader) *Error {
-	var e EncryptedClientHello
-	var enc, payload reader
+	e := EncryptedClientHello{Type: b[0]}
 	switch {
-	case !r.ReadUint8(&e.Type):
-		return r.truncated("type")
 	case e.Type == 1: // inner: the type alone
-		h.ECH.Type = e.Type
-		return r.trailing()
+		h.ECH = e
+		return len(b) == 1
 	case e.Type != 0: // not defined: what follows has no known form
-		h.ECH.Type = e.Type
-		return nil
-	case !r.ReadUint16(&e.KDF):
-		return r.truncated("kdf_id")
-	case !r.ReadUint16(&e.AEAD):
-		return r.truncated("aead_id")
-	case !r.ReadUint8(&e.ConfigID):
-		return r.truncated("config_id")
-	case !r.vector16(&enc):
-		return r.truncated("enc")
-	case !r.vector16(&payload):
-		return r.truncated("payload")
+		h.ECH = e
+		return true
+	case len(b) < 6:
+		return false
 	}
-	e.Enc, e.Payload = enc.String, payload.String
+	e.KDF = uint16(b[1])<<8 | uint16(b[2])
+	e.AEAD = uint16(b[3])<<8 | uint16(b[4])
+	e.ConfigID = b[5]
+	var rest []byte
+	e.Enc, rest = vector16(b[6:])
+	e.Payload, rest = vector16(rest)
+	if e.Enc == nil || e.Payload == nil {
+		return false
+	}
 	h.ECH = e
-	if len(e.Payload) == 0 {
-		return payload.tooShort("payload")
-	}
-	return r.trailing()
+	return len(e.Payload) > 0 && len(rest) == 0
 }
 
-func (h *ClientHello) decodeTransportParameters(r *reader) *Error {
-	for !r.Empty() {
+func (h *ClientHello) decodeTransportParameters(b []byte) bool {
+	r := reader{String: b}
+	for len(r.String) > 0 {
 		var p TransportParameter
 		var length uint64
-		var err *Error
-		switch {
-		case !r.varint(&p.ID):
-			err = r.truncated("transport_parameter_id")
-		case !r.varint(&length):
-			err = r.truncated("transport_parameter_length")
-		case length > uint64(len(r.String)):
-			err = r.truncated("transport_parameter_value")
-		}
-		if err != nil {
+		if !r.varint(&p.ID) || !r.varint(&length) || length > uint64(len(r.String)) {
 			h.TransportParameters = h.TransportParameters[:0]
-			return err
+			return false
 		}
 		p.Value, r.String = r.String[:length], r.String[length:]
 		h.TransportParameters = append(h.TransportParameters, p)
 	}
-	return nil
+	return true
 }
