@@ -187,101 +187,116 @@ func (h *ClientHello) reset(msg []byte) {
 	h.SessionTicket = nil
 	h.PSKIdentities = h.PSKIdentities[:0]
 	h.PSKBinders = h.PSKBinders[:0]
-	h.ECH = EncryptedClientHello{}
+	h.ECH.Type, h.ECH.KDF, h.ECH.AEAD, h.ECH.ConfigID = 0, 0, 0, 0
+	h.ECH.Enc, h.ECH.Payload = nil, nil
 	h.TransportParameters = h.TransportParameters[:0]
 }
 
 func (h *ClientHello) unmarshal(msg []byte) *Error {
-	r := reader{msg, len(msg)}
-	var typ uint8
 	switch {
-	case !r.ReadUint8(&typ):
-		return r.truncated("msg_type")
-	case typ != handshakeClientHello:
+	case len(msg) == 0:
+		return &Error{Offset: 0, Field: "msg_type", Err: ErrTruncated}
+	case msg[0] != handshakeClientHello:
 		return &Error{Offset: 0, Field: "msg_type", Err: ErrNotHello}
-	}
-	var length uint32
-	if !r.ReadUint24(&length) {
-		return r.truncated("length")
-	}
-	if len(r.String) > int(length) {
-		return &Error{Offset: headerLen + int(length), Field: "length", Err: ErrTrailing}
+	case len(msg) < headerLen:
+		return &Error{Offset: len(msg), Field: "length", Err: ErrTruncated}
+	case len(msg) > messageLen(msg):
+		return &Error{Offset: messageLen(msg), Field: "length", Err: ErrTrailing}
 	}
 	// A message that was cut is read as far as it goes: the field that the
 	// cut went through says more than the length.
-	if err := h.unmarshalBody(&r); err != nil {
+	if err := h.unmarshalBody(msg); err != nil {
 		return err
 	}
-	if len(msg) < headerLen+int(length) {
+	if len(msg) < messageLen(msg) {
 		return &Error{Offset: len(msg), Field: "length", Err: ErrTruncated}
 	}
 	return nil
 }
 
-func (h *ClientHello) unmarshalBody(r *reader) *Error {
-	var session, cookie, suites, methods, extensions reader
-	switch {
-	case !r.ReadUint16((*uint16)(&h.LegacyVersion)):
-		return r.truncated("legacy_version")
-	case !r.ReadBytes(&h.Random, 32):
-		return r.truncated("random")
-	case !r.vector8(&session):
-		return r.truncated("legacy_session_id")
-	case h.Transport == DTLS && !r.vector8(&cookie):
-		return r.truncated("cookie")
-	case !r.vector16(&suites):
-		return r.truncated("cipher_suites")
+// unmarshalBody reads what follows the message's header. As no field but a
+// list has an end of its own, whatever is cut is cut at the end of msg.
+func (h *ClientHello) unmarshalBody(msg []byte) *Error {
+	cut := func(field string) *Error { return &Error{Offset: len(msg), Field: field, Err: ErrTruncated} }
+	b := msg[headerLen:]
+	if len(b) < 2 {
+		return cut("legacy_version")
 	}
-	h.LegacySessionID, h.Cookie = session.String, cookie.String
-	h.CipherSuites = appendUint16s(h.CipherSuites, suites.String)
-	if len(suites.String)%2 != 0 {
-		return suites.truncated("cipher_suites")
+	h.LegacyVersion = Version(b[0])<<8 | Version(b[1])
+	if len(b) < 2+32 {
+		return cut("random")
 	}
-	if !r.vector8(&methods) {
-		return r.truncated("legacy_compression_methods")
+	h.Random = b[2 : 2+32]
+	if h.LegacySessionID, b = vector8(b[2+32:]); h.LegacySessionID == nil {
+		return cut("legacy_session_id")
 	}
-	h.LegacyCompressionMethods = methods.String
-	if r.Empty() {
+	if h.Transport == DTLS {
+		if h.Cookie, b = vector8(b); h.Cookie == nil {
+			return cut("cookie")
+		}
+	}
+	suites, b := vector16(b)
+	if suites == nil {
+		return cut("cipher_suites")
+	}
+	if !decodeUint16s(&h.CipherSuites, suites) && len(suites) > 0 {
+		return &Error{Offset: len(msg) - len(b), Field: "cipher_suites", Err: ErrTruncated}
+	}
+	if h.LegacyCompressionMethods, b = vector8(b); h.LegacyCompressionMethods == nil {
+		return cut("legacy_compression_methods")
+	}
+	if len(b) == 0 {
 		return nil // SSL 3.0 to TLS 1.2 allow it: RFC 5246, section 7.4.1.2
 	}
-	if !r.vector16(&extensions) {
-		return r.truncated("extensions")
+	extensions, trailing := vector16(b)
+	if extensions == nil {
+		return cut("extensions")
 	}
-	h.HasExtensions, h.Trailing = true, r.String
-	if len(h.Trailing) == 0 {
-		h.Trailing = nil
+	h.HasExtensions = true
+	if len(trailing) > 0 {
+		h.Trailing = trailing
 	}
-	return h.unmarshalExtensions(&extensions)
+	return h.unmarshalExtensions(extensions, len(msg)-len(trailing)-len(extensions))
 }
 
-func (h *ClientHello) unmarshalExtensions(r *reader) *Error {
+// unmarshalExtensions reads the extension block b, which stands at start in
+// the message.
+func (h *ClientHello) unmarshalExtensions(b []byte, start int) (err *Error) {
 	var seen uint64 // bits of extensionBit
-	for s := r.String; len(s) > 0; {
-		offset := r.end - len(s)
-		if len(s) < 2 {
-			return r.truncated("extension_type")
+	list := h.Extensions
+	for i := 0; i < len(b); {
+		if len(b)-i < 4 {
+			field := "extension_data"
+			if len(b)-i < 2 {
+				field = "extension_type"
+			}
+			err = &Error{Offset: start + len(b), Field: field, Err: ErrTruncated}
+			break
 		}
-		typ := ExtensionType(s[0])<<8 | ExtensionType(s[1])
-		var data []byte
-		if data, s = vector16(s[2:]); data == nil {
-			return r.truncated("extension_data")
+		header := (*[4]byte)(b[i:])
+		typ := ExtensionType(header[0])<<8 | ExtensionType(header[1])
+		end := i + 4 + (int(header[2])<<8 | int(header[3]))
+		if end > len(b) {
+			err = &Error{Offset: start + len(b), Field: "extension_data", Err: ErrTruncated}
+			break
 		}
-		// Filled in place: to append an Extension made elsewhere took a
-		// quarter of Unmarshal's time.
-		n := len(h.Extensions)
-		if n == cap(h.Extensions) {
-			h.Extensions = slices.Grow(h.Extensions, 1)
+		// Filled in place: to append an Extension that lies elsewhere costs
+		// three times as much.
+		if len(list) == cap(list) {
+			list = slices.Grow(list, 1)
 		}
-		h.Extensions = h.Extensions[:n+1]
-		e := &h.Extensions[n]
-		e.Type, e.Offset, e.Data, e.Err = typ, offset, data, nil
+		list = list[:len(list)+1]
+		e := &list[len(list)-1]
+		e.Type, e.Offset, e.Data, e.Err = typ, start+i, b[i+4:end], nil
+		i = end
 		bit := extensionBit(typ)
-		if seen&bit != 0 || !h.decode(typ, data) { // the first one's values stay
+		if seen&bit != 0 || !h.decode(typ, e.Data) { // the first one's values stay
 			e.Err = h.check(e)
 		}
 		seen |= bit
 	}
-	return nil
+	h.Extensions = list
+	return err
 }
 
 // HasExtension reports whether an extension of type t was sent.

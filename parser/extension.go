@@ -1,5 +1,10 @@
 package parser
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // extensionBit returns the bit by which unmarshalExtensions knows that the
 // fields of an extension were filled. Two code points of one extension share a
 // bit; a type without fields has none.
@@ -132,24 +137,35 @@ func vector16(b []byte) (v, rest []byte) {
 	return b[2:n], b[n:]
 }
 
-// decodeUint16s appends v to list, two bytes a value.
+// decodeUint16s appends v to list, two bytes a value, unless a byte is missing.
 func decodeUint16s[T ~uint16](list *[]T, v []byte) bool {
-	if len(v) < 2 || len(v)%2 != 0 {
+	n := len(v) / 2
+	if n == 0 || len(v)%2 != 0 {
 		return false
 	}
-	*list = appendUint16s(*list, v)
+	values := slices.Grow(*list, n)
+	values = values[:len(values)+n]
+	*list = values
+	values = values[len(values)-n:]
+	for i := range values {
+		values[i] = T(binary.BigEndian.Uint16(v[2*i:]))
+	}
 	return true
 }
 
 // isListOfVectors8 reports whether b is a list of vectors with a length of 1
-// byte, none of them empty.
+// byte, none of them empty. The inner loop passes a run of equal lengths
+// without waiting for each before it looks at the next.
 func isListOfVectors8(b []byte) bool {
 	i := 0
 	for i < len(b) {
-		if b[i] == 0 {
+		n := b[i]
+		if n == 0 {
 			return false
 		}
-		i += 1 + int(b[i])
+		for i < len(b) && b[i] == n {
+			i += 1 + int(n)
+		}
 	}
 	return i == len(b)
 }
@@ -237,28 +253,27 @@ func (h *ClientHello) decodeECH(b []byte) bool {
 	if len(b) == 0 {
 		return false
 	}
-	e := EncryptedClientHello{Type: b[0]}
-	switch {
-	case e.Type == 1: // inner: the type alone
-		h.ECH = e
+	switch typ := b[0]; {
+	case typ == 1: // inner: the type alone
+		h.ECH.Type = typ
 		return len(b) == 1
-	case e.Type != 0: // not defined: what follows has no known form
-		h.ECH = e
+	case typ != 0: // not defined: what follows has no known form
+		h.ECH.Type = typ
 		return true
 	case len(b) < 6:
 		return false
 	}
-	e.KDF = uint16(b[1])<<8 | uint16(b[2])
-	e.AEAD = uint16(b[3])<<8 | uint16(b[4])
-	e.ConfigID = b[5]
-	var rest []byte
-	e.Enc, rest = vector16(b[6:])
-	e.Payload, rest = vector16(rest)
-	if e.Enc == nil || e.Payload == nil {
+	enc, rest := vector16(b[6:])
+	payload, rest := vector16(rest)
+	if enc == nil || payload == nil {
 		return false
 	}
-	h.ECH = e
-	return len(e.Payload) > 0 && len(rest) == 0
+	e := &h.ECH
+	e.Type = b[0]
+	e.KDF = uint16(b[1])<<8 | uint16(b[2])
+	e.AEAD = uint16(b[3])<<8 | uint16(b[4])
+	e.ConfigID, e.Enc, e.Payload = b[5], enc, payload
+	return len(payload) > 0 && len(rest) == 0
 }
 
 func (h *ClientHello) decodeTransportParameters(b []byte) bool {

@@ -1,11 +1,6 @@
 package parser
 
-import (
-	"encoding/binary"
-	"slices"
-
-	"golang.org/x/crypto/cryptobyte"
-)
+import "golang.org/x/crypto/cryptobyte"
 
 // A reader is a cryptobyte.String that knows where it stands in the message.
 // The position is derived, so that reading pays nothing for it.
@@ -80,17 +75,4 @@ func (r *reader) varint(v *uint64) bool {
 	}
 	*v, r.String = x, s[n:]
 	return true
-}
-
-// appendUint16s appends b to list, two bytes a value. An odd byte is left out.
-func appendUint16s[T ~uint16](list []T, b []byte) []T {
-	n := len(b) / 2
-	if n > cap(list)-len(list) {
-		list = slices.Grow(list, n)
-	}
-	added := list[len(list) : len(list)+n]
-	for i := range added {
-		added[i] = T(binary.BigEndian.Uint16(b[2*i:]))
-	}
-	return list[:len(list)+n]
 }
