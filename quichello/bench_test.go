@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -147,23 +146,4 @@ func benchInitial() (datagram, hello []byte) {
 	hello = helloMessage(300, 1)
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	return client.datagram(0, cryptoFrame(0, hello)), hello
-}
-
-// The price of an Initial is at most eight allocations: the Assembler, the
-// connection, two AES keys, GCM, the CRYPTO data and the Hello.
-func TestAllocations(t *testing.T) {
-	datagram, _ := benchInitial()
-	var o Opener
-	hello := func() {
-		a := Assembler{Opener: &o}
-		h, err := a.Next(datagram)
-		require.NoError(t, err)
-		require.NotNil(t, h)
-	}
-	require.LessOrEqual(t, testing.AllocsPerRun(100, hello), 8.0)
-
-	var a Assembler
-	other := []byte{0x45, 0, 0}
-	assert.Zero(t, testing.AllocsPerRun(100, func() { IsInitial(datagram) }))
-	assert.Zero(t, testing.AllocsPerRun(100, func() { a.Next(other) }))
 }

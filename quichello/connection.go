@@ -138,6 +138,9 @@ func (c *connection) next() (*Hello, error) {
 	h := c.hello(c.stream.take(n))
 	c.hellos++
 	c.datagrams, c.initials, c.frames, c.scrambled = 0, 0, 0, false
+	if len(c.stream.data) > 0 { // what is left came with this hello
+		c.datagrams, c.initials, c.frames = 1, 1, 1
+	}
 	if c.hellos == maxHellos {
 		c.finish()
 	}

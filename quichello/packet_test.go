@@ -1,0 +1,89 @@
+package quichello
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// RFC 9000, appendix A.1.
+func TestVarint(t *testing.T) {
+	for _, test := range []struct {
+		hex  string
+		want uint64
+	}{
+		{"c2197c5eff14e88c", 151288809941952652},
+		{"9d7f3e7d", 494878333},
+		{"7bbd", 15293},
+		{"25", 37},
+		{"4025", 37},
+	} {
+		s := cryptobyte.String(must(hex.DecodeString(test.hex + "ff")))
+		var v uint64
+		require.True(t, readVarint(&s, &v))
+		assert.Equal(t, test.want, v)
+		assert.Len(t, s, 1)
+		for n := range len(test.hex) / 2 {
+			s := cryptobyte.String(must(hex.DecodeString(test.hex)))[:n]
+			assert.False(t, readVarint(&s, &v))
+		}
+	}
+}
+
+func TestFullNumber(t *testing.T) {
+	// RFC 9000, appendix A.3.
+	assert.EqualValues(t, 0xa82f9b32, fullNumber(0xa82f30ea, 0x9b32, 2))
+	assert.EqualValues(t, 0, fullNumber(-1, 0, 1))
+	assert.EqualValues(t, 0xff, fullNumber(200, 0xff, 1))
+	assert.EqualValues(t, 0x102, fullNumber(0xff, 2, 1))
+	assert.EqualValues(t, 0xff, fullNumber(0x102, 0xff, 1))
+	assert.EqualValues(t, 0xffffffff, fullNumber(-1, 0xffffffff, 4))
+
+	// Whatever a sender may send, it comes back: within half the window of what
+	// is expected.
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 10000 {
+		n := 1 + r.IntN(4)
+		half := int64(1) << (8*n - 1)
+		largest := r.Int64N(1<<62 - half)
+		number := largest + 1 + r.Int64N(half)
+		got := fullNumber(largest, uint32(number&(2*half-1)), n)
+		require.Equal(t, number, got, "largest %#x, %d bytes", largest, n)
+	}
+}
+
+// A million random datagrams hold no Initial by their headers alone. Where the
+// header is right and the rest random, it does not open.
+func TestRandomDatagrams(t *testing.T) {
+	r := rand.NewPCG(1, 1)
+	buf := make([]byte, 0, 1500)
+	random := func(b []byte, n int) []byte {
+		for range (n + 7) / 8 {
+			b = binary.NativeEndian.AppendUint64(b, r.Uint64())
+		}
+		return b
+	}
+	var a Assembler
+	for i := range 1_000_000 {
+		b := random(buf, i%400)
+		require.False(t, IsInitial(b))
+		h, err := a.Next(b)
+		require.Nil(t, h)
+		require.NoError(t, err)
+	}
+	for i := range 20_000 {
+		b := binary.BigEndian.AppendUint32([]byte{0xc0 | byte(i&15)}, uint32(Version1))
+		b = append(random(append(b, 8), 8), 0, 0) // DCID, no SCID, no token
+		b = random(append(b, 0x40, 0x40), 0x40)   // Length, and what it covers
+		require.True(t, IsInitial(b))
+		h, err := a.Next(b)
+		require.Nil(t, h)
+		require.ErrorIs(t, err, ErrAuthentication)
+	}
+	assert.Empty(t, a.Incomplete())
+}
