@@ -73,12 +73,12 @@ func appendHex(dst []byte, v uint16) []byte {
 }
 
 // appendHexList appends list as hex digits with commas between.
-func appendHexList(dst []byte, list []uint16) []byte {
+func appendHexList[T ~uint16](dst []byte, list []T) []byte {
 	if len(list) == 0 {
 		return dst
 	}
 	for _, v := range list {
-		dst = append(appendHex(dst, v), ',')
+		dst = append(appendHex(dst, uint16(v)), ',')
 	}
 	return dst[:len(dst)-1]
 }

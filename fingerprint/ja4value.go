@@ -1,0 +1,211 @@
+package fingerprint
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A JA4Value is a JA4 fingerprint taken apart, of any of the four forms.
+// [ParseJA4] reads one without a hello.
+type JA4Value struct {
+	Transport    parser.Transport
+	Version      string // as JA4 writes it: "13", "d2", "00" and so on
+	SNI          bool   // server_name was sent
+	CipherSuites int    // how many, at most 99
+	Extensions   int    // how many, at most 99
+	ALPN         string // two characters
+
+	// SuitesDigest and ExtensionsDigest are parts b and c of JA4 and JA4_o, 12
+	// hex digits each. They are empty in the raw forms.
+	SuitesDigest, ExtensionsDigest string
+
+	// Suites, Types and SignatureAlgorithms are the lists of the raw forms,
+	// JA4_r and JA4_ro. They are empty in the others.
+	Suites              []parser.CipherSuite
+	Types               []parser.ExtensionType
+	SignatureAlgorithms []parser.SignatureScheme
+}
+
+// ja4Form is what an error shows as an example.
+const ja4Form = "t13d1516h2_8daaf6152771_e5627efa2ab1"
+
+// ParseJA4 reads a JA4, JA4_o, JA4_r or JA4_ro. Of a text that it takes, the
+// value's String is that text again. Lists and counts are not compared.
+func ParseJA4(text string) (JA4Value, error) {
+	v, err := parseJA4(text)
+	if err != nil {
+		return JA4Value{}, fmt.Errorf("fingerprint: JA4 %q: %w (one looks like %s)", text, err, ja4Form)
+	}
+	return v, nil
+}
+
+func parseJA4(text string) (v JA4Value, err error) {
+	parts := strings.Split(text, "_")
+	if len(parts[0]) != 10 {
+		return v, fmt.Errorf("the first part has %d characters, not 10", len(parts[0]))
+	}
+	if v, err = parseJA4a(parts[0]); err != nil {
+		return v, err
+	}
+	if len(parts) < 3 {
+		return v, fmt.Errorf("%d parts between underscores, not 3", len(parts))
+	}
+	if isHex(parts[1], 12) || isHex(parts[2], 12) {
+		for i, p := range parts[1:] {
+			if !isHex(p, 12) {
+				return v, fmt.Errorf("part %d, %q, is not 12 lower-case hex digits", i+2, p)
+			}
+		}
+		if len(parts) != 3 {
+			return v, fmt.Errorf("%d parts between underscores, not 3", len(parts))
+		}
+		v.SuitesDigest, v.ExtensionsDigest = parts[1], parts[2]
+		return v, nil
+	}
+	if len(parts) > 4 {
+		return v, fmt.Errorf("%d parts between underscores, not 3 or 4", len(parts))
+	}
+	if v.Suites, err = parseHexList[parser.CipherSuite](parts[1]); err != nil {
+		return v, fmt.Errorf("part 2: %w", err)
+	}
+	if v.Types, err = parseHexList[parser.ExtensionType](parts[2]); err != nil {
+		return v, fmt.Errorf("part 3: %w", err)
+	}
+	if len(parts) == 4 {
+		if parts[3] == "" {
+			return v, fmt.Errorf("part 4 is empty; without signature algorithms the last underscore goes too")
+		}
+		if v.SignatureAlgorithms, err = parseHexList[parser.SignatureScheme](parts[3]); err != nil {
+			return v, fmt.Errorf("part 4: %w", err)
+		}
+	}
+	return v, nil
+}
+
+func parseJA4a(a string) (v JA4Value, err error) {
+	switch a[0] {
+	case 't':
+		v.Transport = parser.TLS
+	case 'q':
+		v.Transport = parser.QUIC
+	case 'd':
+		v.Transport = parser.DTLS
+	default:
+		return v, fmt.Errorf("it begins with %q, not with t, q or d", a[:1])
+	}
+	v.Version = a[1:3]
+	if ja4VersionWords(v.Version) == "" {
+		return v, fmt.Errorf("the version %q is none of 13, 12, 11, 10, s3, s2, d1, d2, d3 and 00", v.Version)
+	}
+	switch a[3] {
+	case 'd':
+		v.SNI = true
+	case 'i':
+	default:
+		return v, fmt.Errorf("the fourth character is %q, not d or i", a[3:4])
+	}
+	for i := 4; i < 8; i++ {
+		if a[i] < '0' || a[i] > '9' {
+			return v, fmt.Errorf("the counts %q are not four digits", a[4:8])
+		}
+	}
+	v.CipherSuites = int(a[4]-'0')*10 + int(a[5]-'0')
+	v.Extensions = int(a[6]-'0')*10 + int(a[7]-'0')
+	if v.ALPN = a[8:]; !isAlphanumeric(a[8]) || !isAlphanumeric(a[9]) {
+		return v, fmt.Errorf("the ALPN characters %q are not alphanumeric", v.ALPN)
+	}
+	return v, nil
+}
+
+// parseHexList reads values of four hex digits with commas between.
+func parseHexList[T ~uint16](text string) ([]T, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var list []T
+	for value := range strings.SplitSeq(text, ",") {
+		if !isHex(value, 4) {
+			return nil, fmt.Errorf("%q is not a value of 4 lower-case hex digits", value)
+		}
+		var v T
+		for i := range 4 {
+			v = v<<4 | T(strings.IndexByte("0123456789abcdef", value[i]))
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+// isHex reports whether text is n lower-case hex digits.
+func isHex(text string, n int) bool {
+	if len(text) != n {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// Raw reports whether v is a JA4_r or JA4_ro, which have lists in place of
+// digests.
+func (v JA4Value) Raw() bool { return v.SuitesDigest == "" }
+
+// String returns v as text.
+func (v JA4Value) String() string {
+	var buf [textLen]byte
+	return string(v.Append(buf[:0]))
+}
+
+// Append appends v as text.
+func (v JA4Value) Append(dst []byte) []byte {
+	sni := byte('i')
+	if v.SNI {
+		sni = 'd'
+	}
+	dst = append(append(append(dst, carrierLetter(v.Transport)), v.Version...), sni,
+		byte('0'+v.CipherSuites/10), byte('0'+v.CipherSuites%10),
+		byte('0'+v.Extensions/10), byte('0'+v.Extensions%10))
+	dst = append(append(dst, v.ALPN...), '_')
+	if !v.Raw() {
+		dst = append(append(dst, v.SuitesDigest...), '_')
+		return append(dst, v.ExtensionsDigest...)
+	}
+	dst = append(appendHexList(dst, v.Suites), '_')
+	dst = appendHexList(dst, v.Types)
+	if len(v.SignatureAlgorithms) > 0 {
+		dst = appendHexList(append(dst, '_'), v.SignatureAlgorithms)
+	}
+	return dst
+}
+
+// ja4VersionWords returns what a version of JA4 means, or nothing if it is none.
+func ja4VersionWords(version string) string {
+	switch version {
+	case "13":
+		return "TLS 1.3"
+	case "12":
+		return "TLS 1.2"
+	case "11":
+		return "TLS 1.1"
+	case "10":
+		return "TLS 1.0"
+	case "s3":
+		return "SSL 3.0"
+	case "s2":
+		return "SSL 2.0"
+	case "d1":
+		return "DTLS 1.0"
+	case "d2":
+		return "DTLS 1.2"
+	case "d3":
+		return "DTLS 1.3"
+	case "00":
+		return "a version without a name"
+	}
+	return ""
+}
