@@ -142,6 +142,11 @@ func ja4Version(h *parser.ClientHello) string {
 			}
 		}
 	}
+	return ja4VersionText(v)
+}
+
+// ja4VersionText returns a version as JA4 writes it.
+func ja4VersionText(v parser.Version) string {
 	switch v {
 	case parser.VersionTLS13:
 		return "13"
