@@ -22,6 +22,8 @@ type Database struct {
 type entry struct {
 	key       uint64
 	transport parser.Transport
+	traits    trait
+	probe     bool              // nobody but scanners sends it
 	permutes  bool              // its extensions are in another order in each hello
 	lists     [numFields]uint16 // indices into the Database's
 	first, n  uint16            // its part of clients
@@ -42,10 +44,11 @@ func (db *Database) exact(s *shape, key uint64) (from, to int) {
 	return from, to
 }
 
-// A sent is a shape, whether it permutes, and one who sends it.
+// A sent is a shape, what is known of it, and one who sends it.
 type sent struct {
 	shape    shape
 	permutes bool
+	probe    bool
 	client   Candidate
 }
 
@@ -53,11 +56,12 @@ type sent struct {
 func (db *Database) build(all []sent) {
 	type group struct {
 		entry
+		probe   bool
 		clients []Candidate
 	}
 	var groups []*group
 	for _, s := range all {
-		e := entry{key: s.shape.key(), transport: s.shape.transport, permutes: s.permutes}
+		e := entry{key: s.shape.key(), transport: s.shape.transport, traits: s.shape.traits, permutes: s.permutes}
 		if s.permutes {
 			slices.Sort(s.shape.lists[extensions])
 		}
@@ -67,18 +71,21 @@ func (db *Database) build(all []sent) {
 		i := slices.IndexFunc(groups, func(g *group) bool { return g.entry == e })
 		if i < 0 {
 			i = len(groups)
-			groups = append(groups, &group{entry: e})
+			groups = append(groups, &group{entry: e, probe: true})
 		}
+		groups[i].probe = groups[i].probe && s.probe
 		groups[i].clients = append(groups[i].clients, s.client)
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(btoi(a.permutes), btoi(b.permutes)),
+			cmp.Compare(a.traits, b.traits),
 			slices.Compare(a.lists[:], b.lists[:]))
 	})
 	for _, g := range groups {
 		clients := inOrder(merge(g.clients))
 		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
 		db.clients = append(db.clients, clients...)
+		g.entry.probe = g.probe
 		db.shapes = append(db.shapes, g.entry)
 	}
 }
@@ -121,40 +128,47 @@ func merge(clients []Candidate) []Candidate {
 
 // inOrder sorts candidates of one shape: programs that send it as their own
 // before those that imitate it, and among these one of each family before
-// the second of any, so that the first few say how far the shape leads.
+// the second of any, so that the first few say how far the shape leads. The
+// family with the most programs comes first.
 func inOrder(clients []Candidate) []Candidate {
-	slices.SortStableFunc(clients, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(rankOf(a.Kind), rankOf(b.Kind)), cmp.Compare(a.Name, b.Name))
-	})
-	var out []Candidate
-	for len(clients) > 0 {
-		var rest []Candidate
-		var families []string
-		for _, c := range clients {
-			if imitates := c.Kind == Impersonator; imitates != (clients[0].Kind == Impersonator) || slices.Contains(families, c.Family) {
-				rest = append(rest, c)
-				continue
-			}
-			families = append(families, c.Family)
-			out = append(out, c)
-		}
-		clients = rest
+	weight := make(map[string]int)
+	for _, c := range clients {
+		weight[c.Family] += weightOf(c.Kind)
 	}
-	return out
+	round := make(map[string]int) // how many of a family came before
+	type place struct {
+		Candidate
+		round int
+	}
+	var places []place
+	slices.SortStableFunc(clients, func(a, b Candidate) int {
+		return cmp.Or(-cmp.Compare(weightOf(a.Kind), weightOf(b.Kind)), cmp.Compare(a.Name, b.Name))
+	})
+	for _, c := range clients {
+		places = append(places, place{c, round[c.Family]})
+		round[c.Family]++
+	}
+	slices.SortStableFunc(places, func(a, b place) int {
+		return cmp.Or(cmp.Compare(btoi(a.Kind == Impersonator), btoi(b.Kind == Impersonator)),
+			cmp.Compare(a.round, b.round), -cmp.Compare(weight[a.Family], weight[b.Family]))
+	})
+	for i := range places {
+		clients[i] = places[i].Candidate
+	}
+	return clients
 }
 
-func rankOf(k Kind) int {
+// weightOf says how much one program counts among those that share a shape.
+func weightOf(k Kind) int {
 	switch k {
 	case Browser:
-		return 0
+		return 8
 	case Library:
-		return 1
-	case Tool:
 		return 2
-	case Impersonator:
-		return 4
+	case Tool:
+		return 1
 	}
-	return 3
+	return 0
 }
 
 // appendExact appends the clients that send hellos of shape s, whose key is

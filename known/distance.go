@@ -80,12 +80,12 @@ type neighbour struct {
 }
 
 // maxNeighbours is how many shapes are kept by what does not depend on the order
-// of extensions, to be ranked by it and by the key shares.
+// of extensions, to be ranked by it, by the key shares and by the traits.
 const maxNeighbours = 16
 
 // appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
-// nearest to s but for the order of extensions and the key shares, in no
-// order. scratch is returned, perhaps grown.
+// nearest to s, but for the order of extensions, the key shares and the traits,
+// in no order. scratch is returned, perhaps grown.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32) ([]neighbour, []uint32) {
 	scratch = scratch[:0]
 	var start [numFields]int
@@ -111,6 +111,9 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			continue
 		}
 		n := neighbour{shape: i}
+		if e.probe {
+			n.distance = probeWeight
+		}
 		for f := range e.lists {
 			if field(f) == shares {
 				continue
@@ -142,6 +145,14 @@ func keep(list []neighbour, n neighbour) []neighbour {
 	return list
 }
 
+// What a difference in a trait adds to a distance, in millionths, and what puts
+// a scanner's odd hellos behind those of other clients.
+const (
+	probeWeight   = 40_000
+	ticketWeight  = 15_000
+	paddingWeight = 10_000
+)
+
 // rank adds what appendNeighbours left out, and sorts the list, nearest first.
 func (db *Database) rank(list []neighbour, s *shape) {
 	var order, share positions
@@ -155,6 +166,14 @@ func (db *Database) rank(list []neighbour, s *shape) {
 				n.distance += turned * weights[extensions].order
 				n.differs |= FieldExtensionOrder
 			}
+		}
+		if opposed(s.traits, e.traits, ticket) {
+			n.distance += ticketWeight
+			n.differs |= FieldExtensions
+		}
+		if opposed(s.traits, e.traits, pads) {
+			n.distance += paddingWeight
+			n.differs |= FieldExtensions
 		}
 		if len(s.lists[shares]) > 0 {
 			if set, _ := share.compare(db.lists[shares][e.lists[shares]]); set != 0 {

@@ -24,6 +24,7 @@ type Entry struct {
 	Kind      Kind   `json:"kind"`
 	Transport string `json:"transport,omitempty"` // tls, quic or dtls; tls if empty
 	Permutes  bool   `json:"permutes,omitempty"`  // its extensions are in another order in each hello
+	Probe     bool   `json:"probe,omitempty"`     // one of the many hellos of a scanner
 	Flags     string `json:"flags,omitempty"`     // settings that are not the default
 	HTTP2     string `json:"http2,omitempty"`     // in Akamai's format
 	Source    string `json:"source,omitempty"`
@@ -142,7 +143,7 @@ func NewDatabase(entries []Entry) (*Database, error) {
 			}
 			continue
 		}
-		s := sent{permutes: e.Permutes, client: e.candidate()}
+		s := sent{permutes: e.Permutes, probe: e.Probe, client: e.candidate()}
 		s.shape.read(h)
 		all = append(all, s)
 	}

@@ -34,13 +34,51 @@ const grease = 0x0a0a
 // the server, on earlier connections, or on chance.
 type shape struct {
 	transport parser.Transport
+	traits    trait
 	lists     [numFields][]uint16
+}
+
+// A trait is what a transient extension still shows: whether a client sends it
+// when it could. No bit of a pair is set where the hello cannot tell.
+type trait uint8
+
+const (
+	ticket trait = 1 << iota // session_ticket is sent
+	noTicket
+	pads // the hello would have 256 to 511 bytes without padding
+	noPads
+)
+
+// opposed reports whether one of a and b has what the other has not, of the
+// pair whose first bit is yes.
+func opposed(a, b, yes trait) bool {
+	no := yes << 1
+	return a&yes != 0 && b&no != 0 || a&no != 0 && b&yes != 0
+}
+
+func traitsOf(h *parser.ClientHello) (t trait) {
+	t = noTicket
+	if h.HasExtension(parser.ExtSessionTicket) {
+		t = ticket
+	}
+	length := len(h.Raw)
+	padding := h.Extension(parser.ExtPadding)
+	if padding != nil {
+		length -= 4 + len(padding.Data)
+	}
+	if length < 256 || length > 511 || h.Transport != parser.TLS {
+		return t
+	}
+	if padding != nil {
+		return t | pads
+	}
+	return t | noPads
 }
 
 // read sets s to the shape of h and reuses its memory. For a second hello the
 // caller removes the key shares, in which it answers the server.
 func (s *shape) read(h *parser.ClientHello) {
-	s.transport = h.Transport
+	s.transport, s.traits = h.Transport, traitsOf(h)
 	for f := range s.lists {
 		s.lists[f] = s.lists[f][:0]
 	}

@@ -85,8 +85,9 @@ func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) 
 			if slices.ContainsFunc(got[:min(3, len(got))], func(c known.Candidate) bool { return c.Family == l.entry.Family }) {
 				top3++
 				f[2]++
-			} else if verbose {
-				fmt.Fprintf(w, "not in 3: %s %s (%s, %s): %v\n", l.entry.Name, l.entry.Version, l.entry.Family, l.file, brief(got))
+			}
+			if first != l.entry.Family && verbose {
+				fmt.Fprintf(w, "missed: %s %s (%s, %s): %v\n", l.entry.Name, l.entry.Version, l.entry.Family, l.file, brief(got))
 			}
 			perFamily[l.entry.Family] = f
 			confusion[[2]string{l.entry.Family, first}]++
