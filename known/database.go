@@ -24,6 +24,7 @@ type entry struct {
 	transport parser.Transport
 	traits    trait
 	probe     bool              // nobody but scanners sends it
+	imitation bool              // nobody but impersonators sends it
 	permutes  bool              // its extensions are in another order in each hello
 	lists     [numFields]uint16 // indices into the Database's
 	first, n  uint16            // its part of clients
@@ -86,6 +87,7 @@ func (db *Database) build(all []sent) {
 		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
 		db.clients = append(db.clients, clients...)
 		g.entry.probe = g.probe
+		g.entry.imitation = clients[0].Kind == Impersonator // they come last
 		db.shapes = append(db.shapes, g.entry)
 	}
 }
@@ -201,16 +203,19 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64) []Candida
 }
 
 // appendNearest ranks the neighbours of s and appends their clients to dst, at
-// most limit of them.
+// most limit of them, and the nearest that imitates nobody in any case.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, limit int) []Candidate {
 	db.rank(near, s)
+	imitations := true
 	for _, n := range near {
-		if limit <= 0 {
-			break
+		genuine := !db.shapes[n.shape].imitation
+		if limit <= 0 && !(imitations && genuine) {
+			continue
 		}
 		before := len(dst)
-		dst = db.appendClients(dst, n, min(limit, maxPerShape))
+		dst = db.appendClients(dst, n, max(1, min(limit, maxPerShape)))
 		limit -= len(dst) - before
+		imitations = imitations && !genuine
 	}
 	return dst
 }

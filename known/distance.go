@@ -105,6 +105,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			scratch = append(scratch, d)
 		}
 	}
+	genuine := neighbour{distance: ^uint32(0)}
 	for i := range db.shapes {
 		e := &db.shapes[i]
 		if e.transport != s.transport {
@@ -124,6 +125,12 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			}
 		}
 		dst = keep(dst, n)
+		if !e.imitation && n.distance < genuine.distance {
+			genuine = n
+		}
+	}
+	if genuine.differs != 0 && !slices.Contains(dst, genuine) {
+		dst[farthest(dst)] = genuine
 	}
 	return dst, scratch
 }
@@ -133,16 +140,20 @@ func keep(list []neighbour, n neighbour) []neighbour {
 	if len(list) < maxNeighbours {
 		return append(list, n)
 	}
+	if far := farthest(list); n.distance < list[far].distance {
+		list[far] = n
+	}
+	return list
+}
+
+func farthest(list []neighbour) int {
 	far := 0
 	for i := range list {
 		if list[i].distance > list[far].distance {
 			far = i
 		}
 	}
-	if n.distance < list[far].distance {
-		list[far] = n
-	}
-	return list
+	return far
 }
 
 // What a difference in a trait adds to a distance, in millionths, and what puts

@@ -57,15 +57,19 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		dst = m.Users.appendExact(dst, &m.shape, key)
 	}
 	dst = db.appendExact(dst, &m.shape, key)
+	limit := maxNearest
 	if len(dst) > n {
-		return dst
+		if dst[n].Kind != Impersonator {
+			return dst
+		}
+		limit = 0 // but whom they imitate
 	}
-	if m.Users != nil {
+	if m.Users != nil && limit > 0 {
 		m.near, m.scratch = m.Users.appendNeighbours(m.near[:0], &m.shape, m.scratch)
 		dst = m.Users.appendNearest(dst, m.near, &m.shape, maxPerShape)
 	}
 	m.near = append(m.near[:0], m.neighbours(db, key)...)
-	return db.appendNearest(dst, m.near, &m.shape, maxNearest)
+	return db.appendNearest(dst, m.near, &m.shape, limit)
 }
 
 // neighbours returns the shapes of db that are nearest to m.shape, of that key.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/tlspeek/tlspeek/known"
@@ -22,9 +23,19 @@ var splits = []split{
 		return e.Name == l.entry.Name && e.Version == l.entry.Version
 	}},
 	{"without the client", func(l *labelled, e *known.Entry) bool { return e.Name == l.entry.Name }},
-	{"without any hello of its JA4", func(l *labelled, e *known.Entry) bool {
-		return e.JA4 == l.entry.JA4
+	{"without the client's setting", func(l *labelled, e *known.Entry) bool {
+		return e.Name == l.entry.Name && e.Version == l.entry.Version && setting(e.Source) == setting(l.file)
 	}},
+}
+
+// setting returns the name of a capture without its run and its form.
+func setting(file string) string {
+	file, _, _ = strings.Cut(file, ".pcap")
+	file = strings.TrimSuffix(file, "-mtu1500")
+	if i := strings.LastIndex(file, "-r"); i > 0 && len(file)-i == 3 {
+		file = file[:i]
+	}
+	return file
 }
 
 // families writes how often the first candidate, or one of the first three, is
@@ -43,7 +54,7 @@ func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) 
 			}
 			l.setJA4()
 			var left []known.Entry
-			id := l.entry.Name + "\x00" + l.entry.Version + "\x00" + l.entry.JA4
+			id := l.entry.Name + "\x00" + l.entry.Version + "\x00" + setting(l.file)
 			known1 := false
 			for _, e := range entries {
 				if s.out(l, &e) {
