@@ -1,0 +1,160 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// blockSize is how much a connection reads at once while it waits for a hello,
+// and the most that Read holds back: 99 of 100 hellos of real clients fit.
+const blockSize = 2304
+
+// A Conn is a connection that reads its client's hello as it passes. The first
+// Read waits until the hello is whole, as long as all that came is the
+// beginning of one and fits in a block. From then on, and in every other case,
+// bytes are handed on as they come. Each is looked at once, and none is
+// changed: crypto/tls above answers what it would answer without it.
+type Conn struct {
+	net.Conn // below
+
+	listener *Listener
+	accepted time.Time
+	deadline deadline
+	through  atomic.Bool // nothing is held any more, nor looked for
+	known    atomic.Bool // hello, or why there is none, is known
+
+	reading   sync.Mutex // guards what only readers need
+	held      []byte     // what was read ahead; a hello that fits lies in it
+	next      int        // in held, of the first byte to hand on
+	heldErr   error      // what reading ended with after held
+	following bool       // bytes are handed on before the hello is known
+	over      bool       // there is nothing left to look for
+	records   parser.RecordAssembler
+	flight    flight
+
+	mu     sync.Mutex
+	hello  hello
+	second hello  // after a HelloRetryRequest
+	err    error  // why there is no hello
+	seen   []byte // with err: the first bytes that came
+}
+
+// Read reads what the client sent.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.through.Load() {
+		return c.Conn.Read(p)
+	}
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for c.waits() {
+		c.readAhead()
+	}
+	c.following = true
+	n, err := c.handOn(p)
+	if c.over && c.next == len(c.held) && c.heldErr == nil {
+		c.pass()
+	}
+	return n, err
+}
+
+// waits reports whether to hold back what came so far: it is the beginning of
+// a hello and nothing that crypto/tls could answer as it stands.
+func (c *Conn) waits() bool {
+	return !c.following && !c.known.Load() && !c.flight.odd && c.heldErr == nil && len(c.held) < blockSize
+}
+
+// readAhead reads once into held.
+func (c *Conn) readAhead() {
+	from := len(c.held)
+	c.held = slices.Grow(c.held, max(1, blockSize-from))
+	n, err := c.Conn.Read(c.held[from:cap(c.held)])
+	c.held, c.heldErr = c.held[:from+n], err
+	c.came(c.held[from:], err)
+}
+
+// handOn reads what was held, and from below once it is used up.
+func (c *Conn) handOn(p []byte) (int, error) {
+	if c.next < len(c.held) {
+		n := copy(p, c.held[c.next:])
+		c.next += n
+		return n, nil
+	}
+	if err := c.heldErr; err != nil {
+		c.heldErr = nil
+		return 0, err
+	}
+	n, err := c.Conn.Read(p)
+	c.came(p[:n], err)
+	return n, err
+}
+
+// pass gets out of the way.
+func (c *Conn) pass() {
+	if !c.hello.within {
+		c.held = nil
+	}
+	c.next = len(c.held)
+	c.records = parser.RecordAssembler{}
+	c.through.Store(true)
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	err := c.Conn.Close()
+	c.reading.Lock() // a reader comes back from the closed connection
+	defer c.reading.Unlock()
+	c.fail(net.ErrClosed)
+	c.over = true
+	return err
+}
+
+// SetDeadline sets the deadlines for reading and writing. Until the handshake
+// is over, reading ends at the Listener's if that is earlier.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
+}
+
+// SetReadDeadline sets the deadline for reading, as [Conn.SetDeadline] does.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadline.ask(c.Conn, t) }
+
+// NetConn returns the connection below. Reading from it takes bytes away from
+// the Conn.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
+// ReadFrom writes what it reads from r until its end, by the means of the
+// connection below if that has any.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	if w, ok := c.Conn.(io.ReaderFrom); ok {
+		return w.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+}
+
+// CloseWrite closes the writing side, if the connection below can.
+func (c *Conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return fmt.Errorf("closing the writing side of a %T: %w", c.Conn, errors.ErrUnsupported)
+}
+
+// SyscallConn returns the raw connection, if the one below has it. Reading
+// from it takes bytes away from the Conn.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.Conn.(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, fmt.Errorf("raw access to a %T: %w", c.Conn, errors.ErrUnsupported)
+}

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"net"
+
+	"github.com/tlspeek/tlspeek/event"
+)
+
+type contextKey struct{}
+
+// ConnContext is for [net/http.Server.ConnContext]: it lets [FromContext] find
+// the connection of a request.
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	if conn := connOf(c); conn != nil {
+		return context.WithValue(ctx, contextKey{}, conn)
+	}
+	return ctx
+}
+
+// FromContext returns the Event, in its full size, of the connection that a
+// request came on. It returns false if that is not a connection of a
+// [Listener], or the server does not have [ConnContext].
+func FromContext(ctx context.Context) (event.Event, bool) {
+	if c := connFrom(ctx); c != nil {
+		return c.Event(event.Full)
+	}
+	return event.Event{}, false
+}
+
+func connFrom(ctx context.Context) *Conn {
+	c, _ := ctx.Value(contextKey{}).(*Conn)
+	return c
+}
+
+// connOf returns the Conn that c is or is wrapped around, or nil.
+func connOf(c net.Conn) *Conn {
+	for c != nil {
+		switch inner := c.(type) {
+		case *Conn:
+			return inner
+		case interface{ NetConn() net.Conn }: // as tls.Conn has it
+			c = inner.NetConn()
+		default:
+			return nil
+		}
+	}
+	return nil
+}

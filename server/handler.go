@@ -1,0 +1,36 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/tlspeek/tlspeek/event"
+)
+
+// handler answers a client with the Event of its own connection.
+func handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", answerEvent)
+	mux.HandleFunc("GET /json", answerEvent)
+	return mux
+}
+
+func answerEvent(w http.ResponseWriter, r *http.Request) {
+	size := event.Full
+	if r.URL.Query().Get("detail") == "1" {
+		size = event.Detail
+	}
+	c := connFrom(r.Context())
+	if c == nil {
+		http.Error(w, "no hello is known of this connection", http.StatusInternalServerError)
+		return
+	}
+	e, _ := c.Event(size)
+	body, err := e.AppendJSON(nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(append(body, '\n'))
+}

@@ -1,0 +1,285 @@
+package server_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// listen returns a listener on loopback, which is closed with the test.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// certificate returns a self-signed one for localhost.
+func certificate(t testing.TB) (certFile, keyFile string) {
+	t.Helper()
+	certFile, keyFile, err := server.SelfSigned(filepath.Join(t.TempDir(), "state"))
+	require.NoError(t, err)
+	return certFile, keyFile
+}
+
+func serverConfig(t testing.TB) *tls.Config {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(certificate(t))
+	require.NoError(t, err)
+	return &tls.Config{Certificates: []tls.Certificate{pair}}
+}
+
+// pipe returns a Conn of l and the client's end of it.
+func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn) {
+	t.Helper()
+	l.Listener = listen(t)
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { client.Close() })
+	c, err := l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c.(*server.Conn), client
+}
+
+// TestEmbedding is the two lines of the package's documentation.
+func TestEmbedding(t *testing.T) {
+	ln := listen(t)
+	srv := &http.Server{
+		ConnContext: server.ConnContext,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e, ok := server.FromContext(r.Context())
+			assert.True(t, ok)
+			assert.NotNil(t, r.TLS)
+			io.WriteString(w, r.Proto+" "+e.JA4)
+		}),
+	}
+	certFile, keyFile := certificate(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, certFile, keyFile) }()
+
+	for _, proto := range []struct {
+		http2 bool
+		want  string
+	}{{true, "HTTP/2.0 t13i"}, {false, "HTTP/1.1 t13i"}} {
+		client := httpClient(proto.http2)
+		resp, err := client.Get("https://" + ln.Addr().String())
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Regexp(t, "^"+proto.want+"[0-9]{4}(00|h2)_[0-9a-f]{12}_[0-9a-f]{12}$", string(body))
+		client.CloseIdleConnections()
+	}
+	require.NoError(t, srv.Shutdown(t.Context()))
+	assert.ErrorIs(t, <-served, http.ErrServerClosed)
+}
+
+func httpClient(http2 bool) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		ForceAttemptHTTP2: http2,
+	}}
+}
+
+func TestFromContextWithoutListener(t *testing.T) {
+	_, ok := server.FromContext(httptest.NewRequest("GET", "/", nil).Context())
+	assert.False(t, ok)
+	ctx := server.ConnContext(t.Context(), new(net.TCPConn))
+	_, ok = server.FromContext(ctx)
+	assert.False(t, ok)
+}
+
+func TestClientHelloBeforeTheHandshake(t *testing.T) {
+	conn, client := pipe(t, &server.Listener{})
+	config := serverConfig(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- tls.Client(client, &tls.Config{InsecureSkipVerify: true, ServerName: "before.example"}).Handshake()
+	}()
+	h, err := conn.ClientHello()
+	require.NoError(t, err)
+	assert.Equal(t, "before.example", string(h.ServerName))
+	require.NoError(t, tls.Server(conn, config).Handshake())
+	require.NoError(t, <-done)
+	e, ok := conn.Event(event.Compact)
+	assert.True(t, ok)
+	assert.Equal(t, fingerprint.JA4(h), e.JA4)
+}
+
+func TestSecondHello(t *testing.T) {
+	var observed []int
+	l := &server.Listener{Observe: func(o *event.Observation) {
+		assert.NoError(t, o.Err)
+		observed = append(observed, o.Index)
+	}}
+	conn, client := pipe(t, l)
+	config := serverConfig(t)
+	config.CurvePreferences = []tls.CurveID{tls.CurveP521} // of which no client sends a share
+	done := make(chan error, 1)
+	go func() {
+		done <- tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	}()
+	assert.Nil(t, conn.SecondClientHello())
+	require.NoError(t, tls.Server(conn, config).Handshake())
+	require.NoError(t, <-done)
+	first, err := conn.ClientHello()
+	require.NoError(t, err)
+	second := conn.SecondClientHello()
+	require.NotNil(t, second)
+	assert.Equal(t, first.Random, second.Random)
+	require.Len(t, second.KeyShares, 1)
+	assert.Equal(t, parser.NamedGroup(tls.CurveP521), second.KeyShares[0].Group)
+	assert.Equal(t, []int{1, 2}, observed)
+}
+
+func TestHandshakeDeadline(t *testing.T) {
+	conn, client := pipe(t, &server.Listener{HandshakeTimeout: 50 * time.Millisecond})
+	drip := []byte{22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3}
+	go func() {
+		for i := range drip {
+			client.Write(drip[i : i+1])
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	err := tls.Server(conn, serverConfig(t)).Handshake()
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	_, err = conn.ClientHello()
+	assert.ErrorIs(t, err, server.ErrNoHello)
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestHandshakeDeadlineIsLifted(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		conn, client := pipe(t, &server.Listener{HandshakeTimeout: 200 * time.Millisecond})
+		c := tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: version})
+		done := make(chan error, 1)
+		go func() { done <- c.Handshake() }()
+		s := tls.Server(conn, serverConfig(t))
+		require.NoError(t, s.Handshake())
+		require.NoError(t, <-done)
+		go func() {
+			time.Sleep(300 * time.Millisecond)
+			c.Write([]byte("late"))
+		}()
+		buf := make([]byte, 4)
+		_, err := io.ReadFull(s, buf)
+		require.NoError(t, err, tls.VersionName(version))
+
+		// The user's own holds.
+		require.NoError(t, s.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+		_, err = s.Read(buf)
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+}
+
+func TestUsersDeadlineHoldsWhileWaiting(t *testing.T) {
+	conn, client := pipe(t, &server.Listener{})
+	_, err := client.Write([]byte{22, 3, 1})
+	require.NoError(t, err)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Millisecond)))
+	buf := make([]byte, 64)
+	n, err := conn.Read(buf)
+	require.NoError(t, err, "the bytes come before the error")
+	assert.Equal(t, []byte{22, 3, 1}, buf[:n])
+	_, err = conn.Read(buf)
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+
+	require.NoError(t, conn.SetDeadline(time.Time{}))
+	_, err = client.Write([]byte{1})
+	require.NoError(t, err)
+	n, err = conn.Read(buf)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{1}, buf[:n])
+}
+
+func TestWhatIsNotAHello(t *testing.T) {
+	for _, c := range []struct{ sent, err, seen string }{
+		{"GET / HTTP/1.1\r\n\r\n", "parser: record.type: not TLS at byte 0", "474554202f20485454502f312e310d0a0d0a"},
+		{"", "no ClientHello: EOF", ""},
+		{"\x16\x03\x01\x00", "no ClientHello: EOF", "16030100"},
+		{"\x16\x03\x01\x00\x04\x02\x00\x00\x00", "parser: msg_type: not a ClientHello at byte 5", "160301000402000000"},
+		{"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03", "parser: legacy_version: truncated at byte 5", "0100000103"},
+	} {
+		var got []*event.Observation
+		conn, client := pipe(t, &server.Listener{Observe: func(o *event.Observation) { got = append(got, o) }})
+		_, err := io.WriteString(client, c.sent)
+		require.NoError(t, err)
+		require.NoError(t, client.(*net.TCPConn).CloseWrite())
+		all, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Equal(t, c.sent, string(all))
+		_, err = conn.ClientHello()
+		assert.EqualError(t, err, c.err)
+		require.NoError(t, conn.Close())
+		require.Len(t, got, 1)
+		e := new(event.Observer).Event(got[0], event.Compact)
+		assert.Equal(t, c.err, e.Error)
+		assert.Equal(t, c.seen, e.Seen)
+	}
+}
+
+func TestCloseTellsOfAConnectionWithoutHello(t *testing.T) {
+	var got error
+	conn, _ := pipe(t, &server.Listener{Observe: func(o *event.Observation) { got = o.Err }})
+	read := make(chan error, 1)
+	go func() {
+		_, err := conn.Read(make([]byte, 10))
+		read <- err
+	}()
+	require.NoError(t, conn.Close())
+	assert.ErrorIs(t, <-read, net.ErrClosed)
+	assert.ErrorIs(t, got, server.ErrNoHello)
+}
+
+type failing struct{ net.Listener }
+
+var errEMFILE = errors.New("accept: too many open files")
+
+func (failing) Accept() (net.Conn, error) { return nil, errEMFILE }
+
+func TestAcceptErrorsPassUnchanged(t *testing.T) {
+	_, err := (&server.Listener{Listener: failing{}}).Accept()
+	assert.Same(t, errEMFILE, err)
+}
+
+func TestConnKeepsTheOptionalMethods(t *testing.T) {
+	conn, client := pipe(t, &server.Listener{})
+	n, err := conn.ReadFrom(&io.LimitedReader{R: zeros{}, N: 5})
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, n)
+	raw, err := conn.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(uintptr) {}))
+	require.NoError(t, conn.CloseWrite())
+	all, err := io.ReadAll(client)
+	require.NoError(t, err)
+	assert.Len(t, all, 5)
+	assert.IsType(t, &net.TCPConn{}, conn.NetConn())
+
+	_, end := net.Pipe()
+	bare := &server.Conn{Conn: end}
+	assert.ErrorIs(t, bare.CloseWrite(), errors.ErrUnsupported)
+	_, err = bare.SyscallConn()
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
