@@ -39,8 +39,9 @@ type Change struct {
 
 // A Comparison is one fingerprint of two hellos.
 type Comparison struct {
-	Name          string `json:"name"`
-	Before, After string
+	Name   string `json:"name"`
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // Same reports whether the two are equal.
@@ -48,8 +49,8 @@ func (c Comparison) Same() bool { return c.Before == c.After }
 
 // A Difference is what tells two hellos, or two fingerprints, apart.
 type Difference struct {
-	Changes      []Change
-	Fingerprints []Comparison // of hellos only
+	Changes      []Change     `json:"changes"`
+	Fingerprints []Comparison `json:"fingerprints,omitempty"` // of hellos only
 }
 
 // DiffHellos compares two hellos field by field. All GREASE values count as

@@ -77,14 +77,23 @@ func sessionWords(s Session) string {
 }
 
 func explainJA3(h *parser.ClientHello) Explanation {
-	e := explainJA3Text("ja3_full", JA3Full(h))
+	e := explainJA3Digest("ja3", JA3Full(h))
 	e.Dialects = JA3Dialects(h)
+	e.Notes = append(e.Notes, "A client that permutes its extensions, as Chrome does, has another JA3 on each connection, but the same JA3N.")
 	return e
 }
 
 func explainJA3N(h *parser.ClientHello) Explanation {
-	e := explainJA3Text("ja3n_full", JA3NFull(h))
-	e.Notes = append(e.Notes, "JA3 with its extensions sorted: the same for a client that permutes them.")
+	e := explainJA3Digest("ja3n", JA3NFull(h))
+	e.Notes = append(e.Notes, "It is JA3 with its extensions sorted.")
+	return e
+}
+
+// explainJA3Digest explains the digest of a text that is at hand.
+func explainJA3Digest(name, full string) Explanation {
+	e := explainJA3Text(name, full)
+	digest := &e.Parts[len(e.Parts)-1]
+	e.Text, digest.Hashed, digest.Digest = digest.Text, full, digest.Text
 	return e
 }
 
@@ -196,8 +205,8 @@ func explainJA4Value(name string, v JA4Value) Explanation {
 	} else {
 		add("sni", "i", "no server_name was sent: the client knows the server by address")
 	}
-	add("cipher_suites", fmt.Sprintf("%02d", v.CipherSuites), count(v.CipherSuites, "cipher suite"))
-	add("extensions", fmt.Sprintf("%02d", v.Extensions), count(v.Extensions, "extension"))
+	add("cipher_suites", fmt.Sprintf("%02d", v.CipherSuites), count(v.CipherSuites, "cipher suite")+orMore(v.CipherSuites))
+	add("extensions", fmt.Sprintf("%02d", v.Extensions), count(v.Extensions, "extension")+orMore(v.Extensions))
 	if v.ALPN == "00" {
 		add("alpn", v.ALPN, "no ALPN")
 	} else {
@@ -245,12 +254,20 @@ func digestWords(digest, of string) string {
 
 func count(n int, what string) string {
 	switch n {
+	case 0:
+		return "no " + what + "s"
 	case 1:
 		return "1 " + what
-	case 99:
-		return "99 " + what + "s or more"
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// orMore tells of the limit that JA4 has for its counts.
+func orMore(n int) string {
+	if n == 99 {
+		return " or more"
+	}
+	return ""
 }
 
 // named is a code point that knows its name.
@@ -261,10 +278,7 @@ type named interface {
 
 // listPart returns a part of a list, whose values have four hex digits.
 func listPart[T named](name string, list []T) Part {
-	p := Part{Name: name, Text: string(appendHexList(nil, list)), Words: "none"}
-	if len(list) > 0 {
-		p.Words = fmt.Sprintf("%d values", len(list))
-	}
+	p := Part{Name: name, Text: string(appendHexList(nil, list)), Words: count(len(list), "value")}
 	for _, v := range list {
 		p.Values = append(p.Values, Value{string(appendHex(nil, uint16(v))), v.String()})
 	}
@@ -274,5 +288,5 @@ func listPart[T named](name string, list []T) Part {
 // md5Part returns the part of a JA3 text that is its digest.
 func md5Part(full string) Part {
 	sum := md5.Sum([]byte(full))
-	return Part{Name: "digest", Text: hex.EncodeToString(sum[:]), Words: "the MD5 of this text"}
+	return Part{Name: "digest", Text: hex.EncodeToString(sum[:]), Words: "the MD5 of the text"}
 }

@@ -200,7 +200,7 @@ func explainStableText(text string) (Explanation, error) {
 	e.Name, e.Text = "stable_full", text
 	e.Parts = append(e.Parts[:3], listPart("supported_versions", versions), listPart("cipher_suites", suites),
 		listPart("extensions", types), listPart("supported_groups", groups), listPart("signature_algorithms", algorithms),
-		Part{Name: "alpn", Text: lists[5], Words: fmt.Sprintf("%d values", len(protocols)), Values: protocols})
+		Part{Name: "alpn", Text: lists[5], Words: count(len(protocols), "value"), Values: protocols})
 	return e, nil
 }
 

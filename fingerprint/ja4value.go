@@ -43,6 +43,9 @@ func ParseJA4(text string) (JA4Value, error) {
 
 func parseJA4(text string) (v JA4Value, err error) {
 	parts := strings.Split(text, "_")
+	if len(parts[0]) == 12 {
+		return v, fmt.Errorf("the first part has 12 characters, not 10; in JA4H, of HTTP requests, it has 12")
+	}
 	if len(parts[0]) != 10 {
 		return v, fmt.Errorf("the first part has %d characters, not 10", len(parts[0]))
 	}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+)
+
+func explainCommand() *cobra.Command {
+	var source helloSource
+	var asJSON, names bool
+	cmd := &cobra.Command{
+		Use:   "explain FINGERPRINT | HELLO",
+		Short: "Say what a fingerprint is made of, part by part",
+		Long: `Explain a fingerprint, or all fingerprints of a hello.
+
+Of a fingerprint alone (JA3 or its text, JA4 in any form, NPF, HTTP/2 in
+Akamai's format, the stable form) it says what each part means. With the hello
+it also shows the exact text that was hashed, with its digest, and what other
+tools print where they are known to differ, and why.
+
+` + helloHelp,
+		Example: `  tlspeek explain t13d1516h2_8daaf6152771_e5627efa2ab1
+  tlspeek explain '1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p'
+  tlspeek explain capture.pcap:17`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := explain(cmd, &source, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetEscapeHTML(false)
+				for i := range list {
+					if err := e.Encode(&list[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			var b strings.Builder
+			for i := range list {
+				if i > 0 {
+					b.WriteByte('\n')
+				}
+				writeExplanation(&b, &list[i], names || len(list) == 1)
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), b.String())
+			return err
+		},
+	}
+	source.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&names, "names", false, "name every value of every list, also of a hello")
+	return cmd
+}
+
+func explain(cmd *cobra.Command, source *helloSource, arg string) ([]fingerprint.Explanation, error) {
+	h, err := source.read(cmd.Context(), arg, cmd.InOrStdin())
+	switch {
+	case err == nil:
+		return fingerprint.ExplainHello(h.ClientHello, h.initial), nil
+	case !errors.Is(err, errNoHello):
+		return nil, err
+	}
+	e, err := fingerprint.Explain(arg)
+	if err != nil {
+		return nil, fmt.Errorf("%w; nor is it a file or the hex of a hello", err)
+	}
+	return []fingerprint.Explanation{e}, nil
+}
+
+// writeExplanation writes e for people.
+func writeExplanation(b *strings.Builder, e *fingerprint.Explanation, names bool) {
+	fmt.Fprintf(b, "%s  %s\n", e.Name, e.Text)
+	width := 0
+	for i := range e.Parts {
+		if n := len(label(&e.Parts[i])); n <= 12 {
+			width = max(width, n)
+		}
+	}
+	for i := range e.Parts {
+		p := &e.Parts[i]
+		fmt.Fprintf(b, "  %-*s  %s\n", width, label(p), p.Words)
+		if names {
+			for _, v := range p.Values {
+				fmt.Fprintf(b, "  %*s    %s\n", width, "", strings.TrimSpace(v.Text+"  "+v.Name))
+			}
+		}
+		if p.Hashed != "" {
+			fmt.Fprintf(b, "  %*s  of    %s\n", width, "", p.Hashed)
+			fmt.Fprintf(b, "  %*s  is    %s\n", width, "", p.Digest)
+		}
+	}
+	for _, d := range e.Dialects {
+		fmt.Fprintf(b, "  elsewhere  %s  %s\n             %s: %s\n", d.Text, d.Tools, d.Name, d.Why)
+	}
+	for _, n := range e.Notes {
+		fmt.Fprintf(b, "  note       %s\n", n)
+	}
+}
+
+// label returns what stands in front of a part: its text, or its name where
+// the text is a list.
+func label(p *fingerprint.Part) string {
+	if len(p.Values) > 0 || p.Text == "" {
+		return p.Name
+	}
+	return p.Text
+}

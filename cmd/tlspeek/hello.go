@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/quichello"
+)
+
+// maxHelloFile is how much of a file is read that is not a capture, in bytes.
+// A hello has 64 KiB at the most, and its hex twice that.
+const maxHelloFile = 1 << 20
+
+// A helloSource finds the one hello that an argument means.
+type helloSource struct {
+	packet    int64  // of a capture; 0 if the argument says it, or none does
+	transport string // of a bare handshake message, which does not tell
+}
+
+// aHello is a hello and the QUIC packet that brought it, if one did.
+type aHello struct {
+	*parser.ClientHello
+	initial *fingerprint.QUICInitial
+}
+
+func (s *helloSource) flags(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&s.packet, "packet", 0, "the `number` of the packet that completes the hello, of a capture with several")
+	cmd.Flags().StringVar(&s.transport, "transport", "", "what carried a bare handshake message: tls, quic or dtls")
+}
+
+// helloHelp is what the help of a verb says of its input.
+const helloHelp = `A hello is a file, - for standard input, or hex on the command line. A file is a
+capture, or it has the bytes of a hello, raw or in hex: TLS or DTLS records, a
+QUIC datagram, or the bare handshake message. Of a capture with several hellos,
+one is chosen by the number of its packet: capture.pcap:17, or --packet 17.`
+
+// looksNPF matches what is meant as a fingerprint in Cisco's NPF, which has a
+// slash as names of files do.
+var looksNPF = regexp.MustCompile(`^(tls|dtls|quic)/`)
+
+// errNoHello is for an argument that is not meant as a hello at all.
+var errNoHello = errors.New("neither a file nor a hello in hex")
+
+// read returns the hello that arg means.
+func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*aHello, error) {
+	if arg == "-" {
+		return s.readFrom(ctx, stdin, "standard input", s.packet)
+	}
+	packet := s.packet
+	f, err := os.Open(arg)
+	if err != nil {
+		// capture.pcap:17, unless there is a file of that name.
+		if i := strings.LastIndexByte(arg, ':'); i > 0 {
+			if n, nerr := strconv.ParseInt(arg[i+1:], 10, 64); nerr == nil && n > 0 {
+				if f, err = os.Open(arg[:i]); err != nil {
+					return nil, err
+				}
+				packet = n
+			}
+		}
+	}
+	if f == nil {
+		if b := parseHex([]byte(arg)); len(b) > 38 { // nothing shorter is a hello, and no fingerprint is as long
+			return s.decode(b)
+		}
+		if _, ferr := fingerprint.Explain(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
+			return nil, err // it is the name of a file
+		}
+		return nil, errNoHello
+	}
+	defer f.Close()
+	return s.readFrom(ctx, f, arg, packet)
+}
+
+func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, packet int64) (*aHello, error) {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("%s: no hello in it: %w", name, err)
+	}
+	r = io.MultiReader(bytes.NewReader(head[:n]), r)
+	if isCapture(head) {
+		h, err := s.readCapture(ctx, r, packet)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return h, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxHelloFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if text := parseHex(b); text != nil {
+		b = text
+	}
+	h, err := s.decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return h, nil
+}
+
+// isCapture reports whether a file begins as pcap, pcapng, gzip or zstd.
+func isCapture(head []byte) bool {
+	for _, magic := range []string{"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a", "\x1f\x8b", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return false
+}
+
+// readCapture returns the hello of the given packet, or the only one if packet
+// is 0.
+func (s *helloSource) readCapture(ctx context.Context, r io.Reader, packet int64) (*aHello, error) {
+	var found *aHello
+	var packets []string
+	errFound := errors.New("found")
+	_, err := capture.Read(ctx, r, func(h *capture.Hello) error {
+		packets = append(packets, strconv.FormatInt(h.Packet, 10))
+		switch {
+		case packet != 0 && h.Packet != packet:
+			return nil
+		case h.Err != nil:
+			return fmt.Errorf("packet %d: %w", h.Packet, h.Err)
+		}
+		found = &aHello{ClientHello: h.ClientHello.Clone()}
+		if h.QUIC != nil {
+			found.initial = quicInitial(h.QUIC)
+		}
+		if packet != 0 {
+			return errFound
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errFound) {
+		return nil, err
+	}
+	switch {
+	case packet != 0 && found == nil && len(packets) == 0, len(packets) == 0:
+		return nil, errors.New("no hello in this capture")
+	case found == nil:
+		return nil, fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))
+	case packet == 0 && len(packets) > 1:
+		return nil, fmt.Errorf("%d hellos: choose one with --packet, of %s", len(packets), list(packets))
+	}
+	return found, nil
+}
+
+// list returns the first few items.
+func list(items []string) string {
+	const most = 12
+	if len(items) > most {
+		return strings.Join(items[:most], ", ") + " and so on"
+	}
+	return strings.Join(items, ", ")
+}
+
+// parseHex returns the bytes of hex digits with white space, colons or 0x
+// among them, or nil if there is anything else.
+func parseHex(text []byte) []byte {
+	digits := make([]byte, 0, len(text))
+	for i, c := range text {
+		switch {
+		case c == ' ', c == '\t', c == '\r', c == '\n', c == ':':
+		case c == 'x' && i > 0 && text[i-1] == '0':
+			digits = digits[:len(digits)-1]
+		default:
+			digits = append(digits, c)
+		}
+	}
+	b := make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(b, digits); err != nil || len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// decode reads a hello from the bytes that carried it, or from the bare
+// handshake message.
+func (s *helloSource) decode(b []byte) (*aHello, error) {
+	switch {
+	case quichello.IsInitial(b):
+		var a quichello.Assembler
+		h, err := a.Next(b)
+		if err != nil {
+			return nil, err
+		}
+		if h == nil {
+			return nil, errors.New("the hello goes on in another QUIC datagram: give a capture")
+		}
+		hello, err := unmarshal(h.Message, parser.QUIC)
+		if err != nil {
+			return nil, err
+		}
+		hello.initial = quicInitial(h)
+		return hello, nil
+	case len(b) > 2 && b[0] == 22 && b[1] == 0xfe:
+		var a parser.DTLSAssembler
+		msg, err := a.Next(b)
+		if err != nil {
+			return nil, err
+		}
+		if msg == nil {
+			return nil, errors.New("the hello goes on in another DTLS datagram: give a capture")
+		}
+		return unmarshal(msg, parser.DTLS)
+	case len(b) > 0 && b[0] != 1:
+		var a parser.RecordAssembler
+		msg, _, err := a.Next(b)
+		if err != nil {
+			return nil, err
+		}
+		if msg == nil {
+			return nil, errors.New("the TLS records end before the hello does")
+		}
+		return unmarshal(msg, parser.TLS)
+	}
+	switch s.transport {
+	case "":
+		if len(b) > 5 && b[4] == 0xfe {
+			return unmarshal(b, parser.DTLS)
+		}
+		return unmarshal(b, parser.TLS)
+	case "tls":
+		return unmarshal(b, parser.TLS)
+	case "quic":
+		return unmarshal(b, parser.QUIC)
+	case "dtls":
+		return unmarshal(b, parser.DTLS)
+	}
+	return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
+}
+
+func unmarshal(msg []byte, t parser.Transport) (*aHello, error) {
+	h := &parser.ClientHello{Transport: t}
+	if err := h.Unmarshal(bytes.Clone(msg)); err != nil {
+		return nil, err
+	}
+	return &aHello{ClientHello: h}, nil
+}
+
+func quicInitial(h *quichello.Hello) *fingerprint.QUICInitial {
+	return &fingerprint.QUICInitial{
+		Version: uint32(h.Version), DCIDLen: h.DCID.Len(), SCIDLen: h.SCID.Len(),
+		PacketNumberLen: h.NumberLen, FrameTypes: bytes.Clone(h.FrameTypes), Token: h.TokenLen > 0,
+	}
+}
