@@ -63,15 +63,15 @@ func AppendStableFull(dst []byte, h *parser.ClientHello) []byte {
 	dst = append(appendHexList(dst, stableExtensions(scratch[:0], h)), '_')
 	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.SupportedGroups)), '_')
 	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.SignatureAlgorithms)), '_')
-	start := len(dst)
+	first := true
 	for _, p := range h.ALPNProtocols {
 		if parser.IsGREASEALPN(p) {
 			continue
 		}
-		if len(dst) > start {
+		if !first {
 			dst = append(dst, ',')
 		}
-		dst = hex.AppendEncode(dst, p)
+		dst, first = hex.AppendEncode(dst, p), false
 	}
 	return dst
 }
