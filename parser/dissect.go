@@ -24,11 +24,12 @@ type Field struct {
 }
 
 // Dissect returns h's message as a tree of fields. It reads any message, also
-// one that Unmarshal takes for wrong: bytes without a known form are leaves
-// named "undecoded" and "trailing".
+// one that Unmarshal takes for wrong: what cannot be read is a leaf named
+// "undecoded", and what follows the end of something is one named "trailing",
+// or "after_message" if it follows the end of the message.
 //
 // A vector has a child "length" and then, if it holds bytes without form, one
-// that is named "opaque" like the type of the RFC, and otherwise its elements.
+// that is named "opaque" like the type in the RFC, and otherwise its elements.
 func Dissect(h *ClientHello) Field {
 	d := dissector{reader: reader{h.Raw, len(h.Raw)}, raw: h.Raw}
 	if len(h.Raw) > 0 && h.Raw[0]&0x80 != 0 {
@@ -300,7 +301,7 @@ func (d *dissector) clientHello(transport Transport) {
 	d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "client_hello", Err: ErrTrailing}))
 	if trailing > 0 {
 		d.String, d.end = d.raw[d.end:], len(d.raw)
-		d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "length", Err: ErrTrailing}))
+		d.remainder("after_message", describe(&Error{Offset: d.offset(), Field: "length", Err: ErrTrailing}))
 	}
 }
 
