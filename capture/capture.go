@@ -48,6 +48,9 @@ type Hello struct {
 	// datagrams. What is not known, or makes no sense, is 0.
 	Records, Segments, Datagrams int
 
+	// RecordVersion is the legacy_record_version of the first TLS or DTLS record.
+	RecordVersion parser.Version
+
 	// QUIC is nil but for hellos over QUIC.
 	QUIC *quichello.Hello
 

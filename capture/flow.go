@@ -208,7 +208,13 @@ func (s *scanner) dtls(p []byte, key uint64, client bool) {
 	if s.repeated(key, message) {
 		return
 	}
-	s.hello = Hello{Transport: parser.DTLS, Index: int(f.dtls.MessageSeq()) + 1, Records: f.dtls.Records(), Datagrams: f.dtls.Datagrams()}
+	s.hello = Hello{
+		Transport:     parser.DTLS,
+		Index:         int(f.dtls.MessageSeq()) + 1,
+		RecordVersion: f.dtls.RecordVersion(),
+		Records:       f.dtls.Records(),
+		Datagrams:     f.dtls.Datagrams(),
+	}
 	s.emit(message)
 }
 

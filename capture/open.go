@@ -19,6 +19,35 @@ var (
 // zstd --ultra -22, or --long.
 const maxZstdWindow = 128 << 20
 
+// A Format is what the first bytes of a file say that it is.
+type Format uint8
+
+// The formats that can be read.
+const (
+	Unknown Format = iota
+	Pcap
+	Pcapng
+	Gzip
+	Zstd
+)
+
+// FormatOf tells a format by the first four bytes of a file.
+func FormatOf(b [4]byte) Format {
+	switch magic := binary.LittleEndian.Uint32(b[:]); {
+	case magic == pcapMicroseconds, magic == pcapMicrosecondsSwapped,
+		magic == pcapNanoseconds, magic == pcapNanosecondsSwapped,
+		magic == pcapModified, magic == pcapModifiedSwapped:
+		return Pcap
+	case magic == blockSectionHeader:
+		return Pcapng
+	case magic&0xffff == 0x8b1f: // RFC 1952, section 2.3.1
+		return Gzip
+	case magic == 0xfd2fb528, magic&^0xf == 0x184d2a50: // RFC 8878, sections 3.1.1 and 3.1.2
+		return Zstd
+	}
+	return Unknown
+}
+
 // open finds out by its first bytes what w holds. It returns a reader of the
 // packets, and what to call when done with it.
 func open(w *window, maxExpanded int64) (packetReader, func(), error) {
@@ -27,34 +56,31 @@ func open(w *window, maxExpanded int64) (packetReader, func(), error) {
 	if err != nil {
 		return nil, done, err
 	}
-	magic := binary.LittleEndian.Uint32(b)
 	var expanded io.Reader
-	switch {
-	case magic&0xffff == 0x8b1f: // RFC 1952, section 2.3.1
-		z, err := gzip.NewReader(&remainder{w})
-		if err != nil {
-			return nil, done, err
+	switch FormatOf([4]byte(b)) {
+	case Gzip:
+		expanded, err = gzip.NewReader(&remainder{w})
+	case Zstd:
+		var z *zstd.Decoder
+		z, err = zstd.NewReader(&remainder{w}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+		if err == nil {
+			expanded, done = z, z.Close
 		}
-		expanded = z
-	case magic == 0xfd2fb528, magic&^0xf == 0x184d2a50: // RFC 8878, sections 3.1.1 and 3.1.2
-		z, err := zstd.NewReader(&remainder{w}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
-		if err != nil {
-			return nil, done, err
-		}
-		expanded, done = z, z.Close
+	}
+	if err != nil {
+		return nil, done, err
 	}
 	if expanded != nil {
 		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
 		if b, err = w.peek(4); err != nil {
 			return nil, done, err
 		}
-		magic = binary.LittleEndian.Uint32(b)
 	}
-	switch magic {
-	case pcapMicroseconds, pcapNanoseconds, pcapModified, pcapMicrosecondsSwapped, pcapNanosecondsSwapped, pcapModifiedSwapped:
+	switch FormatOf([4]byte(b)) {
+	case Pcap:
 		r, err := newPcapReader(w)
 		return r, done, err
-	case blockSectionHeader:
+	case Pcapng:
 		return &pcapngReader{window: w}, done, nil
 	}
 	return nil, done, fmt.Errorf("%w: begins with % x", errFormat, b)

@@ -276,7 +276,7 @@ func (s *scanner) search(sl *slot, p []byte) bool {
 			segments, differ = max(t.segments, 1), t.behind.differ
 			t.segments = 0
 		}
-		if !s.found(sl, sl.next-uint32(len(p)), message, carrier{1, segments, differ}) {
+		if !s.found(sl, sl.next-uint32(len(p)), message, carrier{recordVersion(p), 1, segments, differ}) {
 			return false
 		}
 		p = p[length:]
@@ -340,7 +340,7 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 		return true
 	}
 	head := t.head
-	how := carrier{records, t.segments, t.behind.differ}
+	how := carrier{recordVersion(head), records, t.segments, t.behind.differ}
 	start := t.start
 	t.head, t.begun, t.need, t.records, t.fed, t.segments = t.head[:0], false, 0, nil, 0, 0
 	return s.found(sl, start, message, how) && s.search(sl, head[length:])
@@ -367,9 +367,13 @@ func (s *scanner) resume(sl *slot, t *stream) bool {
 
 // A carrier is how a message came.
 type carrier struct {
+	version           parser.Version // of the first record
 	records, segments int
 	differ            bool
 }
+
+// recordVersion returns the version of the record that b begins with.
+func recordVersion(b []byte) parser.Version { return parser.Version(b[1])<<8 | parser.Version(b[2]) }
 
 // found hands over a hello that began at a sequence number. It reports whether
 // the connection still has its slot: it is kept until the client's next record
@@ -381,7 +385,14 @@ func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) boo
 	if sl.state&slotAfter != 0 {
 		index = 2
 	}
-	s.hello = Hello{Transport: parser.TLS, Index: index, Records: how.records, Segments: how.segments, Overlap: how.differ}
+	s.hello = Hello{
+		Transport:     parser.TLS,
+		Index:         index,
+		RecordVersion: how.version,
+		Records:       how.records,
+		Segments:      how.segments,
+		Overlap:       how.differ,
+	}
 	s.emit(message)
 	if index == 2 {
 		s.forget(sl)

@@ -1,67 +1,271 @@
 package main
 
 import (
-	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
 )
 
+// A scan is the scan command with its flags.
+type scan struct {
+	output  scanOutput
+	filter  scanFilter
+	workers int
+	limits  capture.Reader
+	memory  int64 // MiB
+	expand  int64 // GiB
+	quiet   bool
+
+	paths    []string
+	stdin    io.Reader
+	stdout   io.Writer
+	stderr   io.Writer
+	progress progress
+}
+
 func scanCommand() *cobra.Command {
-	var full bool
+	s := new(scan)
 	cmd := &cobra.Command{
 		Use:   "scan PATH...",
 		Short: "Print the hellos in captures",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Scan prints one JSON object a line for each ClientHello in captures: over TCP,
+QUIC and DTLS, on any port, in any tunnel, and however it is cut.
+
+A PATH is a pcap or pcapng file, also compressed by gzip or zstd; a directory,
+of which all captures are read; a pattern like 'day*.pcap'; or - for standard
+input, which may still be written: tcpdump -U -w - | tlspeek scan -
+
+A damaged file gives its hellos up to the damage, and an error. The other files
+are still read, and the exit status is 1.`,
+		Example: `  tlspeek scan --full trace.pcapng
+  tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
+  tlspeek scan --sni '*.example.com' --transport quic trace.pcap
+  tlspeek scan --top ja4 --limit 10 trace.pcap`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
-			defer out.Flush()
-			size := event.Compact
-			if full {
-				size = event.Full
-			}
-			var ob event.Observer
-			var line []byte
-			var failed error
-			for _, name := range args {
-				f, err := os.Open(name)
-				if err != nil {
-					return err
-				}
-				stats, err := capture.Read(cmd.Context(), f, func(h *capture.Hello) error {
-					o := event.Observation{Time: h.Time, Src: h.Src, Dst: h.Dst, Packet: h.Packet, Index: h.Index,
-						Carrier: event.Carrier{Records: h.Records, Segments: h.Segments, Datagrams: h.Datagrams, Bytes: len(h.ClientHello.Raw)},
-						Hello:   h.ClientHello, Transport: h.Transport, Err: h.Err}
-					if size != event.Compact {
-						for _, l := range h.Encapsulation {
-							o.Via = append(o.Via, l.String())
-						}
-					}
-					e := ob.Event(&o, size)
-					var err error
-					if line, err = e.AppendJSON(line[:0]); err != nil {
-						return err
-					}
-					_, err = out.Write(append(line, '\n'))
-					return err
-				})
-				f.Close()
-				if err != nil {
-					failed = fmt.Errorf("%s: %w", name, err)
-					fmt.Fprintln(cmd.ErrOrStderr(), failed)
-				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "%+v\n", stats)
-			}
-			if failed != nil {
-				return errReported
-			}
-			return nil
+			s.paths, s.stdin, s.stdout, s.stderr = args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return s.run(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&full, "full", false, "every fingerprint, and how the hello came")
+	f := cmd.Flags()
+	s.output.addFlags(f)
+	s.filter.addFlags(f)
+	f.IntVarP(&s.workers, "jobs", "j", runtime.NumCPU(), "how many files to read at the same time")
+	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "memory for hellos that are not whole, in MiB for each job")
+	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "what a compressed file may expand to, in GiB")
+	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	return cmd
+}
+
+func (s *scan) run(ctx context.Context) error {
+	if err := s.filter.check(); err != nil {
+		return err
+	}
+	if err := s.output.check(); err != nil {
+		return err
+	}
+	if s.memory < 1 || s.expand < 1 || s.workers < 1 {
+		return errors.New("--max-memory, --max-expanded and --jobs want a number above 0")
+	}
+	s.limits = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}
+	files, failed := expand(s.paths)
+	for _, err := range failed {
+		fmt.Fprintln(s.stderr, "tlspeek:", err)
+	}
+	s.progress.begin(s.stderr, files, s.quiet)
+	total, errs := s.files(ctx, files)
+	s.progress.end()
+	failed = append(failed, errs...)
+	if !s.quiet {
+		s.summary(total, len(files), ctx.Err() != nil)
+	}
+	if len(failed) > 0 || ctx.Err() != nil {
+		return errReported
+	}
+	return nil
+}
+
+// files scans all files and prints their hellos in order. What is wrong with a
+// file is reported; what is wrong with the output ends the scan.
+func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, failed []error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := newOrderedWriter(s.stdout)
+	s.output.begin(out)
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		next int
+	)
+	for range min(s.workers, len(files)) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= len(files) {
+					return
+				}
+				w := out.turn(i)
+				stats, err := s.file(ctx, files[i], w)
+				if closed := w.close(); closed != nil {
+					err = closed
+				}
+				mu.Lock()
+				add(&total, &stats)
+				if err != nil && ctx.Err() == nil {
+					s.progress.clear()
+					fmt.Fprintln(s.stderr, "tlspeek:", err)
+					failed = append(failed, err)
+					if errors.Is(err, errOutput) {
+						cancel()
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.output.end(out); err != nil && !slices.ContainsFunc(failed, func(e error) bool { return errors.Is(e, errOutput) }) {
+		fmt.Fprintln(s.stderr, "tlspeek:", err)
+		failed = append(failed, err)
+	}
+	return total, failed
+}
+
+// file scans one file.
+func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, error) {
+	var r io.Reader
+	if name == "-" {
+		r = newLiveReader(ctx, s.stdin, w.flush)
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return capture.Stats{}, err
+		}
+		defer f.Close()
+		r = f
+		if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+			r = newLiveReader(ctx, f, w.flush)
+		}
+	}
+	c := s.output.encoder(name)
+	stats, err := s.limits.Read(ctx, &countingReader{r, &s.progress}, func(h *capture.Hello) error {
+		s.progress.hellos.Add(1)
+		if !s.filter.matchHello(h) {
+			return nil
+		}
+		e := c.event(h)
+		if !s.filter.matchEvent(&e) {
+			return nil
+		}
+		return c.write(w, &e)
+	})
+	if err != nil && !errors.Is(err, errOutput) {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return stats, err
+}
+
+// observe puts a hello of a capture into an Observation.
+func observe(h *capture.Hello, file string, size event.Size) event.Observation {
+	o := event.Observation{
+		Time:          h.Time,
+		Src:           h.Src,
+		Dst:           h.Dst,
+		File:          file,
+		Packet:        h.Packet,
+		Index:         h.Index,
+		RecordVersion: h.RecordVersion,
+		Hello:         h.ClientHello,
+		Transport:     h.Transport,
+		Err:           h.Err,
+		Carrier: event.Carrier{
+			Records:   h.Records,
+			Segments:  h.Segments,
+			Datagrams: h.Datagrams,
+			Bytes:     len(h.ClientHello.Raw),
+		},
+	}
+	if h.Err != nil {
+		o.Seen = h.ClientHello.Raw
+	}
+	if size == event.Compact {
+		return o
+	}
+	for _, l := range h.Encapsulation {
+		o.Via = append(o.Via, l.String())
+	}
+	if q := h.QUIC; q != nil {
+		o.Carrier.Records = 0
+		o.QUIC = &event.Initial{
+			QUICInitial: fingerprint.QUICInitial{
+				Version:         uint32(q.Version),
+				DCIDLen:         q.DCID.Len(),
+				SCIDLen:         q.SCID.Len(),
+				PacketNumberLen: q.NumberLen,
+				Token:           q.TokenLen > 0,
+				FrameTypes:      q.FrameTypes,
+			},
+			TokenLen:     q.TokenLen,
+			PacketNumber: uint64(q.PacketNumber),
+			Initials:     q.Initials,
+			Scrambled:    q.Scrambled,
+		}
+	}
+	return o
+}
+
+// add adds what a file had to the total.
+func add(total, s *capture.Stats) {
+	total.Packets += s.Packets
+	total.Bytes += s.Bytes
+	total.Hellos += s.Hellos
+	total.Errors += s.Errors
+	total.Unknown += s.Unknown
+	total.TooDeep += s.TooDeep
+	total.Incomplete += s.Incomplete
+	total.DroppedStreams += s.DroppedStreams
+	total.DroppedHellos += s.DroppedHellos
+	total.DroppedFragments += s.DroppedFragments
+	total.DroppedFlows += s.DroppedFlows
+}
+
+// summary prints what was read, and what was given up.
+func (s *scan) summary(t capture.Stats, files int, interrupted bool) {
+	took := time.Since(s.progress.start)
+	if interrupted {
+		fmt.Fprint(s.stderr, "interrupted: ")
+	}
+	fmt.Fprintf(s.stderr, "%s, %s, %s in %.1f s: %s, %s\n",
+		count(int64(files), "file"), count(t.Packets, "packet"), size(float64(t.Bytes)), took.Seconds(),
+		count(t.Hellos, "hello"), count(t.Errors, "error"))
+	for _, n := range []struct {
+		n    int64
+		what string
+	}{
+		{t.Incomplete, "begun and not whole"},
+		{t.TooDeep, "in more than 16 wrappings: not read"},
+		{t.DroppedStreams, "connections given up for want of memory (--max-memory)"},
+		{t.DroppedHellos, "of them with a hello that was not whole"},
+		{t.DroppedFlows, "QUIC and DTLS flows given up for want of memory"},
+		{t.DroppedFragments, "IP packets given up of which fragments were missing"},
+	} {
+		if n.n > 0 {
+			fmt.Fprintf(s.stderr, "%12s %s\n", group(n.n), n.what)
+		}
+	}
 }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/event"
+)
+
+// A scanFilter chooses hellos. Each kind of condition that is given must hold;
+// of several of a kind, one.
+type scanFilter struct {
+	sni, ja3, ja4, transports, hosts []string
+	ports                            []uint
+	sinceText, untilText             string
+
+	prefixes     []netip.Prefix
+	since, until time.Time
+}
+
+func (c *scanFilter) addFlags(f *pflag.FlagSet) {
+	f.StringSliceVar(&c.sni, "sni", nil, "only hellos with this server name; * stands for any text")
+	f.StringSliceVar(&c.ja3, "ja3", nil, "only hellos with this JA3 or JA3N")
+	f.StringSliceVar(&c.ja4, "ja4", nil, "only hellos with this JA4; * stands for any text")
+	f.StringSliceVar(&c.transports, "transport", nil, "only hellos over tls, quic or dtls")
+	f.StringSliceVar(&c.hosts, "host", nil, "only hellos from or to this address or network")
+	f.UintSliceVar(&c.ports, "port", nil, "only hellos from or to this port")
+	f.StringVar(&c.sinceText, "since", "", "only hellos from this time on: 2006-01-02, 2006-01-02T15:04:05Z or seconds since 1970")
+	f.StringVar(&c.untilText, "until", "", "only hellos before this time")
+}
+
+// check reads the flags.
+func (c *scanFilter) check() error {
+	for _, list := range [][]string{c.sni, c.ja3, c.ja4} {
+		for i, p := range list {
+			list[i] = strings.ToLower(p)
+			if _, err := path.Match(p, ""); err != nil {
+				return fmt.Errorf("pattern %q: %w", p, err)
+			}
+		}
+	}
+	for _, t := range c.transports {
+		if !slices.Contains([]string{"tls", "quic", "dtls"}, t) {
+			return fmt.Errorf("--transport %q: not tls, quic or dtls", t)
+		}
+	}
+	for _, h := range c.hosts {
+		p, err := netip.ParsePrefix(h)
+		if err != nil {
+			var a netip.Addr
+			if a, err = netip.ParseAddr(h); err != nil {
+				return fmt.Errorf("--host %q: neither an address nor a network", h)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		c.prefixes = append(c.prefixes, p)
+	}
+	for _, p := range c.ports {
+		if p > 0xffff {
+			return fmt.Errorf("--port %d: above 65535", p)
+		}
+	}
+	var err error
+	if c.since, err = parseTime(c.sinceText); err != nil {
+		return fmt.Errorf("--since %w", err)
+	}
+	if c.until, err = parseTime(c.untilText); err != nil {
+		return fmt.Errorf("--until %w", err)
+	}
+	return nil
+}
+
+// parseTime reads a time, in UTC where it has no zone. It is zero for no text.
+func parseTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return time.UnixMicro(int64(seconds * 1e6)), nil
+	}
+	return time.Time{}, fmt.Errorf("%q: not a time like 2006-01-02T15:04:05Z", text)
+}
+
+// matchHello holds those conditions that need no fingerprint.
+func (c *scanFilter) matchHello(h *capture.Hello) bool {
+	switch {
+	case !c.since.IsZero() && h.Time.Before(c.since):
+		return false
+	case !c.until.IsZero() && !h.Time.Before(c.until):
+		return false
+	case c.transports != nil && !slices.Contains(c.transports, h.Transport.String()):
+		return false
+	case c.ports != nil && !slices.Contains(c.ports, uint(h.Src.Port())) && !slices.Contains(c.ports, uint(h.Dst.Port())):
+		return false
+	case c.prefixes != nil && !c.matchHost(h.Src.Addr()) && !c.matchHost(h.Dst.Addr()):
+		return false
+	}
+	return c.sni == nil || h.ClientHello.ServerName != nil && matchAny(c.sni, strings.ToLower(string(h.ClientHello.ServerName)))
+}
+
+// matchEvent holds the others.
+func (c *scanFilter) matchEvent(e *event.Event) bool {
+	if c.ja3 != nil && !matchAny(c.ja3, e.JA3) && !matchAny(c.ja3, e.JA3N) {
+		return false
+	}
+	return c.ja4 == nil || matchAny(c.ja4, e.JA4)
+}
+
+func (c *scanFilter) matchHost(a netip.Addr) bool {
+	return slices.ContainsFunc(c.prefixes, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+}
+
+func matchAny(patterns []string, text string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, text)
+		return ok
+	})
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/event"
+)
+
+// A scanOutput is in what form the hellos are printed.
+type scanOutput struct {
+	full, detail bool
+	csv, tsv     bool
+	fields       []string
+	top          string
+	unique       string
+	count        bool
+	limit        int
+
+	size    event.Size
+	columns []column
+	table   *scanTable // nil if each hello is printed
+}
+
+func (o *scanOutput) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.full, "full", false, "all fingerprints, and how the hello came")
+	f.BoolVar(&o.detail, "detail", false, "in addition the hello as a tree, and its bytes")
+	f.BoolVar(&o.csv, "csv", false, "print CSV, with a header line")
+	f.BoolVar(&o.tsv, "tsv", false, "print values separated by tabs, with a header line")
+	f.StringSliceVar(&o.fields, "fields", nil, "columns of --csv and --tsv: keys of the JSON form, as ja4 or carrier.segments")
+	f.StringVar(&o.top, "top", "", "print how often each value of this field occurs, the most frequent first")
+	f.StringVar(&o.unique, "unique", "", "print one line for each value of this field, with count, first and last time and an example")
+	f.Lookup("unique").NoOptDefVal = "ja4"
+	f.BoolVar(&o.count, "count", false, "print only how many hellos there are")
+	f.IntVar(&o.limit, "limit", 0, "how many lines --top prints, if not 0")
+}
+
+// compactFields are the columns if none are named.
+var compactFields = []string{"time", "transport", "src_ip", "src_port", "dst_ip", "dst_port", "hello_index", "sni", "alpn", "version", "ja3", "ja3n", "ja4", "session", "error"}
+
+// check reads the flags.
+func (o *scanOutput) check() error {
+	tables := 0
+	for _, set := range []bool{o.top != "", o.unique != "", o.count} {
+		if set {
+			tables++
+		}
+	}
+	switch {
+	case o.csv && o.tsv:
+		return errors.New("--csv and --tsv: only one of them")
+	case tables > 1:
+		return errors.New("--top, --unique and --count: only one of them")
+	case len(o.fields) > 0 && !o.csv:
+		o.tsv = true
+	}
+	if o.csv || o.tsv {
+		names := o.fields
+		if len(names) == 0 {
+			names = compactFields
+		}
+		for _, name := range names {
+			c, err := columnOf(name)
+			if err != nil {
+				return err
+			}
+			o.columns = append(o.columns, c)
+		}
+	}
+	switch {
+	case o.detail:
+		o.size = event.Detail
+	case o.full:
+		o.size = event.Full
+	}
+	for _, name := range slices.Concat(o.fields, []string{o.top, o.unique}) {
+		o.size = max(o.size, sizeOf(name))
+	}
+	switch {
+	case tables == 0:
+		return nil
+	case o.count:
+		o.table = &scanTable{}
+		return nil
+	}
+	key, err := columnOf(o.top + o.unique)
+	o.table = &scanTable{key: key, rows: make(map[string]*scanRow), keep: o.unique != ""}
+	return err
+}
+
+// sizeOf returns the size of Event that a field is part of.
+func sizeOf(name string) event.Size {
+	name, _, _ = strings.Cut(name, ".")
+	switch {
+	case name == "" || name == "client" || name == "tells" || slices.Contains(compactFields, name):
+		return event.Compact
+	case name == "hello" || name == "raw":
+		return event.Detail
+	}
+	return event.Full
+}
+
+// begin prints the header.
+func (o *scanOutput) begin(w *orderedWriter) {
+	if o.table == nil && o.columns != nil {
+		w.write(o.appendHeader(nil))
+	}
+}
+
+// appendHeader appends the names of the columns, after others.
+func (o *scanOutput) appendHeader(dst []byte, before ...string) []byte {
+	names := before
+	for i := range o.columns {
+		names = append(names, o.columns[i].name)
+	}
+	for i, name := range names {
+		dst = o.appendValue(dst, i, name)
+	}
+	return append(dst, '\n')
+}
+
+// appendValue appends the value of column i.
+func (o *scanOutput) appendValue(dst []byte, i int, value string) []byte {
+	if i > 0 {
+		dst = o.separate(dst)
+	}
+	if o.csv && strings.ContainsAny(value, ",\"\r\n") {
+		return append(append(append(dst, '"'), strings.ReplaceAll(value, `"`, `""`)...), '"')
+	}
+	return append(dst, value...)
+}
+
+// separate appends what stands between two values.
+func (o *scanOutput) separate(dst []byte) []byte {
+	if o.csv {
+		return append(dst, ',')
+	}
+	return append(dst, '\t')
+}
+
+// appendRow appends the columns of e.
+func (o *scanOutput) appendRow(dst []byte, e *event.Event) []byte {
+	for i := range o.columns {
+		dst = o.appendValue(dst, i, o.columns[i].text(e))
+	}
+	return append(dst, '\n')
+}
+
+// end prints the table, if there is one, and all that is not yet written.
+func (o *scanOutput) end(w *orderedWriter) error {
+	if o.table != nil {
+		lines, err := o.appendTable(nil)
+		if err != nil {
+			return err
+		}
+		w.write(lines)
+	}
+	return w.finish()
+}
+
+// An encoder makes the Events of one file, and prints them.
+type encoder struct {
+	*scanOutput
+	file     string
+	observer event.Observer
+	line     []byte
+}
+
+func (o *scanOutput) encoder(file string) *encoder { return &encoder{scanOutput: o, file: file} }
+
+// event makes an Event of a hello.
+func (c *encoder) event(h *capture.Hello) event.Event {
+	o := observe(h, c.file, c.size)
+	return c.observer.Event(&o, c.size)
+}
+
+// write prints an Event, or puts it into the table.
+func (c *encoder) write(w *turn, e *event.Event) (err error) {
+	switch {
+	case c.table != nil:
+		return c.add(e)
+	case c.columns != nil:
+		c.line = c.appendRow(c.line[:0], e)
+	default:
+		if c.line, err = e.AppendJSON(c.line[:0]); err != nil {
+			return fmt.Errorf("%w: %w", errOutput, err)
+		}
+		c.line = append(c.line, '\n')
+	}
+	_, err = w.Write(c.line)
+	return err
+}
