@@ -138,7 +138,7 @@ func orDefault(limit, otherwise int64) int64 {
 
 // read reads all packets of a file.
 func (s *scanner) read(w *window, maxExpanded int64) error {
-	packets, done, err := open(w, maxExpanded)
+	packets, w, done, err := open(w, maxExpanded)
 	defer done()
 	if err != nil {
 		return s.damage(w.offset(), err)
@@ -146,7 +146,7 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 	for {
 		err := packets.read(&s.packet)
 		if err != nil {
-			return s.damage(packets.offset(), err)
+			return s.damage(w.offset(), err)
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))

@@ -49,12 +49,13 @@ func FormatOf(b [4]byte) Format {
 }
 
 // open finds out by its first bytes what w holds. It returns a reader of the
-// packets, and what to call when done with it.
-func open(w *window, maxExpanded int64) (packetReader, func(), error) {
+// packets; the window that it reads, which is another one for compressed input;
+// and what to call when done with it.
+func open(w *window, maxExpanded int64) (packetReader, *window, func(), error) {
 	done := func() {}
 	b, err := w.peek(4)
 	if err != nil {
-		return nil, done, err
+		return nil, w, done, err
 	}
 	var expanded io.Reader
 	switch FormatOf([4]byte(b)) {
@@ -68,22 +69,22 @@ func open(w *window, maxExpanded int64) (packetReader, func(), error) {
 		}
 	}
 	if err != nil {
-		return nil, done, err
+		return nil, w, done, err
 	}
 	if expanded != nil {
 		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
 		if b, err = w.peek(4); err != nil {
-			return nil, done, err
+			return nil, w, done, err
 		}
 	}
 	switch FormatOf([4]byte(b)) {
 	case Pcap:
 		r, err := newPcapReader(w)
-		return r, done, err
+		return r, w, done, err
 	case Pcapng:
-		return &pcapngReader{window: w}, done, nil
+		return &pcapngReader{window: w}, w, done, nil
 	}
-	return nil, done, fmt.Errorf("%w: begins with % x", errFormat, b)
+	return nil, w, done, fmt.Errorf("%w: begins with % x", errFormat, b)
 }
 
 // A remainder reads what is left of a window.

@@ -34,6 +34,4 @@ func (s stamp) time() time.Time {
 type packetReader interface {
 	// read reads the next packet into p. It returns io.EOF after the last.
 	read(p *packet) error
-	// offset returns where in the file reading stands.
-	offset() int64
 }

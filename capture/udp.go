@@ -38,8 +38,9 @@ func (s *scanner) datagram(p []byte, channel uint32) {
 		if quichello.IsInitial(p) {
 			s.quic(p, s.flowKey(channel))
 		}
-	case b >= 0x40 && b < 0x50:
-		if n := 4 + int(binary.BigEndian.Uint16(p[min(2, len(p)-2):])); len(p) > 4 && n <= len(p) && n > len(p)-4 && n > 4 {
+	case b >= 0x40 && b < 0x50 && len(p) > 4:
+		// A channel's data, perhaps padded (RFC 8656, section 12.4).
+		if n := 4 + int(binary.BigEndian.Uint16(p[2:])); n <= len(p) && n > len(p)-4 {
 			s.relayed(p[4:n], uint32(binary.BigEndian.Uint16(p)))
 		}
 	case b == recordHandshake:

@@ -1,0 +1,191 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// Endpoints that tests use.
+var (
+	client4 = netip.MustParseAddrPort("192.0.2.1:40000")
+	server4 = netip.MustParseAddrPort("198.51.100.2:443")
+	client6 = netip.MustParseAddrPort("[2001:db8::1]:40000")
+	server6 = netip.MustParseAddrPort("[2001:db8::2]:443")
+)
+
+// realHello returns a ClientHello of a real client, as a handshake message.
+func realHello(t testing.TB, name string) []byte {
+	h := hellotest.Real(t)[name]
+	require.NotNil(t, h, name)
+	return slices.Clone(h.Raw)
+}
+
+// record returns a TLS record with a fragment of the handshake.
+func record(fragment []byte) []byte {
+	return append([]byte{recordHandshake, 3, 1, byte(len(fragment) >> 8), byte(len(fragment))}, fragment...)
+}
+
+// records returns a message in records of n bytes.
+func records(message []byte, n int) []byte {
+	var b []byte
+	for part := range slices.Chunk(message, n) {
+		b = append(b, record(part)...)
+	}
+	return b
+}
+
+// hrrHello returns a hello as it comes after a HelloRetryRequest: the same, with
+// the compatibility ChangeCipherSpec before it.
+func hrrHello(message []byte) []byte {
+	return append([]byte{recordChangeCipherSpec, 3, 3, 0, 1, 1}, record(message)...)
+}
+
+func bytesOf(parts ...any) []byte {
+	var b []byte
+	for _, p := range parts {
+		switch p := p.(type) {
+		case int:
+			b = append(b, byte(p))
+		case uint16:
+			b = binary.BigEndian.AppendUint16(b, p)
+		case uint32:
+			b = binary.BigEndian.AppendUint32(b, p)
+		case string:
+			b = append(b, p...)
+		case []byte:
+			b = append(b, p...)
+		default:
+			panic("neither a number nor bytes")
+		}
+	}
+	return b
+}
+
+// ether returns an Ethernet frame.
+func ether(etherType uint16, payload []byte) []byte {
+	return bytesOf("\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02", etherType, payload)
+}
+
+// ip returns an IP packet of the version of its addresses.
+func ip(src, dst netip.Addr, protocol uint8, payload []byte) []byte {
+	if src.Is6() {
+		return bytesOf(uint32(6<<28), uint16(len(payload)), int(protocol), 64, src.AsSlice(), dst.AsSlice(), payload)
+	}
+	return bytesOf(0x45, 0, uint16(20+len(payload)), uint16(1), uint16(0), 64, int(protocol), uint16(0), src.AsSlice(), dst.AsSlice(), payload)
+}
+
+// ipFrame returns an Ethernet frame with an IP packet.
+func ipFrame(packet []byte) []byte {
+	if packet[0]>>4 == 6 {
+		return ether(0x86dd, packet)
+	}
+	return ether(0x0800, packet)
+}
+
+// udp returns an IP packet with a UDP datagram.
+func udp(src, dst netip.AddrPort, payload []byte) []byte {
+	return ip(src.Addr(), dst.Addr(), ipUDP, bytesOf(src.Port(), dst.Port(), uint16(8+len(payload)), uint16(0), payload))
+}
+
+// A side is a TCP client or server that sends.
+type side struct {
+	src, dst netip.AddrPort
+	isn      uint32 // of the SYN; the first byte of the stream has the next number
+}
+
+// at returns an IP packet with a TCP segment at a place in the stream, where -1
+// is the SYN's.
+func (s side) at(offset int, flags int, payload []byte) []byte {
+	return ip(s.src.Addr(), s.dst.Addr(), ipTCP, bytesOf(
+		s.src.Port(), s.dst.Port(), s.isn+1+uint32(offset), uint32(0), 0x50, flags, uint16(0xffff), uint32(0), payload))
+}
+
+func (s side) syn() []byte                        { return s.at(-1, tcpSYN, nil) }
+func (s side) data(offset int, p []byte) []byte   { return s.at(offset, tcpACK, p) }
+func (s side) reset(offset int) []byte            { return s.at(offset, tcpRST|tcpACK, nil) }
+func (s side) segments(b []byte, n int) [][]byte { // b in segments of n bytes
+	var packets [][]byte
+	for i := 0; i < len(b); i += n {
+		packets = append(packets, s.data(i, b[i:min(i+n, len(b))]))
+	}
+	return packets
+}
+
+// all joins packets and lists of them.
+func all(parts ...any) [][]byte {
+	var packets [][]byte
+	for _, p := range parts {
+		switch p := p.(type) {
+		case []byte:
+			packets = append(packets, p)
+		case [][]byte:
+			packets = append(packets, p...)
+		}
+	}
+	return packets
+}
+
+// pcapOf returns a pcap file with packets of a link type.
+func pcapOf(link linkType, packets ...[]byte) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint32(nil, pcapMicroseconds)
+	b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = le.AppendUint32(b, 262144)
+	b = le.AppendUint32(b, uint32(link))
+	for i, p := range packets {
+		b = le.AppendUint32(b, 1700000000)
+		b = le.AppendUint32(b, uint32(i))
+		b = le.AppendUint32(b, uint32(len(p)))
+		b = le.AppendUint32(b, uint32(len(p)))
+		b = append(b, p...)
+	}
+	return b
+}
+
+// rawPcap returns a pcap file of IP packets without a link layer.
+func rawPcap(packets ...[]byte) []byte { return pcapOf(linkRaw, packets...) }
+
+// A found is a hello with what tests look at.
+type found struct {
+	Src, Dst  netip.AddrPort
+	Transport parser.Transport
+	Index     int
+	Packet    int64
+	Via       string
+	Message   string
+}
+
+// read returns the hellos of a capture.
+func read(t testing.TB, r *Reader, file []byte) ([]found, Stats, error) {
+	t.Helper()
+	var hellos []found
+	stats, err := r.Read(context.Background(), bytes.NewReader(file), func(h *Hello) error {
+		via := ""
+		for i, l := range h.Encapsulation {
+			if i > 0 {
+				via += ","
+			}
+			via += l.String()
+		}
+		hellos = append(hellos, found{h.Src, h.Dst, h.Transport, h.Index, h.Packet, via, string(h.ClientHello.Raw)})
+		return nil
+	})
+	return hellos, stats, err
+}
+
+// readAll is read for a capture that is whole.
+func readAll(t testing.TB, file []byte) []found {
+	t.Helper()
+	hellos, _, err := read(t, new(Reader), file)
+	require.NoError(t, err)
+	return hellos
+}

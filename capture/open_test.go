@@ -1,0 +1,80 @@
+package capture
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func gzipped(t testing.TB, b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, err := z.Write(b)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	return out.Bytes()
+}
+
+func zstdCompressed(t testing.TB, b []byte) []byte {
+	z, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	return z.EncodeAll(b, nil)
+}
+
+func TestCompressed(t *testing.T) {
+	hello := record(realHello(t, "chromium-156"))
+	s := side{client4, server4, 1}
+	file := rawPcap(all(s.syn(), s.segments(hello, 500))...)
+	plain := readAll(t, file)
+	require.Len(t, plain, 1)
+	half := len(file) / 2
+	for name, compressed := range map[string][]byte{
+		"gzip":                   gzipped(t, file),
+		"gzip, two members":      append(gzipped(t, file[:half]), gzipped(t, file[half:])...),
+		"zstd":                   zstdCompressed(t, file),
+		"zstd, two frames":       append(zstdCompressed(t, file[:half]), zstdCompressed(t, file[half:])...),
+		"zstd, skippable before": append([]byte("\x5e\x2a\x4d\x18\x02\x00\x00\x00hi"), zstdCompressed(t, file)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, plain, readAll(t, compressed))
+			_, _, err := read(t, new(Reader), compressed[:len(compressed)-5])
+			assert.ErrorContains(t, err, "capture: after packet")
+		})
+	}
+}
+
+// TestExpanded: what a small file may expand to has a limit.
+func TestExpanded(t *testing.T) {
+	file := rawPcap(make([]byte, 1<<20))
+	r := &Reader{MaxExpanded: 1 << 19}
+	for _, compressed := range [][]byte{gzipped(t, file), zstdCompressed(t, file)} {
+		_, stats, err := read(t, r, compressed)
+		assert.EqualError(t, err, "capture: after packet 0, at byte 24: compressed input expands beyond the limit")
+		assert.Zero(t, stats.Packets)
+	}
+	_, _, err := read(t, &Reader{MaxExpanded: int64(len(file))}, gzipped(t, file))
+	assert.NoError(t, err)
+}
+
+func TestFormats(t *testing.T) {
+	for _, test := range []struct {
+		file string
+		err  string
+	}{
+		{"", "capture: after packet 0, at byte 0: empty file"},
+		{"GET", "capture: after packet 0, at byte 0: unexpected EOF"},
+		{"GET / HTTP/1.1", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
+		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
+		{string(gzipped(t, nil)), "capture: after packet 0, at byte 0: empty file"},
+		{"\x1f\x8b\x08", "capture: after packet 0, at byte 0: unexpected EOF"},
+		{"\x1f\x8b\x08\x00\x00", "capture: after packet 0, at byte 5: unexpected EOF"},
+	} {
+		_, _, err := read(t, new(Reader), []byte(test.file))
+		assert.EqualError(t, err, test.err, "%q", test.file)
+	}
+	assert.Equal(t, Unknown, FormatOf([4]byte{}))
+}
