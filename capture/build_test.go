@@ -109,9 +109,9 @@ func (s side) at(offset int, flags int, payload []byte) []byte {
 		s.src.Port(), s.dst.Port(), s.isn+1+uint32(offset), uint32(0), 0x50, flags, uint16(0xffff), uint32(0), payload))
 }
 
-func (s side) syn() []byte                        { return s.at(-1, tcpSYN, nil) }
-func (s side) data(offset int, p []byte) []byte   { return s.at(offset, tcpACK, p) }
-func (s side) reset(offset int) []byte            { return s.at(offset, tcpRST|tcpACK, nil) }
+func (s side) syn() []byte                      { return s.at(-1, tcpSYN, nil) }
+func (s side) data(offset int, p []byte) []byte { return s.at(offset, tcpACK, p) }
+func (s side) reset(offset int) []byte          { return s.at(offset, tcpRST|tcpACK, nil) }
 func (s side) segments(b []byte, n int) [][]byte { // b in segments of n bytes
 	var packets [][]byte
 	for i := 0; i < len(b); i += n {
@@ -188,4 +188,15 @@ func readAll(t testing.TB, file []byte) []found {
 	hellos, _, err := read(t, new(Reader), file)
 	require.NoError(t, err)
 	return hellos
+}
+
+// file returns a reader of a file.
+func file(b []byte) *bytes.Reader { return bytes.NewReader(b) }
+
+// addrPort returns an address of its own for each i below 2^16.
+func addrPort(a netip.AddrPort, i int) netip.AddrPort {
+	b := a.Addr().AsSlice()
+	b[1], b[2] = byte(i>>8), byte(i)
+	addr, _ := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(addr, a.Port())
 }

@@ -70,3 +70,15 @@ func (r *runs) pop() []byte {
 	r.list = slices.Delete(r.list, 0, 1)
 	return data
 }
+
+// skip removes what comes before a place.
+func (r *runs) skip(to uint32) {
+	for len(r.list) > 0 && int32(r.list[0].end()-to) <= 0 {
+		r.pop()
+	}
+	if len(r.list) > 0 && int32(to-r.list[0].at) > 0 {
+		n := to - r.list[0].at
+		r.list[0] = run{to, r.list[0].data[n:]}
+		r.memory -= int(n)
+	}
+}

@@ -26,8 +26,12 @@ type stream struct {
 	records  *parser.RecordAssembler // else
 	fed      int                     // bytes of head that records was given
 	segments int
-	again    bool // whether a hello of this connection was lost before this one
 	behind   runs
+}
+
+// clear forgets the head.
+func (t *stream) clear() {
+	t.head, t.begun, t.need, t.records, t.fed, t.segments = t.head[:0], false, 0, nil, 0, 0
 }
 
 const (

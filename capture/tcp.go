@@ -133,15 +133,9 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 	t := ss.stream(sl)
 	ahead := int(int32(sequence - sl.next))
-	if fresh && s.elsewhere(sl, t, ahead) && !ss.hellos.seen(s.helloKey(sequence)) {
-		// The bytes before it are lost, or were not what the server saw.
-		again := sl.state&slotAfter != 0 || t != nil && t.begun
-		s.forget(sl)
-		sl = ss.insert(s.key, sequence)
-		if again {
-			sl.state = slotAfter
-		}
-		t, ahead = nil, 0
+	if fresh && elsewhere(sl, t, sequence) && !ss.hellos.seen(s.helloKey(sequence)) {
+		s.restart(sl, t, sequence)
+		ahead = 0
 	}
 	switch {
 	case ahead > 0:
@@ -182,10 +176,31 @@ func (s *scanner) helloKey(sequence uint32) uint64 {
 	return fold(s.key, uint64(sequence)^s.streams.hasher[1]) | 1
 }
 
-// elsewhere reports whether a segment that begins a hello, so many bytes ahead
-// of the next one awaited, is to be believed rather than what came before.
-func (s *scanner) elsewhere(sl *slot, t *stream, ahead int) bool {
-	return ahead > 0 || ahead < 0 && sl.state&slotAfter == 0 && (t == nil || !t.begun)
+// elsewhere reports whether a segment that begins a hello begins another than
+// the one at hand: what was to come before it is lost, or what came before was
+// not what the server saw.
+func elsewhere(sl *slot, t *stream, sequence uint32) bool {
+	switch ahead := int32(sequence - sl.next); {
+	case ahead >= 0:
+		return ahead > 0
+	case t != nil && len(t.head) > 0:
+		return !t.begun && t.start != sequence
+	}
+	return sl.state&slotAfter == 0
+}
+
+// restart goes on in a connection at another place.
+func (s *scanner) restart(sl *slot, t *stream, sequence uint32) {
+	sl.next = sequence
+	if t == nil {
+		return
+	}
+	if t.begun {
+		s.streams.incomplete++
+		sl.state |= slotAfter
+	}
+	t.clear()
+	t.behind.skip(sequence)
 }
 
 // stash keeps a segment that came too early.
@@ -342,7 +357,7 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 	head := t.head
 	how := carrier{recordVersion(head), records, t.segments, t.behind.differ}
 	start := t.start
-	t.head, t.begun, t.need, t.records, t.fed, t.segments = t.head[:0], false, 0, nil, 0, 0
+	t.clear()
 	return s.found(sl, start, message, how) && s.search(sl, head[length:])
 }
 
@@ -360,8 +375,9 @@ func (t *stream) assemble() (message []byte, length, records int) {
 
 // resume goes on to search behind the first byte of a head that is no hello.
 func (s *scanner) resume(sl *slot, t *stream) bool {
-	head := t.head
-	t.head, t.begun, t.need, t.records, t.fed = t.head[:0], false, 0, nil, 0
+	head, segments := t.head, t.segments
+	t.clear()
+	t.segments = segments
 	return s.pass(sl, 1, maxPreface) && s.search(sl, head[1:])
 }
 

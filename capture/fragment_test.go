@@ -1,0 +1,120 @@
+package capture
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fragmented4 returns an IPv4 packet in fragments of n bytes or, the last, less.
+func fragmented4(packet []byte, id uint16, n int) [][]byte {
+	var list [][]byte
+	for i := 20; i < len(packet); i += n {
+		end := min(i+n, len(packet))
+		f := slices.Concat(packet[:20], packet[i:end])
+		binary.BigEndian.PutUint16(f[2:], uint16(len(f)))
+		binary.BigEndian.PutUint16(f[4:], id)
+		offset := uint16(i-20) / 8
+		if end < len(packet) {
+			offset |= 0x2000
+		}
+		binary.BigEndian.PutUint16(f[6:], offset)
+		list = append(list, f)
+	}
+	return list
+}
+
+// fragmented6 is fragmented4 for IPv6.
+func fragmented6(packet []byte, id uint32, n int) [][]byte {
+	var list [][]byte
+	for i := 40; i < len(packet); i += n {
+		end := min(i+n, len(packet))
+		offset := uint16(i - 40)
+		if end < len(packet) {
+			offset |= 1
+		}
+		f := bytesOf(packet[:40], int(packet[6]), 0, offset, id, packet[i:end])
+		f[6] = ipFragment
+		binary.BigEndian.PutUint16(f[4:], uint16(len(f)-40))
+		list = append(list, f)
+	}
+	return list
+}
+
+func TestFragments(t *testing.T) {
+	hello := realHello(t, "chromium-156")
+	four := side{client4, server4, 1}.data(0, record(hello))
+	six := side{client6, server6, 1}.data(0, record(hello))
+	r := rand.New(rand.NewPCG(7, 8))
+	shuffle := func(list [][]byte) [][]byte {
+		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return list
+	}
+	reverse := func(list [][]byte) [][]byte {
+		slices.Reverse(list)
+		return list
+	}
+	cut := fragmented4(four, 1, 800)
+	cut[1] = cut[1][:500]
+	for _, test := range []struct {
+		name    string
+		packets [][]byte
+		want    int
+	}{
+		{"IPv4", fragmented4(four, 1, 1000), 1},
+		{"IPv4, in reverse", reverse(fragmented4(four, 1, 1000)), 1},
+		{"IPv4, 8 bytes each, in any order", shuffle(fragmented4(four, 1, 8)), 1},
+		{"IPv4, twice", all(fragmented4(four, 1, 800)[:2], fragmented4(four, 1, 800)), 1},
+		{"IPv4, overlapping", all(fragmented4(four, 1, 800)[:2], fragmented4(four, 1, 504)), 1},
+		{"IPv6", fragmented6(six, 1, 1000), 1},
+		{"IPv6, 8 bytes each, in any order", shuffle(fragmented6(six, 1, 8)), 1},
+		{"IPv6, same identification for two packets", all(fragmented6(six, 1, 1000), fragmented6(six, 1, 1000)), 1},
+		{"two packets", all(fragmented4(four, 1, 1000)[:1], fragmented4(four, 2, 1000)[1:]), 0},
+		{"first missing", fragmented4(four, 1, 800)[1:], 0},
+		{"last missing", fragmented4(four, 1, 800)[:2], 0},
+		{"one cut by the snap length", cut, 0},
+		{"beyond 65535 bytes", all(func() []byte {
+			f := slices.Clone(fragmented4(four, 1, 800)[0])
+			binary.BigEndian.PutUint16(f[6:], 0x1fff)
+			return f
+		}()), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			hellos := readAll(t, rawPcap(test.packets...))
+			require.Len(t, hellos, test.want)
+			for _, h := range hellos {
+				assert.Equal(t, string(hello), h.Message)
+				assert.Equal(t, "fragments", h.Via)
+			}
+		})
+	}
+}
+
+// TestFragmentLimits: packets that are never whole are dropped, the oldest first.
+func TestFragmentLimits(t *testing.T) {
+	packet := side{client4, server4, 1}.data(0, record(realHello(t, "chromium-156")))
+	var packets [][]byte
+	for id := range uint16(maxFragmented + 10) {
+		packets = append(packets, fragmented4(packet, id, 1200)[0])
+	}
+	packets = append(packets, fragmented4(packet, maxFragmented+9, 1200)[1]) // the youngest
+	packets = append(packets, fragmented4(packet, 0, 1200)[1])               // the oldest
+	hellos, stats, err := read(t, new(Reader), rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Len(t, hellos, 1)
+	assert.Equal(t, int64(11), stats.DroppedFragments)
+
+	// Large ones reach the limit of memory first.
+	large := ip(client4.Addr(), server4.Addr(), ipUDP, make([]byte, 60000))
+	packets = packets[:0]
+	for id := range uint16(1000) {
+		packets = append(packets, fragmented4(large, id, 50000)[0])
+	}
+	_, stats, err = read(t, new(Reader), rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Equal(t, int64(1000-maxFragmentMemory/(50000+runOverhead)), stats.DroppedFragments)
+}

@@ -1,0 +1,70 @@
+package capture
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestRuns compares runs with an array in which the first byte written to a
+// place stays.
+func TestRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		const size = 200
+		var (
+			base   = r.Uint32()
+			rs     runs
+			bytes  [size]byte
+			set    [size]bool
+			differ bool
+		)
+		for range 1 + r.IntN(30) {
+			at := r.IntN(size)
+			data := make([]byte, r.IntN(min(size-at, 1+r.IntN(60))+1))
+			for i := range data {
+				data[i] = byte(at + i)
+				if r.IntN(300) == 0 {
+					data[i]++
+				}
+				if !set[at+i] {
+					set[at+i], bytes[at+i] = true, data[i]
+				}
+				differ = differ || bytes[at+i] != data[i]
+			}
+			rs.add(base+uint32(at), data)
+			if r.IntN(20) == 0 {
+				to := r.IntN(size)
+				rs.skip(base + uint32(to))
+				clear(set[:to])
+			}
+			requireRuns(t, &rs, base, bytes[:], set[:])
+			require.Equal(t, differ, rs.differ)
+		}
+	}
+}
+
+// requireRuns requires that the runs have the bytes that are set, in as few
+// pieces as there are, and know their memory.
+func requireRuns(t *testing.T, rs *runs, base uint32, bytes []byte, set []bool) {
+	memory, n := 0, 0
+	for _, run := range rs.list {
+		require.NotEmpty(t, run.data)
+		memory += len(run.data) + runOverhead
+		at := int(run.at - base)
+		require.True(t, at == 0 || !set[at-1], "runs that touch")
+		for i, b := range run.data {
+			require.True(t, set[at+i])
+			require.Equal(t, bytes[at+i], b)
+			n++
+		}
+	}
+	for _, s := range set {
+		if s {
+			n--
+		}
+	}
+	require.Zero(t, n)
+	require.Equal(t, memory, rs.memory)
+}

@@ -1,0 +1,172 @@
+package capture
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// initialDatagram returns the first datagram of a QUIC client, which holds its
+// whole hello, from a capture, and the first of its server.
+func initialDatagrams(t testing.TB) (client, server []byte) {
+	b, err := os.ReadFile(filepath.Join(hellotest.Dir(), "captures", "quic-go.pcap"))
+	require.NoError(t, err)
+	packets, _ := readPackets(t, b)
+	for _, p := range packets {
+		if p.data[23] != ipUDP {
+			continue
+		}
+		if client == nil {
+			client = p.data[42:]
+		} else if p.data[36] != packets[0].data[36] || p.data[37] != packets[0].data[37] {
+			return client, p.data[42:]
+		}
+	}
+	require.Fail(t, "no datagrams")
+	return nil, nil
+}
+
+// dtlsFragment returns a DTLS record with a fragment of a message.
+func dtlsFragment(message []byte, sequence, from, to int) []byte {
+	body := message[4:]
+	return bytesOf(recordHandshake, 0xfe, 0xfd, make([]byte, 8), uint16(12+to-from),
+		message[:4], 0, sequence, 0, uint16(from), 0, uint16(to-from), body[from:to])
+}
+
+func TestDatagrams(t *testing.T) {
+	initial, reply := initialDatagrams(t)
+	dtls := realHello(t, "openssl-dtls")
+	cookie := realHello(t, "openssl-dtls-cookie")
+	n := len(dtls) - 4
+	whole := dtlsFragment(dtls, 0, 0, n)
+	channel := func(p []byte) []byte { return bytesOf(uint16(0x4001), uint16(len(p)), p, make([]byte, -len(p)&3)) }
+	indication := func(typ uint16, p []byte) []byte {
+		attribute := bytesOf(uint16(0x8022), uint16(1), "x\x00\x00\x00", uint16(0x13), uint16(len(p)), p, make([]byte, -len(p)&3))
+		return bytesOf(typ, uint16(len(attribute)), uint32(0x2112a442), make([]byte, 12), attribute)
+	}
+	type want struct {
+		transport parser.Transport
+		index     int
+		via       string
+	}
+	for _, test := range []struct {
+		name      string
+		datagrams [][]byte
+		want      []want
+	}{
+		{"QUIC", all(initial), []want{{parser.QUIC, 1, ""}}},
+		{"QUIC, repeated", all(initial, initial), []want{{parser.QUIC, 1, ""}}},
+		{"QUIC in a TURN channel", all(channel(initial)), []want{{parser.QUIC, 1, "stun 16385"}}},
+		{"QUIC, changed", all(append(slices.Clone(initial[:len(initial)-1]), initial[len(initial)-1]^1)), nil},
+		{"QUIC, cut", all(initial[:len(initial)-1]), nil},
+		{"QUIC, of a server", all(reply), nil},
+		{"DTLS", all(whole), []want{{parser.DTLS, 1, ""}}},
+		{"DTLS, repeated", all(whole, whole), []want{{parser.DTLS, 1, ""}}},
+		{"DTLS, with cookie", all(whole, dtlsFragment(cookie, 1, 0, len(cookie)-4)), []want{{parser.DTLS, 1, ""}, {parser.DTLS, 2, ""}}},
+		{"DTLS, fragments in any order", all(dtlsFragment(dtls, 0, 50, n), dtlsFragment(dtls, 0, 0, 30), dtlsFragment(dtls, 0, 20, 50)), []want{{parser.DTLS, 1, ""}}},
+		{"DTLS, a fragment missing", all(dtlsFragment(dtls, 0, 50, n), dtlsFragment(dtls, 0, 0, 30)), nil},
+		{"DTLS between STUN and RTP", all(indication(1, nil), append([]byte{0x80, 96}, make([]byte, 160)...), whole), []want{{parser.DTLS, 1, ""}}},
+		{"DTLS in a TURN channel", all(channel(whole)), []want{{parser.DTLS, 1, "stun 16385"}}},
+		{"DTLS in a Send indication", all(indication(0x16, whole)), []want{{parser.DTLS, 1, "stun"}}},
+		{"DTLS in a Data indication", all(indication(0x17, whole)), []want{{parser.DTLS, 1, "stun"}}},
+		{"DTLS, in a STUN request", all(indication(1, whole)), nil},
+		{"DTLS, encrypted", all(func() []byte { b := slices.Clone(whole); b[4] = 1; return b }()), nil},
+		{"DTLS, cut", all(whole[:len(whole)-1]), nil},
+		{"one byte", all([]byte{0x40}, []byte{0x16}, []byte{0x80}, []byte{0}), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var packets [][]byte
+			for _, d := range test.datagrams {
+				packets = append(packets, udp(client6, server6, d))
+			}
+			var got []want
+			for _, h := range readAll(t, rawPcap(packets...)) {
+				got = append(got, want{h.Transport, h.Index, h.Via})
+				assert.Equal(t, client6, h.Src)
+				assert.Equal(t, server6, h.Dst)
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+// TestQUICFacts: what came with the hello is handed over.
+func TestQUICFacts(t *testing.T) {
+	initial, reply := initialDatagrams(t)
+	var hellos int
+	_, err := Read(t.Context(), file(rawPcap(udp(client4, server4, initial), udp(server4, client4, reply))), func(h *Hello) error {
+		hellos++
+		assert.Equal(t, 1, h.Datagrams)
+		assert.Equal(t, uint32(1), uint32(h.QUIC.Version))
+		assert.Equal(t, string(h.ClientHello.Raw), string(h.QUIC.Message))
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 1, hellos)
+}
+
+// TestFlowLimits: flows whose hello is awaited are dropped, the oldest first.
+func TestFlowLimits(t *testing.T) {
+	dtls := realHello(t, "openssl-dtls")
+	n := len(dtls) - 4
+	var packets [][]byte
+	for i := range 1000 {
+		packets = append(packets, udp(addrPort(client4, i), server4, dtlsFragment(dtls, 0, 0, 100)))
+	}
+	for i := range 1000 {
+		packets = append(packets, udp(addrPort(client4, 999-i), server4, dtlsFragment(dtls, 0, 100, n)))
+	}
+	hellos, stats, err := read(t, &Reader{MaxMemory: 16 << 20}, rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Positive(t, len(hellos))
+	assert.Less(t, len(hellos), 1000)
+	assert.GreaterOrEqual(t, stats.DroppedFlows, int64(1000-len(hellos)))
+
+	hellos, stats, err = read(t, new(Reader), rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Len(t, hellos, 1000)
+	assert.Zero(t, stats.DroppedFlows)
+}
+
+// TestRandomDatagrams: no datagram and no segment of random bytes is taken for a
+// hello, not even with the first bytes of one.
+func TestRandomDatagrams(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	s := newScanner(new(Reader), func(*Hello) error { return nil })
+	p := udp(client4, server4, make([]byte, 1200))
+	segment := side{client4, server4, 1}.data(0, make([]byte, 1200))
+	for i := range 100000 {
+		for _, b := range [][]byte{p[28:], segment[40:]} {
+			for j := 0; j < 64; j += 8 {
+				v := r.Uint64()
+				for k := range 8 {
+					b[j+k] = byte(v >> (8 * k))
+				}
+			}
+			switch i % 4 {
+			case 1:
+				copy(b, "\x16\xfe\xfd\x00\x00")
+			case 2:
+				copy(b, "\xc0\x00\x00\x00\x01\x08")
+			case 3:
+				copy(b, "\x16\x03\x01")
+			}
+		}
+		for _, b := range [][]byte{p, segment} {
+			b[20], b[21] = byte(i>>8), byte(i)
+			s.packet = packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{rate: 1}}
+			s.scan()
+		}
+	}
+	s.finish()
+	assert.Zero(t, s.stats.Hellos)
+	assert.Zero(t, s.stats.Incomplete)
+}
