@@ -5,6 +5,10 @@
 // Whoever sees an Initial can open it: its keys come from its own header (RFC
 // 9001, section 5.2). Opening authenticates it, so nothing is taken for a hello
 // that a client did not protect as one.
+//
+// What a client can make an Assembler hold and do is bounded: 64 KiB of CRYPTO
+// data and 256 Initials on each of four connections, in time that grows with the
+// bytes that came.
 package quichello
 
 import (
@@ -15,9 +19,9 @@ import (
 // Why a datagram gave no hello. The Assembler goes on to take datagrams after
 // any of them.
 var (
-	// ErrAuthentication: an Initial does not open under the keys of its
-	// connection. It is a server's, of a connection whose first datagrams were
-	// not seen, or no QUIC at all.
+	// ErrAuthentication: no Initial of the datagram opens under the keys of its
+	// connection. They are a server's, of a connection whose first datagrams
+	// were not seen, or no QUIC at all. Nothing of the datagram is remembered.
 	ErrAuthentication = errors.New("quichello: Initial does not authenticate")
 
 	// ErrFrame: the payload of an Initial has a frame that is cut or that no
@@ -169,8 +173,7 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 		}
 		p, owner := a.open(candidates, &in)
 		if owner == nil {
-			err = ErrAuthentication
-			continue
+			continue // as a server would, to what follows
 		}
 		if c == nil {
 			c, candidates = owner, append(candidates[:0], owner)
@@ -185,13 +188,16 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 			counted = true
 		}
 	}
+	if c == nil {
+		return nil, ErrAuthentication
+	}
 	return c, err
 }
 
-// candidates appends the connections to which an Initial may belong, the one
-// last opened first: those with its source connection id, which the client does
-// not change while the server may have changed the other, and a new one, unless
-// that would have the keys of one that is known. There is nothing else to try.
+// candidates appends the connections to which an Initial may belong, the newest
+// first: those with its source connection id, which the client does not change
+// while the server may have changed the other; then a new one, unless that would
+// have the keys of one that is known. There is nothing else to try.
 func (a *Assembler) candidates(list []*connection, in *initial) []*connection {
 	known := false
 	for i := len(a.connections) - 1; i >= 0; i-- {

@@ -241,7 +241,7 @@ func TestCoalesced(t *testing.T) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	other := sealer{version: Version1, dcid: []byte("8 other.")}
 	zeroRTT := client
-	zeroRTT.typeBits = 1
+	zeroRTT.flip = 0x10
 	one := client.seal(0, 1, cryptoFrame(0, hello[:500]))
 	two := client.seal(1, 1, cryptoFrame(500, hello[500:]))
 	forged := client.seal(1, 1, make([]byte, 100))
@@ -265,6 +265,7 @@ func TestCoalesced(t *testing.T) {
 		{"1-RTT before", join(short, one, two), 0, ""},
 		{"a forged one before", join(forged, one, two), 1, ""},
 		{"a forged one between", join(one, forged, two), 1, ""},
+		{"a forged one before the first of two", join(forged, one), 0, ""},
 		{"a forged one alone", forged, 0, "quichello: Initial does not authenticate"},
 		// RFC 9000, section 12.2: packets of other connections are ignored.
 		{"one of another connection", join(one, other.seal(1, 1, cryptoFrame(500, hello[500:]))), 0, ""},
@@ -288,6 +289,16 @@ func TestCoalesced(t *testing.T) {
 			assert.Equal(t, 2, h.Initials)
 		})
 	}
+}
+
+// A client may clear the fixed bit (RFC 9287).
+func TestFixedBit(t *testing.T) {
+	hello := helloMessage(300, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes."), flip: 0x40}
+	datagram := client.seal(0, 2, cryptoFrame(0, hello))
+	require.Zero(t, datagram[0]&0x40)
+	var a Assembler
+	require.Len(t, next(t, &a, datagram), 1)
 }
 
 // A datagram cut at any byte, as by the snap length of a capture, gives nothing

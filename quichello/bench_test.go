@@ -116,13 +116,10 @@ func plainOpen(datagram, salt []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	expand := func(secret []byte, label string, n int) []byte {
-		info := append([]byte{0, byte(n), byte(6 + len(label))}, "tls13 "...)
-		info = append(append(info, label...), 0)
-		return must(hkdf.Expand(sha256.New, secret, string(info), n))
-	}
-	secret := expand(initial, "client in", 32)
-	key, iv, hp := expand(secret, "quic key", 16), expand(secret, "quic iv", 12), expand(secret, "quic hp", 16)
+	secret := must(hkdf.Expand(sha256.New, initial, "\x00\x20\x0ftls13 client in\x00", 32))
+	key := must(hkdf.Expand(sha256.New, secret, "\x00\x10\x0etls13 quic key\x00", 16))
+	iv := must(hkdf.Expand(sha256.New, secret, "\x00\x0c\x0dtls13 quic iv\x00", 12))
+	hp := must(hkdf.Expand(sha256.New, secret, "\x00\x10\x0dtls13 quic hp\x00", 16))
 
 	mask := make([]byte, 16)
 	must(aes.NewCipher(hp)).Encrypt(mask, datagram[pn+4:pn+20])

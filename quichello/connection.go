@@ -50,7 +50,7 @@ func (c *connection) open(o *Opener, in *initial) (plain, bool) {
 		return plain{}, c.original == in.dcid || c.dcid == in.dcid
 	}
 	if c.keys.aead == nil {
-		o.derive(&c.keys, c.version.suite(), &c.original)
+		o.derive(&c.keys, in.suite, &c.original)
 	}
 	return o.open(&c.keys, in, c.largest)
 }
@@ -80,13 +80,12 @@ func (c *connection) take(in *initial, p plain) error {
 
 	var (
 		s       = cryptobyte.String(p.payload)
-		suite   = c.version.suite()
 		f       frame
 		tooFar  error
 		carried bool
 	)
 	for len(s) > 0 {
-		if !readFrame(&s, suite, &f) {
+		if !readFrame(&s, in.suite, &f) {
 			return ErrFrame
 		}
 		if first {

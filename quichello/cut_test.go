@@ -78,7 +78,7 @@ func (c *cutter) datagrams(packets [][]byte) [][]byte {
 		packets = append(packets, packets[c.IntN(len(packets))])
 	}
 	other := c.client
-	other.typeBits = 2
+	other.flip = 0x20
 	handshake := other.seal(0, 1, make([]byte, 30))
 	var datagrams [][]byte
 	for i := 0; i < len(packets); {

@@ -61,8 +61,9 @@ const (
 // derive sets k to the client's Initial keys for a version and the destination
 // connection id of the client's first Initial (RFC 9001, section 5.2).
 //
-// HMAC-SHA256 is written out over the hash because crypto/hmac and crypto/hkdf
-// cannot take a new key without allocating: two thirds of an Initial's cost.
+// The keys are two thirds of what an Initial costs. HMAC-SHA256 is written out
+// over the hash because crypto/hmac and crypto/hkdf take no new key without
+// allocating.
 func (o *Opener) derive(k *keys, s suite, dcid *ConnectionID) {
 	if o.hash == nil {
 		o.hash = sha256.New().(hashState)
@@ -71,9 +72,8 @@ func (o *Opener) derive(k *keys, s suite, dcid *ConnectionID) {
 	if salt.inner == nil {
 		o.setKey(salt, append(o.label[:0], s.salt()...))
 	}
-	o.mac(salt, dcid.bytes[:dcid.n]) // the initial secret
-	o.setKey(&o.client, o.sum[:])
-	o.expand(labelClientIn)
+	o.mac(salt, dcid.bytes[:dcid.n])
+	o.macOnce(o.sum[:], labelClientIn) // under the initial secret
 	o.setKey(&o.client, o.sum[:])
 
 	key, iv, hp := labelKey, labelIV, labelHP
@@ -90,25 +90,53 @@ func (o *Opener) derive(k *keys, s suite, dcid *ConnectionID) {
 	copy(k.iv[:], o.sum[:])
 }
 
-// setKey sets k to a key of at most 64 bytes.
-func (o *Opener) setKey(k *hmacKey, key []byte) {
+// pad sets o.block to a key of at most 64 bytes, padded for the inner hash.
+func (o *Opener) pad(key []byte) {
 	clear(o.block[copy(o.block[:], key):])
-	k.inner = o.stateAfterBlock(k.inner, 0x3636363636363636)
-	k.outer = o.stateAfterBlock(k.outer, 0x3636363636363636^0x5c5c5c5c5c5c5c5c)
+	o.flip(0x3636363636363636)
 }
 
-// stateAfterBlock returns the state of the hash after o.block, each 8 bytes of
-// it XORed with pad, in the memory of buf. The SHA-256 of the standard library
-// gives and takes its state without fail.
-func (o *Opener) stateAfterBlock(buf []byte, pad uint64) []byte {
+// toOuter changes the padding of o.block to that of the outer hash.
+func (o *Opener) toOuter() { o.flip(0x3636363636363636 ^ 0x5c5c5c5c5c5c5c5c) }
+
+func (o *Opener) flip(mask uint64) {
 	for i := 0; i < len(o.block); i += 8 {
 		word := o.block[i : i+8]
-		binary.NativeEndian.PutUint64(word, binary.NativeEndian.Uint64(word)^pad)
+		binary.NativeEndian.PutUint64(word, binary.NativeEndian.Uint64(word)^mask)
 	}
+}
+
+// setKey sets k to a key.
+func (o *Opener) setKey(k *hmacKey, key []byte) {
+	o.pad(key)
+	k.inner = o.stateAfterBlock(k.inner)
+	o.toOuter()
+	k.outer = o.stateAfterBlock(k.outer)
+}
+
+// stateAfterBlock returns the state of the hash after o.block, in the memory of
+// buf. The SHA-256 of the standard library gives and takes its state without
+// fail.
+func (o *Opener) stateAfterBlock(buf []byte) []byte {
 	o.hash.Reset()
 	o.hash.Write(o.block[:])
 	buf, _ = o.hash.AppendBinary(buf[:0])
 	return buf
+}
+
+// macOnce sets o.sum to the HMAC of a label under a key that is not used again.
+func (o *Opener) macOnce(key []byte, label string) {
+	o.pad(key)
+	o.label = append(o.label[:0], label...)
+	o.hash.Reset()
+	o.hash.Write(o.block[:])
+	o.hash.Write(o.label)
+	o.hash.Sum(o.sum[:0])
+	o.toOuter()
+	o.hash.Reset()
+	o.hash.Write(o.block[:])
+	o.hash.Write(o.sum[:])
+	o.hash.Sum(o.sum[:0])
 }
 
 // mac sets o.sum to the HMAC of a message.

@@ -26,6 +26,7 @@ func (id ConnectionID) String() string { return hex.EncodeToString(id.bytes[:id.
 // still protected. Its bytes alias the datagram.
 type initial struct {
 	version  Version
+	suite    suite
 	dcid     ConnectionID
 	scid     ConnectionID
 	tokenLen int
@@ -65,12 +66,15 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		)
 		// RFC 9000, section 17.2.
 		if !s.ReadUint8(&first) || first&0x80 == 0 ||
-			!s.ReadUint32(&version) || Version(version).suite() == noSuite ||
+			!s.ReadUint32(&version) ||
 			!s.ReadUint8LengthPrefixed(&dcid) || len(dcid) > 20 ||
 			!s.ReadUint8LengthPrefixed(&scid) || len(scid) > 20 {
 			return false
 		}
 		suite := Version(version).suite()
+		if suite == noSuite {
+			return false
+		}
 		kind := first >> 4 & 3
 		if kind == suite.retryType() {
 			return false
@@ -89,7 +93,13 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		if kind != suite.initialType() {
 			continue
 		}
-		*in = initial{version: Version(version), tokenLen: int(token), packet: packet[:end:end], pnOffset: pnOffset}
+		*in = initial{
+			version:  Version(version),
+			suite:    suite,
+			tokenLen: int(token),
+			packet:   packet[:end:end],
+			pnOffset: pnOffset,
+		}
 		in.dcid.n = uint8(copy(in.dcid.bytes[:], dcid))
 		in.scid.n = uint8(copy(in.scid.bytes[:], scid))
 		return true

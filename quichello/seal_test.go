@@ -18,7 +18,7 @@ type sealer struct {
 	token      []byte
 	keyID      []byte // the DCID that gives the keys; nil for dcid
 	server     bool   // seal as the server
-	typeBits   byte   // of another packet type, over those of an Initial
+	flip       byte   // bits of the first byte: 0x30 for another type of packet, 0x40 for the fixed bit
 }
 
 func (c *sealer) keys() (key, iv, hp []byte) {
@@ -51,11 +51,11 @@ func expandLabel(secret []byte, label string, n int) []byte {
 // seal returns a packet with a payload and a packet number of n bytes.
 func (c *sealer) seal(number uint64, n int, payload []byte) []byte {
 	first := 0xc0 | c.version.suite().initialType()<<4 | byte(n-1)
-	first ^= c.typeBits << 4
+	first ^= c.flip
 	b := binary.BigEndian.AppendUint32([]byte{first}, uint32(c.version))
 	b = append(append(b, byte(len(c.dcid))), c.dcid...)
 	b = append(append(b, byte(len(c.scid))), c.scid...)
-	if c.typeBits == 0 {
+	if c.flip&0x30 == 0 {
 		b = append(appendVarint(b, uint64(len(c.token))), c.token...)
 	}
 	b = append(b, 0x40|byte((n+len(payload)+16)>>8), byte(n+len(payload)+16)) // Length, in two bytes
