@@ -11,12 +11,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
 // blockSize is how much a connection reads at once while it waits for a hello,
 // and the most that Read holds back: 99 of 100 hellos of real clients fit.
 const blockSize = 2304
+
+type block [blockSize]byte
 
 // A Conn is a connection that reads its client's hello as it passes. The first
 // Read waits until the hello is whole, as long as all that came is the
@@ -33,7 +36,8 @@ type Conn struct {
 	known    atomic.Bool // hello, or why there is none, is known
 
 	reading   sync.Mutex // guards what only readers need
-	held      []byte     // what was read ahead; a hello that fits lies in it
+	block     *block     // nil before it is needed, and once it is given back
+	held      []byte     // what was read ahead: in block, as long as it fits
 	next      int        // in held, of the first byte to hand on
 	heldErr   error      // what reading ended with after held
 	following bool       // bytes are handed on before the hello is known
@@ -43,9 +47,11 @@ type Conn struct {
 
 	mu     sync.Mutex
 	hello  hello
-	second hello  // after a HelloRetryRequest
-	err    error  // why there is no hello
-	seen   []byte // with err: the first bytes that came
+	second hello        // after a HelloRetryRequest
+	err    error        // why there is no hello
+	seen   []byte       // with err: the first bytes that came
+	wanted bool         // somebody may ask for the hello after Close
+	full   *event.Event // of the hello, once somebody asked
 }
 
 // Read reads what the client sent.
@@ -77,8 +83,12 @@ func (c *Conn) waits() bool {
 
 // readAhead reads once into held.
 func (c *Conn) readAhead() {
+	if c.held == nil {
+		c.block = c.listener.block()
+		c.held = c.block[:0]
+	}
 	from := len(c.held)
-	c.held = slices.Grow(c.held, max(1, blockSize-from))
+	c.held = slices.Grow(c.held, 1)
 	n, err := c.Conn.Read(c.held[from:cap(c.held)])
 	c.held, c.heldErr = c.held[:from+n], err
 	c.came(c.held[from:], err)
@@ -102,10 +112,16 @@ func (c *Conn) handOn(p []byte) (int, error) {
 
 // pass gets out of the way.
 func (c *Conn) pass() {
-	if !c.hello.within {
-		c.held = nil
+	c.held, c.next = nil, 0
+	c.mu.Lock()
+	if c.hello.within && c.wanted && c.hello.parsed == nil { // it may well outlive the block's use
+		c.hello.raw = slices.Clone(c.hello.raw)
+		c.hello.within = false
 	}
-	c.next = len(c.held)
+	c.mu.Unlock()
+	if !c.hello.within {
+		c.giveBack()
+	}
 	c.records = parser.RecordAssembler{}
 	c.through.Store(true)
 }
@@ -117,7 +133,27 @@ func (c *Conn) Close() error {
 	defer c.reading.Unlock()
 	c.fail(net.ErrClosed)
 	c.over = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.wanted {
+		if c.err == nil {
+			c.err = errGone
+		}
+		c.hello, c.second = hello{}, hello{}
+		c.held, c.next = nil, 0
+		c.giveBack()
+	}
 	return err
+}
+
+var errGone = fmt.Errorf("the ClientHello went with its connection: %w", net.ErrClosed)
+
+// giveBack lets another connection have the block.
+func (c *Conn) giveBack() {
+	if c.block != nil && c.listener != nil {
+		c.listener.blocks.Put(c.block)
+		c.block = nil
+	}
 }
 
 // SetDeadline sets the deadlines for reading and writing. Until the handshake

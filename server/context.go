@@ -13,6 +13,7 @@ type contextKey struct{}
 // the connection of a request.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if conn := connOf(c); conn != nil {
+		conn.want()
 		return context.WithValue(ctx, contextKey{}, conn)
 	}
 	return ctx

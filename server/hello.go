@@ -113,18 +113,23 @@ func (c *Conn) fail(err error) {
 	c.observe(1)
 }
 
+// observe tells the Listener's observer.
 func (c *Conn) observe(index int) {
-	if c.listener == nil || c.listener.Observe == nil {
+	l := c.listener
+	if l == nil || l.Observe == nil {
 		return
 	}
+	h := l.hello()
 	c.mu.Lock()
-	o := c.observation(index)
+	o := c.observation(index, h)
 	c.mu.Unlock()
-	c.listener.Observe(&o)
+	l.Observe(&o)
+	l.hellos.Put(h)
 }
 
-// observation is called with mu held.
-func (c *Conn) observation(index int) event.Observation {
+// observation says what is known of a hello, which it parses into h. It is
+// called with mu held.
+func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	o := event.Observation{
 		Time:  c.accepted,
 		Src:   addrPort(c.RemoteAddr()),
@@ -136,15 +141,17 @@ func (c *Conn) observation(index int) event.Observation {
 	if c.err != nil {
 		return o
 	}
-	h := &c.hello
+	from := &c.hello
 	if index == 2 {
-		h = &c.second
+		from = &c.second
 	}
-	o.Time = h.time
-	o.Carrier = event.Carrier{Records: h.records, Bytes: len(h.raw)}
-	if o.Hello, o.Err = h.parse(); o.Err != nil {
-		o.Seen = h.raw[:min(len(h.raw), maxSeen)]
+	o.Time = from.time
+	o.Carrier = event.Carrier{Records: from.records, Bytes: len(from.raw)}
+	if o.Err = h.Unmarshal(from.raw); o.Err != nil {
+		o.Seen = from.raw[:min(len(from.raw), maxSeen)]
+		return o
 	}
+	o.Hello = h
 	return o
 }
 
@@ -170,6 +177,7 @@ func (c *Conn) ClientHello() (*parser.ClientHello, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.wanted = true
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -181,6 +189,7 @@ func (c *Conn) ClientHello() (*parser.ClientHello, error) {
 func (c *Conn) SecondClientHello() *parser.ClientHello {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.wanted = true
 	if len(c.second.raw) == 0 {
 		return nil
 	}
@@ -200,14 +209,29 @@ func (c *Conn) wait() error {
 	return nil
 }
 
+// want keeps what is known of the hello for longer than the connection.
+func (c *Conn) want() {
+	c.mu.Lock()
+	c.wanted = true
+	c.mu.Unlock()
+}
+
 // Event returns what is known of the connection's hello, and false as long as
-// nothing is.
+// nothing is. What Detail adds is not to be changed.
 func (c *Conn) Event(size event.Size) (event.Event, bool) {
 	if !c.known.Load() {
 		return event.Event{}, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o := c.observation(1)
-	return new(event.Observer).Event(&o, size), true
+	c.wanted = true
+	if size == event.Full && c.full != nil {
+		return *c.full, true
+	}
+	o := c.observation(1, new(parser.ClientHello))
+	e := new(event.Observer).Event(&o, size)
+	if size == event.Full {
+		c.full = &e
+	}
+	return e, true
 }

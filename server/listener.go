@@ -5,9 +5,11 @@ package server
 
 import (
 	"net"
+	"sync"
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // A Listener makes each connection that it accepts a [*Conn], which reads the
@@ -32,6 +34,9 @@ type Listener struct {
 	// hello's last byte. What the observation refers to is the connection's:
 	// it is not to be kept.
 	Observe func(*event.Observation)
+
+	blocks sync.Pool // of *block: four fifths of what a Conn costs
+	hellos sync.Pool // of *parser.ClientHello, for observations
 }
 
 // defaultHandshakeTimeout is for a client on a bad line; an honest handshake
@@ -58,4 +63,22 @@ func (l *Listener) conn(inner net.Conn) *Conn {
 		c.deadline.limit(inner, c.accepted.Add(timeout))
 	}
 	return c
+}
+
+// block returns memory to read into.
+func (l *Listener) block() *block {
+	if l != nil {
+		if b, ok := l.blocks.Get().(*block); ok {
+			return b
+		}
+	}
+	return new(block)
+}
+
+// hello returns memory to parse into.
+func (l *Listener) hello() *parser.ClientHello {
+	if h, ok := l.hellos.Get().(*parser.ClientHello); ok {
+		return h
+	}
+	return new(parser.ClientHello)
 }
