@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +43,13 @@ type Conn struct {
 	heldErr   error      // what reading ended with after held
 	following bool       // bytes are handed on before the hello is known
 	over      bool       // there is nothing left to look for
+	deaf      bool       // records are not read any more
+	refused   error      // by a Decision, or a limit
+	addrLater bool       // the client's address comes with its first bytes
 	records   parser.RecordAssembler
 	flight    flight
+	config    *tls.Config // of a Decision
+	place     place       // guarded by the Listener
 
 	mu     sync.Mutex
 	hello  hello
@@ -68,7 +74,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.readAhead()
 	}
 	c.following = true
-	n, err := c.handOn(p)
+	n, err := 0, error(nil)
+	if c.refused == nil {
+		n, err = c.handOn(p)
+	}
+	if c.refused != nil {
+		return 0, c.refused
+	}
 	if c.over && c.next == len(c.held) && c.heldErr == nil {
 		c.pass()
 	}
@@ -129,6 +141,9 @@ func (c *Conn) pass() {
 // Close closes the connection.
 func (c *Conn) Close() error {
 	err := c.Conn.Close()
+	if c.listener != nil {
+		c.listener.leave(c)
+	}
 	c.reading.Lock() // a reader comes back from the closed connection
 	defer c.reading.Unlock()
 	c.fail(net.ErrClosed)
@@ -180,7 +195,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 
 // CloseWrite closes the writing side, if the connection below can.
 func (c *Conn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+	if w, ok := c.socket().(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}
 	return fmt.Errorf("closing the writing side of a %T: %w", c.Conn, errors.ErrUnsupported)
@@ -189,7 +204,7 @@ func (c *Conn) CloseWrite() error {
 // SyscallConn returns the raw connection, if the one below has it. Reading
 // from it takes bytes away from the Conn.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	if s, ok := c.Conn.(syscall.Conn); ok {
+	if s, ok := c.socket().(syscall.Conn); ok {
 		return s.SyscallConn()
 	}
 	return nil, fmt.Errorf("raw access to a %T: %w", c.Conn, errors.ErrUnsupported)

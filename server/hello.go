@@ -42,6 +42,12 @@ var ErrNoHello = errors.New("no ClientHello")
 
 // came is told what reading from below returned.
 func (c *Conn) came(b []byte, err error) {
+	if c.addrLater && len(b) > 0 {
+		c.addrLater = false
+		if !c.listener.admitAddr(c, addrPort(c.RemoteAddr()).Addr()) {
+			c.refused = errTooMany
+		}
+	}
 	c.look(b)
 	if err == io.EOF || err != nil && c.deadline.passed(err) {
 		c.fail(err)
@@ -54,16 +60,19 @@ func (c *Conn) look(b []byte) {
 		return
 	}
 	ended := c.flight.ended(b)
-	for len(b) > 0 {
+	for len(b) > 0 && !c.deaf {
 		inPlace := !c.following && c.records.Buffered() == 0
 		msg, n, err := c.records.Next(b)
-		if err != nil {
-			c.fail(err)
-			// Crypto/tls has no use for this, either, and answers at once.
-			ended = ended || errors.Is(err, parser.ErrNotTLS) && len(c.hello.raw) == 0
-			break
+		if err == nil {
+			err = c.overLimit(len(msg))
 		}
-		if msg != nil {
+		switch {
+		case err != nil:
+			// Crypto/tls has no use for what is not TLS, and answers at once.
+			ended = ended || !c.known.Load() && errors.Is(err, parser.ErrNotTLS)
+			c.deaf, c.records = true, parser.RecordAssembler{}
+			c.fail(err)
+		case msg != nil:
 			c.found(msg, inPlace && c.records.Records() == 1)
 		}
 		b = b[n:]
@@ -71,7 +80,25 @@ func (c *Conn) look(b []byte) {
 	if ended {
 		c.over = true
 		c.deadline.lift(c.Conn)
+		if c.listener != nil {
+			c.listener.shaken(c)
+		}
 	}
+}
+
+// overLimit is asked when a message of n bytes is whole, and with 0 before.
+func (c *Conn) overLimit(n int) error {
+	l := c.listener
+	if l == nil {
+		return nil
+	}
+	if n = max(n, c.records.Buffered()); l.MaxHello > 0 && n > l.MaxHello {
+		return fmt.Errorf("%w of %d bytes", ErrOverLimit, l.MaxHello)
+	}
+	if l.MaxRecords > 0 && c.records.Records() > l.MaxRecords {
+		return fmt.Errorf("%w of %d records", ErrOverLimit, l.MaxRecords)
+	}
+	return nil
 }
 
 // found takes msg for the hello, or for the second one, which comes after a
@@ -81,19 +108,18 @@ func (c *Conn) found(msg []byte, within bool) {
 	if !within {
 		h.raw = slices.Clone(msg)
 	}
+	index := 1
 	c.mu.Lock()
-	index, which := 1, &c.hello
-	if c.known.Load() {
-		index, which = 2, &c.second
+	if !c.known.Load() {
+		c.hello = h
+		c.known.Store(true)
+	} else {
+		index = 2
+		c.second = h
+		c.deaf = true
 	}
-	if index == 2 && len(c.second.raw) > 0 {
-		c.mu.Unlock()
-		return
-	}
-	*which = h
-	c.known.Store(true)
 	c.mu.Unlock()
-	c.observe(index)
+	c.tell(index)
 }
 
 // fail settles that there is no hello, if there is none.
@@ -101,30 +127,41 @@ func (c *Conn) fail(err error) {
 	if c.known.Load() {
 		return
 	}
-	c.mu.Lock()
 	var parse *parser.Error
-	if !errors.As(err, &parse) {
+	if !errors.As(err, &parse) && !errors.Is(err, ErrOverLimit) {
 		err = fmt.Errorf("%w: %w", ErrNoHello, err)
 	}
+	c.mu.Lock()
 	c.err = err
 	c.seen = slices.Clone(c.held[:min(len(c.held), maxSeen)])
 	c.known.Store(true)
 	c.mu.Unlock()
-	c.observe(1)
+	c.tell(1)
 }
 
-// observe tells the Listener's observer.
-func (c *Conn) observe(index int) {
+// tell tells the Listener's observer of a hello, or that there is none, and
+// asks what becomes of the connection.
+func (c *Conn) tell(index int) {
 	l := c.listener
-	if l == nil || l.Observe == nil {
+	if l == nil || l.Observe == nil && l.Decide == nil {
 		return
 	}
 	h := l.hello()
+	defer l.hellos.Put(h)
 	c.mu.Lock()
 	o := c.observation(index, h)
 	c.mu.Unlock()
-	l.Observe(&o)
-	l.hellos.Put(h)
+	if l.Observe != nil {
+		l.Observe(&o)
+	}
+	if l.Decide == nil || index > 1 || errors.Is(o.Err, ErrNoHello) {
+		return
+	}
+	d := l.Decide(o.Hello, c.RemoteAddr())
+	if d.Close && c.refused == nil {
+		c.refused = ErrRefused
+	}
+	c.config = d.Config
 }
 
 // observation says what is known of a hello, which it parses into h. It is

@@ -5,6 +5,7 @@ package server
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -35,6 +36,32 @@ type Listener struct {
 	// it is not to be kept.
 	Observe func(*event.Observation)
 
+	// Decide, if not nil, says what becomes of a connection once its hello is
+	// known, and before crypto/tls has all of it. The hello is nil if what came
+	// is none, or one over a limit. It is not to be kept or changed.
+	Decide func(h *parser.ClientHello, client net.Addr) Decision
+
+	// MaxHello bounds the message of a hello, in bytes, and MaxRecords the
+	// records it comes in. One that is over has [ErrOverLimit] for its error
+	// and no fingerprint; it is handed on all the same. 0 is the limit of
+	// crypto/tls, 65540 bytes in as many records.
+	MaxHello, MaxRecords int
+
+	// MaxConns bounds the connections, MaxPerAddr those of one IPv4 address
+	// or IPv6 /64: further ones are closed when they come. MaxHalfOpen bounds
+	// those that have not finished their handshake: when there are more, the
+	// one is closed that has been at it longest. 0 is for no limit.
+	MaxConns, MaxPerAddr, MaxHalfOpen int
+
+	// Dropped, if not nil, is told of each connection closed for a limit.
+	Dropped func(DropReason)
+
+	// TrustedProxies may send a header of the PROXY protocol, version 1 or 2,
+	// and their connections then have the client's address. They do not
+	// count for MaxPerAddr, their clients do.
+	TrustedProxies []netip.Prefix
+
+	gate   gate
 	blocks sync.Pool // of *block: four fifths of what a Conn costs
 	hellos sync.Pool // of *parser.ClientHello, for observations
 }
@@ -46,21 +73,34 @@ const defaultHandshakeTimeout = 10 * time.Second
 // Accept waits for a connection, but never for what a client sends. Its errors
 // are those of the inner Listener, unchanged.
 func (l *Listener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.conn(conn); c != nil {
+			return c, nil
+		}
+		conn.Close()
 	}
-	return l.conn(conn), nil
 }
 
-func (l *Listener) conn(inner net.Conn) *Conn {
-	c := &Conn{Conn: inner, listener: l, accepted: time.Now()}
+// conn returns nil for a connection over a limit.
+func (l *Listener) conn(socket net.Conn) *Conn {
+	c := &Conn{listener: l, accepted: time.Now()}
+	var client netip.Addr
+	if c.Conn, c.addrLater = l.behindProxy(socket); !c.addrLater && l.MaxPerAddr > 0 {
+		client = addrPort(socket.RemoteAddr()).Addr()
+	}
+	if !l.admit(c, client) {
+		return nil
+	}
 	timeout := l.HandshakeTimeout
 	if timeout == 0 {
 		timeout = defaultHandshakeTimeout
 	}
 	if timeout > 0 {
-		c.deadline.limit(inner, c.accepted.Add(timeout))
+		c.deadline.limit(c.Conn, c.accepted.Add(timeout))
 	}
 	return c
 }
