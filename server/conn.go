@@ -53,11 +53,13 @@ type Conn struct {
 
 	mu     sync.Mutex
 	hello  hello
-	second hello        // after a HelloRetryRequest
-	err    error        // why there is no hello
-	seen   []byte       // with err: the first bytes that came
-	wanted bool         // somebody may ask for the hello after Close
-	full   *event.Event // of the hello, once somebody asked
+	second *hello        // after a HelloRetryRequest
+	err    error         // why there is no hello
+	seen   []byte        // with err: the first bytes that came
+	wanted bool          // somebody may ask for the hello after Close
+	full   *event.Event  // of the hello, once somebody asked
+	values *fingerprints // once somebody asked
+	http2  string        // fingerprint in Akamai's format
 }
 
 // Read reads what the client sent.
@@ -154,7 +156,7 @@ func (c *Conn) Close() error {
 		if c.err == nil {
 			c.err = errGone
 		}
-		c.hello, c.second = hello{}, hello{}
+		c.hello, c.second = hello{}, nil
 		c.held, c.next = nil, 0
 		c.giveBack()
 	}

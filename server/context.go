@@ -5,7 +5,18 @@ import (
 	"net"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/parser"
 )
+
+// A source is a connection that knows its client's hello.
+type source interface {
+	Event(event.Size) (event.Event, bool)
+
+	// ClientHello does not wait, for there is a request on the connection.
+	ClientHello() (*parser.ClientHello, error)
+
+	fingerprints() fingerprints
+}
 
 type contextKey struct{}
 
@@ -14,24 +25,24 @@ type contextKey struct{}
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if conn := connOf(c); conn != nil {
 		conn.want()
-		return context.WithValue(ctx, contextKey{}, conn)
+		return context.WithValue(ctx, contextKey{}, source(conn))
 	}
 	return ctx
 }
 
 // FromContext returns the Event, in its full size, of the connection that a
 // request came on. It returns false if that is not a connection of a
-// [Listener], or the server does not have [ConnContext].
+// [Listener] or a [QUICListener], or the server does not have [ConnContext].
 func FromContext(ctx context.Context) (event.Event, bool) {
-	if c := connFrom(ctx); c != nil {
-		return c.Event(event.Full)
+	if s := sourceOf(ctx); s != nil {
+		return s.Event(event.Full)
 	}
 	return event.Event{}, false
 }
 
-func connFrom(ctx context.Context) *Conn {
-	c, _ := ctx.Value(contextKey{}).(*Conn)
-	return c
+func sourceOf(ctx context.Context) source {
+	s, _ := ctx.Value(contextKey{}).(source)
+	return s
 }
 
 // connOf returns the Conn that c is or is wrapped around, or nil.

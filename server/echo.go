@@ -60,6 +60,9 @@ func (e *Echo) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	if err := ConfigureHTTP2(s.http); err != nil {
+		return err
+	}
 	return s.run(ctx)
 }
 

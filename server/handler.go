@@ -19,7 +19,7 @@ func answerEvent(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("detail") == "1" {
 		size = event.Detail
 	}
-	c := connFrom(r.Context())
+	c := sourceOf(r.Context())
 	if c == nil {
 		http.Error(w, "no hello is known of this connection", http.StatusInternalServerError)
 		return

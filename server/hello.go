@@ -115,7 +115,7 @@ func (c *Conn) found(msg []byte, within bool) {
 		c.known.Store(true)
 	} else {
 		index = 2
-		c.second = h
+		c.second = &h
 		c.deaf = true
 	}
 	c.mu.Unlock()
@@ -180,7 +180,7 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	}
 	from := &c.hello
 	if index == 2 {
-		from = &c.second
+		from = c.second
 	}
 	o.Time = from.time
 	o.Carrier = event.Carrier{Records: from.records, Bytes: len(from.raw)}
@@ -227,7 +227,7 @@ func (c *Conn) SecondClientHello() *parser.ClientHello {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wanted = true
-	if len(c.second.raw) == 0 {
+	if c.second == nil {
 		return nil
 	}
 	h, _ := c.second.parse() // crypto/tls says what is wrong with it
@@ -263,12 +263,18 @@ func (c *Conn) Event(size event.Size) (event.Event, bool) {
 	defer c.mu.Unlock()
 	c.wanted = true
 	if size == event.Full && c.full != nil {
-		return *c.full, true
+		e := *c.full
+		e.HTTP2 = c.http2
+		return e, true
 	}
 	o := c.observation(1, new(parser.ClientHello))
 	e := new(event.Observer).Event(&o, size)
 	if size == event.Full {
-		c.full = &e
+		full := e
+		c.full = &full
+	}
+	if size >= event.Full {
+		e.HTTP2 = c.http2
 	}
 	return e, true
 }

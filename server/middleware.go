@@ -1,0 +1,136 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// Headers passes fingerprints on to a backend, in header fields of the request
+// with these names. What the client sent under one of them never gets there.
+// Where there is no value, the field says "none" and why.
+type Headers struct {
+	JA3   string // "X-JA3-Fingerprint" if empty
+	JA4   string // "X-JA4-Fingerprint" if empty
+	HTTP2 string // "X-HTTP2-Fingerprint" if empty
+}
+
+// Why there is no value for a header field. A client that has one of these is
+// none that has lost its fingerprint on the way.
+const (
+	noneUnknown  = "none; unknown connection"
+	noneHello    = "none; no hello"
+	noneLimit    = "none; hello over limit"
+	noneBroken   = "none; malformed hello"
+	noneSSLv2    = "none; SSLv2 hello"
+	noneNotHTTP2 = "none; not HTTP/2"
+	noneHTTP2    = "none; HTTP/2 not recorded"
+)
+
+// Wrap returns a handler that gives next the request with the fields set.
+func (h Headers) Wrap(next http.Handler) http.Handler {
+	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
+	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
+	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := fingerprints{ja3: noneUnknown, ja4: noneUnknown, http2: noneUnknown}
+		if s := sourceOf(r.Context()); s != nil {
+			f = s.fingerprints()
+		}
+		out := *r
+		out.Header = maps.Clone(r.Header)
+		remove := func(fields http.Header) {
+			for name := range fields {
+				if alike(name, ja3) || alike(name, ja4) || alike(name, h2) {
+					delete(fields, name)
+				}
+			}
+		}
+		remove(out.Header)
+		remove(out.Trailer)
+		if r.Body != nil && r.Body != http.NoBody {
+			out.Body = &withoutTrailers{ReadCloser: r.Body, remove: func() { remove(r.Trailer); remove(out.Trailer) }}
+		}
+		out.Header[ja3] = []string{f.ja3}
+		out.Header[ja4] = []string{f.ja4}
+		out.Header[h2] = []string{f.http2}
+		if f.http2 == noneHTTP2 && r.ProtoMajor != 2 {
+			out.Header[h2] = []string{noneNotHTTP2}
+		}
+		next.ServeHTTP(w, &out)
+	})
+}
+
+func headerName(name, standard string) string {
+	if name == "" {
+		name = standard
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+// alike reports whether name may be taken for ours: backends that put fields
+// into the environment see no difference between a hyphen and an underscore.
+func alike(name, ours string) bool {
+	return len(name) == len(ours) && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), ours)
+}
+
+// withoutTrailers removes fields from the trailer, which come with the body's
+// end.
+type withoutTrailers struct {
+	io.ReadCloser
+	remove func()
+}
+
+func (b *withoutTrailers) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.remove()
+	}
+	return n, err
+}
+
+// fingerprints are the values of [Headers].
+type fingerprints struct{ ja3, ja4, http2 string }
+
+func (c *Conn) fingerprints() fingerprints {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = true
+	if c.values == nil {
+		var h parser.ClientHello
+		err := c.err
+		if err == nil {
+			err = h.Unmarshal(c.hello.raw)
+		}
+		values := fingerprintsOf(&h, err)
+		c.values = &values
+	}
+	values := *c.values
+	if c.http2 != "" {
+		values.http2 = c.http2
+	}
+	return values
+}
+
+func fingerprintsOf(h *parser.ClientHello, err error) fingerprints {
+	none := ""
+	var malformed *parser.Error
+	switch {
+	case errors.Is(err, ErrOverLimit):
+		none = noneLimit
+	case errors.As(err, &malformed):
+		none = noneBroken
+	case err != nil:
+		none = noneHello
+	case h.SSLv2:
+		none = noneSSLv2
+	default:
+		return fingerprints{fingerprint.JA3(h), fingerprint.JA4(h), noneHTTP2}
+	}
+	return fingerprints{none, none, noneHTTP2}
+}

@@ -1,0 +1,135 @@
+package server_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// backend answers with the header fields and trailers that it was given.
+func backend() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		for _, fields := range []http.Header{r.Header, r.Trailer} {
+			for _, name := range slices.Sorted(maps.Keys(fields)) {
+				fmt.Fprintf(w, "%s: %s\n", name, strings.Join(fields[name], ", "))
+			}
+		}
+	})
+}
+
+// startHeaders serves backend behind Headers.
+func startHeaders(t *testing.T, l *server.Listener, h server.Headers) (addr string) {
+	srv := &http.Server{Handler: h.Wrap(backend()), ConnContext: server.ConnContext, TLSConfig: serverConfig(t)}
+	require.NoError(t, server.ConfigureHTTP2(srv))
+	l.Listener = listen(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeTLS(l, "", "") }()
+	t.Cleanup(func() {
+		srv.Close()
+		<-served
+	})
+	return l.Addr().String()
+}
+
+func TestForgedHeadersNeverReachTheBackend(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		listener *server.Listener
+		max      uint16
+		ja4      string // beginning
+	}{
+		{"hello", &server.Listener{}, 0, "t13i"},
+		{"hello over limit", &server.Listener{MaxHello: 100}, 0, "none; hello over limit"},
+		{"records over limit", &server.Listener{MaxRecords: 1}, 0, "t13i"},
+		{"TLS 1.2", &server.Listener{}, tls.VersionTLS12, "t12i"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			addr := startHeaders(t, c.listener, server.Headers{})
+			conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: c.max})
+			require.NoError(t, err)
+			defer conn.Close()
+			r := bufio.NewReader(conn)
+			for range 2 {
+				_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-JA4-Fingerprint\r\n"+
+					"X-JA4-Fingerprint: FORGED\r\nx-ja4-fingerprint: FORGED\r\nX_JA4_FINGERPRINT: FORGED\r\nX-Ja3_Fingerprint: FORGED\r\nX-HTTP2-Fingerprint: FORGED\r\nOther: mine\r\n\r\n"+
+					"1\r\nx\r\n0\r\nX-JA4-Fingerprint: FORGED\r\nX-JA3-Fingerprint: FORGED\r\n\r\n")
+				require.NoError(t, err)
+				resp, err := http.ReadResponse(r, nil)
+				require.NoError(t, err)
+				text, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				assert.NotContains(t, string(text), "FORGED")
+				assert.Contains(t, string(text), "Other: mine\n")
+				assert.Contains(t, string(text), "X-Ja4-Fingerprint: "+c.ja4)
+				assert.Contains(t, string(text), "X-Http2-Fingerprint: none; not HTTP/2\n")
+			}
+		})
+	}
+}
+
+func TestHeadersOverHTTP2(t *testing.T) {
+	addr := startHeaders(t, &server.Listener{}, server.Headers{JA4: "ja4", HTTP2: "h2"})
+	client := httpClient(true)
+	defer client.CloseIdleConnections()
+	for range 2 {
+		req, err := http.NewRequest("POST", "https://"+addr, strings.NewReader("body"))
+		require.NoError(t, err)
+		req.Header = http.Header{"ja4": {"FORGED"}, "h2": {"FORGED"}}
+		req.Trailer = http.Header{"Ja4": {"FORGED"}}
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.NotContains(t, string(text), "FORGED")
+		assert.Contains(t, string(text), "Ja4: t13i")
+		assert.Regexp(t, "H2: 2:0;4:4194304;.*\\|1073741824\\|0\\|a,m,p,s\n", string(text))
+	}
+}
+
+func TestHeadersWithoutListener(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("X-JA4-Fingerprint", "FORGED")
+	server.Headers{}.Wrap(backend()).ServeHTTP(w, r)
+	assert.Equal(t, "X-Http2-Fingerprint: none; unknown connection\nX-Ja3-Fingerprint: none; unknown connection\nX-Ja4-Fingerprint: none; unknown connection\n", w.Body.String())
+	assert.Equal(t, "FORGED", r.Header.Get("X-JA4-Fingerprint"), "the request itself is left alone")
+}
+
+// TestHTTP2Fingerprint sends frames that no library would.
+func TestHTTP2Fingerprint(t *testing.T) {
+	addr := startHeaders(t, &server.Listener{}, server.Headers{})
+	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, http2.ClientPreface)
+	require.NoError(t, err)
+	f := http2.NewFramer(conn, conn)
+	require.NoError(t, f.WriteSettings(http2.Setting{ID: 1, Val: 65536}, http2.Setting{ID: 2, Val: 0}, http2.Setting{ID: 6, Val: 262144}))
+	require.NoError(t, f.WriteWindowUpdate(0, 15663105))
+	require.NoError(t, f.WritePriority(3, http2.PriorityParam{Weight: 200}))
+	// :method GET, :authority x, :scheme https, :path /
+	require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 5, BlockFragment: []byte("\x82\x41\x01x\x87\x84"), EndHeaders: true, EndStream: true}))
+	for {
+		frame, err := f.ReadFrame()
+		require.NoError(t, err)
+		if data, ok := frame.(*http2.DataFrame); ok {
+			assert.Contains(t, string(data.Data()), "X-Http2-Fingerprint: 1:65536;2:0;6:262144|15663105|3:0:0:201|m,a,s,p\n")
+			return
+		}
+	}
+}
