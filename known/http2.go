@@ -1,0 +1,66 @@
+package known
+
+import "strings"
+
+// A stack is an HTTP/2 implementation, by the settings with which it begins.
+type stack struct {
+	prefix string // of the Akamai format
+	order  string // of the pseudo-headers, or empty for any
+	name   string
+	wears  browser
+}
+
+// stacks are told by their first SETTINGS and WINDOW_UPDATE.
+var stacks = [...]stack{
+	{"1:65536;3:1000;4:6291456|15663105|0|", "m,a,s,p", "Chromium", chromium},
+	{"1:65536;3:1000;4:6291456;6:262144|15663105|0|", "m,a,s,p", "Chromium", chromium},
+	{"1:65536;2:0;3:1000;4:6291456;6:262144|15663105|0|", "m,a,s,p", "Chromium", chromium},
+	{"1:65536;2:0;4:6291456;6:262144|15663105|0|", "m,a,s,p", "Chromium", chromium},
+	{"1:65536;4:131072;5:16384|12517377|", "m,p,a,s", "Firefox", firefox},
+	{"1:65536;2:0;4:131072;5:16384|12517377|", "m,p,a,s", "Firefox", firefox},
+	{"2:0;4:4194304;5:16384;6:10485760|1073741824|0|", "", "Go net/http", noBrowser},
+	{"2:0;4:4194304;6:10485760|1073741824|0|", "", "Go net/http", noBrowser},
+	{"3:100;4:33554432;2:0|33488897|0|", "", "curl", noBrowser},
+	{"3:100;4:10485760;2:0|1048510465|0|", "", "curl", noBrowser},
+	{"1:4096;2:0;4:65535;5:16384;3:100;6:65536|16777216|0|", "", "Python h2", noBrowser},
+	{"1:16384;2:0;3:0;4:16777216;5:16384;6:393216|33488897|0|", "", "Java HttpClient", noBrowser},
+	{"4:16777216|16711681|0|", "", "okhttp", noBrowser},
+	{"2:0;4:262144|458753|0|", "", "undici", noBrowser},
+	{"2:0;4:33554432|4128769|0|", "", "got", noBrowser},
+	{"2:0;4:2097152;5:16384;6:262144|5177345|0|", "", "hyper", noBrowser},
+	{"3:100;4:65535|00|3:0:0:201,", "", "nghttp", noBrowser},
+	{"2:0;4:1073741823|1073676288|0|", "", "h2load", noBrowser},
+	{"2:0|00|0|m,p,s,a", "", "wget2", noBrowser},
+	{"|00|0|", "", "node http2", noBrowser},
+	{"4:33554432;1:65536;2:0|33488897|0|m,s,a,p", "", "WebKitGTK", noBrowser},
+}
+
+// stackOf returns the stack whose settings these are, or nil.
+func stackOf(h2 string) *stack {
+	for i := range stacks {
+		if strings.HasPrefix(h2, stacks[i].prefix) {
+			return &stacks[i]
+		}
+	}
+	return nil
+}
+
+// tellHTTP2 holds the HTTP/2 settings against the hello's shape. Settings that
+// are not known say nothing, but Chromium and Firefox have always had one
+// order of pseudo-headers each.
+func tellHTTP2(dst []Tell, o *Observation, b browser) []Tell {
+	if o.HTTP2 == "" {
+		return dst
+	}
+	order := o.HTTP2[strings.LastIndexByte(o.HTTP2, '|')+1:]
+	s := stackOf(o.HTTP2)
+	switch {
+	case s != nil && s.wears != b:
+		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: s.name + ": " + o.HTTP2, Genuine: b.name() + "'s settings"})
+	case b == chromium && order != "m,a,s,p" && order != "":
+		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,a,s,p"})
+	case b == firefox && order != "m,p,a,s" && order != "":
+		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,p,a,s"})
+	}
+	return dst
+}
