@@ -129,7 +129,7 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 	ob.tells = known.AppendTells(ob.tells[:0], &k)
 	e.Client, e.Tells = slices.Clone(ob.candidates), slices.Clone(ob.tells)
 	if o.Agent != (known.Agent{}) {
-		claim := known.CheckClaim(&k)
+		claim := known.CheckClaim(&k, ob.candidates)
 		e.Claim = &claim
 	}
 }

@@ -1,15 +1,109 @@
 package known
 
-// An Agent is who a client says it is in its HTTP request. It is read from the
-// User-Agent header by whoever has the request; the zero value claims nothing.
-type Agent struct {
-	Header  string // User-Agent as it was sent
-	Name    string // of the program: "Chrome", "Firefox", "curl"
-	Version string
-	OS      string // "Windows", "macOS", "Linux", "Android", "iOS", or empty
+import (
+	"strconv"
+	"strings"
+)
 
-	// ClientHints is the header sec-ch-ua as it was sent, and Platform what
-	// sec-ch-ua-platform names.
-	ClientHints string
-	Platform    string
+// An Agent is who a client says it is in an HTTP request. It is filled by
+// whoever has the request; the zero value claims nothing. What is not known is
+// left empty, and is then not judged.
+type Agent struct {
+	Header string // User-Agent as it was sent
+	Name   string // of the program, as "Chrome" or "curl", if a parser of User-Agents has told
+	OS     string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", likewise
+
+	ClientHints string // sec-ch-ua as it was sent
+	Platform    string // sec-ch-ua-platform without its quotes
+	Headers     string // names of the headers in the order sent, in lower case, with commas between
+}
+
+// A claimed is what a User-Agent header comes to.
+type claimed struct {
+	says    string  // "Chromium 133"
+	browser browser // whose TLS stack that program has
+	major   int     // version of the engine, or 0
+	family  string  // of its hellos, for what is no browser, or WebKitGTK
+	nobody  bool    // it begins as all browsers do, and then names none
+}
+
+// claimedBy reads a User-Agent for the engine that it names, which is what
+// makes the hello. Brands share an engine: Edge, Opera and Brave are Chromium;
+// every browser on iOS has Apple's network stack.
+func claimedBy(header string) claimed {
+	if !strings.HasPrefix(header, "Mozilla/") {
+		return claimedTool(header)
+	}
+	has := func(s string) bool { return strings.Contains(header, s) }
+	switch {
+	case has("(compatible;"), has(" Edge/"), has("Trident/"), has("SeaMonkey/"):
+		return claimed{} // crawlers, and engines whose hellos are not known here
+	case has("(iPhone;"), has("(iPad;"), has("(iPod"):
+		return claimed{says: "Safari on iOS", browser: safari}
+	}
+	if n, ok := product(header, "Chrome/"); ok {
+		return claimed{says: "Chromium " + strconv.Itoa(n), browser: chromium, major: n}
+	}
+	if n, ok := product(header, " Firefox/"); ok {
+		return claimed{says: "Firefox " + strconv.Itoa(n), browser: firefox, major: n}
+	}
+	switch n, ok := product(header, " Version/"); {
+	case ok && has("(Macintosh;") && has(" Safari/"):
+		return claimed{says: "Safari " + strconv.Itoa(n), browser: safari}
+	case ok && has("Linux") && !has("Android") && has(" Safari/"):
+		return claimed{says: "WebKitGTK", family: "GnuTLS"}
+	}
+	if !has("Gecko") && !has("WebKit") && !has("Presto") {
+		return claimed{says: "a browser", nobody: true}
+	}
+	return claimed{}
+}
+
+// product returns the major version that follows name in a User-Agent.
+func product(header, name string) (int, bool) {
+	_, rest, ok := strings.Cut(header, name)
+	if !ok {
+		return 0, false
+	}
+	n := 0
+	for n < len(rest) && n < 4 && rest[n] >= '0' && rest[n] <= '9' {
+		n++
+	}
+	major, err := strconv.Atoi(rest[:n])
+	return major, err == nil
+}
+
+// tools are programs by the beginning of their User-Agent.
+var tools = [...]struct{ prefix, says, family string }{
+	{"curl/", "curl", "OpenSSL+curl"},
+	{"Go-http-client/", "Go net/http", "Go"},
+	{"quic-go", "quic-go", "Go"},
+	{"python-requests/", "Python requests", "Python"},
+	{"Python-urllib/", "Python urllib", "Python"},
+	{"python-urllib3/", "Python urllib3", "Python"},
+	{"python-httpx/", "Python httpx", "Python"},
+	{"Python/", "Python aiohttp", "Python"},
+	{"Tornado/", "Python tornado", "Python"},
+	{"HTTPie/", "HTTPie", "Python"},
+	{"node", "Node", "Node"},
+	{"undici", "Node undici", "Node"},
+	{"axios/", "Node axios", "Node"},
+	{"Needle/", "Node needle", "Node"},
+	{"got (", "Node got", "Node"},
+	{"Java-http-client/", "Java HttpClient", "Java"},
+	{"Java/", "Java", "Java"},
+	{"Apache-HttpClient/", "Apache HttpClient", "Java"},
+	{"okhttp/", "okhttp", "Java"},
+	{"Wget/", "wget", "GnuTLS"},
+	{"wget2/", "wget2", "GnuTLS"},
+	{"Deno/", "Deno", "rustls"},
+}
+
+func claimedTool(header string) claimed {
+	for _, t := range tools {
+		if strings.HasPrefix(header, t.prefix) {
+			return claimed{says: t.says, family: t.family}
+		}
+	}
+	return claimed{}
 }

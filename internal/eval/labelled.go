@@ -19,7 +19,7 @@ type labelled struct {
 	observation known.Observation
 	entry       known.Entry // without a hello
 	file        string
-	userAgent   string
+	agent       known.Agent
 }
 
 func fromEntries(entries []known.Entry) ([]labelled, error) {
@@ -29,20 +29,33 @@ func fromEntries(entries []known.Entry) ([]labelled, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, labelled{known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, ""})
+		all = append(all, labelled{known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, known.Agent{}})
 	}
 	return all, nil
 }
 
 type manifestLine struct {
-	File      string `json:"file"`
-	ID        string `json:"id"`
-	Client    string `json:"client"`
-	Version   string `json:"version"`
-	Kind      string `json:"kind"`
-	Group     string `json:"group"`
-	HTTP2     string `json:"h2_akamai"`
-	UserAgent string `json:"user_agent"`
+	File      string          `json:"file"`
+	ID        string          `json:"id"`
+	Client    string          `json:"client"`
+	Version   string          `json:"version"`
+	Kind      string          `json:"kind"`
+	Group     string          `json:"group"`
+	HTTP2     string          `json:"h2_akamai"`
+	UserAgent string          `json:"user_agent"`
+	Headers   json.RawMessage `json:"http_header_order"` // a list, or a list of lists
+}
+
+// agent returns who the client of a capture says it is.
+func (m *manifestLine) agent() known.Agent {
+	a := known.Agent{Header: m.UserAgent}
+	var names []string
+	var requests [][]string
+	if json.Unmarshal(m.Headers, &names) != nil && json.Unmarshal(m.Headers, &requests) == nil {
+		names = requests[0]
+	}
+	a.Headers = strings.Join(names, ",")
+	return a
 }
 
 type expectedLine struct {
@@ -112,7 +125,7 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 		if v, err := strconv.ParseUint(x.RecordVersion, 16, 16); err == nil {
 			o.RecordVersion = parser.Version(v)
 		}
-		all = append(all, labelled{o, e, m.ID, m.UserAgent})
+		all = append(all, labelled{o, e, m.ID, m.agent()})
 	}
 	return all, nil
 }

@@ -40,7 +40,7 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 		l := &all[i]
 		o := l.observation
 		candidates := m.AppendCandidates(nil, &o)
-		o.Agent = agent(l.userAgent)
+		o.Agent = l.agent
 		found := known.AppendTells(nil, &o)
 		claim := known.CheckClaim(&o, candidates)
 		hello := slices.ContainsFunc(found, func(t known.Tell) bool { return t.Field != "http2" })
@@ -70,7 +70,7 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 			}
 			tools[tool].add(hello, any)
 			if !any {
-				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.userAgent))
+				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.agent.Header))
 			}
 		} else if any {
 			wrong = append(wrong, fmt.Sprintf("%s %s %s (%s) %v %v", kind, l.entry.Name, l.entry.Version, l.file, found, claim))
@@ -103,5 +103,3 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 	}
 	return nil
 }
-
-func agent(header string) known.Agent { return known.Agent{Header: header} }
