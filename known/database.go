@@ -55,6 +55,10 @@ type sent struct {
 
 // build makes db of all that is sent.
 func (db *Database) build(all []sent) {
+	hellos := make(map[string]int) // of each program
+	for _, s := range all {
+		hellos[s.client.Name]++
+	}
 	type group struct {
 		entry
 		probe   bool
@@ -83,7 +87,7 @@ func (db *Database) build(all []sent) {
 			slices.Compare(a.lists[:], b.lists[:]))
 	})
 	for _, g := range groups {
-		clients := inOrder(merge(g.clients))
+		clients := inOrder(merge(g.clients), hellos)
 		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
 		db.clients = append(db.clients, clients...)
 		g.entry.probe = g.probe
@@ -131,8 +135,9 @@ func merge(clients []Candidate) []Candidate {
 // inOrder sorts candidates of one shape: programs that send it as their own
 // before those that imitate it, and among these one of each family before
 // the second of any, so that the first few say how far the shape leads. The
-// family with the most programs comes first.
-func inOrder(clients []Candidate) []Candidate {
+// family with the most programs comes first, and in it the program of which
+// the most hellos are known.
+func inOrder(clients []Candidate, hellos map[string]int) []Candidate {
 	weight := make(map[string]int)
 	for _, c := range clients {
 		weight[c.Family] += weightOf(c.Kind)
@@ -144,7 +149,7 @@ func inOrder(clients []Candidate) []Candidate {
 	}
 	var places []place
 	slices.SortStableFunc(clients, func(a, b Candidate) int {
-		return cmp.Or(-cmp.Compare(weightOf(a.Kind), weightOf(b.Kind)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(-cmp.Compare(hellos[a.Name], hellos[b.Name]), cmp.Compare(a.Name, b.Name))
 	})
 	for _, c := range clients {
 		places = append(places, place{c, round[c.Family]})

@@ -17,24 +17,22 @@ const (
 	borrowed // a browser's cipher suites, and nothing else of it
 )
 
-// The cipher suites of browsers over TCP, in the order in which they send them
-// on a machine with AES instructions; without, the same in another order.
-var (
-	chromiumSuites = [...]parser.CipherSuite{
-		0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8,
-		0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035,
-		0x000a, // to version 80
+// offeredBy returns the set of browsers, as bits of 1<<browser, that offer or
+// have offered a cipher suite over TCP since TLS 1.3.
+func offeredBy(v parser.CipherSuite) int {
+	switch v {
+	case 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9,
+		0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035, 0x000a: // 000a in Chromium to version 80
+		return 1<<chromium | 1<<firefox | 1<<safari
+	case 0xc009, 0xc00a:
+		return 1<<firefox | 1<<safari
+	case 0x0033, 0x0039:
+		return 1 << firefox
+	case 0xc023, 0xc024, 0xc027, 0xc028, 0x003c, 0x003d, 0xc008, 0xc012:
+		return 1 << safari
 	}
-	firefoxSuites = [...]parser.CipherSuite{
-		0x1301, 0x1303, 0x1302, 0xc02b, 0xc02f, 0xcca9, 0xcca8, 0xc02c, 0xc030,
-		0xc00a, 0xc009, 0xc013, 0xc014, 0x0033, 0x0039, 0x009c, 0x009d, 0x002f, 0x0035, 0x000a,
-	}
-	safariSuites = [...]parser.CipherSuite{
-		0x1301, 0x1302, 0x1303, 0xc02c, 0xc02b, 0xcca9, 0xc030, 0xc02f, 0xcca8,
-		0xc024, 0xc023, 0xc00a, 0xc009, 0xc028, 0xc027, 0xc014, 0xc013, 0x009d, 0x009c,
-		0x003d, 0x003c, 0x0035, 0x002f, 0xc008, 0xc012, 0x000a,
-	}
-)
+	return 0
+}
 
 // scsv is TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746), which OpenSSL appends to
 // the cipher suites that it was told to offer. Browsers send the extension.
@@ -52,44 +50,34 @@ func worn(h *parser.ClientHello) browser {
 	if h.Transport != parser.TLS || len(h.CipherSuites) > 32 {
 		return noBrowser
 	}
-	var c, f, s, n int
+	n, all := 0, 1<<chromium|1<<firefox|1<<safari
 	var greased, hasSCSV bool
 	for _, v := range h.CipherSuites {
 		switch {
 		case parser.IsGREASE(v):
 			greased = true
-			continue
 		case v == scsv:
 			hasSCSV = true
-			continue
-		}
-		n++
-		if slices.Contains(chromiumSuites[:], v) {
-			c++
-		}
-		if slices.Contains(firefoxSuites[:], v) {
-			f++
-		}
-		if slices.Contains(safariSuites[:], v) {
-			s++
+		default:
+			n++
+			if all &= offeredBy(v); all == 0 {
+				return noBrowser
+			}
 		}
 	}
+	c, f, s := all&(1<<chromium) != 0, all&(1<<firefox) != 0, all&(1<<safari) != 0
 	switch {
-	case hasSCSV && (c == n && n >= 15 || f == n && n >= 16 || s == n && n >= 20) && has13(h):
+	case hasSCSV && h.CipherSuites[0] == 0x1301 && (c && n >= 15 || f && n >= 16 || s && n >= 20):
 		return borrowed
-	case c == n && n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate) || hasALPS(h)):
+	case c && n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate) || hasALPS(h)):
 		return chromium
-	case f == n && n >= 13 && !greased &&
+	case f && n >= 13 && !greased &&
 		(h.HasExtension(parser.ExtRecordSizeLimit) || h.HasExtension(parser.ExtDelegatedCredential)):
 		return firefox
-	case s == n && n >= 13 && greased:
+	case s && n >= 13 && greased:
 		return safari
 	}
 	return noBrowser
-}
-
-func has13(h *parser.ClientHello) bool {
-	return slices.ContainsFunc(h.CipherSuites, func(v parser.CipherSuite) bool { return v>>8 == 0x13 })
 }
 
 func hasALPS(h *parser.ClientHello) bool {
