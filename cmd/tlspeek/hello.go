@@ -86,13 +86,13 @@ func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*a
 }
 
 func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, packet int64) (*aHello, error) {
-	head := make([]byte, 4)
-	n, err := io.ReadFull(r, head)
+	var head [4]byte
+	n, err := io.ReadFull(r, head[:])
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("%s: no hello in it: %w", name, err)
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
-	if isCapture(head) {
+	if capture.FormatOf(head) != capture.Unknown {
 		h, err := s.readCapture(ctx, r, packet)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -111,16 +111,6 @@ func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, pa
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return h, nil
-}
-
-// isCapture reports whether a file begins as pcap, pcapng, gzip or zstd.
-func isCapture(head []byte) bool {
-	for _, magic := range []string{"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a", "\x1f\x8b", "\x28\xb5\x2f\xfd"} {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return true
-		}
-	}
-	return false
 }
 
 // readCapture returns the hello of the given packet, or the only one if packet
@@ -202,7 +192,7 @@ func (s *helloSource) decode(b []byte) (*aHello, error) {
 		if h == nil {
 			return nil, errors.New("the hello goes on in another QUIC datagram: give a capture")
 		}
-		hello, err := unmarshal(h.Message, parser.QUIC)
+		hello, err := readMessage(h.Message, parser.QUIC)
 		if err != nil {
 			return nil, err
 		}
@@ -217,7 +207,7 @@ func (s *helloSource) decode(b []byte) (*aHello, error) {
 		if msg == nil {
 			return nil, errors.New("the hello goes on in another DTLS datagram: give a capture")
 		}
-		return unmarshal(msg, parser.DTLS)
+		return readMessage(msg, parser.DTLS)
 	case len(b) > 0 && b[0] != 1:
 		var a parser.RecordAssembler
 		msg, _, err := a.Next(b)
@@ -227,25 +217,25 @@ func (s *helloSource) decode(b []byte) (*aHello, error) {
 		if msg == nil {
 			return nil, errors.New("the TLS records end before the hello does")
 		}
-		return unmarshal(msg, parser.TLS)
+		return readMessage(msg, parser.TLS)
 	}
 	switch s.transport {
 	case "":
 		if len(b) > 5 && b[4] == 0xfe {
-			return unmarshal(b, parser.DTLS)
+			return readMessage(b, parser.DTLS)
 		}
-		return unmarshal(b, parser.TLS)
+		return readMessage(b, parser.TLS)
 	case "tls":
-		return unmarshal(b, parser.TLS)
+		return readMessage(b, parser.TLS)
 	case "quic":
-		return unmarshal(b, parser.QUIC)
+		return readMessage(b, parser.QUIC)
 	case "dtls":
-		return unmarshal(b, parser.DTLS)
+		return readMessage(b, parser.DTLS)
 	}
 	return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
 }
 
-func unmarshal(msg []byte, t parser.Transport) (*aHello, error) {
+func readMessage(msg []byte, t parser.Transport) (*aHello, error) {
 	h := &parser.ClientHello{Transport: t}
 	if err := h.Unmarshal(bytes.Clone(msg)); err != nil {
 		return nil, err

@@ -58,6 +58,13 @@ status is 1 if anything went wrong, and 0 otherwise.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(scanCommand(), explainCommand(), diffCommand(), serveCommand(), clientCommand(), versionCommand())
+	root.AddCommand(
+		scanCommand(),
+		explainCommand(),
+		diffCommand(),
+		serveCommand(),
+		clientCommand(),
+		versionCommand(),
+	)
 	return root
 }
