@@ -208,17 +208,19 @@ func (d *dissector) text(name string, n int) {
 }
 
 // vector reads a vector with a length of width bytes, which body reads, and
-// which the RFC wants to be of least bytes or more.
+// which the RFC wants to be of least bytes or more. One that is cut is read as
+// far as it goes.
 func (d *dissector) vector(name string, width, least int, body func(*dissector)) *Field {
-	return d.group(name, func(d *dissector) {
+	cut := false
+	f := d.group(name, func(d *dissector) {
 		if len(d.String) < width {
 			d.halt(d.truncated(name))
 			return
 		}
 		n := int(d.number("length", width, nil))
 		if n > len(d.String) {
-			d.halt(d.truncated(name))
-			return
+			d.blame(d.truncated(name))
+			n, cut = len(d.String), true
 		}
 		after, end := d.String[n:], d.end
 		d.String, d.end = d.String[:n], end-len(after)
@@ -228,7 +230,12 @@ func (d *dissector) vector(name string, width, least int, body func(*dissector))
 		body(d)
 		d.remainder("undecoded", "")
 		d.String, d.end = after, end
+		d.stop = d.stop || cut
 	})
+	if f != nil && cut {
+		f.Note = describe(d.truncated(name))
+	}
+	return f
 }
 
 // opaque reads a vector of bytes without form.

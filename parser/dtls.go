@@ -97,6 +97,23 @@ func (a *DTLSAssembler) Buffered() int {
 	return n
 }
 
+// Pending returns a copy of what is held of an unfinished message, up to its
+// first gap, with the header that Next would return.
+func (a *DTLSAssembler) Pending() []byte {
+	h := &a.hellos[a.last]
+	if !h.begun || h.done {
+		return nil
+	}
+	msg := slices.Clone(h.buf[:headerLen])
+	for _, p := range h.parts {
+		if headerLen+p.offset != len(msg) {
+			break
+		}
+		msg = append(msg, h.buf[p.at:p.at+p.length]...)
+	}
+	return msg
+}
+
 // Reset makes a ready for another client, and keeps its memory.
 func (a *DTLSAssembler) Reset() {
 	for i := range a.hellos {

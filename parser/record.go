@@ -60,6 +60,15 @@ func (a *RecordAssembler) Buffered() int {
 	return len(a.buf)
 }
 
+// Pending returns what is held of an unfinished message: its first bytes. It
+// aliases memory that the next call of Next writes to.
+func (a *RecordAssembler) Pending() []byte {
+	if a.done {
+		return nil
+	}
+	return a.buf
+}
+
 // Reset makes a ready for another stream, and keeps its memory.
 func (a *RecordAssembler) Reset() { *a = RecordAssembler{buf: a.buf[:0]} }
 

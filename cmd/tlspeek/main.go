@@ -60,6 +60,7 @@ status is 1 if anything went wrong, and 0 otherwise.`,
 	}
 	root.AddCommand(
 		scanCommand(),
+		parseCommand(),
 		explainCommand(),
 		diffCommand(),
 		serveCommand(),
