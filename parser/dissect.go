@@ -346,6 +346,9 @@ func (d *dissector) clientHelloSSLv2() {
 		return
 	}
 	d.number("msg_length", 2, nil)
+	if len(d.fields) > 0 && d.fields[0].Value != nil {
+		d.fields[0].Value = d.fields[0].Value.(uint64) & 0x7fff // the bit above says that a byte of padding length is not there
+	}
 	d.number("msg_type", 1, handshakeTypeName)
 	d.number("version", 2, versionName)
 	specs := int(d.number("cipher_spec_length", 2, nil))

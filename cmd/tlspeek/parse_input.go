@@ -53,7 +53,7 @@ func isText(b []byte) bool {
 func decodeHex(text string) ([]byte, bool) {
 	text = strings.NewReplacer("0x", " ", "0X", " ", `\x`, " ", ":", " ", ",", " ", ";", " ", `"`, " ").Replace(text)
 	b, err := hex.DecodeString(strings.Join(strings.Fields(text), ""))
-	return b, err == nil
+	return b, err == nil && len(b) > 0
 }
 
 // decodeDump reads what xxd, hexdump -C and Wireshark print: lines of an
@@ -165,14 +165,14 @@ func parseQUIC(b []byte) *parsed {
 	var a quichello.Assembler
 	hello, err := a.Next(b)
 	if hello != nil {
-		form := fmt.Sprintf("%s, %s, %s", hello.Version, plural(hello.Initials, "Initial"), plural(hello.CryptoFrames, "CRYPTO frame"))
+		form := fmt.Sprintf("QUIC version %s, %s, %s", hello.Version, plural(hello.Initials, "Initial"), plural(hello.CryptoFrames, "CRYPTO frame"))
 		return unmarshal(form, parser.QUIC, hello.Message, nil)
 	}
 	if list := a.Incomplete(); len(list) > 0 {
 		if err == nil {
 			err = errors.New("the Initial does not have the whole message: append the client's next datagram")
 		}
-		return unmarshal(fmt.Sprintf("%s, %s", list[0].Version, plural(list[0].Initials, "Initial")), parser.QUIC, list[0].Message, err)
+		return unmarshal(fmt.Sprintf("QUIC version %s, %s", list[0].Version, plural(list[0].Initials, "Initial")), parser.QUIC, list[0].Message, err)
 	}
 	if err == nil {
 		err = errors.New("the Initial has no CRYPTO data")
