@@ -32,7 +32,7 @@ func decodeInput(input []byte) ([]byte, error) {
 	}
 	compact := strings.TrimRight(strings.NewReplacer("\r", "", "\n", "").Replace(text), "=")
 	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		if b, err := enc.DecodeString(compact); err == nil {
+		if b, err := enc.DecodeString(compact); err == nil && len(b) > 0 {
 			return b, nil
 		}
 	}
@@ -70,7 +70,7 @@ func decodeDump(text string) ([]byte, bool) {
 			return nil, false
 		}
 		if !found {
-			return b, i > 0 && i == len(lines)-1 // hexdump ends with the length
+			return b, len(b) > 0 && i == len(lines)-1 // hexdump ends with the length
 		}
 		digits, _, _ = strings.Cut(digits, "|")
 		n := len(b)
@@ -88,7 +88,7 @@ func decodeDump(text string) ([]byte, bool) {
 			return nil, false
 		}
 	}
-	return b, len(lines) > 1 || len(b) > 0
+	return b, len(b) > 0
 }
 
 // parseHello finds out what b is, and reads the hello in it as far as it can.
