@@ -1,9 +1,15 @@
 package parser
 
 import (
+	"crypto/tls"
+	"encoding/json"
 	"errors"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -85,6 +91,7 @@ func FuzzDissect(f *testing.F) {
 		err := h.Unmarshal(msg)
 		root := Dissect(&h)
 		requireTiles(t, root, msg)
+		require.True(t, json.Valid(root.AppendJSON(nil)))
 		if err != nil {
 			var e *Error
 			require.True(t, errors.As(err, &e))
@@ -94,23 +101,228 @@ func FuzzDissect(f *testing.F) {
 		if !h.SSLv2 {
 			requireSameErrors(t, &h, root)
 		}
-		require.Equal(t, h.Extensions, h.Clone().Extensions)
 	})
 }
 
 // FuzzReuse holds that what h held before leaves no trace.
 func FuzzReuse(f *testing.F) {
-	addHellos(f, func(msg []byte, transport Transport) { f.Add(msg, msg[:len(msg)/2]) })
+	var before []byte
+	addHellos(f, func(msg []byte, transport Transport) {
+		f.Add(before, msg)
+		before = msg
+	})
 	f.Fuzz(func(t *testing.T, before, msg []byte) {
 		var h, fresh ClientHello
 		_ = h.Unmarshal(before)
 		require.Equal(t, fresh.Unmarshal(msg), h.Unmarshal(msg))
-		requireSameHello(t, &fresh, &h)
+		require.Equal(t, normal(fresh), normal(h))
+		require.Equal(t, normal(fresh), normal(*h.Clone()))
 	})
 }
 
-// requireSameHello fails unless got has what want has.
-func requireSameHello(t testing.TB, want, got *ClientHello) {
-	require.Equal(t, *want.Clone(), *got.Clone())
-	require.ElementsMatch(t, want.CipherSuites, got.CipherSuites)
+// normal returns h with nil for what is empty.
+func normal(h ClientHello) ClientHello {
+	v := reflect.ValueOf(&h).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() == 0 && f.CanSet() {
+			f.SetZero()
+		}
+	}
+	h.checker = nil
+	return h
+}
+
+// FuzzCryptoTLS holds that whatever crypto/tls takes is taken, and read alike.
+func FuzzCryptoTLS(f *testing.F) {
+	addHellos(f, func(msg []byte, _ Transport) { f.Add(msg) })
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		if info, _ := serverView(records(msg, 16384)); info != nil {
+			var a RecordAssembler
+			first, _, err := a.Next(records(msg, 16384))
+			require.NoError(t, err)
+			h, err := Parse(first)
+			require.NoError(t, err)
+			requireSameAsCryptoTLS(t, info, h)
+		}
+	})
+}
+
+// requireSameAsCryptoTLS fails unless h has what crypto/tls says of it.
+func requireSameAsCryptoTLS(t testing.TB, info *tls.ClientHelloInfo, h *ClientHello) {
+	requireSameList(t, info.CipherSuites, h.CipherSuites)
+	requireSameList(t, info.SupportedCurves, h.SupportedGroups)
+	requireSameList(t, info.SupportedPoints, h.ECPointFormats)
+	requireSameList(t, info.SignatureSchemes, h.SignatureAlgorithms)
+	if h.HasExtension(ExtSupportedVersions) { // otherwise crypto/tls makes a list of its own
+		requireSameList(t, info.SupportedVersions, h.SupportedVersions)
+	}
+	require.Equal(t, info.ServerName, string(h.ServerName))
+	require.Len(t, h.ALPNProtocols, len(info.SupportedProtos))
+	for i, p := range info.SupportedProtos {
+		require.Equal(t, p, string(h.ALPNProtocols[i]))
+	}
+	var types []ExtensionType
+	for _, e := range h.Extensions {
+		types = append(types, e.Type)
+	}
+	requireSameList(t, info.Extensions, types)
+}
+
+// requireSameList fails unless want and got have the same numbers.
+func requireSameList[T, U ~uint8 | ~uint16](t testing.TB, want []T, got []U) {
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.EqualValues(t, want[i], got[i])
+	}
+}
+
+// FuzzRecordAssembler holds that a stream means the same however it is cut:
+// into the calls of Next, and a message into records.
+func FuzzRecordAssembler(f *testing.F) {
+	addHellos(f, func(msg []byte, _ Transport) {
+		f.Add(records(msg, 50), []byte{3, 0, 200})
+		f.Add(msg, []byte{1})
+	})
+	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
+		want := assemble(stream, nil)
+		require.Equal(t, want, assemble(stream, cuts))
+
+		if len(cuts) == 0 || len(stream) < headerLen || stream[0] != handshakeClientHello || len(stream) != messageLen(stream) {
+			return
+		}
+		var cut []byte
+		for rest, i := stream, 0; len(rest) > 0; i++ {
+			n := min(len(rest), 1+int(cuts[i%len(cuts)]))
+			cut = append(cut, records(rest[:n], n)...)
+			rest = rest[n:]
+		}
+		got := assemble(cut, cuts)
+		require.Equal(t, [][]byte{stream}, got.msgs)
+		require.NoError(t, got.err)
+	})
+}
+
+type assembled struct {
+	msgs     [][]byte
+	versions []Version
+	records  []int
+	used     int
+	err      error
+}
+
+// assemble gives stream to a RecordAssembler, in calls of the sizes in cuts.
+func assemble(stream, cuts []byte) (out assembled) {
+	var a RecordAssembler
+	for i := 0; len(stream) > 0; i++ {
+		n := len(stream)
+		if len(cuts) > 0 {
+			n = min(n, 1+int(cuts[i%len(cuts)]))
+		}
+		msg, used, err := a.Next(stream[:n])
+		stream = stream[used:]
+		if err != nil {
+			out.used, out.err = 0, err // how far it read is its own affair
+			return out
+		}
+		out.used += used
+		if msg != nil {
+			out.msgs = append(out.msgs, slices.Clone(msg))
+			out.versions = append(out.versions, a.RecordVersion())
+			out.records = append(out.records, a.Records())
+		}
+	}
+	return out
+}
+
+// FuzzDTLSAssembler holds that a message comes out once and whole however it
+// is cut into fragments, in whatever order they come, repeated and overlapping.
+func FuzzDTLSAssembler(f *testing.F) {
+	addHellos(f, func(msg []byte, _ Transport) {
+		f.Add(msg[headerLen:], []byte{100, 3, 255}, uint64(1))
+	})
+	f.Fuzz(func(t *testing.T, body, cuts []byte, seed uint64) {
+		if len(body) > maxBody || len(body)/(1+len(cuts)) > 2000 {
+			return
+		}
+		n := len(body)
+		msg := append([]byte{handshakeClientHello, byte(n >> 16), byte(n >> 8), byte(n)}, body...)
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		var fragments [][]byte
+		for from, i := 0, 0; from < n || i == 0; i++ {
+			to := n
+			if len(cuts) > 0 {
+				to = min(n, from+1+int(cuts[i%len(cuts)]))
+			}
+			fragments = append(fragments, dtlsFragment(msg, 0, from, to))
+			if before := rnd.IntN(1 + from); seed%2 == 1 {
+				fragments = append(fragments, dtlsFragment(msg, 0, before, min(n, to+rnd.IntN(9))))
+			}
+			from = to
+		}
+		if len(fragments) > maxParts {
+			return
+		}
+		rnd.Shuffle(len(fragments), func(i, j int) { fragments[i], fragments[j] = fragments[j], fragments[i] })
+		var a DTLSAssembler
+		var got [][]byte
+		for len(fragments) > 0 {
+			k := min(len(fragments), 1+rnd.IntN(3))
+			datagram := dtlsRecord(fragments[:k]...)
+			if len(datagram)-dtlsRecordHeaderLen > 0xffff {
+				k = 1
+				datagram = dtlsRecord(fragments[0])
+			}
+			fragments = fragments[k:]
+			out, err := a.Next(datagram)
+			require.NoError(t, err)
+			if out != nil {
+				got = append(got, slices.Clone(out))
+			}
+		}
+		require.Equal(t, [][]byte{msg}, got)
+	})
+}
+
+// FuzzDTLSDatagrams holds that no datagrams make the assembler hold more than
+// they have, or return what is no message.
+func FuzzDTLSDatagrams(f *testing.F) {
+	addHellos(f, func(msg []byte, _ Transport) {
+		n := len(msg) - headerLen
+		f.Add(dtlsRecord(dtlsFragment(msg, 0, n/2, n)), dtlsRecord(dtlsFragment(msg, 0, 0, n/2+1)))
+	})
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		var a DTLSAssembler
+		for _, d := range [][]byte{one, two, one, two} {
+			msg, err := a.Next(d)
+			require.False(t, msg != nil && err != nil)
+			if msg != nil {
+				require.True(t, len(msg) >= headerLen && len(msg) == messageLen(msg) && msg[0] == handshakeClientHello)
+			}
+			var e *Error
+			if errors.As(err, &e) {
+				require.LessOrEqual(t, e.Offset, len(d))
+			}
+			require.LessOrEqual(t, a.Buffered(), len(one)+len(two))
+			require.LessOrEqual(t, len(a.Pending()), headerLen+a.Buffered())
+		}
+	})
+}
+
+// FuzzText holds that text is printable and loses nothing.
+func FuzzText(f *testing.F) {
+	f.Add([]byte("a.test"))
+	f.Add([]byte("a\r\n\x00\x1b\\\xff\u2028\u00e9"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := Text(b)
+		require.True(t, utf8.ValidString(s))
+		for _, c := range s {
+			require.True(t, unicode.IsPrint(c), "%q", s)
+		}
+		back, err := UnescapeText(s)
+		require.NoError(t, err)
+		require.Equal(t, string(b), string(back))
+		var out string
+		require.NoError(t, json.Unmarshal(appendJSONString(nil, s), &out))
+		require.Equal(t, s, out)
+	})
 }
