@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // AppendJSON appends e to dst as one JSON object, without a newline.
@@ -22,7 +24,7 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	o = o.texts("via", e.Via)
 	o = o.number("hello_index", int64(e.HelloIndex))
 	if e.SNI != nil {
-		o = appendQuoted(o.key("sni"), *e.SNI)
+		o = parser.AppendQuoted(o.key("sni"), *e.SNI)
 	}
 	o = o.texts("alpn", e.ALPN)
 	o = o.text("version", e.Version)
@@ -94,7 +96,7 @@ func (o object) text(k, v string) object {
 	if v == "" {
 		return o
 	}
-	return appendQuoted(o.key(k), v)
+	return parser.AppendQuoted(o.key(k), v)
 }
 
 func (o object) texts(k string, v []string) object {
@@ -106,7 +108,7 @@ func (o object) texts(k string, v []string) object {
 		if i > 0 {
 			o = append(o, ',')
 		}
-		o = appendQuoted(o, s)
+		o = parser.AppendQuoted(o, s)
 	}
 	return append(o, ']')
 }
@@ -144,26 +146,4 @@ func (o object) value(k string, v any, present bool, err *error) object {
 		return o
 	}
 	return append(o.key(k), b...)
-}
-
-// appendQuoted appends s, which is valid UTF-8, as a JSON string.
-func appendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		if c < ' ' {
-			const digits = "0123456789abcdef"
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		} else {
-			dst = append(dst, '\\', c)
-		}
-		from = i + 1
-	}
-	dst = append(dst, s[from:]...)
-	return append(dst, '"')
 }

@@ -3,6 +3,8 @@ package known
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // MarshalText returns the kind's name.
@@ -56,16 +58,16 @@ func (f Fields) appendJSON(dst []byte) []byte {
 		if dst[len(dst)-1] != '[' {
 			dst = append(dst, ',')
 		}
-		dst = appendJSONText(dst, b.name())
+		dst = parser.AppendQuoted(dst, b.name())
 	}
 	return append(dst, ']')
 }
 
 // AppendJSON appends c to dst as a JSON object, as encoding/json has it.
 func (c *Claim) AppendJSON(dst []byte) []byte {
-	dst = appendJSONText(append(dst, `{"verdict":`...), c.Verdict.String())
+	dst = parser.AppendQuoted(append(dst, `{"verdict":`...), c.Verdict.String())
 	if c.Says != "" {
-		dst = appendJSONText(append(dst, `,"says":`...), c.Says)
+		dst = parser.AppendQuoted(append(dst, `,"says":`...), c.Says)
 	}
 	if len(c.Reasons) > 0 {
 		dst = append(dst, `,"reasons":[`...)
@@ -73,27 +75,9 @@ func (c *Claim) AppendJSON(dst []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendJSONText(dst, r)
+			dst = parser.AppendQuoted(dst, r)
 		}
 		dst = append(dst, ']')
 	}
 	return append(dst, '}')
-}
-
-// appendJSONText appends s as a JSON string. What a client chose was escaped
-// before, with parser.AppendText, so s is valid UTF-8.
-func appendJSONText(dst []byte, s string) []byte {
-	const digits = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"', c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
 }

@@ -49,15 +49,15 @@ type Candidate struct {
 
 // AppendJSON appends c to dst as a JSON object, as encoding/json has it.
 func (c *Candidate) AppendJSON(dst []byte) []byte {
-	dst = appendJSONText(append(dst, `{"name":`...), c.Name)
+	dst = parser.AppendQuoted(append(dst, `{"name":`...), c.Name)
 	if c.Version != "" {
-		dst = appendJSONText(append(dst, `,"version":`...), c.Version)
+		dst = parser.AppendQuoted(append(dst, `,"version":`...), c.Version)
 	}
-	dst = appendJSONText(append(dst, `,"family":`...), c.Family)
+	dst = parser.AppendQuoted(append(dst, `,"family":`...), c.Family)
 	if c.Library != "" {
-		dst = appendJSONText(append(dst, `,"library":`...), c.Library)
+		dst = parser.AppendQuoted(append(dst, `,"library":`...), c.Library)
 	}
-	dst = appendJSONText(append(dst, `,"kind":`...), c.Kind.String())
+	dst = parser.AppendQuoted(append(dst, `,"kind":`...), c.Kind.String())
 	dst = strconv.AppendUint(append(dst, `,"distance":`...), uint64(c.Distance), 10)
 	if c.Differs != 0 {
 		dst = c.Differs.appendJSON(append(dst, `,"differs":`...))
@@ -77,13 +77,13 @@ type Tell struct {
 
 // AppendJSON appends t to dst as a JSON object, as encoding/json has it.
 func (t *Tell) AppendJSON(dst []byte) []byte {
-	dst = appendJSONText(append(dst, `{"name":`...), t.Name)
-	dst = appendJSONText(append(dst, `,"field":`...), t.Field)
+	dst = parser.AppendQuoted(append(dst, `{"name":`...), t.Name)
+	dst = parser.AppendQuoted(append(dst, `,"field":`...), t.Field)
 	if t.Offset != 0 {
 		dst = strconv.AppendInt(append(dst, `,"offset":`...), int64(t.Offset), 10)
 	}
-	dst = appendJSONText(append(dst, `,"found":`...), t.Found)
-	dst = appendJSONText(append(dst, `,"genuine":`...), t.Genuine)
+	dst = parser.AppendQuoted(append(dst, `,"found":`...), t.Found)
+	dst = parser.AppendQuoted(append(dst, `,"genuine":`...), t.Genuine)
 	return append(dst, '}')
 }
 

@@ -27,13 +27,13 @@ func (f *Field) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"value":`...)
 		dst = strconv.AppendUint(dst, v, 10)
 	case string:
-		dst = appendJSONString(append(dst, `,"value":`...), v)
+		dst = AppendQuoted(append(dst, `,"value":`...), v)
 	}
 	if f.ValueName != "" {
-		dst = appendJSONString(append(dst, `,"name":`...), f.ValueName)
+		dst = AppendQuoted(append(dst, `,"name":`...), f.ValueName)
 	}
 	if f.Note != "" {
-		dst = appendJSONString(append(dst, `,"note":`...), f.Note)
+		dst = AppendQuoted(append(dst, `,"note":`...), f.Note)
 	}
 	if f.List {
 		return append(f.appendList(dst), '}')
@@ -79,16 +79,3 @@ func (f *Field) appendList(dst []byte) []byte {
 
 // MarshalJSON returns what AppendJSON appends.
 func (f Field) MarshalJSON() ([]byte, error) { return f.AppendJSON(nil), nil }
-
-// appendJSONString appends s, which has no control characters and is valid
-// UTF-8: it is printable text of [AppendText], or our own.
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		if s[i] == '"' || s[i] == '\\' {
-			dst = append(dst, '\\')
-		}
-		dst = append(dst, s[i])
-	}
-	return append(dst, '"')
-}

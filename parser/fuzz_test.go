@@ -322,7 +322,7 @@ func FuzzText(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, string(b), string(back))
 		var out string
-		require.NoError(t, json.Unmarshal(appendJSONString(nil, s), &out))
+		require.NoError(t, json.Unmarshal(AppendQuoted(nil, s), &out))
 		require.Equal(t, s, out)
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 )
 
+const hexDigits = "0123456789abcdef"
+
 // AppendText appends bytes that a client chose, such as a server name, to dst
 // as printable text from which [UnescapeText] has the same bytes back. A byte
 // that is not part of a printable character in UTF-8 is written \xNN, two
@@ -23,8 +25,7 @@ func AppendText(dst, b []byte) []byte {
 			dst = append(dst, `\\`...)
 		case c == utf8.RuneError && n == 1, !unicode.IsPrint(c):
 			for _, x := range b[:n] {
-				const digits = "0123456789abcdef"
-				dst = append(dst, '\\', 'x', digits[x>>4], digits[x&15])
+				dst = append(dst, '\\', 'x', hexDigits[x>>4], hexDigits[x&15])
 			}
 		default:
 			dst = append(dst, b[:n]...)
@@ -36,6 +37,28 @@ func AppendText(dst, b []byte) []byte {
 
 // Text returns b in the form of [AppendText].
 func Text(b []byte) string { return string(AppendText(nil, b)) }
+
+// AppendQuoted appends s as a JSON string to dst. It takes s for valid UTF-8, as
+// [Text] and the names in this module are, and escapes what JSON demands.
+func AppendQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		if c < ' ' {
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		} else {
+			dst = append(dst, '\\', c)
+		}
+		from = i + 1
+	}
+	dst = append(dst, s[from:]...)
+	return append(dst, '"')
+}
 
 // UnescapeText returns the bytes that [AppendText] wrote as s.
 func UnescapeText(s string) ([]byte, error) {
@@ -62,7 +85,7 @@ func UnescapeText(s string) ([]byte, error) {
 }
 
 func unhex(hi, lo byte, x *byte) bool {
-	h, l := strings.IndexByte("0123456789abcdef", hi), strings.IndexByte("0123456789abcdef", lo)
+	h, l := strings.IndexByte(hexDigits, hi), strings.IndexByte(hexDigits, lo)
 	*x = byte(h<<4 | l)
 	return h >= 0 && l >= 0
 }
