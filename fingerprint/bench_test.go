@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -19,7 +20,7 @@ var sink byte
 // BenchmarkJA4 reads a hello and computes its JA4. Its x-floor is the time as
 // a multiple of that of the two SHA-256 that JA4 needs.
 func BenchmarkJA4(b *testing.B) {
-	all := hellos(b)
+	all := hellotest.Real(b)
 	for _, name := range benchmarked {
 		b.Run(name, func(b *testing.B) {
 			h := *all[name]
@@ -45,7 +46,7 @@ func BenchmarkJA4(b *testing.B) {
 // BenchmarkJA3JA4 reads a hello and computes its JA3 and its JA4. Its x-floor
 // is the time as a multiple of that of the MD5 and the two SHA-256 they need.
 func BenchmarkJA3JA4(b *testing.B) {
-	all := hellos(b)
+	all := hellotest.Real(b)
 	for _, name := range benchmarked {
 		b.Run(name, func(b *testing.B) {
 			h := *all[name]
@@ -71,7 +72,7 @@ func BenchmarkJA3JA4(b *testing.B) {
 }
 
 func BenchmarkUnmarshal(b *testing.B) {
-	all := hellos(b)
+	all := hellotest.Real(b)
 	for _, name := range benchmarked {
 		b.Run(name, func(b *testing.B) {
 			h := *all[name]
@@ -87,7 +88,7 @@ func BenchmarkUnmarshal(b *testing.B) {
 }
 
 func BenchmarkParts(b *testing.B) {
-	h := *hellos(b)["chromium-156"]
+	h := *hellotest.Real(b)["chromium-156"]
 	var buf [1024]byte
 	for name, f := range map[string]func([]byte, *parser.ClientHello) []byte{
 		"JA3": fingerprint.AppendJA3, "JA3Full": fingerprint.AppendJA3Full, "JA3N": fingerprint.AppendJA3N,

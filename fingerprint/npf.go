@@ -191,6 +191,9 @@ func appendNPFElement(dst []byte, e npfElement, quic bool) []byte {
 	return append(dst, ')')
 }
 
+// reservedID is how NPF writes the ids that RFC 9000, section 18.1, reserves.
+var reservedID = []byte{27}
+
 // appendParameterIDs appends the ids in the body of quic_transport_parameters,
 // each with the bytes it was sent in, sorted. It ends where the body is malformed.
 func appendParameterIDs(dst, body []byte) []byte {
@@ -203,7 +206,7 @@ func appendParameterIDs(dst, body []byte) []byte {
 			break
 		}
 		if parser.IsGREASETransportParameter(id) {
-			ids = append(ids, []byte{27})
+			ids = append(ids, reservedID)
 		} else {
 			ids = append(ids, body[:n])
 		}

@@ -1,0 +1,179 @@
+package fingerprint_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// regrease gives all GREASE values of a hello of Chrome's shape new ones, and
+// its extensions a new order: GREASE stays first and last, before
+// pre_shared_key, as Chrome has it.
+func regrease(r *rand.Rand, h *parser.ClientHello) []byte {
+	old := make(map[uint16]uint16)
+	grease := func(b []byte) {
+		v := binary.BigEndian.Uint16(b)
+		if !parser.IsGREASE(v) {
+			return
+		}
+		if old[v] == 0 {
+			n := uint16(r.IntN(16))<<4 | 0xa
+			old[v] = n<<8 | n
+		}
+		binary.BigEndian.PutUint16(b, old[v])
+	}
+	list := func(b []byte) {
+		for ; len(b) >= 2; b = b[2:] {
+			grease(b)
+		}
+	}
+	var extensions [][]byte
+	for _, e := range h.Extensions {
+		b := bytes.Clone(h.Raw[e.Offset : e.Offset+4+len(e.Data)])
+		grease(b)
+		switch e.Type {
+		case parser.ExtSupportedGroups, parser.ExtSignatureAlgorithms:
+			list(b[6:])
+		case parser.ExtSupportedVersions:
+			list(b[5:])
+		case parser.ExtKeyShare:
+			grease(b[6:])
+		}
+		extensions = append(extensions, b)
+	}
+	middle := extensions[1 : len(extensions)-1]
+	if h.HasExtension(parser.ExtPreSharedKey) {
+		middle = middle[:len(middle)-1]
+	}
+	r.Shuffle(len(middle), func(i, j int) { middle[i], middle[j] = middle[j], middle[i] })
+
+	start := h.Extensions[0].Offset
+	msg := bytes.Clone(h.Raw[:start])
+	suites := 4 + 2 + 32 + 1 + len(h.LegacySessionID) + 2
+	list(msg[suites : suites+2*len(h.CipherSuites)])
+	return append(msg, bytes.Join(extensions, nil)...)
+}
+
+// Chrome has GREASE in cipher suites, extensions, groups, versions, key shares
+// and, since 152, signature algorithms, and permutes its extensions: that makes
+// another hello of each connection, and must make one value of all.
+func TestGREASE(t *testing.T) {
+	for _, name := range []string{"chromium-156", "chromium-156-psk"} {
+		h := hellotest.Real(t)[name]
+		require.True(t, parser.IsGREASE(h.SignatureAlgorithms[0]))
+		r := rand.New(rand.NewPCG(1, 2))
+		ja3, npf := map[string]bool{}, map[string]bool{}
+		for range 100 {
+			var o parser.ClientHello
+			require.NoError(t, o.Unmarshal(regrease(r, h)))
+			assert.Equal(t, fingerprint.JA4(h), fingerprint.JA4(&o))
+			assert.Equal(t, fingerprint.JA4R(h), fingerprint.JA4R(&o))
+			assert.Equal(t, fingerprint.JA3N(h), fingerprint.JA3N(&o))
+			assert.Equal(t, fingerprint.TLSFPNorm(h), fingerprint.TLSFPNorm(&o))
+			assert.Equal(t, fingerprint.Stable(h), fingerprint.Stable(&o))
+			ja3[fingerprint.JA3(&o)] = true
+			npf[fingerprint.NPF2(&o)] = true
+		}
+		assert.Len(t, ja3, 100, "the order was another each time")
+		assert.Len(t, npf, 16, "NPF keeps GREASE among signature algorithms")
+	}
+}
+
+// One value for every way to cut a hello over two records, and over records of
+// one byte.
+func TestRecords(t *testing.T) {
+	for _, name := range []string{"python-tls12", "chromium-117", "go-1.26"} {
+		h := hellotest.Real(t)[name]
+		record := func(b []byte) []byte {
+			return append(binary.BigEndian.AppendUint16([]byte{22, 3, 1}, uint16(len(b))), b...)
+		}
+		read := func(stream []byte) *parser.ClientHello {
+			var a parser.RecordAssembler
+			msg, _, err := a.Next(stream)
+			require.NoError(t, err)
+			o, err := parser.Parse(msg)
+			require.NoError(t, err)
+			return o
+		}
+		want := values(h, nil)
+		for cut := 1; cut < len(h.Raw); cut++ {
+			o := read(append(record(h.Raw[:cut]), record(h.Raw[cut:])...))
+			require.Equal(t, want["ja4"], fingerprint.JA4(o), "%s cut at %d", name, cut)
+			require.Equal(t, want["ja3"], fingerprint.JA3(o), "%s cut at %d", name, cut)
+		}
+		var stream []byte
+		for i := range h.Raw {
+			stream = append(stream, record(h.Raw[i:i+1])...)
+		}
+		assert.Equal(t, want, values(read(stream), nil))
+	}
+}
+
+// Nothing is allocated with a warm buffer.
+func TestAllocations(t *testing.T) {
+	buf := make([]byte, 0, 4096)
+	for name, h := range hellotest.Real(t) {
+		for what, f := range map[string]func([]byte, *parser.ClientHello) []byte{
+			"JA3": fingerprint.AppendJA3, "JA3Full": fingerprint.AppendJA3Full,
+			"JA3N": fingerprint.AppendJA3N, "JA3NFull": fingerprint.AppendJA3NFull,
+			"JA4": fingerprint.AppendJA4, "JA4R": fingerprint.AppendJA4R,
+			"JA4O": fingerprint.AppendJA4O, "JA4RO": fingerprint.AppendJA4RO,
+			"Stable": fingerprint.AppendStable, "StableFull": fingerprint.AppendStableFull,
+			"NPF": fingerprint.AppendNPF, "NPF1": fingerprint.AppendNPF1, "NPF2": fingerprint.AppendNPF2,
+			"TLSFP": fingerprint.AppendTLSFP, "TLSFPNorm": fingerprint.AppendTLSFPNorm,
+			"QUICParamsID": fingerprint.AppendQUICParamsID,
+			"NPFQUIC":      func(b []byte, h *parser.ClientHello) []byte { return fingerprint.AppendNPFQUIC(b, h, 1) },
+			"NPFQUIC1":     func(b []byte, h *parser.ClientHello) []byte { return fingerprint.AppendNPFQUIC1(b, h, 1) },
+			"QUICHeaderID": func(b []byte, _ *parser.ClientHello) []byte { return fingerprint.AppendQUICHeaderID(b, anInitial) },
+		} {
+			assert.Zero(t, testing.AllocsPerRun(100, func() { f(buf, h) }), "%s of %s", what, name)
+		}
+	}
+}
+
+// A list of any length takes no more than its share of time: the sort is not
+// quadratic. 32,767 values of cipher suites are the most that a hello holds.
+func TestLongLists(t *testing.T) {
+	h := &parser.ClientHello{LegacyVersion: 0x303}
+	for i := range 32767 {
+		h.CipherSuites = append(h.CipherSuites, parser.CipherSuite(65535-2*i))
+		h.Extensions = append(h.Extensions, parser.Extension{Type: parser.ExtensionType(65535 - 2*i)})
+	}
+	assert.Equal(t, slowValues(h, nil), values(h, nil))
+}
+
+// What is appended comes after what is there, which stays.
+func TestAppend(t *testing.T) {
+	h := hellotest.Real(t)["chromium-117"]
+	assert.Equal(t, "prefix "+fingerprint.JA4(h), string(fingerprint.AppendJA4([]byte("prefix "), h)))
+	assert.Equal(t, "prefix "+fingerprint.JA3(h), string(fingerprint.AppendJA3([]byte("prefix "), h)))
+	assert.Equal(t, "prefix "+fingerprint.Stable(h), string(fingerprint.AppendStable([]byte("prefix "), h)))
+	assert.Equal(t, "prefix "+fingerprint.TLSFP(h), string(fingerprint.AppendTLSFP([]byte("prefix "), h)))
+}
+
+// The stable form is one for the fresh and the resumed hello of a client, and
+// for the hellos before and after a HelloRetryRequest or HelloVerifyRequest.
+func TestStable(t *testing.T) {
+	all := hellotest.Real(t)
+	for _, names := range [][]string{
+		{"chromium-156", "chromium-156-psk"},
+		{"firefox-153", "firefox-153-psk", "firefox-153-hrr"},
+		{"openssl-dtls", "openssl-dtls-cookie"},
+	} {
+		for _, name := range names[1:] {
+			assert.Equal(t, fingerprint.Stable(all[names[0]]), fingerprint.Stable(all[name]), name)
+		}
+	}
+	assert.NotEqual(t, fingerprint.JA4(all["firefox-153"]), fingerprint.JA4(all["firefox-153-psk"]))
+	assert.Equal(t, fingerprint.SessionFresh, fingerprint.SessionOf(all["firefox-153"]))
+	assert.Equal(t, fingerprint.SessionPSK, fingerprint.SessionOf(all["firefox-153-psk"]))
+	assert.Equal(t, "unknown", fingerprint.Session(9).String())
+}
