@@ -56,13 +56,13 @@ func parseJA4(text string) (v JA4Value, err error) {
 		return v, fmt.Errorf("%d parts between underscores, not 3", len(parts))
 	}
 	if isHex(parts[1], 12) || isHex(parts[2], 12) {
+		if len(parts) != 3 {
+			return v, fmt.Errorf("%d parts between underscores, not 3", len(parts))
+		}
 		for i, p := range parts[1:] {
 			if !isHex(p, 12) {
 				return v, fmt.Errorf("part %d, %q, is not 12 lower-case hex digits", i+2, p)
 			}
-		}
-		if len(parts) != 3 {
-			return v, fmt.Errorf("%d parts between underscores, not 3", len(parts))
 		}
 		v.SuitesDigest, v.ExtensionsDigest = parts[1], parts[2]
 		return v, nil

@@ -1,0 +1,93 @@
+package fingerprint_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+func lines(changes []fingerprint.Change) (list []string) {
+	for _, c := range changes {
+		list = append(list, c.String())
+	}
+	return list
+}
+
+func TestDiffTexts(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want []string
+	}{
+		{"t13d1516h2_8daaf6152771_e5627efa2ab1", "t13d1516h2_8daaf6152771_e5627efa2ab1", nil},
+		{"t13d1516h2_8daaf6152771_e5627efa2ab1", "q12i1516h3_8daaf6152771_02713d6af862", []string{
+			"transport: t became q", "version: 13 became 12", "sni: d became i", "alpn: h2 became h3", "extensions_digest: e5627efa2ab1 became 02713d6af862",
+		}},
+		{"t13i0201h2_1301,1302_002b", "t13i0201h2_1302,1303_002b_0403", []string{
+			"cipher_suites_list: removed 1301 TLS_AES_128_GCM_SHA256, place 1",
+			"cipher_suites_list: added 1303 TLS_CHACHA20_POLY1305_SHA256, place 2",
+			"signature_algorithms_list: added 0403 ecdsa_secp256r1_sha256, place 1",
+		}},
+		// The longest run that keeps its order stays: one value moves, not four.
+		{"771,1-2-3-4-5,,,", "771,2-3-4-5-1,,,", []string{
+			"cipher_suites: moved 1 TLS_RSA_WITH_NULL_MD5, from 1 to 5",
+			"digest: " + md5Hex("771,1-2-3-4-5,,,") + " became " + md5Hex("771,2-3-4-5-1,,,"),
+		}},
+		{"0149f47eabf9a20d0893e2a44e5a6323", "1a88decf19dd6faeca6db6441df69eae", []string{
+			"ja3: 0149f47eabf9a20d0893e2a44e5a6323 became 1a88decf19dd6faeca6db6441df69eae",
+		}},
+		{"|00|0|m,a,s,p", "1:65536|00|3:0:0:201|m,a,s,p", []string{
+			"settings: added 1:65536 HEADER_TABLE_SIZE, place 1",
+			"priority: added 3:0:0:201 stream 3 depends on 0 with weight 201, place 1",
+		}},
+	} {
+		d, err := fingerprint.DiffTexts(tt.a, tt.b)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, lines(d.Changes))
+		assert.Empty(t, d.Fingerprints)
+	}
+	_, err := fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "|00|0|m,a,s,p")
+	assert.EqualError(t, err, "fingerprint: ja4 and http2 cannot be compared: give two of one kind")
+	_, err = fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "x")
+	assert.ErrorContains(t, err, `"x" is no fingerprint`)
+}
+
+func TestDiffHellos(t *testing.T) {
+	all := hellotest.Real(t)
+	d := fingerprint.DiffHellos(all["firefox-153"], all["firefox-153-psk"])
+	assert.Equal(t, []string{
+		"extensions: removed 0023 session_ticket, place 6",
+		"extensions: added 0029 pre_shared_key, place 17",
+		"encrypted_client_hello: 281 bytes became 441 bytes",
+	}, lines(d.Changes))
+	same := map[string]bool{}
+	for _, c := range d.Fingerprints {
+		same[c.Name] = c.Same()
+	}
+	assert.Equal(t, map[string]bool{
+		"ja3": false, "ja3n": false, "ja4": false, "ja4_o": false, "stable": true, "npf": false,
+		"tlsfp_id": false, "tlsfp_norm_id": false, "session": false,
+	}, same)
+
+	for name, h := range all {
+		assert.Empty(t, fingerprint.DiffHellos(h, h).Changes, name)
+	}
+}
+
+// GREASE values are no difference, and an order is nothing but moves.
+func TestDiffGREASE(t *testing.T) {
+	h := hellotest.Real(t)["chromium-156"]
+	var o parser.ClientHello
+	require.NoError(t, o.Unmarshal(regrease(rand.New(rand.NewPCG(3, 4)), h)))
+	d := fingerprint.DiffHellos(h, &o)
+	require.NotEmpty(t, d.Changes)
+	for _, c := range d.Changes {
+		assert.Equal(t, "extensions", c.Field)
+		assert.Equal(t, fingerprint.Moved, c.Kind)
+	}
+}

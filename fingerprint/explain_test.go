@@ -1,0 +1,233 @@
+package fingerprint_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+func TestParseJA4(t *testing.T) {
+	v, err := fingerprint.ParseJA4("q13i0312h3_55b375c5d22e_178839b6cec1")
+	require.NoError(t, err)
+	assert.Equal(t, fingerprint.JA4Value{
+		Transport: parser.QUIC, Version: "13", CipherSuites: 3, Extensions: 12, ALPN: "h3",
+		SuitesDigest: "55b375c5d22e", ExtensionsDigest: "178839b6cec1",
+	}, v)
+	assert.False(t, v.Raw())
+
+	v, err = fingerprint.ParseJA4("dd2d010200_c02c_000a,000d_0403,0804")
+	require.NoError(t, err)
+	assert.Equal(t, fingerprint.JA4Value{
+		Transport: parser.DTLS, Version: "d2", SNI: true, CipherSuites: 1, Extensions: 2, ALPN: "00",
+		Suites:              []parser.CipherSuite{0xc02c},
+		Types:               []parser.ExtensionType{parser.ExtSupportedGroups, parser.ExtSignatureAlgorithms},
+		SignatureAlgorithms: []parser.SignatureScheme{0x0403, 0x0804},
+	}, v)
+	assert.True(t, v.Raw())
+
+	for _, vector := range vectors(t) {
+		for _, key := range []string{"ja4", "ja4_r", "ja4_o", "ja4_ro"} {
+			text := vector.Expect[key]
+			if text == "" {
+				continue
+			}
+			v, err := fingerprint.ParseJA4(text)
+			if assert.NoError(t, err) {
+				assert.Equal(t, text, v.String())
+			}
+		}
+	}
+}
+
+func TestParseJA4Errors(t *testing.T) {
+	const like = " (one looks like t13d1516h2_8daaf6152771_e5627efa2ab1)"
+	for text, want := range map[string]string{
+		"":                                                    `fingerprint: JA4 "": the first part has 0 characters, not 10` + like,
+		"t13d1516h2":                                          `fingerprint: JA4 "t13d1516h2": 1 parts between underscores, not 3` + like,
+		"x13d1516h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "x13d1516h2_8daaf6152771_e5627efa2ab1": it begins with "x", not with t, q or d` + like,
+		"t14d1516h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "t14d1516h2_8daaf6152771_e5627efa2ab1": the version "14" is none of 13, 12, 11, 10, s3, s2, d1, d2, d3 and 00` + like,
+		"t13x1516h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "t13x1516h2_8daaf6152771_e5627efa2ab1": the fourth character is "x", not d or i` + like,
+		"t13d15a6h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "t13d15a6h2_8daaf6152771_e5627efa2ab1": the counts "15a6" are not four digits` + like,
+		"t13d1516h-_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "t13d1516h-_8daaf6152771_e5627efa2ab1": the ALPN characters "h-" are not alphanumeric` + like,
+		"t13d1516h2_8DAAF6152771_e5627efa2ab1":                `fingerprint: JA4 "t13d1516h2_8DAAF6152771_e5627efa2ab1": part 2, "8DAAF6152771", is not 12 lower-case hex digits` + like,
+		"t13d1516h2_8daaf6152771_e5627efa2ab1_":               `fingerprint: JA4 "t13d1516h2_8daaf6152771_e5627efa2ab1_": 4 parts between underscores, not 3` + like,
+		"t13d1516h2_1301,_002b":                               `fingerprint: JA4 "t13d1516h2_1301,_002b": part 2: "" is not a value of 4 lower-case hex digits` + like,
+		"t13d1516h2_1301_2b":                                  `fingerprint: JA4 "t13d1516h2_1301_2b": part 3: "2b" is not a value of 4 lower-case hex digits` + like,
+		"t13d1516h2_1301_002b_":                               `fingerprint: JA4 "t13d1516h2_1301_002b_": part 4 is empty; without signature algorithms the last underscore goes too` + like,
+		"t13d1516h2_1301_002b_4":                              `fingerprint: JA4 "t13d1516h2_1301_002b_4": part 4: "4" is not a value of 4 lower-case hex digits` + like,
+		"t13d1516h2_1301_002b_0403_":                          `fingerprint: JA4 "t13d1516h2_1301_002b_0403_": 5 parts between underscores, not 3 or 4` + like,
+		"ge11nn05enus_9ed1ff1f7b03_cd8dafe26982_cd8dafe26982": `fingerprint: JA4 "ge11nn05enus_9ed1ff1f7b03_cd8dafe26982_cd8dafe26982": the first part has 12 characters, not 10; in JA4H, of HTTP requests, it has 12` + like,
+	} {
+		_, err := fingerprint.ParseJA4(text)
+		assert.EqualError(t, err, want)
+	}
+}
+
+func TestExplainErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		" ":                    `fingerprint: nothing to explain`,
+		"nonsense":             `fingerprint: "nonsense" is no fingerprint that is known here: JA4 looks like t13d1516h2_8daaf6152771_e5627efa2ab1, JA3 is 32 hex digits or its text, like 771,4865-4866,0-23,29-23,0`,
+		"771,47,,":             `fingerprint: JA3 "771,47,,": 4 fields between commas, not 5 (one looks like 771,4865-4866,0-23,29-23,0)`,
+		",47,,,":               `fingerprint: JA3 ",47,,,": the version: "" is not a number up to 65535 (one looks like 771,4865-4866,0-23,29-23,0)`,
+		"771-2,47,,,":          `fingerprint: JA3 "771-2,47,,,": the version: "771-2" is not one number (one looks like 771,4865-4866,0-23,29-23,0)`,
+		"771,047,,,":           `fingerprint: JA3 "771,047,,,": cipher suites: "047" is not a number up to 65535 (one looks like 771,4865-4866,0-23,29-23,0)`,
+		"771,47,,,256":         `fingerprint: JA3 "771,47,,,256": point formats: "256" is not a number up to 255 (one looks like 771,4865-4866,0-23,29-23,0)`,
+		"771,47,1-,,":          `fingerprint: JA3 "771,47,1-,,": extensions: "" is not a number up to 65535 (one looks like 771,4865-4866,0-23,29-23,0)`,
+		"s1t13":                `fingerprint: stable "s1t13": it begins with "s1t13" (one looks like s1t13_ and 24 hex digits)`,
+		"s1x13_00":             `fingerprint: stable "s1x13_00": it begins with "s1x13" (one looks like s1t13_ and 24 hex digits)`,
+		"s1t13_00":             `fingerprint: stable "s1t13_00": "00" is neither 24 lower-case hex digits nor 6 lists`,
+		"s1t13_0303_2f____":    `fingerprint: stable "s1t13_0303_2f____": list 2: "2f" is not a value of 4 lower-case hex digits`,
+		"s1t13_0303_____x":     `fingerprint: stable "s1t13_0303_____x": list 6: "x" is not a protocol in hex`,
+		"1|2":                  `fingerprint: HTTP/2 "1|2": 2 fields between bars, not 4 (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
+		"1=2|00|0|m":           `fingerprint: HTTP/2 "1=2|00|0|m": the setting "1=2" is not an id and a value (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
+		"|w|0|m":               `fingerprint: HTTP/2 "|w|0|m": the window update "w" is not a number (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
+		"|00|3:2:0:1|m":        `fingerprint: HTTP/2 "|00|3:2:0:1|m": the priority "3:2:0:1" is not stream:exclusive:dependency:weight (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
+		"|00|0|m,x":            `fingerprint: HTTP/2 "|00|0|m,x": the pseudo-header field "x" is none of m, a, s and p (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
+		"tls/9/(0303)":         `fingerprint: NPF "tls/9/(0303)": "tls/9" is no format of TLS, DTLS or QUIC (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
+		"tls/(03)":             `fingerprint: NPF "tls/(03)": the version is not 4 hex digits in parentheses (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
+		"quic/(01)":            `fingerprint: NPF "quic/(01)": the QUIC version is not 8 hex digits in parentheses (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
+		"tls/(0303)(13)":       `fingerprint: NPF "tls/(0303)(13)": the cipher suites are not groups of 4 hex digits in parentheses (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
+		"tls/(0303)()[]":       `fingerprint: NPF "tls/(0303)()[]": the extensions are not between ( and ) (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
+		"tls/1/(0303)()[(00)]": `fingerprint: NPF "tls/1/(0303)()[(00)]": the extension at "(00)" is not hex digits in parentheses (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
+	} {
+		_, err := fingerprint.Explain(text)
+		assert.EqualError(t, err, want)
+	}
+}
+
+// Every fingerprint that is made can be explained, under its own name, and a
+// hello explains itself with the same texts.
+func TestExplain(t *testing.T) {
+	names := map[string]string{"ja3n_full": "", "ja4_o": "ja4", "ja4_ro": "", "npf_1": "npf", "npf_2": "npf", "npf_quic": "npf", "npf_quic_1": "npf",
+		"ja3n": "ja3", "tlsfp_norm_id": "tlsfp_id", "quic_header_id": "tlsfp_id", "quic_params_id": "tlsfp_id"}
+	for _, v := range vectors(t) {
+		for key, text := range v.Expect {
+			if key == "session" {
+				continue
+			}
+			e, err := fingerprint.Explain(text)
+			if !assert.NoError(t, err, v.Name) {
+				continue
+			}
+			assert.Equal(t, text, e.Text)
+			if want, ok := names[key]; !ok {
+				if key == "ja3_full" || key == "ja4_r" {
+					assert.True(t, strings.HasPrefix(e.Name, key[:3]), "%s is %s", key, e.Name)
+				} else {
+					assert.Equal(t, key, e.Name)
+				}
+			} else if want != "" {
+				assert.Equal(t, want, e.Name)
+			}
+		}
+		for _, e := range fingerprint.ExplainHello(v.hello(t), v.initial()) {
+			if want, ok := v.Expect[e.Name]; ok && e.Name != "npf" {
+				assert.Equal(t, want, e.Text, "%s of %s", e.Name, v.Name)
+			}
+			for _, p := range e.Parts {
+				if p.Hashed != "" {
+					assert.True(t, strings.HasPrefix(p.Digest, p.Text), "%s of %s", p.Name, v.Name)
+				}
+			}
+		}
+	}
+}
+
+// What other tools print, by what is known of them: see the vector for what is
+// special about it.
+func TestJA4Dialects(t *testing.T) {
+	all := vectors(t)
+	for _, tt := range []struct{ vector, dialect, want string }{
+		{"alpn-one-character", "ALPN: one character once", "t13d1504x_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-one-character", "ALPN: first two characters", "t13d1504x0_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-http-1-1", "ALPN: first two characters", "t13d1504h0_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-first-only", "ALPN: first two characters", "t13d1504do_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-first-only", "ALPN: negotiated instead of offered", "t13d1504h2_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-not-alphanumeric", "ALPN: 99 for what is not alphanumeric", "t13d150499_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-grease", "ALPN: a GREASE protocol counts", "t13d15040a_8daaf6152771_b0ac53b37fa7"},
+		{"signature-algorithms-absent", "underscore without signature algorithms", "t12i010200_" + sha256Hex("002f")[:12] + "_" + sha256Hex("000a,0017_")[:12]},
+		{"extensions-no-block", "digest of an empty list", "t10i030000_" + sha256Hex("0004,0005,000a")[:12] + "_e3b0c44298fc"},
+		{"everything-empty", "underscore without signature algorithms", "t12i000000_000000000000_d2e2adf7177b"},
+		{"signature-algorithms-order", "sorted signature algorithms", "t12i010100_" + sha256Hex("002f")[:12] + "_" + sha256Hex("000d_0201,0403,0804,0804")[:12]},
+		{"signature-algorithms-only-grease", "GREASE kept in signature_algorithms", "t12i010200_" + sha256Hex("002f")[:12] + "_" + sha256Hex("000a,000d_1a1a,2a2a")[:12]},
+		{"signature-algorithms-of-others", "signature algorithms of another extension", "t13i010400_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000d,0022,002b,0032_0403,0804,0201,0203")[:12]},
+		{"version-unknown-highest", "version: the highest known", "t13i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
+		{"version-lower-than-legacy", "version: the higher of legacy_version and supported_versions", "t12i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
+		{"version-empty", "version: legacy_version where supported_versions has none", "t12i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
+		{"version-dtls13-and-12", "version: DTLS counts down", "dd3i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
+		{"sni-empty-body", "SNI: only with a name", "t12i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
+		{"sni-address", "SNI: from the kind of host", "t12i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
+		{"sni-absent", "SNI: from the kind of host", "t12d010100_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
+		{"grease-only-extension", "GREASE counted among the extensions", "t12i010100_" + sha256Hex("1301")[:12] + "_000000000000"},
+		{"carrier-tls-with-transport-parameters", "carrier from quic_transport_parameters", "q13i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("002b,0039")[:12]},
+	} {
+		require.Contains(t, all, tt.vector)
+		got := map[string]string{}
+		for _, d := range fingerprint.JA4Dialects(all[tt.vector].hello(t)) {
+			got[d.Name] = d.Text
+			assert.NotEmpty(t, d.Tools)
+			assert.NotEmpty(t, d.Why)
+			assert.NotEqual(t, all[tt.vector].Expect["ja4"], d.Text)
+		}
+		assert.Equal(t, tt.want, got[tt.dialect], "%s of %s", tt.dialect, tt.vector)
+	}
+
+	over := all["counts-over-99"]
+	for _, d := range fingerprint.JA4Dialects(over.hello(t)) {
+		switch d.Name {
+		case "counts above 99":
+			assert.True(t, strings.HasPrefix(d.Text, "t12d15010200_"))
+		case "hash of the first 99 only":
+			assert.Equal(t, over.Expect["ja4"][:10], d.Text[:10])
+		}
+	}
+	// FoxIO's Python prints this of Go since 1.25.
+	go126 := fingerprint.JA4Dialects(hellotest.Real(t)["go-1.26"])
+	assert.Contains(t, go126, fingerprint.Dialect{
+		Name: "signature algorithms of another extension", Tools: "FoxIO's Python", Text: "t13d1312h2_f57a46bbacb6_e5728521abd4",
+		Why: "it reads signature_algorithms, signature_algorithms_cert and delegated_credential as one list, and takes what follows the first",
+	})
+	assert.Empty(t, fingerprint.JA4Dialects(all["sslv2"].hello(t)))
+}
+
+func TestJA3Dialects(t *testing.T) {
+	lookalikes := fingerprint.JA3Dialects(vectors(t)["grease-lookalikes"].hello(t))
+	require.Len(t, lookalikes, 1)
+	assert.Equal(t, md5Hex("771,43947-2827,43947-10,2827,"), lookalikes[0].Text)
+	h := vectors(t)["grease-at-the-end"].hello(t)
+	assert.Empty(t, fingerprint.JA3Dialects(h))
+	h.Transport = parser.QUIC
+	list := fingerprint.JA3Dialects(h)
+	require.Len(t, list, 1)
+	assert.Equal(t, md5Hex("771,4865-51914,0-10-13-51914,29-51914,"), list[0].Text)
+}
+
+func FuzzExplain(f *testing.F) {
+	for _, v := range vectors(f) {
+		for _, text := range v.Expect {
+			f.Add(text)
+		}
+	}
+	f.Add("1:65536;2:0|00|3:0:0:201|m,p,a,s")
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := fingerprint.Explain(text)
+		if err != nil {
+			assert.True(t, strings.HasPrefix(err.Error(), "fingerprint: "))
+			return
+		}
+		assert.NotEmpty(t, e.Name)
+		assert.True(t, strings.EqualFold(strings.TrimSpace(text), e.Text))
+		if v, err := fingerprint.ParseJA4(strings.TrimSpace(text)); err == nil {
+			assert.Equal(t, e.Text, v.String())
+		}
+		d, err := fingerprint.DiffTexts(text, text)
+		assert.NoError(t, err)
+		assert.Empty(t, d.Changes)
+	})
+}
