@@ -113,7 +113,7 @@ func QUICParamsID(h *parser.ClientHello) string { return string(AppendQUICParams
 
 // AppendQUICParamsID appends what [QUICParamsID] returns.
 func AppendQUICParamsID(dst []byte, h *parser.ClientHello) []byte {
-	if h.Transport != parser.QUIC {
+	if h.SSLv2 || h.Transport != parser.QUIC {
 		return dst
 	}
 	// Of RFC 9000, section 18.2: max_idle_timeout, max_udp_payload_size,

@@ -3,6 +3,7 @@ package fingerprint_test
 import (
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,9 +74,6 @@ func vectors(t testing.TB) map[string]*vector {
 // values returns all fingerprints of a hello, under the names that the vectors
 // have for them.
 func values(h *parser.ClientHello, q *fingerprint.QUICInitial) map[string]string {
-	if h.SSLv2 {
-		return map[string]string{}
-	}
 	all := map[string]string{
 		"ja3": fingerprint.JA3(h), "ja3_full": fingerprint.JA3Full(h),
 		"ja3n": fingerprint.JA3N(h), "ja3n_full": fingerprint.JA3NFull(h),
@@ -85,12 +83,17 @@ func values(h *parser.ClientHello, q *fingerprint.QUICInitial) map[string]string
 		"tlsfp_id": fingerprint.TLSFP(h), "tlsfp_norm_id": fingerprint.TLSFPNorm(h),
 		"session": fingerprint.SessionOf(h).String(),
 	}
-	if q == nil {
-		all["npf"], all["npf_1"], all["npf_2"] = fingerprint.NPF(h), fingerprint.NPF1(h), fingerprint.NPF2(h)
-		return all
+	all["npf"], all["npf_1"], all["npf_2"] = fingerprint.NPF(h), fingerprint.NPF1(h), fingerprint.NPF2(h)
+	all["quic_params_id"] = fingerprint.QUICParamsID(h)
+	if q != nil {
+		all["npf_quic"], all["npf_quic_1"] = fingerprint.NPFQUIC(h, q.Version), fingerprint.NPFQUIC1(h, q.Version)
+		all["quic_header_id"] = fingerprint.QUICHeaderID(q)
 	}
-	all["npf_quic"], all["npf_quic_1"] = fingerprint.NPFQUIC(h, q.Version), fingerprint.NPFQUIC1(h, q.Version)
-	all["quic_header_id"], all["quic_params_id"] = fingerprint.QUICHeaderID(q), fingerprint.QUICParamsID(h)
+	if h.SSLv2 {
+		delete(all, "session")
+		delete(all, "quic_header_id")
+	}
+	maps.DeleteFunc(all, func(_, v string) bool { return v == "" })
 	return all
 }
 
