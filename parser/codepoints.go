@@ -110,12 +110,7 @@ func IsGREASETransportParameter(id uint64) bool { return id%31 == 27 }
 
 // Name returns the parameter's name, "GREASE" for a reserved one, and otherwise
 // "".
-func (p TransportParameter) Name() string {
-	if IsGREASETransportParameter(p.ID) {
-		return "GREASE"
-	}
-	return transportParameterName(p.ID)
-}
+func (p TransportParameter) Name() string { return parameterName(p.ID) }
 
 // String returns the version as "TLS 1.3", "DTLS 1.2", "SSL 3.0" and so on.
 func (v Version) String() string { return nameOrHex(protocolVersionName(v), v) }

@@ -194,16 +194,11 @@ func (d *dissector) bytes(name string, n int) {
 	}
 }
 
-// text is bytes for text that the client chose.
+// text makes the next n bytes, which are there, a leaf of text that the client
+// chose.
 func (d *dissector) text(name string, n int) {
-	switch {
-	case d.stop:
-	case len(d.String) < n:
-		d.halt(d.truncated(name))
-	default:
-		if f := d.take(name, n); f != nil {
-			f.Value = Text(f.Bytes)
-		}
+	if f := d.take(name, n); f != nil {
+		f.Value = Text(f.Bytes)
 	}
 }
 

@@ -179,16 +179,15 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 	return nil, nil
 }
 
-// readFragment reads one fragment from r, and returns the message that it
-// completes.
+// readFragment reads one fragment from r, which is not empty, and returns the
+// message that it completes.
 func (a *DTLSAssembler) readFragment(r *reader, version Version) ([]byte, *Error) {
 	var typ uint8
 	var length, offset, n uint32
 	var seq uint16
 	var body []byte
+	r.ReadUint8(&typ)
 	switch {
-	case !r.ReadUint8(&typ):
-		return nil, r.truncated("msg_type")
 	case !r.ReadUint24(&length):
 		return nil, r.truncated("length")
 	case !r.ReadUint16(&seq):

@@ -193,3 +193,111 @@ func TestExtensions(t *testing.T) {
 		assert.Nil(t, h.Extensions[0].Err, "%s %s", c.typ, c.hex)
 	}
 }
+
+func TestMalformedExtensions(t *testing.T) {
+	for _, c := range []struct {
+		typ  ExtensionType
+		hex  string
+		want string // at byte 51 the body begins
+	}{
+		{ExtServerName, "", "server_name_list: truncated at byte 51"},
+		{ExtServerName, "00", "server_name_list: truncated at byte 52"},
+		{ExtServerName, "0000", "server_name_list: shorter than its RFC allows at byte 53"},
+		{ExtServerName, "0005 00 0003 6162", "host_name: truncated at byte 58"},
+		{ExtServerName, "0004 00 0003 61", "host_name: truncated at byte 57"},
+		{ExtServerName, "0002 00 00", "host_name: truncated at byte 55"},
+		{ExtServerName, "0003 00 0000", "host_name: shorter than its RFC allows at byte 56"},
+		{ExtServerName, "0007 01 0000 00 0001 61", "host_name: shorter than its RFC allows at byte 56"},
+		{ExtServerName, "0004 00 0001 61 00", "extension_data: trailing bytes at byte 57"},
+		{ExtMaxFragmentLength, "", "max_fragment_length: truncated at byte 51"},
+		{extTrustedCAKeys, "0002 01 aa", "key_sha1_hash: truncated at byte 55"},
+		{ExtStatusRequest, "01 0000 0000 00", "extension_data: trailing bytes at byte 56"},
+		{ExtStatusRequest, "01 0003 0000 00 0000", "responder_id: shorter than its RFC allows at byte 56"},
+		{ExtStatusRequest, "", "status_type: truncated at byte 51"},
+		{ExtStatusRequest, "01 0000", "request_extensions: truncated at byte 54"},
+		{ExtSupportedGroups, "0003 001d 00", "named_group_list: truncated at byte 56"},
+		{ExtSupportedGroups, "0000", "named_group_list: shorter than its RFC allows at byte 53"},
+		{ExtSupportedGroups, "0004 001d", "named_group_list: truncated at byte 55"},
+		{ExtSupportedGroups, "0002 001d ff", "extension_data: trailing bytes at byte 55"},
+		{ExtECPointFormats, "00", "ec_point_format_list: shorter than its RFC allows at byte 52"},
+		{ExtECPointFormats, "02 00", "ec_point_format_list: truncated at byte 53"},
+		{ExtSignatureAlgorithms, "0001 04", "supported_signature_algorithms: shorter than its RFC allows at byte 54"},
+		{ExtSignatureAlgorithmsCert, "", "supported_signature_algorithms: truncated at byte 51"},
+		{ExtDelegatedCredential, "0005 0403 0503 06", "supported_signature_algorithms: truncated at byte 58"},
+		{ExtALPN, "0000", "protocol_name_list: shorter than its RFC allows at byte 53"},
+		{ExtALPN, "0002 02 68", "protocol_name: truncated at byte 55"},
+		{ExtALPN, "0004 00 02 6832", "protocol_name: shorter than its RFC allows at byte 54"},
+		{ExtALPN, "0003 02 6832 00", "extension_data: trailing bytes at byte 56"},
+		{ExtApplicationSettings, "0003 02 68", "supported_protocols: truncated at byte 55"},
+		{ExtSignedCertificateTimestamp, "00", "extension_data: trailing bytes at byte 51"},
+		{ExtExtendedMasterSecret, "0000", "extension_data: trailing bytes at byte 51"},
+		{ExtTokenBinding, "01", "minor: truncated at byte 52"},
+		{ExtCachedInfo, "0002 01 00", "hash_value: shorter than its RFC allows at byte 55"},
+		{ExtCompressCertificate, "03 0002 00", "algorithms: truncated at byte 55"},
+		{ExtRecordSizeLimit, "40", "record_size_limit: truncated at byte 52"},
+		{ExtRecordSizeLimit, "400100", "extension_data: trailing bytes at byte 53"},
+		{ExtPreSharedKey, "", "identities: truncated at byte 51"},
+		{ExtPreSharedKey, "0000 0000", "identities: shorter than its RFC allows at byte 53"},
+		{ExtPreSharedKey, "0002 00 01 0000", "identities: shorter than its RFC allows at byte 55"},
+		{ExtPreSharedKey, "0007 0001 a1 000000", "identities: truncated at byte 59"},
+		{ExtPreSharedKey, "0007 0002 a1a2 000000", "obfuscated_ticket_age: truncated at byte 60"},
+		{ExtPreSharedKey, "0007 0001 a1 00000000", "binders: truncated at byte 60"},
+		{ExtPreSharedKey, "0007 0001 a1 00000000 0002 01 b1", "binders: shorter than its RFC allows at byte 64"},
+		{ExtPreSharedKey, "0008 0000 00000000 0001 0000", "identity: shorter than its RFC allows at byte 55"},
+		{ExtPreSharedKey, "0007 0001 a1 00000000 0021 21" + strings.Repeat("00", 32), "psk_binder_entry: truncated at byte 95"},
+		{ExtPreSharedKey, "0007 0001 a1 00000000 0021 1f" + strings.Repeat("00", 32), "psk_binder_entry: shorter than its RFC allows at byte 94"},
+		{ExtSupportedVersions, "03 0304 03", "versions: truncated at byte 55"},
+		{ExtPSKKeyExchangeModes, "00", "ke_modes: shorter than its RFC allows at byte 52"},
+		{ExtPSKKeyExchangeModes, "01 01 01", "extension_data: trailing bytes at byte 53"},
+		{ExtKeyShare, "0001", "client_shares: truncated at byte 53"},
+		{ExtKeyShare, "0001 00", "group: truncated at byte 54"},
+		{ExtKeyShare, "0003 001d 00", "key_exchange: truncated at byte 56"},
+		{ExtKeyShare, "0004 001d 0001", "key_exchange: truncated at byte 57"},
+		{ExtKeyShare, "0004 001d 0000", "key_exchange: shorter than its RFC allows at byte 57"},
+		{ExtKeyShare, "0000 00", "extension_data: trailing bytes at byte 53"},
+		{ExtTrustAnchors, "00", "trust_anchors: truncated at byte 52"},
+		{ExtTrustAnchors, "0003 01 aa 00", "trust_anchor_identifier: shorter than its RFC allows at byte 56"},
+		{ExtTrustAnchors, "0003 03 aabb", "trust_anchor_identifier: truncated at byte 56"},
+		{ExtTrustAnchors, "0003 02 aabb 00", "extension_data: trailing bytes at byte 56"},
+		{ExtEncryptedClientHello, "", "type: truncated at byte 51"},
+		{ExtEncryptedClientHello, "00 0001 00", "aead_id: truncated at byte 55"},
+		{ExtEncryptedClientHello, "00 0001 0001 2a", "enc: truncated at byte 57"},
+		{ExtEncryptedClientHello, "00 0001 0001 2a 0000 00", "payload: truncated at byte 60"},
+		{ExtEncryptedClientHello, "00 0001 0001 2a 0000 0000", "payload: shorter than its RFC allows at byte 61"},
+		{ExtEncryptedClientHello, "00 0001 0001 2a 0000 0001 aa bb", "extension_data: trailing bytes at byte 62"},
+		{ExtEncryptedClientHello, "01 00", "extension_data: trailing bytes at byte 52"},
+		{ExtQUICTransportParameters, "40", "transport_parameter_id: truncated at byte 52"},
+		{ExtQUICTransportParameters, "01", "transport_parameter_length: truncated at byte 52"},
+		{ExtQUICTransportParameters, "01 00 02 02 aa", "transport_parameter_value: truncated at byte 56"},
+		{ExtRenegotiationInfo, "", "renegotiated_connection: truncated at byte 51"},
+		{ExtRenegotiationInfo, "01", "renegotiated_connection: truncated at byte 52"},
+		{ExtEncryptedServerName, "1301 001d 0001", "key_exchange: truncated at byte 57"},
+	} {
+		msg := helloWith(c.typ, fromHex(c.hex))
+		h, err := Parse(msg)
+		require.NoError(t, err)
+		require.NotNil(t, h.Extensions[0].Err, "%s %s", c.typ, c.hex)
+		assert.EqualError(t, h.Extensions[0].Err, "parser: "+c.want, "%s %s", c.typ, c.hex)
+		root := Dissect(h)
+		requireTiles(t, root, msg)
+		requireSameErrors(t, h, root)
+	}
+}
+
+// A list that is cut is empty; one that is only too short, or followed by
+// something, has what is there.
+func TestMalformedLists(t *testing.T) {
+	read := func(typ ExtensionType, body string) *ClientHello {
+		h, err := Parse(helloWith(typ, fromHex(body)))
+		require.NoError(t, err)
+		require.NotNil(t, h.Extensions[0].Err)
+		return h
+	}
+	assert.Empty(t, read(ExtALPN, "0006 02 6832 03 6833").ALPNProtocols)
+	assert.Equal(t, [][]byte{{}, []byte("h2")}, read(ExtALPN, "0004 00 02 6832").ALPNProtocols)
+	assert.Equal(t, []NamedGroup{0x1d}, read(ExtSupportedGroups, "0002 001d ff").SupportedGroups)
+	assert.Empty(t, read(ExtKeyShare, "0008 001d 0001 aa 001d 00").KeyShares)
+	assert.Empty(t, read(ExtKeyShare, "0007 001d 0001 aa 001d").KeyShares)
+	assert.Empty(t, read(ExtQUICTransportParameters, "01 00 02 02 aa").TransportParameters)
+	assert.Equal(t, EncryptedClientHello{}, read(ExtEncryptedClientHello, "00 0001 0001 2a 0000 00").ECH)
+}

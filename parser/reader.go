@@ -26,36 +26,15 @@ func (r *reader) tooShort(field string) *Error {
 	return &Error{Offset: r.end, Field: field, Err: ErrTooShort}
 }
 
-// trailing blames the body of an extension for what r has left, if that is
-// anything.
-func (r *reader) trailing() *Error {
-	if len(r.String) == 0 {
-		return nil
-	}
-	return r.fail("extension_data", ErrTrailing)
-}
-
-// vector8 and vector16 read a vector with a length of 1 or 2 bytes (RFC 8446,
-// section 3.4). If they fail, r stands where it stood.
-func (r *reader) vector8(v *reader) bool {
-	s := r.String
-	if len(s) < 1 || len(s) < 1+int(s[0]) {
-		return false
-	}
-	n := 1 + int(s[0])
-	v.String, r.String = s[1:n], s[n:]
-	v.end = r.end - len(r.String)
-	return true
-}
-
+// vector16 reads a vector with a length of 2 bytes (RFC 8446, section 3.4). If
+// it fails, r stands where it stood.
 func (r *reader) vector16(v *reader) bool {
-	s := r.String
-	if len(s) < 2 || len(s) < 2+(int(s[0])<<8|int(s[1])) {
+	content, rest := vector16(r.String)
+	if content == nil {
 		return false
 	}
-	n := 2 + (int(s[0])<<8 | int(s[1]))
-	v.String, r.String = s[2:n], s[n:]
-	v.end = r.end - len(r.String)
+	v.String, v.end = content, r.end-len(rest)
+	r.String = rest
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,11 +75,149 @@ func TestRecordAssemblerEveryCut(t *testing.T) {
 	}
 }
 
-func TestParseReadsRealHellos(t *testing.T) {
-	for name, h := range readHellos(t) {
-		assert.NotEmpty(t, h.CipherSuites, name)
-		for _, e := range h.Extensions {
-			assert.Nil(t, e.Err, "%s: %s", name, e.Type)
+func TestRecordAssemblerPassesOver(t *testing.T) {
+	hellos := readHellos(t)
+	first, second := hellos["firefox-153"].Raw, hellos["firefox-153-hrr"].Raw
+	ccs := []byte{recordChangeCipherSpec, 3, 3, 0, 1, 1}
+	warning := []byte{recordAlert, 3, 1, 0, 2, 1, 112}
+	empty := []byte{recordHandshake, 3, 1, 0, 0}
+	early := []byte{recordApplicationData, 3, 3, 0, 3, 0xaa, 0xbb, 0xcc}
+	stream := slices.Concat(warning, empty, records(first, 700), ccs, early, records(second[:100], 100), empty, records(second[100:], 16384))
+	for _, step := range []int{1, 3, len(stream)} {
+		a := RecordAssembler{EarlyData: true}
+		var got [][]byte
+		var counts []int
+		for rest := stream; len(rest) > 0; {
+			msg, n, err := a.Next(rest[:min(step, len(rest))])
+			require.NoError(t, err)
+			rest = rest[n:]
+			if msg != nil {
+				got = append(got, slices.Clone(msg))
+				counts = append(counts, a.Records())
+				require.Zero(t, a.Buffered())
+				require.Nil(t, a.Pending())
+			}
 		}
+		assert.Equal(t, [][]byte{first, second}, got)
+		assert.Equal(t, []int{3, 2}, counts)
+		assert.Equal(t, VersionTLS10, a.RecordVersion())
 	}
+	var a RecordAssembler
+	_, _, err := a.Next(early)
+	assert.EqualError(t, err, "parser: record.type: not TLS at byte 0")
+}
+
+func TestRecordAssemblerTwoMessagesInARecord(t *testing.T) {
+	one, two := readHellos(t)["nmap-sV"].Raw, readHellos(t)["python-tls12"].Raw
+	want := assembled{msgs: [][]byte{one, two}, versions: []Version{VersionTLS10, VersionTLS10}, records: []int{1, 1}}
+	stream := records(slices.Concat(one, two), 16384)
+	want.used = len(stream)
+	for _, cuts := range [][]byte{nil, {0}, {7}, {90}} {
+		assert.Equal(t, want, assemble(stream, cuts))
+	}
+}
+
+func TestRecordAssemblerSSLv2(t *testing.T) {
+	for _, step := range []int{1, 5, 100} {
+		var a RecordAssembler
+		var msg []byte
+		used := 0
+		for rest := append(slices.Clone(sslv2Hello), 1, 2, 3); msg == nil; {
+			var n int
+			var err error
+			msg, n, err = a.Next(rest[:min(step, len(rest))])
+			require.NoError(t, err)
+			rest = rest[n:]
+			used += n
+		}
+		assert.Equal(t, sslv2Hello, msg)
+		assert.Equal(t, len(sslv2Hello), used)
+		assert.Equal(t, 1, a.Records())
+		assert.Zero(t, a.RecordVersion())
+		h, err := Parse(msg)
+		require.NoError(t, err)
+		assert.True(t, h.SSLv2)
+		assert.Equal(t, []CipherSpec{0x010080, 0x2f, 0x05}, h.CipherSpecs)
+		assert.Equal(t, fromHex("aabbccdd"), h.LegacySessionID)
+		assert.Len(t, h.Random, 16)
+	}
+	patch := func(at int, b ...byte) []byte {
+		p := slices.Clone(sslv2Hello)
+		copy(p[at:], b)
+		return p
+	}
+	for want, msg := range map[string][]byte{
+		"parser: msg_type: not a ClientHello at byte 2":   patch(2, 4),
+		"parser: cipher_specs: truncated at byte 40":      patch(5, 1, 0),
+		"parser: cipher_specs: truncated at byte 19":      patch(6, 8),
+		"parser: session_id: truncated at byte 40":        patch(7, 1),
+		"parser: challenge: truncated at byte 40":         patch(9, 1),
+		"parser: msg_length: trailing bytes at byte 39":   patch(10, 15),
+		"parser: msg_length: truncated at byte 40":        patch(1, 0x27),
+		"parser: cipher_spec_length: truncated at byte 6": sslv2Hello[:6],
+	} {
+		_, err := Parse(msg)
+		assert.EqualError(t, err, want)
+		requireTiles(t, Dissect(&ClientHello{Raw: msg}), msg)
+	}
+}
+
+func TestRecordAssemblerErrors(t *testing.T) {
+	for stream, want := range map[string]string{
+		"GET / HTTP/1.1":                               "parser: record.type: not TLS at byte 0",
+		"\x16\x10":                                     "parser: record.legacy_record_version: not TLS at byte 1",
+		"\x16\x03\x01\x48\x01":                         "parser: record.length: record over 18432 bytes at byte 3",
+		"\x15\x03\x01\x00\x03":                         "parser: record.length: alert in place of a ClientHello at byte 3",
+		"\x15\x03\x01\x00\x02\x02\x28":                 "parser: alert.level: alert in place of a ClientHello at byte 5",
+		"\x16\x03\x01\x00\x04\x02":                     "parser: msg_type: not a ClientHello at byte 5",
+		"\x16\x03\x01\x00\x05\x01\x01\x00\x01\x00":     "parser: length: message over 65536 bytes at byte 6",
+		"\x80\x2e\x02":                                 "parser: record.type: not TLS at byte 0",
+		"\x80\x2e\x01\x05":                             "parser: record.type: not TLS at byte 0",
+		"\x80\x08\x01\x03\x01\x00\x03\x00\x00\x00\x10": "parser: msg_length: truncated at byte 0",
+	} {
+		for _, cuts := range [][]byte{nil, {0}} {
+			got := assemble([]byte(stream), cuts)
+			require.Error(t, got.err, "%q", stream)
+			assert.EqualError(t, got.err, want, "%q", stream)
+		}
+		var a RecordAssembler
+		_, _, err := a.Next([]byte(stream))
+		_, n, again := a.Next([]byte{recordHandshake})
+		assert.Equal(t, err, again, "an error is final")
+		assert.Zero(t, n)
+	}
+}
+
+func TestRecordAssemblerBounds(t *testing.T) {
+	msg := make([]byte, headerLen+maxBody)
+	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	for _, size := range []int{1, 16384} {
+		got := assemble(records(msg, size), nil)
+		require.NoError(t, got.err)
+		assert.Equal(t, [][]byte{msg}, got.msgs)
+		assert.Equal(t, []int{(len(msg) + size - 1) / size}, got.records)
+	}
+	var a RecordAssembler
+	stream := records(msg, 16384)
+	_, _, err := a.Next(stream[:100])
+	require.NoError(t, err)
+	assert.Equal(t, 95, a.Buffered())
+	assert.Equal(t, msg[:95], a.Pending())
+	assert.Less(t, cap(a.buf), 256, "an announced length costs nothing")
+	a.Reset()
+	assert.Zero(t, a.Buffered())
+	got, _, err := a.Next(records(readHellos(t)["nmap-sV"].Raw, 9))
+	require.NoError(t, err)
+	assert.NotNil(t, got)
+}
+
+func TestRecordAssemblerAllocs(t *testing.T) {
+	stream := records(readHellos(t)["chromium-156"].Raw, 300)
+	var a RecordAssembler
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		a.Reset()
+		if msg, _, _ := a.Next(stream); msg == nil {
+			panic("no message")
+		}
+	}))
 }
