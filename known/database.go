@@ -14,8 +14,8 @@ type Database struct {
 	shapes  []entry                // sorted by key
 	lists   [numFields][][]uint16  // the distinct lists of the shapes
 	clients []Candidate            // of the shapes, in their order of rank
-	ja3     map[string][]Candidate // clients of which only the JA3 is known
-	ja4     map[string][]Candidate
+	named   map[string][]Candidate // clients of which only a fingerprint is known, by it
+	formats npfFormat              // of the NPFs among them
 }
 
 // An entry is a shape and who sends it.
@@ -211,6 +211,7 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64) []Candida
 // most limit of them, and the nearest that imitates nobody in any case.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, limit int) []Candidate {
 	db.rank(near, s)
+	from := len(dst)
 	imitations := true
 	for _, n := range near {
 		genuine := !db.shapes[n.shape].imitation
@@ -222,7 +223,29 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, l
 		limit -= len(dst) - before
 		imitations = imitations && !genuine
 	}
+	spread(dst[from:])
 	return dst
+}
+
+// asNear is how much farther, in thousandths, a candidate of another family may
+// be to stand before a second one of the nearest family.
+const asNear = 40
+
+// spread moves the first of each family among near candidates to the front.
+func spread(list []Candidate) {
+	front := 0
+	for i := range list {
+		c := list[i]
+		if c.Distance > list[0].Distance+asNear {
+			return
+		}
+		if slices.ContainsFunc(list[:front], func(o Candidate) bool { return o.Family == c.Family }) {
+			continue
+		}
+		copy(list[front+1:i+1], list[front:i])
+		list[front] = c
+		front++
+	}
 }
 
 // appendClients appends up to limit clients of a neighbour that are not in dst.
@@ -249,10 +272,4 @@ func has(list []Candidate, c *Candidate) bool {
 		}
 	}
 	return false
-}
-
-// appendNamed appends the clients that are known by the JA4 or JA3 alone.
-func (db *Database) appendNamed(dst []Candidate, o *Observation) []Candidate {
-	dst = append(dst, db.ja4[o.JA4]...)
-	return append(dst, db.ja3[o.JA3]...)
 }

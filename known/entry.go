@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
@@ -30,9 +29,11 @@ type Entry struct {
 	Source    string `json:"source,omitempty"`
 	Date      string `json:"date,omitempty"`
 
-	// JA3 and JA4 are those of the hello, or all that there is.
+	// JA3 and JA4 are those of the hello. Where there is no hello, any of these
+	// is all that there is.
 	JA3 string `json:"ja3,omitempty"`
 	JA4 string `json:"ja4,omitempty"`
+	NPF string `json:"npf,omitempty"` // Cisco's, in format tls, tls/1 or tls/2, or dtls
 
 	Hello string `json:"hello,omitempty"` // the handshake message in hex, its header included
 }
@@ -123,7 +124,7 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 
 // NewDatabase returns a Database of the entries.
 func NewDatabase(entries []Entry) (*Database, error) {
-	db := &Database{ja3: make(map[string][]Candidate), ja4: make(map[string][]Candidate)}
+	db := &Database{named: make(map[string][]Candidate)}
 	var all []sent
 	for i := range entries {
 		e := &entries[i]
@@ -132,14 +133,8 @@ func NewDatabase(entries []Entry) (*Database, error) {
 			return nil, err
 		}
 		if h == nil {
-			if e.JA3 == "" && e.JA4 == "" {
-				return nil, fmt.Errorf("client %s has neither hello nor fingerprint", e.Name)
-			}
-			if e.JA4 != "" {
-				db.ja4[e.JA4] = append(db.ja4[e.JA4], e.candidate())
-			} else {
-				ja3 := strings.ToLower(e.JA3)
-				db.ja3[ja3] = append(db.ja3[ja3], e.candidate())
+			if err := db.name(e); err != nil {
+				return nil, err
 			}
 			continue
 		}

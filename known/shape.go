@@ -83,10 +83,17 @@ func (s *shape) read(h *parser.ClientHello) {
 		s.lists[f] = s.lists[f][:0]
 	}
 	s.lists[suites] = appendValues(s.lists[suites], h.CipherSuites)
+	next := uint16(grease) // BoringSSL's two GREASE extensions are not one value: their order counts
 	for i := range h.Extensions {
-		if t := h.Extensions[i].Type; !isTransient(t) && len(s.lists[extensions]) < maxValues {
-			s.lists[extensions] = append(s.lists[extensions], normal(t))
+		t := h.Extensions[i].Type
+		if isTransient(t) || len(s.lists[extensions]) == maxValues {
+			continue
 		}
+		if parser.IsGREASE(t) {
+			t = parser.ExtensionType(next)
+			next |= 0x1010
+		}
+		s.lists[extensions] = append(s.lists[extensions], uint16(t))
 	}
 	s.lists[groups] = appendValues(s.lists[groups], h.SupportedGroups)
 	s.lists[schemes] = appendValues(s.lists[schemes], h.SignatureAlgorithms)

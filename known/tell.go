@@ -46,7 +46,6 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 		return dst
 	}
 	dst = tellDuplicates(dst, h)
-	dst = tellVersion(dst, h)
 	dst = tellShuffled(dst, h)
 	b := worn(h)
 	switch b {
@@ -56,6 +55,7 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 		return append(dst, Tell{"scsv", "cipher_suites", suiteOffset(h, slices.Index(h.CipherSuites, scsv)),
 			"a browser's cipher suites with 00ff", "the extension renegotiation_info; OpenSSL sends 00ff"})
 	}
+	dst = tellVersion(dst, h)
 	dst = tellALPN(dst, h)
 	dst = tellSorted(dst, h)
 	dst = tellForeign(dst, h, b)
@@ -132,7 +132,7 @@ func tellDuplicates(dst []Tell, h *parser.ClientHello) []Tell {
 }
 
 func tellVersion(dst []Tell, h *parser.ClientHello) []Tell {
-	if h.Transport == parser.DTLS || offers13(h) {
+	if offers13(h) {
 		return dst
 	}
 	for i, v := range h.CipherSuites {

@@ -1,0 +1,118 @@
+package known
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+const (
+	chromeUA  = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	chrome133 = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
+	firefoxUA = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
+	safariUA  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15"
+
+	chromeH2  = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
+	firefoxH2 = "1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s"
+	goH2      = "2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s"
+	curlH2    = "3:100;4:33554432;2:0|33488897|0|m,p,s,a"
+)
+
+func TestCheckClaim(t *testing.T) {
+	const chromium156 = "the hello has the shape of Chromium's"
+	for _, c := range []struct {
+		hello, h2 string
+		agent     Agent
+		want      Claim
+	}{
+		{"chromium-156", chromeH2, Agent{Header: chromeUA},
+			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156-quic", "", Agent{Header: chromeUA}, Claim{Consistent, "Chromium 156", []string{chromium156}}},
+		{"firefox-153-quic", "", Agent{Header: firefoxUA}, Claim{Consistent, "Firefox 153", []string{"the hello has the shape of Firefox's"}}},
+		{"firefox-153", firefoxH2, Agent{Header: firefoxUA, Headers: ":method,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
+			Claim{Consistent, "Firefox 153", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}}},
+		{"chromium-156", goH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"tell http2-stack: Go net/http: " + goH2}}},
+		{"chromium-156", chromeH2, Agent{Header: chrome133}, Claim{Inconsistent, "Chromium 133", []string{
+			"trust_anchors, which came with version 146", "ML-DSA among the signature algorithms, which came with version 144"}}},
+		{"chromium-117", chromeH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{
+			"no ML-DSA among the signature algorithms, which version 155 was the last to have",
+			"application_settings at 4469, which version 141 was the last to have"}}},
+		{"firefox-153", "", Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
+		{"curl-openssl-3.0", curlH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"the hello is not Chromium's but that of curl"}}},
+		{"go-1.26", goH2, Agent{Header: safariUA}, Claim{Inconsistent, "Safari 18", []string{"the hello is not Safari's but that of Go net/http"}}},
+		{"go-1.26", goH2, Agent{Header: "Go-http-client/2.0"}, Claim{Consistent, "Go net/http", []string{"the hello is that of Go net/http"}}},
+		{"curl-openssl-3.0", curlH2, Agent{Header: "curl/7.88.1"}, Claim{Consistent, "curl", []string{"the hello is that of curl"}}},
+		{"gnutls-3.7", "", Agent{Header: "curl/8.0"}, Claim{Unknown, "curl", nil}},
+		{"chromium-156", chromeH2, Agent{Header: "curl/8.0"}, Claim{Inconsistent, "curl", []string{chromium156}}},
+		{"curl-openssl-3.0", chromeH2, Agent{Header: "curl/8.0"}, Claim{Inconsistent, "curl", []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},
+		{"curl-openssl-3.0", "", Agent{Header: "Mozilla/5.0 (profile chrome_110)"},
+			Claim{Inconsistent, "a browser", []string{"the User-Agent begins as a browser's and then names none"}}},
+		{"curl-openssl-3.0", "", Agent{Header: "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}, Claim{}},
+		{"curl-openssl-3.0", "", Agent{Header: "my program"}, Claim{}},
+		{"curl-openssl-3.0", "", Agent{}, Claim{}},
+		{"chromium-156", chromeH2, Agent{Header: chromeUA, ClientHints: `"Not A(Brand";v="8", "Chromium";v="131", "Google Chrome";v="131"`},
+			Claim{Inconsistent, "Chromium 156", []string{"sec-ch-ua has Chromium 131, the User-Agent 156"}}},
+		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Windows", OS: "Linux"},
+			Claim{Inconsistent, "Chromium 156", []string{"sec-ch-ua-platform has Windows, the User-Agent Linux"}}},
+		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Chromium OS", OS: "ChromeOS", ClientHints: `"Chromium";v="156"`},
+			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"firefox-153", "", Agent{Header: firefoxUA, ClientHints: `"Chromium";v="131"`},
+			Claim{Inconsistent, "Firefox 153", []string{"client hints, which Firefox does not send"}}},
+		{"chromium-156", chromeH2, Agent{Header: chromeUA, Headers: "sec-ch-ua,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
+			Claim{Inconsistent, "Chromium 156", []string{"sec-fetch-dest before sec-fetch-site, which Chromium has the other way round"}}},
+		{"firefox-153", "", Agent{Header: firefoxUA, Headers: "sec-fetch-site,sec-fetch-mode,sec-fetch-dest"},
+			Claim{Inconsistent, "Firefox 153", []string{"sec-fetch-site before sec-fetch-dest, which Firefox has the other way round"}}},
+	} {
+		o := Observation{Hello: hellotest.Real(t)[c.hello], HTTP2: c.h2, Agent: c.agent}
+		require.NotNil(t, o.Hello, c.hello)
+		var m Matcher
+		assert.Equal(t, c.want, CheckClaim(&o, m.AppendCandidates(nil, &o)), "%s %s %v", c.hello, c.h2, c.agent)
+	}
+	for _, o := range []Observation{{}, {Hello: &parser.ClientHello{SSLv2: true}}} {
+		o.Agent.Header = "curl/8"
+		assert.Equal(t, Claim{Says: "curl"}, CheckClaim(&o, nil))
+	}
+}
+
+func TestClaimedBy(t *testing.T) {
+	for header, want := range map[string]claimed{
+		chromeUA:  {says: "Chromium 156", browser: chromium, major: 156},
+		firefoxUA: {says: "Firefox 153", browser: firefox, major: 153},
+		safariUA:  {says: "Safari 18", browser: safari},
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/92.0.4512.0 Safari/537.36":                        {says: "Chromium 92", browser: chromium, major: 92},
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/120.0 Mobile/15E148 Safari/604.1": {says: "Safari on iOS", browser: safari},
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/60.5 Safari/605.1.15":                                  {says: "WebKitGTK", family: "GnuTLS"},
+		"Mozilla/5.0 (Linux; U; Android 4.0.3) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30":                          {},
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/64.0.3282.140 Safari/537.36 Edge/17.17134":      {},
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.51 Safari/537.36 Edg/99.0.1150.30":    {says: "Chromium 99", browser: chromium, major: 99},
+		"Mozilla/5.0 (Windows NT 10.0) Chrome/": {says: "a browser", nobody: true},
+		"python-requests/2.28.1":                {says: "Python requests", family: "Python"},
+		"":                                      {},
+	} {
+		assert.Equal(t, want, claimedBy(header), header)
+	}
+}
+
+// TestHistory holds that no feature refutes the version of a genuine browser.
+func TestHistory(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	n := 0
+	for _, e := range entries {
+		major, ok := product(e.Version, "")
+		if e.Kind != Browser || !ok || e.Name != e.Family {
+			continue
+		}
+		n++
+		h, err := e.ParseHello()
+		require.NoError(t, err)
+		c := Claim{}
+		c.checkAge(&Observation{Hello: h, HTTP2: e.HTTP2}, claimed{browser: worn(h), major: major})
+		assert.Empty(t, c.Reasons, "%s %s %s", e.Name, e.Version, e.Source)
+	}
+	assert.Greater(t, n, 15)
+}

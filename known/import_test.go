@@ -1,0 +1,124 @@
+package known
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	someJA4 = "t13d1516h2_8daaf6152771_02713d6af862"
+	someJA3 = "0149f47eabf9a20d0893e2a44e5a6323"
+)
+
+func TestImport(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []Entry
+	}{
+		"FoxIO's mapping": {
+			"Application,Library,Device,OS,ja4,ja4s,ja4h,ja4x,ja4t,ja4tscan,Notes\n" +
+				"Chromium Browser,,,," + someJA4 + ",,,,,,\n" +
+				",Python,,," + someJA4 + ",,,,,,\n" +
+				"\"Sliver, Agent\",,,,,t130200_1301_234ea6891581,,,,,no hello\n",
+			[]Entry{{Name: "Chromium Browser", JA4: someJA4, Source: "list"}, {Name: "Python", Library: "Python", JA4: someJA4, Source: "list"}},
+		},
+		"SSLBL": {
+			"################\n# abuse.ch SSLBL JA3 #\n################\n#\n# ja3_md5,Firstseen,Lastseen,Listingreason\n" +
+				someJA3 + ",2017-07-14 18:08:15,2019-07-27 20:42:54,Adware\n# END\n",
+			[]Entry{{Name: "Adware", JA3: someJA3, Date: "2019-07-27 20:42:54", Source: "list"}},
+		},
+		"ja4db": {
+			"\xef\xbb\xbf [{\"application\":null,\"library\":\"Go\",\"device\":null,\"os\":\"Linux\",\"user_agent_string\":\"x\",\"certificate_authority\":null," +
+				"\"observation_count\":1,\"verified\":true,\"notes\":\"\",\"ja4_fingerprint\":\"" + someJA4 + "\",\"ja4s_fingerprint\":null}," +
+				"{\"application\":\"no hello\",\"ja4_fingerprint\":null},{\"library\":\"Go\",\"ja4_fingerprint\":\"" + someJA4 + "\"}]",
+			[]Entry{{Name: "Go", Library: "Go", JA4: someJA4, Source: "list"}},
+		},
+		"mercury": {
+			`{"str_repr":"tls/1/(0303)(1301)[(0000)]","process_info":[{"process":"a","count":3},{"process":"b"}],"total_count":4}` + "\n" +
+				`{"str_repr":"tls/1/(0303)(1302)[]","process_info":[{"process":"a"}]}`,
+			[]Entry{
+				{Name: "a", NPF: "tls/1/(0303)(1301)[(0000)]", Source: "list"},
+				{Name: "b", NPF: "tls/1/(0303)(1301)[(0000)]", Source: "list"},
+				{Name: "a", NPF: "tls/1/(0303)(1302)[]", Source: "list"},
+			},
+		},
+		"a clients file": {
+			`{"name":"mine","version":"1","kind":"tool","ja4":"` + someJA4 + `","source":"me"}` + "\n",
+			[]Entry{{Name: "mine", Version: "1", Kind: Tool, JA4: someJA4, Source: "me"}},
+		},
+		"control characters": {
+			"name,ja3,kind\n\"a\x1b[31m\"," + strings.ToUpper(someJA3) + ",Browser\n",
+			[]Entry{{Name: `a\x1b[31m`, JA3: someJA3, Kind: Browser, Source: "list"}},
+		},
+	} {
+		got, err := Import(strings.NewReader(c.text), "list")
+		require.NoError(t, err, name)
+		assert.Equal(t, c.want, got, name)
+	}
+}
+
+func TestImportErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		" \n":                    "an empty list",
+		"{":                      "value 1: unexpected EOF",
+		`[{"application":7}]`:    "value 1: json: cannot unmarshal number into Go value of type string",
+		"a,b\n1,2\n":             "neither JSON nor CSV with a header that names a column ja3, ja3_md5, ja4, ja4_fingerprint or npf",
+		"name,ja4\nx,t13d\n":     "no client with a fingerprint of its hello: JA3, JA4 or NPF, or a hello",
+		`{"application":"none"}`: "no client with a fingerprint of its hello: JA3, JA4 or NPF, or a hello",
+	} {
+		_, err := Import(strings.NewReader(text), "")
+		require.Error(t, err, text)
+		if strings.HasPrefix(want, "value 1: json") {
+			assert.ErrorContains(t, err, "value 1: json: cannot unmarshal number", text)
+			continue
+		}
+		assert.EqualError(t, err, want, text)
+	}
+}
+
+func TestReadEntriesErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"\n# comment\n{\n":           "line 3: unexpected end of JSON input",
+		`{"version":"1"}`:            "line 1: client without a name",
+		strings.Repeat("x", 1<<18+1): "line over 262144 bytes",
+	} {
+		_, err := ReadEntries(strings.NewReader(text))
+		assert.EqualError(t, err, want)
+	}
+	for text, want := range map[string]string{
+		`{"name":"a"}`:                                    "client a has neither hello nor fingerprint",
+		`{"name":"a","hello":"0x"}`:                       "hello of a: encoding/hex: invalid byte: U+0078 'x'",
+		`{"name":"a","hello":"01"}`:                       "hello of a: parser: length: truncated at byte 1",
+		`{"name":"a","hello":"01","transport":"carrier"}`: `transport "carrier" of a is none of tls, quic, dtls`,
+	} {
+		entries, err := ReadEntries(strings.NewReader(text))
+		require.NoError(t, err)
+		_, err = NewDatabase(entries)
+		assert.EqualError(t, err, want)
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	f.Add("name,ja3\na," + someJA3)
+	f.Add(`[{"application":"a","ja4_fingerprint":"` + someJA4 + `"}]`)
+	f.Add(`{"str_repr":"tls/1/(0303)(1301)[]","process_info":[{"process":"a"}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		entries, err := Import(strings.NewReader(text), "list")
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, entries)
+		var file []byte
+		for i := range entries {
+			file, err = entries[i].AppendLine(file)
+			require.NoError(t, err)
+		}
+		// What was written is what is read, but for what JSON cannot hold.
+		back, err := ReadEntries(strings.NewReader(string(file)))
+		require.NoError(t, err)
+		assert.Len(t, back, len(entries))
+	})
+}

@@ -1,0 +1,369 @@
+package known
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// TestEveryEntryIsFound holds that each hello of the database is matched
+// exactly, and by the client that sent it.
+func TestEveryEntryIsFound(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	var m Matcher
+	for _, e := range entries {
+		h, err := e.ParseHello()
+		require.NoError(t, err)
+		got := m.AppendCandidates(nil, &Observation{Hello: h})
+		i := slices.IndexFunc(got, func(c Candidate) bool { return c.Name == e.Name && c.Kind == e.Kind })
+		if assert.GreaterOrEqual(t, i, 0, "%s %s %s", e.Name, e.Version, e.Source) {
+			assert.Zero(t, got[i].Distance, "%s %s %s", e.Name, e.Version, e.Source)
+			assert.Zero(t, got[i].Differs, "%s %s %s", e.Name, e.Version, e.Source)
+		}
+		genuine := slices.ContainsFunc(got, func(c Candidate) bool { return c.Kind != Impersonator })
+		assert.True(t, genuine, "%s %s imitates somebody", e.Name, e.Version)
+	}
+}
+
+func TestCandidates(t *testing.T) {
+	want := map[string]string{
+		"chromium-156": "Chromium", "chromium-156-psk": "Chromium", "chromium-156-quic": "Chromium", "chromium-156-dtls": "Chromium",
+		"chromium-117": "Chromium", "chromium-92": "Chromium",
+		"firefox-153": "Firefox", "firefox-153-psk": "Firefox", "firefox-153-hrr": "Firefox", "firefox-153-quic": "Firefox",
+		"curl-openssl-3.0": "curl", "go-1.26": "Go net/http", "java-17": "Java HttpClient", "node-24": "Node https",
+	}
+	var m Matcher
+	for name, client := range want {
+		o := Observation{Hello: hellotest.Real(t)[name]}
+		require.NotNil(t, o.Hello, name)
+		if name == "firefox-153-hrr" {
+			o.Index = 2
+		}
+		got := m.AppendCandidates(nil, &o)
+		require.NotEmpty(t, got, name)
+		assert.Equal(t, client, got[0].Name, name)
+		assert.Zero(t, got[0].Distance, name)
+	}
+	assert.Empty(t, m.AppendCandidates(nil, &Observation{}))
+	assert.Empty(t, m.AppendCandidates(nil, &Observation{Hello: &parser.ClientHello{SSLv2: true}}))
+}
+
+// What changes from connection to connection changes nothing: the order of
+// Chromium's extensions, GREASE values, the server's name, a session.
+func TestCandidatesOfOneClient(t *testing.T) {
+	var m Matcher
+	chrome := hellotest.Real(t)["chromium-156"]
+	want := m.AppendCandidates(nil, &Observation{Hello: chrome})
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		h := chrome.Clone()
+		inner := h.Extensions[1 : len(h.Extensions)-1]
+		random.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
+		h.CipherSuites[0] = parser.CipherSuite(0x0a0a + 0x1010*random.IntN(16))
+		h.Extensions = slices.DeleteFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == parser.ExtServerName })
+		assert.Equal(t, want, m.AppendCandidates(nil, &Observation{Hello: h}))
+	}
+
+	// Firefox has one order: another is not its own.
+	fox := hellotest.Real(t)["firefox-153"].Clone()
+	fox.Extensions[4], fox.Extensions[9] = fox.Extensions[9], fox.Extensions[4]
+	got := m.AppendCandidates(nil, &Observation{Hello: fox})
+	require.NotEmpty(t, got)
+	assert.Equal(t, "Firefox", got[0].Name)
+	assert.Equal(t, FieldExtensionOrder, got[0].Differs)
+	assert.NotZero(t, got[0].Distance)
+}
+
+func TestNearestNamesWhatDiffers(t *testing.T) {
+	var m Matcher
+	for name, c := range map[string]struct {
+		differs Fields
+		f       func(*parser.ClientHello)
+	}{
+		"suites":   {FieldCipherSuites, func(h *parser.ClientHello) { h.CipherSuites[4] = 0xc024 }},
+		"exts":     {FieldExtensions, func(h *parser.ClientHello) { h.Extensions[3].Type = 0x1234 }},
+		"groups":   {FieldGroups, func(h *parser.ClientHello) { h.SupportedGroups = h.SupportedGroups[:3] }},
+		"schemes":  {FieldSignatureAlgorithms, func(h *parser.ClientHello) { h.SignatureAlgorithms[0] = 0x0904 }},
+		"versions": {FieldVersions, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302) }},
+		"alpn":     {FieldALPN, func(h *parser.ClientHello) { h.ALPNProtocols = h.ALPNProtocols[1:] }},
+		"limit":    {FieldOther, func(h *parser.ClientHello) { h.RecordSizeLimit = 1234 }},
+		"shares":   {FieldKeyShares, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[:2] }},
+	} {
+		h := edit(hellotest.Real(t)["firefox-153"], c.f)
+		got := m.AppendCandidates(nil, &Observation{Hello: h})
+		require.NotEmpty(t, got, name)
+		assert.Equal(t, "Firefox", got[0].Name, name)
+		assert.NotZero(t, got[0].Differs&c.differs, "%s: %v", name, got[0].Differs.Names())
+		assert.NotZero(t, got[0].Distance, name)
+		assert.Less(t, got[0].Distance, uint16(nearDistance), name)
+		assert.True(t, slices.IsSortedFunc(got[1:], func(a, b Candidate) int {
+			return max(int(a.Distance)-int(b.Distance)-asNear, 0)
+		}), "%s: %v", name, got)
+	}
+}
+
+// Chromium always sends session_ticket, and pads what is between 256 and 511
+// bytes long. A hello of its shape that does not is near, not equal.
+func TestTraits(t *testing.T) {
+	without := func(t parser.ExtensionType) func(*parser.ClientHello) {
+		return func(h *parser.ClientHello) {
+			h.Extensions = slices.DeleteFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == t })
+			h.Raw = h.Raw[:400]
+		}
+	}
+	var m Matcher
+	for extension, distance := range map[parser.ExtensionType]uint16{
+		parser.ExtSessionTicket: ticketWeight / 1000,
+		parser.ExtPadding:       paddingWeight / 1000,
+	} {
+		h := edit(hellotest.Real(t)["chromium-92"], without(extension))
+		if extension == parser.ExtSessionTicket {
+			h.Raw = make([]byte, 512)
+		}
+		got := m.AppendCandidates(nil, &Observation{Hello: h})
+		require.NotEmpty(t, got)
+		assert.Equal(t, "Chromium", got[0].Name)
+		assert.Equal(t, distance, got[0].Distance)
+		assert.Equal(t, FieldExtensions, got[0].Differs)
+	}
+}
+
+func TestUsersClients(t *testing.T) {
+	h := hellotest.Real(t)["curl-openssl-3.0"]
+	users, err := NewDatabase([]Entry{
+		{Name: "by JA4", JA4: fingerprint.JA4(h)},
+		{Name: "by JA3", JA3: fingerprint.JA3(h)},
+		{Name: "by NPF", NPF: fingerprint.NPF(h)},
+		{Name: "by NPF1", NPF: fingerprint.NPF1(h)},
+		{Name: "by NPF2", NPF: fingerprint.NPF2(h)},
+		{Name: "not computed", NPF: "quic/(00000001)(0303)(1301)[]"},
+		{Name: "by hello", Version: "9", Hello: hex.EncodeToString(h.Raw)},
+	})
+	require.NoError(t, err)
+	m := Matcher{Users: users}
+	got := m.AppendCandidates(nil, &Observation{Hello: h, JA3: fingerprint.JA3(h), JA4: fingerprint.JA4(h)})
+	var names []string
+	for _, c := range got {
+		names = append(names, c.Name)
+		assert.Zero(t, c.Distance)
+	}
+	assert.Equal(t, []string{"by JA4", "by JA3", "by NPF", "by NPF1", "by NPF2", "by hello", "curl", "PHP curl"}, names)
+
+	// Nearest, too, is looked for among both.
+	h = edit(h, func(h *parser.ClientHello) { h.CipherSuites[3] = 0x1234 })
+	got = m.AppendCandidates(nil, &Observation{Hello: h})
+	require.NotEmpty(t, got)
+	assert.Equal(t, "by hello", got[0].Name)
+	assert.Equal(t, "curl", got[1].Name)
+	assert.Equal(t, got[0].Distance, got[1].Distance)
+}
+
+func TestAllocations(t *testing.T) {
+	for name, h := range hellotest.Real(t) {
+		var m Matcher
+		o := Observation{Hello: h, Index: 1}
+		candidates := make([]Candidate, 0, 64)
+		tells := make([]Tell, 0, 8)
+		got := testing.AllocsPerRun(100, func() {
+			candidates = m.AppendCandidates(candidates[:0], &o)
+			tells = AppendTells(tells[:0], &o)
+		})
+		assert.Zero(t, got, name)
+	}
+
+	h := hellotest.Real(t)["chromium-156"].Clone()
+	var m Matcher
+	var candidates []Candidate
+	o := Observation{Hello: h}
+	got := testing.AllocsPerRun(2000, func() {
+		h.CipherSuites[3]++ // no two are of one shape
+		candidates = m.AppendCandidates(candidates[:0], &o)
+	})
+	assert.Zero(t, got, "nearest")
+}
+
+// A plain is an entry and its distance from a hello, computed the plain way.
+type plain struct {
+	name   string
+	shape  string // all that makes it a shape of its own in the database
+	key    uint64
+	coarse uint32 // without the order of extensions, key shares and traits
+	whole  uint32
+}
+
+func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uint64) {
+	var s shape
+	s.read(h)
+	for i := range entries {
+		e := &entries[i]
+		eh, err := e.ParseHello()
+		if err != nil || eh.Transport != h.Transport {
+			continue
+		}
+		var k shape
+		k.read(eh)
+		p := plain{name: e.Name, shape: fmt.Sprint(k, e.Permutes), key: k.key()}
+		for f := range k.lists {
+			if field(f) == shares && len(s.lists[f]) == 0 {
+				continue
+			}
+			a, b := s.lists[f], k.lists[f]
+			common := slices.DeleteFunc(slices.Clone(b), func(v uint16) bool { return !slices.Contains(a, v) })
+			var set, order uint32
+			if union := distinct(a) + len(b) - len(common); union > len(common) {
+				set = uint32(1000*(union-len(common))/union) * weights[f].set
+			}
+			turned := 0
+			for i := 1; i < len(common); i++ {
+				if slices.Index(a, common[i]) < slices.Index(a, common[i-1]) {
+					turned++
+				}
+			}
+			if len(common) > 1 && !(field(f) == extensions && e.Permutes) {
+				order = uint32(1000*turned/(len(common)-1)) * weights[f].order
+			}
+			switch field(f) {
+			case shares:
+				p.whole += set
+			case extensions:
+				p.coarse += set
+				p.whole += order
+			default:
+				p.coarse += set + order
+			}
+		}
+		if opposed(s.traits, k.traits, ticket) {
+			p.whole += ticketWeight
+		}
+		if opposed(s.traits, k.traits, pads) {
+			p.whole += paddingWeight
+		}
+		p.whole += p.coarse
+		all = append(all, p)
+	}
+	return all, s.key()
+}
+
+// slowNearest returns those of the least distance, of the hellos that differ at
+// the most in the order of extensions, key shares and traits if there are
+// such, and else of all. It is not sure if there are many that are nearer
+// but for these.
+func slowNearest(h *parser.ClientHello, entries []Entry) (names []string, least uint32, sure bool) {
+	all, key := slowDistances(h, entries)
+	same := slices.DeleteFunc(slices.Clone(all), func(p plain) bool { return p.key != key })
+	if len(same) == 0 {
+		same = all
+	}
+	if len(same) == 0 {
+		return nil, 0, true
+	}
+	least = slices.MinFunc(same, func(a, b plain) int { return int(a.whole) - int(b.whole) }).whole
+	var coarse uint32
+	for _, p := range same {
+		if p.whole == least {
+			names = append(names, p.name)
+			coarse = max(coarse, p.coarse)
+		}
+	}
+	nearer := make(map[string]bool)
+	for _, p := range all {
+		if p.coarse <= coarse {
+			nearer[p.shape] = true
+		}
+	}
+	return names, least, len(nearer) <= maxNeighbours
+}
+
+func distinct(list []uint16) int {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return len(slices.Compact(list))
+}
+
+// FuzzNearest holds candidates against slowNearest, on hellos that are some
+// client's with a few changes.
+func FuzzNearest(f *testing.F) {
+	entries, err := BuiltinEntries()
+	require.NoError(f, err)
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Probe })
+	db, err := NewDatabase(entries)
+	require.NoError(f, err)
+	f.Add(uint16(0), []byte{})
+	f.Add(uint16(40), []byte{0, 3, 1, 200, 2, 1, 3, 9})
+	f.Add(uint16(100), []byte{4, 0, 5, 1, 6, 0, 7, 0})
+	f.Fuzz(func(t *testing.T, which uint16, changes []byte) {
+		h, err := entries[int(which)%len(entries)].ParseHello()
+		require.NoError(t, err)
+		for len(changes) >= 2 && len(changes) < 40 {
+			mutate(h, changes[0], changes[1])
+			changes = changes[2:]
+		}
+		m := Matcher{Database: db}
+		got := m.AppendCandidates(nil, &Observation{Hello: h})
+		names, least, sure := slowNearest(h, entries)
+		if len(names) == 0 {
+			assert.Empty(t, got)
+			return
+		}
+		require.NotEmpty(t, got)
+		if sure {
+			assert.Equal(t, uint16((least+999)/1000), got[0].Distance, "%v: %v", names, got)
+			assert.Contains(t, names, got[0].Name)
+		}
+		again := m.AppendCandidates(nil, &Observation{Hello: h})
+		assert.Equal(t, got, again)
+
+		o := Observation{Hello: h, HTTP2: string(changes), Agent: Agent{Header: string(changes)}}
+		for _, tell := range AppendTells(nil, &o) {
+			assert.NotEmpty(t, tell.Name)
+			assert.Less(t, tell.Offset, len(h.Raw))
+		}
+		CheckClaim(&o, got)
+	})
+}
+
+// mutate makes one change to the lists of a hello.
+func mutate(h *parser.ClientHello, what, with byte) {
+	switch what % 8 {
+	case 0:
+		swap(h.CipherSuites, with)
+	case 1:
+		swap(h.Extensions, with)
+	case 2:
+		swap(h.SupportedGroups, with)
+	case 3:
+		swap(h.SignatureAlgorithms, with)
+	case 4:
+		if len(h.CipherSuites) > 0 {
+			h.CipherSuites[int(with)%len(h.CipherSuites)] = parser.CipherSuite(with)
+		}
+	case 5:
+		if len(h.Extensions) > 0 {
+			h.Extensions[int(with)%len(h.Extensions)].Type = parser.ExtensionType(with)
+		}
+	case 6:
+		if len(h.ALPNProtocols) > 0 {
+			h.ALPNProtocols = h.ALPNProtocols[1:]
+		}
+	case 7:
+		h.SignatureAlgorithms = append(h.SignatureAlgorithms, parser.SignatureScheme(binary.BigEndian.Uint16([]byte{8, with})))
+	}
+}
+
+func swap[T any](list []T, with byte) {
+	if n := len(list); n > 1 {
+		i, j := int(with>>4)%n, int(with&15)%n
+		list[i], list[j] = list[j], list[i]
+	}
+}

@@ -1,0 +1,281 @@
+package known
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// TestNoTellOnBrowsers holds that no tell fires on a genuine browser.
+func TestNoTellOnBrowsers(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	n := 0
+	for _, e := range entries {
+		if e.Kind != Browser {
+			continue
+		}
+		n++
+		h, err := e.ParseHello()
+		require.NoError(t, err)
+		o := Observation{Hello: h, Index: 1, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2}
+		assert.Empty(t, AppendTells(nil, &o), "%s %s %s", e.Name, e.Version, e.Source)
+	}
+	assert.Greater(t, n, 20)
+}
+
+// edit returns a copy of a hello after f has changed it.
+func edit(h *parser.ClientHello, f func(*parser.ClientHello)) *parser.ClientHello {
+	h = h.Clone()
+	f(h)
+	return h
+}
+
+func extension(h *parser.ClientHello, t parser.ExtensionType) *parser.Extension {
+	return h.Extension(t)
+}
+
+func greased[T ~uint16](list []T) T {
+	i := slices.IndexFunc(list, parser.IsGREASE[T])
+	return list[i]
+}
+
+func TestTells(t *testing.T) {
+	real := hellotest.Real(t)
+	chrome, old, fox := real["chromium-156"], real["chromium-117"], real["firefox-153"]
+	require.NotNil(t, chrome)
+	require.NotNil(t, old)
+	require.NotNil(t, fox)
+	group := greased(chrome.SupportedGroups)
+	ech := offsetOf(chrome, parser.ExtEncryptedClientHello)
+	last := chrome.Extensions[len(chrome.Extensions)-1]
+
+	for name, c := range map[string]struct {
+		o    Observation
+		want Tell
+	}{
+		"duplicate-extension": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.Extensions[3].Type = h.Extensions[2].Type })},
+			Tell{Field: "extensions", Offset: chrome.Extensions[3].Offset,
+				Found:   chrome.Extensions[2].Type.String() + " (" + hex4(uint16(chrome.Extensions[2].Type)) + ") twice",
+				Genuine: "each type once (RFC 8446, section 4.2)"},
+		},
+		"duplicate-group": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedGroups[4] = 29 })},
+			Tell{Field: "supported_groups", Offset: offsetOf(chrome, parser.ExtSupportedGroups),
+				Found: "x25519 (001d) twice", Genuine: "each group once"},
+		},
+		"key-share-group": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.KeyShares[2].Group = 30 })},
+			Tell{Field: "key_share", Offset: offsetOf(fox, parser.ExtKeyShare), Found: "a share for x448 (001e)",
+				Genuine: "shares for groups of supported_groups (RFC 8446, section 4.2.8)"},
+		},
+		"no-tls13-version": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.SupportedVersions = []parser.Version{0x0303} })},
+			Tell{Field: "cipher_suites", Offset: 73, Found: "TLS_AES_128_GCM_SHA256",
+				Genuine: "TLS 1.3 in supported_versions where its cipher suites are"},
+		},
+		"shuffled-suites": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) {
+				h.CipherSuites = []parser.CipherSuite{0xc027, 0xcca9, 0xcca8, 0xc023, 0xc02f, 0xc02c, 0x003c, 0xc030}
+			})},
+			Tell{Field: "cipher_suites", Offset: 73, Found: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256 before suites with ECDHE and AEAD",
+				Genuine: "crypto/tls, whose suites these are, has it last; browsers do not have it"},
+		},
+		"scsv": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.CipherSuites = append(h.CipherSuites, 0xff) })},
+			Tell{Field: "cipher_suites", Offset: 73 + 2*len(fox.CipherSuites), Found: "a browser's cipher suites with 00ff",
+				Genuine: "the extension renegotiation_info; OpenSSL sends 00ff"},
+		},
+		"grease-extensions": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.Extensions[len(h.Extensions)-1].Data = []byte{1} })},
+			Tell{Field: "extensions", Offset: last.Offset, Found: "GREASE extension 19 of 19, of 1 bytes",
+				Genuine: "two different GREASE extensions: the first of all, empty, and one zero byte after all but padding and pre_shared_key"},
+		},
+		"grease-key-share": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.KeyShares[0].Group = group ^ 0x1010 })},
+			Tell{Field: "key_share", Offset: offsetOf(chrome, parser.ExtKeyShare),
+				Found:   hex4(uint16(group)) + " in supported_groups, " + hex4(uint16(group^0x1010)) + " first in key_share",
+				Genuine: "the same GREASE value first in both"},
+		},
+		"grease-versions": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedVersions = h.SupportedVersions[1:] })},
+			Tell{Field: "supported_versions", Offset: offsetOf(chrome, parser.ExtSupportedVersions), Found: "no GREASE",
+				Genuine: "GREASE, as in the cipher suites"},
+		},
+		"ech-aead": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.ECH.AEAD = 3 })},
+			Tell{Field: "encrypted_client_hello.cipher_suite", Offset: ech + 7,
+				Found:   "ChaCha20Poly1305, with TLS_AES_128_GCM_SHA256 as first cipher suite",
+				Genuine: "AES-128-GCM where AES is first: both follow from the processor"},
+		},
+		"ech-payload": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.ECH.Payload = h.ECH.Payload[:176] })},
+			Tell{Field: "encrypted_client_hello.payload",
+				Offset: offsetOf(fox, parser.ExtEncryptedClientHello) + 4 + len(extension(fox, parser.ExtEncryptedClientHello).Data) - 176,
+				Found:  "176 bytes, as BoringSSL pads", Genuine: "239 or another length of 15 more than a multiple of 32, as NSS pads"},
+		},
+		"alps": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) {
+				h.ApplicationSettings = [][]byte{[]byte("h3"), []byte("h2")}
+			})},
+			Tell{Field: "application_settings", Offset: offsetOf(chrome, parser.ExtApplicationSettings), Found: "h3, h2", Genuine: "h2"},
+		},
+		"alpn-transport": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.ALPNProtocols[0] = []byte("h3") })},
+			Tell{Field: "application_layer_protocol_negotiation", Offset: offsetOf(chrome, parser.ExtALPN), Found: "h3 over TCP",
+				Genuine: "h3 over QUIC alone (RFC 9114, section 3.1)"},
+		},
+		"signature-algorithms": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SignatureAlgorithms[5] = 0x0807 })},
+			Tell{Field: "signature_algorithms", Offset: offsetOf(chrome, parser.ExtSignatureAlgorithms), Found: "ed25519 (0807)",
+				Genuine: "Chromium does not offer it"},
+		},
+		"foreign-extension": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.Extensions[1].Type = parser.ExtEncryptThenMAC })},
+			Tell{Field: "extensions", Offset: fox.Extensions[1].Offset, Found: "encrypt_then_mac (0016)", Genuine: "Firefox does not send it"},
+		},
+		"features-of-two-ages": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedGroups[1], h.KeyShares[1].Group = 0x6399, 0x6399 })},
+			Tell{Field: "supported_groups", Offset: offsetOf(chrome, parser.ExtSupportedGroups),
+				Found: "X25519Kyber768Draft00, with application_settings at 44cd", Genuine: "Kyber to version 130, 44cd from 133"},
+		},
+		"sorted": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { slices.Sort(h.CipherSuites) })},
+			Tell{Field: "cipher_suites", Offset: 73, Found: "cipher suites in numeric order", Genuine: "an order of preference"},
+		},
+		"record-size-limit": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.RecordSizeLimit = 4001 })},
+			Tell{Field: "record_size_limit", Offset: offsetOf(fox, parser.ExtRecordSizeLimit), Found: "0fa1",
+				Genuine: "4001 with TLS 1.3 (RFC 8449, section 4)"},
+		},
+		"certificate-compression": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) {
+				h.CertificateCompressionAlgorithms = []parser.CertificateCompressionAlgorithm{1, 2}
+			})},
+			Tell{Field: "compress_certificate", Offset: offsetOf(chrome, parser.ExtCompressCertificate), Found: "[zlib brotli]", Genuine: "brotli"},
+		},
+		"point-formats": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.ECPointFormats = []byte{0, 1, 2} })},
+			Tell{Field: "ec_point_formats", Offset: offsetOf(chrome, parser.ExtECPointFormats), Found: "000102", Genuine: "00; OpenSSL sends 000102"},
+		},
+		"compression-methods": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.LegacyCompressionMethods = []byte{1, 0} })},
+			Tell{Field: "legacy_compression_methods", Offset: 73 + 2*len(fox.CipherSuites), Found: "0100", Genuine: "00 (RFC 8446, section 4.1.2)"},
+		},
+		"session-id": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.LegacySessionID = nil })},
+			Tell{Field: "legacy_session_id", Offset: 38, Found: "0 bytes", Genuine: "32 bytes (RFC 8446, appendix D.4)"},
+		},
+		"padding": {
+			Observation{Hello: edit(old, func(h *parser.ClientHello) { h.Raw = h.Raw[:500] })},
+			Tell{Field: "padding", Offset: offsetOf(old, parser.ExtPadding), Found: "padding to 500 bytes", Genuine: "padding to 512 bytes"},
+		},
+		"record-version": {
+			Observation{Hello: fox, RecordVersion: parser.VersionTLS12},
+			Tell{Field: "legacy_record_version", Found: "0303", Genuine: "Firefox has 0301 on its first record"},
+		},
+		"http2-stack": {
+			Observation{Hello: chrome, HTTP2: "2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s"},
+			Tell{Field: "http2", Found: "Go net/http: 2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s", Genuine: "Chromium's settings"},
+		},
+	} {
+		c.want.Name = name
+		assert.Equal(t, []Tell{c.want}, AppendTells(nil, &c.o), name)
+	}
+}
+
+func hex4(v uint16) string {
+	const digits = "0123456789abcdef"
+	return string([]byte{digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15]})
+}
+
+// Where a hello may be the second of a connection whose first was not seen,
+// what only a first one has is not asked of it.
+func TestNoTellOnSecondHello(t *testing.T) {
+	chrome := hellotest.Real(t)["chromium-156"]
+	second := edit(chrome, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[2:] })
+	for _, o := range []Observation{
+		{Hello: second, Index: 2, RecordVersion: parser.VersionTLS12},
+		{Hello: second, Index: 1, RecordVersion: parser.VersionTLS12},
+		{Hello: second},
+	} {
+		assert.Empty(t, AppendTells(nil, &o))
+	}
+	o := Observation{Hello: second, Index: 1, RecordVersion: parser.VersionTLS10}
+	require.Len(t, AppendTells(nil, &o), 1)
+}
+
+func TestMoreTells(t *testing.T) {
+	real := hellotest.Real(t)
+	chrome, old := real["chromium-156"], real["chromium-117"]
+	for name, h := range map[string]*parser.ClientHello{
+		"ech-aead":    edit(chrome, func(h *parser.ClientHello) { h.ECH.AEAD = 2 }),
+		"ech-payload": edit(chrome, func(h *parser.ClientHello) { h.ECH.Payload = h.ECH.Payload[:100] }),
+		"alps": edit(chrome, func(h *parser.ClientHello) {
+			extension(h, parser.ExtStatusRequest).Type = parser.ExtApplicationSettingsOld
+			h.SignatureAlgorithms = h.SignatureAlgorithms[4:]
+			h.Extensions = slices.DeleteFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == parser.ExtTrustAnchors })
+		}),
+		"grease-extensions": edit(chrome, func(h *parser.ClientHello) { h.Extensions = h.Extensions[1:] }),
+		"sorted": edit(chrome, func(h *parser.ClientHello) {
+			slices.SortFunc(h.Extensions[1:len(h.Extensions)-1], func(a, b parser.Extension) int { return int(a.Type) - int(b.Type) })
+		}),
+		"features-of-two-ages": edit(chrome, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302, 0x0301) }),
+		"signature-algorithms": edit(chrome, func(h *parser.ClientHello) { h.SignatureAlgorithms = append(h.SignatureAlgorithms, 0x0201) }),
+		"padding":              edit(old, func(h *parser.ClientHello) { extension(h, parser.ExtPadding).Data[3] = 1 }),
+		"record-version":       chrome,
+	} {
+		o := Observation{Hello: h, RecordVersion: parser.VersionTLS11}
+		if name != "record-version" {
+			o.RecordVersion = parser.VersionTLS10
+		}
+		got := AppendTells(nil, &o)
+		if assert.Len(t, got, 1, name) {
+			assert.Equal(t, name, got[0].Name)
+		}
+	}
+	unpadded := edit(old, func(h *parser.ClientHello) {
+		h.Extensions = slices.DeleteFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == parser.ExtPadding })
+		h.Raw = h.Raw[:305]
+	})
+	assert.Equal(t, []Tell{{"padding", "length", 1, "305 bytes without padding", "padding to 512 bytes"}},
+		AppendTells(nil, &Observation{Hello: unpadded}))
+	assert.Equal(t, []Tell{{Name: "http2-stack", Field: "http2", Found: "pseudo-headers m,s,a,p", Genuine: "m,a,s,p"}},
+		AppendTells(nil, &Observation{Hello: chrome, HTTP2: "1:4096|100|0|m,s,a,p"}))
+}
+
+func TestTracker(t *testing.T) {
+	chrome := hellotest.Real(t)["chromium-156"]
+	other := func(n uint32) *parser.ClientHello {
+		return edit(chrome, func(h *parser.ClientHello) { binary.BigEndian.PutUint32(h.Random, n) })
+	}
+	var tr Tracker
+	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome}))
+	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome}), "the same hello")
+	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome, Index: 2}))
+	got := tr.AppendTells(nil, &Observation{Hello: other(1)})
+	require.Len(t, got, 2)
+	assert.Equal(t, Tell{"frozen-order", "extensions", chrome.Extensions[0].Offset,
+		"19 extensions in the order of an earlier connection", "a random order in each connection, since version 110"}, got[0])
+	assert.Equal(t, "frozen-grease", got[1].Name)
+
+	// A permuted hello with other GREASE is innocent, however many there are.
+	tr = Tracker{}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range uint32(3 * maxTracked) {
+		h := other(i)
+		inner := h.Extensions[1 : len(h.Extensions)-1]
+		random.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
+		h.CipherSuites[0] = parser.CipherSuite(0x0a0a + 0x1010*(i%16))
+		assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: h}), i)
+	}
+	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: hellotest.Real(t)["go-1.26"]}))
+}
