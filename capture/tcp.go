@@ -208,7 +208,7 @@ func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
 	if ahead+len(p) > maxHead {
 		return
 	}
-	if sl.state&(slotAfter|slotEarly) == slotAfter && p[0] == recordApplicationData {
+	if sl.state&(slotAfter|slotEarly) == slotAfter && len(p) > 2 && p[0] == recordApplicationData && p[1] == 3 && p[2] <= 3 {
 		s.forget(sl) // the handshake went on without a second hello
 		return
 	}
@@ -250,7 +250,11 @@ func (s *scanner) search(sl *slot, p []byte) bool {
 		if sl.state&slotAfter != 0 {
 			switch p[0] {
 			case recordChangeCipherSpec:
-				p = p[min(changeCipherSpecLen, len(p)):]
+				if len(p) < changeCipherSpecLen {
+					s.hold(sl, p, 0)
+					return true
+				}
+				p = p[changeCipherSpecLen:]
 				continue
 			case recordHandshake:
 			default:
@@ -280,11 +284,7 @@ func (s *scanner) search(sl *slot, p []byte) bool {
 		p = p[i:]
 		message, length := wholeHello(p)
 		if message == nil {
-			t := s.streams.attach(sl)
-			t.head = append(slices.Grow(t.head[:0], min(length, maxPooledHead)), p...)
-			t.start = sl.next - uint32(len(p))
-			t.segments = max(t.segments, 1)
-			return s.collect(sl, t)
+			return s.collect(sl, s.hold(sl, p, length))
 		}
 		segments, differ := 1, false
 		if t := s.streams.stream(sl); t != nil {
@@ -297,6 +297,16 @@ func (s *scanner) search(sl *slot, p []byte) bool {
 		p = p[length:]
 	}
 	return true
+}
+
+// hold keeps p, which is not yet enough, until more comes: n bytes in all, as far
+// as is known.
+func (s *scanner) hold(sl *slot, p []byte, n int) *stream {
+	t := s.streams.attach(sl)
+	t.head = append(slices.Grow(t.head[:0], min(n, maxPooledHead)), p...)
+	t.start = sl.next - uint32(len(p))
+	t.segments = max(t.segments, 1)
+	return t
 }
 
 // pass counts n bytes that are no hello. Beyond the limit the connection is
@@ -321,6 +331,11 @@ func (s *scanner) pass(sl *slot, n int, limit uint32) bool {
 // collect sees whether the head of a stream is a whole hello. It reports whether
 // the connection still has its slot.
 func (s *scanner) collect(sl *slot, t *stream) bool {
+	if t.head[0] == recordChangeCipherSpec {
+		head := t.head
+		t.clear()
+		return s.search(sl, head)
+	}
 	if !t.begun {
 		switch sniff(t.head) {
 		case noHello:
