@@ -3,6 +3,7 @@ package fingerprint
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -110,19 +111,14 @@ var ja4Dialects = []struct {
 		func(p *ja4Parts, _ *parser.ClientHello) { p.none = "e3b0c44298fc" },
 	}, {
 		"ALPN: first two characters", "nDPI",
-		"the text takes the first and the last; of the last protocol in the list it loses the second character, and prints 0 for it",
+		"the text takes the first and the last; it takes two of all protocols joined by commas, of which it loses the last character, and fills up with 0",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			name := firstALPN(h)
-			switch {
-			case len(name) == 0:
-			case len(name) == 1, len(h.ALPNProtocols) == 1:
-				p.alpn = printable(string(name[:1])) + "0"
-			default:
-				p.alpn = printable(string(name[:2]))
+			if len(h.ALPNProtocols) > 0 {
+				p.alpn = ndpiALPN(h.ALPNProtocols)
 			}
 		},
 	}, {
-		"ALPN: one character once", "FoxIO's Python and Rust",
+		"ALPN: one character once", "FoxIO's Python, FoxIO's Rust",
 		"the text has it twice, as first and as last",
 		func(p *ja4Parts, h *parser.ClientHello) {
 			if name := firstALPN(h); len(name) == 1 {
@@ -130,7 +126,7 @@ var ja4Dialects = []struct {
 			}
 		},
 	}, {
-		"ALPN: 99 for what is not alphanumeric", "FoxIO's Python and Rust",
+		"ALPN: 99 for what is not alphanumeric", "FoxIO's Python, FoxIO's Rust",
 		"an older text had it so; now it is the first and the last digit of the protocol in hex",
 		func(p *ja4Parts, h *parser.ClientHello) {
 			if name := firstALPN(h); len(name) > 0 && (name[0] > 0x7f || name[len(name)-1] > 0x7f) {
@@ -176,15 +172,16 @@ var ja4Dialects = []struct {
 		},
 	}, {
 		"version: the highest known", "Suricata",
-		"the text has 00 for a version that it does not list",
+		"the text has 00 for a version that it does not list; it passes over those but for drafts 16 to 28 of TLS 1.3",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			if p.version != "00" {
-				return
-			}
-			for _, v := range slices.Sorted(slices.Values(h.SupportedVersions)) {
-				if known := ja4VersionText(v); known != "00" {
-					p.version = known
+			highest := parser.Version(0)
+			for _, v := range h.SupportedVersions {
+				if v > highest && (ja4VersionText(v) != "00" || v >= 0x7f10 && v <= 0x7f1c) {
+					highest = v
 				}
+			}
+			if highest != 0 {
+				p.version = ja4VersionText(highest)
 			}
 		},
 	}, {
@@ -245,22 +242,42 @@ var ja4Dialects = []struct {
 }
 
 // JA4Dialects returns what other tools are known to print for the JA4 of h,
-// where it is something else.
+// where it is something else: for each thing that they do otherwise, and for
+// each tool that does several, all of it together.
 func JA4Dialects(h *parser.ClientHello) []Dialect {
 	if h.SSLv2 {
 		return nil
 	}
 	own := JA4(h)
 	var list []Dialect
+	together := map[string]*ja4Parts{}
+	names := map[string][]string{}
 	for _, d := range ja4Dialects {
 		p := newJA4Parts(h)
 		d.change(p, h)
-		if text := p.String(); text != own {
-			list = append(list, Dialect{d.name, d.tools, text, d.why})
+		text := p.String()
+		if text == own {
+			continue
+		}
+		list = append(list, Dialect{d.name, d.tools, text, d.why})
+		for tool := range strings.SplitSeq(d.tools, ", ") {
+			if together[tool] == nil {
+				together[tool] = newJA4Parts(h)
+			}
+			d.change(together[tool], h)
+			names[tool] = append(names[tool], d.name)
+		}
+	}
+	for _, tool := range slices.Sorted(maps.Keys(together)) {
+		if text := together[tool].String(); len(names[tool]) > 1 && text != own && isTool(tool) {
+			list = append(list, Dialect{"together", tool, text, strings.Join(names[tool], "; ")})
 		}
 	}
 	return list
 }
+
+// isTool tells the name of a tool from words for many, which do one thing each.
+func isTool(name string) bool { return !strings.HasPrefix(name, "tools ") }
 
 // JA3Dialects returns what other tools are known to print for the JA3 of h,
 // where it is something else.
@@ -331,6 +348,22 @@ func laterAlgorithms(h *parser.ClientHello, own []uint16) []uint16 {
 		return own
 	}
 	return all[first:]
+}
+
+// ndpiALPN returns the ALPN characters of nDPI.
+func ndpiALPN(protocols [][]byte) string {
+	var joined []byte
+	for _, p := range protocols {
+		if len(joined) > 0 {
+			joined = append(joined, ',')
+		}
+		joined = append(joined, p...)
+	}
+	if len(joined) > 0 {
+		joined = joined[:len(joined)-1]
+	}
+	joined = append(joined, "00"...)
+	return printable(string(joined[:2]))
 }
 
 // firstALPN returns the first protocol that is not GREASE.

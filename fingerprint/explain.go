@@ -58,10 +58,15 @@ func ExplainHello(h *parser.ClientHello, q *QUICInitial) []Explanation {
 	} else {
 		list = append(list, explainNPFText(NPF1(h)))
 	}
-	return append(list,
+	list = append(list,
 		Explanation{Name: "tlsfp_id", Text: TLSFP(h), Notes: []string{"tlsfingerprint.io: the lists of the hello, extensions in wire order."}},
 		Explanation{Name: "tlsfp_norm_id", Text: TLSFPNorm(h), Notes: []string{"tlsfingerprint.io: the lists of the hello, extensions sorted."}},
 		Explanation{Name: "session", Text: SessionOf(h).String(), Notes: []string{sessionWords(SessionOf(h))}})
+	if h.HasExtension(parser.ExtEncryptedClientHello) {
+		list = append(list, Explanation{Name: "ech", Text: "present", Notes: []string{
+			"encrypted_client_hello was sent. Whether it is real or GREASE cannot be told from outside; all fingerprints here are those of the outer hello."}})
+	}
+	return list
 }
 
 func sessionWords(s Session) string {
