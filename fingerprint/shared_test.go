@@ -75,3 +75,44 @@ func TestClients(t *testing.T) {
 	}
 	assert.Equal(t, len(hellos), checked)
 }
+
+// TestStableClients checks that each capture of one client has one stable
+// value, however often the client resumed, but for programs that vary on purpose.
+func TestStableClients(t *testing.T) {
+	f, err := os.Open(filepath.Join(os.Getenv("TLSPEEK_SHARED"), "clients", "hellos.jsonl"))
+	require.NoError(t, err)
+	defer f.Close()
+	stable, ja4 := map[string]map[string]bool{}, map[string]map[string]bool{}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var r struct {
+			File, Proto string
+			Hex         string `json:"handshake_hex"`
+		}
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &r))
+		msg, err := hex.DecodeString(r.Hex)
+		require.NoError(t, err)
+		h := &parser.ClientHello{Transport: transports[r.Proto]}
+		require.NoError(t, h.Unmarshal(msg))
+		client := r.File + " " + r.Proto
+		if stable[client] == nil {
+			stable[client], ja4[client] = map[string]bool{}, map[string]bool{}
+		}
+		stable[client][fingerprint.Stable(h)] = true
+		ja4[client][fingerprint.JA4(h)] = true
+	}
+	require.NoError(t, lines.Err())
+	split, splitStable := 0, 0
+	for client := range stable {
+		if len(ja4[client]) > 1 {
+			split++
+		}
+		if len(stable[client]) > 1 {
+			splitStable++
+			// Scanners ask with many hellos, and got-scraping asks twice.
+			assert.Regexp(t, "^pcap/(scan-|got-scraping)", client)
+		}
+	}
+	t.Logf("of %d captures %d have several JA4, %d several stable values", len(stable), split, splitStable)
+}
