@@ -100,7 +100,7 @@ func writeExplanation(b *strings.Builder, e *fingerprint.Explanation, names bool
 		}
 	}
 	for _, d := range e.Dialects {
-		fmt.Fprintf(b, "  elsewhere  %s  %s\n             %s: %s\n", d.Text, d.Tools, d.Name, d.Why)
+		fmt.Fprintf(b, "  elsewhere  %s  %s\n             %s (%s)\n", d.Text, d.Tools, d.Name, d.Why)
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(b, "  note       %s\n", n)
