@@ -64,9 +64,10 @@ type ClientHello struct {
 	SSLv2       bool
 	CipherSpecs []CipherSpec
 
-	// The rest is read from the bodies of extensions: of the first of a kind
-	// where one comes twice, and empty where it is malformed. Use
-	// [ClientHello.HasExtension] to tell absent from empty.
+	// The rest is read from the bodies of extensions, of the first of a kind
+	// where one comes twice. A list that is cut is left empty. Use
+	// [ClientHello.HasExtension] to tell absent from empty, and the Err of
+	// [ClientHello.Extension] to tell empty from malformed.
 
 	ServerName                       []byte // the first host_name
 	SupportedGroups                  []NamedGroup
@@ -90,12 +91,14 @@ type ClientHello struct {
 	checker *dissector // memory of check
 }
 
-// An Extension is one extension as it was sent.
+// An Extension is one extension as it was sent. The bodies of all registered
+// extensions that a client may send are checked; those of GREASE and unknown
+// ones may be anything.
 type Extension struct {
 	Type   ExtensionType
 	Offset int    // in Raw, of its type; Data begins 4 bytes later
 	Data   []byte // extension_data
-	Err    *Error // what is wrong with Data, if something is
+	Err    *Error // the first thing that is wrong with Data, if something is
 }
 
 // A KeyShare is a KeyShareEntry (RFC 8446, section 4.2.8).

@@ -10,9 +10,9 @@ type Field struct {
 	Offset int    // in the message
 	Bytes  []byte // aliases the message
 
-	// Value is a uint64 for a number and a string, in the form of [Text], for
-	// text that the client chose. It is nil for other bytes and for a field
-	// that has children.
+	// Value is a uint64 for a number, and a string for text that the client
+	// chose, in the form of [Text], and for an object identifier. It is nil for
+	// other bytes and for a field that has children.
 	Value any
 
 	// ValueName is what a registry calls Value: "TLS_AES_128_GCM_SHA256".

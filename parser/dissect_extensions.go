@@ -96,7 +96,7 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.opaque("cid", 1, 0)
 	case ExtExternalIDHash: // RFC 8844, section 3.2
 		d.opaque("binding_hash", 1, 0)
-	case ExtExternalSessionID: // RFC 8844, section 4.2
+	case ExtExternalSessionID: // RFC 8844, section 4.3
 		d.opaque("session_id", 1, 20)
 	case ExtQUICTransportParameters, ExtQUICTransportParametersDraft: // RFC 9000, section 18
 		d.transportParameters()
@@ -126,7 +126,7 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		ExtSignedCertificateTimestamp, // RFC 6962, section 3.3.1
 		ExtEncryptThenMAC,             // RFC 7366, section 2
 		ExtExtendedMasterSecret,       // RFC 7627, section 5.1
-		extCertWithExternPSK,          // RFC 8773, section 3
+		extCertWithExternPSK,          // RFC 8773, section 5
 		ExtEarlyData,                  // RFC 8446, section 4.2.10
 		ExtPostHandshakeAuth,          // RFC 8446, section 4.2.6
 		ExtTransparencyInfo,           // RFC 9162, section 6.5
