@@ -30,9 +30,6 @@ func hello(extensions []byte) []byte {
 	return b
 }
 
-// helloExtensionData is where the body of helloWith's extension begins.
-const helloExtensionData = 51
-
 // sslv2Hello offers an SSL 2.0 cipher and two suites.
 var sslv2Hello = fromHex("8026 01 0301 0009 0004 0010 010080 00002f 000005 aabbccdd" +
 	"000102030405060708090a0b0c0d0e0f")
