@@ -126,7 +126,9 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 	}
 	ob.matcher.Users = ob.Users
 	ob.candidates = ob.matcher.AppendCandidates(ob.candidates[:0], &k)
-	ob.tells = known.AppendTells(ob.tells[:0], &k)
+	if ob.tells = known.AppendTells(ob.tells[:0], &k); len(ob.tells) > 0 {
+		known.Distrust(ob.candidates)
+	}
 	e.Client, e.Tells = slices.Clone(ob.candidates), slices.Clone(ob.tells)
 	if o.Agent != (known.Agent{}) {
 		claim := known.CheckClaim(&k, ob.candidates)

@@ -273,3 +273,14 @@ func has(list []Candidate, c *Candidate) bool {
 	}
 	return false
 }
+
+// Distrust puts candidates that imitate others first. It is for a hello that has
+// tells: it is rather theirs than that of the browser they imitate.
+func Distrust(candidates []Candidate) {
+	slices.SortStableFunc(candidates, func(a, b Candidate) int {
+		if a.Distance != b.Distance {
+			return int(a.Distance) - int(b.Distance)
+		}
+		return btoi(b.Kind == Impersonator) - btoi(a.Kind == Impersonator)
+	})
+}

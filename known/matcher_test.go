@@ -139,6 +139,17 @@ func TestTraits(t *testing.T) {
 	}
 }
 
+func TestDistrust(t *testing.T) {
+	list := []Candidate{{Name: "a", Kind: Browser}, {Name: "b", Kind: Tool}, {Name: "c", Kind: Impersonator},
+		{Name: "d", Kind: Impersonator}, {Name: "e", Kind: Impersonator, Distance: 3}}
+	Distrust(list)
+	var names string
+	for _, c := range list {
+		names += c.Name
+	}
+	assert.Equal(t, "cdabe", names)
+}
+
 func TestUsersClients(t *testing.T) {
 	h := hellotest.Real(t)["curl-openssl-3.0"]
 	users, err := NewDatabase([]Entry{

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// clientsHelp is what the help of other verbs says of --clients.
+const clientsHelp = "a `file` with clients of your own: see tlspeek clients"
+
+func clientsCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "clients",
+		Short: "List the known clients, look one up, add your own",
+		Long: `List the clients whose hellos tlspeek knows, look up whose a hello or a
+fingerprint is, and keep clients of your own.
+
+Your own clients stand in one file, which --clients names, here and for scan and
+serve: an object of JSON a line, with name, version, family, library, kind
+(browser, library, tool, impersonator), transport, flags, source, date, and
+the hello in hex or, where there is no hello, its ja3, ja4 or npf.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&file, "clients", "", clientsHelp)
+	cmd.AddCommand(clientsListCommand(&file), clientsLookupCommand(&file), clientsImportCommand(&file), clientsAddCommand(&file))
+	return cmd
+}
+
+// readClients reads a file of the user's own clients. There are none without a
+// name.
+func readClients(name string) ([]known.Entry, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := known.ReadEntries(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return entries, nil
+}
+
+// usersDatabase returns the clients of a file for lookups, or nil without a name.
+func usersDatabase(name string) (*known.Database, error) {
+	entries, err := readClients(name)
+	if err != nil || name == "" {
+		return nil, err
+	}
+	db, err := known.NewDatabase(entries)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return db, nil
+}
+
+// allClients returns the user's clients and then the built-in ones.
+func allClients(file string) ([]known.Entry, error) {
+	entries, err := readClients(file)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		if err := entries[i].Fingerprint(); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", file, err)
+		}
+	}
+	builtin, err := known.BuiltinEntries()
+	return append(entries, builtin...), err
+}
+
+func clientsListCommand(file *string) *cobra.Command {
+	var family, kind, name string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the known clients",
+		Example: `  tlspeek clients list --family Chromium
+  tlspeek clients list --json --name curl > curl.jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			entries, err := allClients(*file)
+			if err != nil {
+				return err
+			}
+			kept := entries[:0]
+			for _, e := range entries {
+				if contains(e.Family, family) && contains(e.Name, name) && (kind == "" || e.Kind.String() == kind) {
+					kept = append(kept, e)
+				}
+			}
+			return writeEntries(cmd.OutOrStdout(), kept, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&family, "family", "", "only families whose name has this in it")
+	cmd.Flags().StringVar(&name, "name", "", "only clients whose name has this in it")
+	cmd.Flags().StringVar(&kind, "kind", "", "only browser, library, tool or impersonator")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the lines of a clients file, with the hellos")
+	return cmd
+}
+
+// contains reports whether s has part in it, in upper or lower case.
+func contains(s, part string) bool {
+	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
+}
+
+func writeEntries(w io.Writer, entries []known.Entry, asJSON bool) error {
+	if asJSON {
+		var b []byte
+		var err error
+		for i := range entries {
+			if b, err = entries[i].AppendLine(b); err != nil {
+				return err
+			}
+		}
+		_, err = w.Write(b)
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tVERSION\tKIND\tFAMILY\tLIBRARY\tOVER\tFINGERPRINT")
+	for i := range entries {
+		e := &entries[i]
+		over, print := e.Transport, e.JA4
+		if over == "" {
+			over = "tls"
+		}
+		if print == "" {
+			print = e.JA3
+		}
+		if print == "" {
+			print = e.NPF
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), e.Kind, plain(e.Family), plain(e.Library), over, plain(print))
+	}
+	return t.Flush()
+}
+
+// plain returns text of a file as it can be printed to a terminal.
+func plain(s string) string { return parser.Text([]byte(s)) }
+
+func clientsLookupCommand(file *string) *cobra.Command {
+	var ja3, ja4 string
+	var asJSON bool
+	source := helloSource{}
+	cmd := &cobra.Command{
+		Use:   "lookup [HELLO]",
+		Short: "Say whose a hello, a JA4 or a JA3 is",
+		Long: `Say who may have sent a hello, best first: all clients whose hellos have its
+shape, or else the nearest ones, with what differs. Distances are in
+thousandths: 0 is the same shape, 1000 has nothing in common. Then come the
+tells, the signs that it only imitates whom it looks like.
+
+With --ja4 or --ja3 the clients are listed that have this value. Programs that
+share a TLS library and its settings share their values, too.
+
+` + helloHelp,
+		Example: `  tlspeek clients lookup capture.pcap:17
+  tlspeek clients lookup --ja4 t13d1516h2_8daaf6152771_02713d6af862`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == (ja3 != "" || ja4 != "") {
+				return errors.New("give a hello, or --ja4 or --ja3")
+			}
+			if len(args) == 0 {
+				return lookupFingerprint(cmd.OutOrStdout(), *file, ja3, ja4, asJSON)
+			}
+			h, err := source.read(cmd.Context(), args[0], cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			users, err := usersDatabase(*file)
+			if err != nil {
+				return err
+			}
+			return lookupHello(cmd.OutOrStdout(), h.ClientHello, users, asJSON)
+		},
+	}
+	source.flags(cmd)
+	cmd.Flags().StringVar(&ja3, "ja3", "", "a JA3, as MD5")
+	cmd.Flags().StringVar(&ja4, "ja4", "", "a JA4")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object; for a fingerprint, the lines of a clients file")
+	return cmd
+}
+
+func lookupFingerprint(w io.Writer, file, ja3, ja4 string, asJSON bool) error {
+	entries, err := allClients(file)
+	if err != nil {
+		return err
+	}
+	kept := entries[:0]
+	for _, e := range entries {
+		if (ja4 == "" || e.JA4 == ja4) && (ja3 == "" || strings.EqualFold(e.JA3, ja3)) {
+			kept = append(kept, e)
+		}
+	}
+	if len(kept) == 0 {
+		return errors.New("no known client has this fingerprint; give the hello to find the nearest ones")
+	}
+	return writeEntries(w, kept, asJSON)
+}
+
+func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJSON bool) error {
+	m := known.Matcher{Users: users}
+	o := known.Observation{Hello: h, JA3: fingerprint.JA3(h), JA4: fingerprint.JA4(h)}
+	candidates := m.AppendCandidates(nil, &o)
+	tells := known.AppendTells(nil, &o)
+	if len(tells) > 0 {
+		known.Distrust(candidates)
+	}
+	if asJSON {
+		_, err := w.Write(appendLookup(nil, candidates, tells))
+		return err
+	}
+	if len(candidates) == 0 {
+		fmt.Fprintln(w, "no known client sends anything like it")
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(candidates) > 0 {
+		fmt.Fprintln(t, "DISTANCE\tNAME\tVERSION\tKIND\tFAMILY\tLIBRARY\tDIFFERS IN")
+	}
+	for i := range candidates {
+		c := &candidates[i]
+		differs := "nothing"
+		if c.Differs != 0 {
+			differs = strings.Join(c.Differs.Names(), ", ")
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Distance, plain(c.Name), plain(c.Version), c.Kind,
+			plain(c.Family), plain(c.Library), differs)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for i := range tells {
+		l := &tells[i]
+		where := l.Field
+		if l.Offset > 0 {
+			where = fmt.Sprintf("%s at byte %d", l.Field, l.Offset)
+		}
+		fmt.Fprintf(w, "\ntell %s: %s\n  found:   %s\n  genuine: %s\n", l.Name, where, l.Found, l.Genuine)
+	}
+	return nil
+}
+
+func appendLookup(dst []byte, candidates []known.Candidate, tells []known.Tell) []byte {
+	dst = append(dst, `{"client":[`...)
+	for i := range candidates {
+		dst = append(candidates[i].AppendJSON(dst), ',')
+	}
+	dst = append(bytes.TrimSuffix(dst, []byte{','}), `],"tells":[`...)
+	for i := range tells {
+		dst = append(tells[i].AppendJSON(dst), ',')
+	}
+	return append(bytes.TrimSuffix(dst, []byte{','}), "]}\n"...)
+}
