@@ -27,6 +27,7 @@ type scan struct {
 	memory  int64 // MiB
 	expand  int64 // GiB
 	quiet   bool
+	clients string // a file
 
 	paths    []string
 	stdin    io.Reader
@@ -62,6 +63,7 @@ are still read, and the exit status is 1.`,
 	f := cmd.Flags()
 	s.output.addFlags(f)
 	s.filter.addFlags(f)
+	f.StringVar(&s.clients, "clients", "", clientsHelp)
 	f.IntVarP(&s.workers, "jobs", "j", runtime.NumCPU(), "how many files to read at the same time")
 	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "memory for hellos that are not whole, in MiB for each job")
 	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "what a compressed file may expand to, in GiB")
@@ -79,6 +81,11 @@ func (s *scan) run(ctx context.Context) error {
 	if s.memory < 1 || s.expand < 1 || s.workers < 1 {
 		return errors.New("--max-memory, --max-expanded and --jobs want a number above 0")
 	}
+	users, err := usersDatabase(s.clients)
+	if err != nil {
+		return err
+	}
+	s.output.users = users
 	s.limits = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}
 	files, failed := expand(s.paths)
 	for _, err := range failed {

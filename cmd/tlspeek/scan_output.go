@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 // A scanOutput is in what form the hellos are printed.
@@ -25,6 +26,7 @@ type scanOutput struct {
 	size    event.Size
 	columns []column
 	table   *scanTable // nil if each hello is printed
+	users   *known.Database
 }
 
 func (o *scanOutput) addFlags(f *pflag.FlagSet) {
@@ -171,7 +173,9 @@ type encoder struct {
 	line     []byte
 }
 
-func (o *scanOutput) encoder(file string) *encoder { return &encoder{scanOutput: o, file: file} }
+func (o *scanOutput) encoder(file string) *encoder {
+	return &encoder{scanOutput: o, file: file, observer: event.Observer{Users: o.users}}
+}
 
 // event makes an Event of a hello.
 func (c *encoder) event(h *capture.Hello) event.Event {
