@@ -5,6 +5,8 @@ import (
 	"strings"
 )
 
+//go:generate go test -run ^TestGenerated$ -update .
+
 // builtinText is the clients that come with the program, for whoever wants
 // their hellos. The lookups use builtin, which is generated from it.
 //
