@@ -1,0 +1,244 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+)
+
+// captureFiles returns the captures in testdata.
+func captureFiles(t testing.TB) [][]byte {
+	names, err := filepath.Glob(filepath.Join(hellotest.Dir(), "captures", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	var files [][]byte
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		files = append(files, b)
+	}
+	return files
+}
+
+// slowPcap reads a pcap file in one go. Whether the file ends between two
+// packets it says as well.
+func slowPcap(b []byte) (packets [][]byte, whole bool) {
+	le, be := binary.LittleEndian, binary.BigEndian
+	order, header := binary.ByteOrder(le), 16
+	switch magic := le.Uint32(b); {
+	case be.Uint32(b) == pcapMicroseconds || be.Uint32(b) == pcapNanoseconds:
+		order = be
+	case be.Uint32(b) == pcapModified:
+		order, header = be, 24
+	case magic == pcapModified:
+		header = 24
+	}
+	if len(b) < 24 {
+		return nil, false
+	}
+	for b = b[24:]; len(b) > 0; {
+		if len(b) < header {
+			return packets, false
+		}
+		n := int64(order.Uint32(b[8:]))
+		if n > maxPacket || n > int64(len(b)-header) {
+			return packets, false
+		}
+		packets = append(packets, b[header:header+int(n)])
+		b = b[header+int(n):]
+	}
+	return packets, true
+}
+
+// FuzzPcap compares the reader with a slow one, and what it finds with what it
+// finds when it gets byte after byte.
+func FuzzPcap(f *testing.F) {
+	for _, file := range captureFiles(f) {
+		f.Add(file)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) < 4 || FormatOf([4]byte(file)) != Pcap {
+			return
+		}
+		want, whole := slowPcap(file)
+		got, err := readPackets(t, file)
+		require.Len(t, got, len(want))
+		require.Equal(t, whole, err == io.EOF)
+		for i := range want {
+			require.Equal(t, want[i], bytes.Clone(got[i].data), i)
+			require.GreaterOrEqual(t, got[i].wire, len(got[i].data))
+			_ = got[i].stamp.time()
+		}
+		requireSameInBytes(t, file)
+	})
+}
+
+// requireSameInBytes requires that a file gives the same hellos, and the same
+// error, if it comes byte after byte.
+func requireSameInBytes(t *testing.T, file []byte) {
+	want, stats, err := read(t, new(Reader), file)
+	if len(file) > 1<<16 {
+		return
+	}
+	var got []found
+	r := &Reader{}
+	slowStats, slowErr := r.Read(context.Background(), iotest.OneByteReader(bytes.NewReader(file)), func(h *Hello) error {
+		got = append(got, found{Src: h.Src, Packet: h.Packet, Message: string(h.ClientHello.Raw)})
+		return nil
+	})
+	require.Equal(t, stats, slowStats)
+	require.Equal(t, err, slowErr)
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.Equal(t, want[i].Message, got[i].Message)
+		require.Equal(t, want[i].Packet, got[i].Packet)
+	}
+}
+
+// FuzzPcapng: every packet lies within the file, and the file gives the same
+// byte after byte.
+func FuzzPcapng(f *testing.F) {
+	for _, file := range captureFiles(f) {
+		f.Add(file)
+	}
+	var g ng
+	g.section(binary.BigEndian)
+	g.iface(linkRaw, 60, g.option(optionTSResol, []byte{9}), g.option(optionTSOffset, make([]byte, 8)))
+	g.enhanced(0, 1, []byte("enhanced"))
+	g.old(0, 1, []byte("old"))
+	g.simple(6, []byte("simple"))
+	g.section(binary.LittleEndian)
+	f.Add(g.b)
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) < 4 || FormatOf([4]byte(file)) != Pcapng {
+			return
+		}
+		packets, err := readPackets(t, file)
+		require.Error(t, err)
+		for i, p := range packets {
+			require.Equal(t, int64(i+1), p.number)
+			require.True(t, bytes.Contains(file, p.data))
+			require.GreaterOrEqual(t, p.wire, len(p.data))
+			_ = p.stamp.time()
+		}
+		requireSameInBytes(t, file)
+	})
+}
+
+// FuzzDecap: a hello that one packet brings lies in it, byte for byte, behind
+// all that it was wrapped in; and a second look at the packet finds nothing new.
+func FuzzDecap(f *testing.F) {
+	for _, file := range captureFiles(f) {
+		packets, _ := readPackets(f, file)
+		for _, p := range packets {
+			f.Add(uint16(p.link), p.data)
+		}
+	}
+	g := newTraffic(f)
+	for seed := range uint64(4) {
+		packets, _ := readPackets(f, g.capture(seed))
+		for _, p := range packets {
+			f.Add(uint16(p.link), p.data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, link uint16, data []byte) {
+		for _, link := range []linkType{linkType(link), linkEthernet, linkRaw} {
+			hellos := 0
+			s := newScanner(new(Reader), func(h *Hello) error {
+				hellos++
+				if h.Records == 1 {
+					require.True(t, bytes.Contains(data, h.ClientHello.Raw[4:]))
+				}
+				require.LessOrEqual(t, len(h.Encapsulation), 3*maxDepth)
+				require.Equal(t, h.Src.Addr().Is4(), h.Dst.Addr().Is4())
+				return nil
+			})
+			s.packet = packet{data: data, wire: len(data), link: linkType(link), stamp: stamp{rate: 1}}
+			s.scan()
+			once := hellos
+			s.scan()
+			require.Equal(t, once, hellos)
+			requireStreams(t, &s.streams)
+			s.finish()
+		}
+	})
+}
+
+// FuzzTCP: whatever segments of a stream come, in any order, a hello is found
+// once when the rest has come; and segments with other bytes break nothing.
+func FuzzTCP(f *testing.F) {
+	f.Add(uint32(0), []byte{}, []byte("\x00\x00\xff\xff"))
+	f.Add(uint32(1<<32-9), []byte("EHLO x\r\n\x16\x03"), []byte("\x01\x00\x05\x00\x00\x00\x01\x00\x02\x00\xff\x00"))
+	f.Add(uint32(5), []byte("\x16\x03\x01\x00\x30\x01"), []byte("\x10\x00\x09\x00\x05\x00\x10\x00\x01\x01\xff\x00"))
+	tls := [][]byte{realHello(f, "chromium-156"), realHello(f, "python-tls12")}
+	f.Fuzz(func(t *testing.T, isn uint32, preface, script []byte) {
+		if len(preface) > maxPreface/2 || len(script) > 4000 {
+			return
+		}
+		message := tls[isn&1]
+		stream := append(bytes.Clone(preface), record(message)...)
+		if isn&2 != 0 {
+			stream = append(bytes.Clone(preface), records(message, 1+len(script))...)
+		}
+		if strings.Contains(string(stream[:len(preface)+8]), "\x16") && bytes.IndexByte(preface, recordHandshake) >= 0 {
+			return // the preface may begin a hello, and take the real one with it
+		}
+		s := side{client4, server4, isn}
+		hellos := 0
+		sc := newScanner(new(Reader), func(h *Hello) error {
+			hellos++
+			require.Equal(t, string(message), string(h.ClientHello.Raw))
+			return nil
+		})
+		send := func(p []byte) {
+			sc.packet = packet{data: p, wire: len(p), link: linkRaw, stamp: stamp{rate: 1}}
+			sc.scan()
+			requireStreams(t, &sc.streams)
+		}
+		send(s.syn())
+		for b := script; len(b) >= 4; b = b[4:] {
+			from := int(binary.LittleEndian.Uint16(b)) % len(stream)
+			to := min(from+int(binary.LittleEndian.Uint16(b[2:])), len(stream))
+			send(s.data(from, stream[from:to]))
+		}
+		for _, p := range s.segments(stream, 300) {
+			send(p)
+		}
+		require.Equal(t, 1, hellos)
+
+		// The script as segments of its own, flags and all.
+		sc.f = func(*Hello) error { return errors.New("not looked at") }
+		for b := script; len(b) >= 4; b = b[4:] {
+			n := min(int(b[3]), len(b))
+			send(s.at(int(int16(binary.LittleEndian.Uint16(b))), int(b[2]), b[:n]))
+		}
+	})
+}
+
+// requireStreams requires that what is known of streams is consistent.
+func requireStreams(t *testing.T, ss *streams) {
+	memory, n := 0, 0
+	for st := ss.oldest; st != nil; st = st.newer {
+		sl := ss.find(st.key)
+		require.NotNil(t, sl)
+		require.Same(t, st, ss.stream(sl))
+		require.True(t, len(st.head) > 0 || len(st.behind.list) > 0, "a stream of which nothing came")
+		require.True(t, len(st.head) == 0 || st.start+uint32(len(st.head)) == sl.next)
+		memory += st.size
+		n++
+	}
+	require.Equal(t, memory, ss.memory)
+	require.Equal(t, len(ss.all), n+len(ss.unused))
+	require.GreaterOrEqual(t, ss.young.live+ss.old.live, n)
+}
