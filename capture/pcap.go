@@ -33,11 +33,19 @@ var errPacketLength = errors.New("packet length out of bounds")
 // A pcapReader reads a file in pcap format.
 type pcapReader struct {
 	*window
-	order  binary.ByteOrder
+	big    bool   // whether numbers are in big-endian order
 	header int    // length of a record header
 	rate   uint64 // of the time stamps
 	link   linkType
-	number int64
+	number int64 // of the last packet
+}
+
+// number32 returns the number that b begins with.
+func (r *pcapReader) number32(b []byte) uint32 {
+	if r.big {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
 }
 
 // newPcapReader reads the file header.
@@ -46,19 +54,19 @@ func newPcapReader(w *window) (*pcapReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &pcapReader{window: w, order: binary.LittleEndian, header: pcapRecordHeader, rate: 1e6}
+	r := &pcapReader{window: w, header: pcapRecordHeader, rate: 1e6}
 	switch magic := binary.LittleEndian.Uint32(b); magic {
 	case pcapMicrosecondsSwapped, pcapNanosecondsSwapped, pcapModifiedSwapped:
-		r.order = binary.BigEndian
+		r.big = true
 	}
-	switch r.order.Uint32(b) {
+	switch r.number32(b) {
 	case pcapNanoseconds:
 		r.rate = 1e9
 	case pcapModified:
 		r.header += 8
 	}
 	// The upper half of the word says whether frames end in a checksum.
-	r.link = linkType(r.order.Uint32(b[20:]))
+	r.link = linkType(r.number32(b[20:]))
 	return r, nil
 }
 
@@ -67,18 +75,7 @@ func (r *pcapReader) read(p *packet) error {
 	if err != nil {
 		return err
 	}
-	var seconds, fraction, captured, wire uint32
-	if r.order == binary.ByteOrder(binary.LittleEndian) {
-		seconds = binary.LittleEndian.Uint32(h)
-		fraction = binary.LittleEndian.Uint32(h[4:])
-		captured = binary.LittleEndian.Uint32(h[8:])
-		wire = binary.LittleEndian.Uint32(h[12:])
-	} else {
-		seconds = binary.BigEndian.Uint32(h)
-		fraction = binary.BigEndian.Uint32(h[4:])
-		captured = binary.BigEndian.Uint32(h[8:])
-		wire = binary.BigEndian.Uint32(h[12:])
-	}
+	captured := r.number32(h[8:16])
 	if captured > maxPacket {
 		return fmt.Errorf("%w: %d bytes", errPacketLength, captured)
 	}
@@ -93,8 +90,8 @@ func (r *pcapReader) read(p *packet) error {
 	r.number++
 	p.number = r.number
 	p.data = b[r.header:]
-	p.wire = max(int(captured), int(wire))
+	p.wire = max(int(captured), int(r.number32(b[12:16])))
 	p.link = r.link
-	p.stamp = stamp{int64(seconds), uint64(fraction), r.rate}
+	p.stamp = stamp{int64(r.number32(b)), uint64(r.number32(b[4:8])), r.rate}
 	return nil
 }
