@@ -1,0 +1,166 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/tlspeek/tlspeek/event"
+)
+
+//go:embed web
+var webFiles embed.FS
+
+// A Page shows a client its own hello, byte by byte, in a browser. It is made
+// whole on the server: the script only adds to it, and nothing is asked of
+// another host. Its zero value is ready but for Event, and its fields are not to be
+// changed once it serves.
+type Page struct {
+	// Event returns the Event, with its detail, of the connection that a
+	// request came on.
+	Event func(*http.Request) (event.Event, bool)
+
+	once      sync.Once
+	err       error // of what follows
+	templates *template.Template
+	census    *census
+	version   string // of the style sheet and the script
+}
+
+// securityPolicy lets the page load its own style sheet and script, and
+// nothing else from anywhere.
+const securityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// Register adds the page's paths to mux, but for /, which is the Page itself.
+func (p *Page) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /static/{name}", p.serveStatic)
+}
+
+// WantsPage reports whether a request is that of a browser, and not of a
+// program that wants JSON.
+func WantsPage(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
+}
+
+// ServeHTTP shows the hello of the connection that the request came on.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !p.ready(w) {
+		return
+	}
+	e, ok := p.Event(r)
+	if !ok {
+		p.fail(w, http.StatusInternalServerError, "No hello is known of this connection.")
+		return
+	}
+	v := p.view(r, "Your ClientHello", "/")
+	v.Hello = p.hello(&e, true)
+	v.Hello.Handshake = newHandshake(&e, r.TLS)
+	p.show(w, http.StatusOK, "page.html", v)
+}
+
+// ready loads what the page is made of, and reports whether it is there. If
+// not, it has answered.
+func (p *Page) ready(w http.ResponseWriter) bool {
+	p.once.Do(func() { p.err = p.load() })
+	if p.err != nil {
+		http.Error(w, p.err.Error(), http.StatusInternalServerError)
+	}
+	return p.err == nil
+}
+
+func (p *Page) load() (err error) {
+	if p.census, err = takeCensus(); err != nil {
+		return fmt.Errorf("reading the known clients: %w", err)
+	}
+	if p.templates, err = template.ParseFS(webFiles, "web/*.html"); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	for _, name := range []string{"web/style.css", "web/page.js"} {
+		b, err := webFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum.Write(b)
+	}
+	p.version = hex.EncodeToString(sum.Sum(nil)[:6])
+	return nil
+}
+
+// A pageView is what all pages have.
+type pageView struct {
+	Title   string
+	Path    string // of the page, for the navigation
+	Version string // of the static files
+	Live    bool   // there is a live view
+
+	Hello   *pageHello
+	Message string
+}
+
+func (p *Page) view(r *http.Request, title, path string) *pageView {
+	return &pageView{Title: title, Path: path, Version: p.version}
+}
+
+// show answers with a page.
+func (p *Page) show(w http.ResponseWriter, status int, name string, v *pageView) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, v); err != nil {
+		http.Error(w, "making the page: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	setPageHeaders(h)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept")
+	w.WriteHeader(status)
+	w.Write(b.Bytes())
+}
+
+func setPageHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", securityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// fail answers with a page that says what went wrong.
+func (p *Page) fail(w http.ResponseWriter, status int, message string) {
+	p.show(w, status, "error.html", &pageView{Title: "tlspeek", Version: p.version, Message: message})
+}
+
+// staticTypes are the files that browsers may ask for.
+var staticTypes = map[string]string{
+	"style.css": "text/css; charset=utf-8",
+	"page.js":   "text/javascript; charset=utf-8",
+	"icon.svg":  "image/svg+xml",
+}
+
+func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	kind, ok := staticTypes[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	b, err := fs.ReadFile(webFiles, "web/"+name)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	setPageHeaders(h)
+	h.Set("Content-Type", kind)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address has a version
+	w.Write(b)
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strings"
+
+	"github.com/tlspeek/tlspeek/event"
+)
+
+// A pageHandshake is who sent what, in which order, and what was agreed.
+type pageHandshake struct {
+	Facts []pageFact
+	Steps []handshakeStep
+}
+
+// A pageFact is a name and what goes with it.
+type pageFact struct{ Name, Value string }
+
+// A handshakeStep is what one side sent without waiting for the other.
+type handshakeStep struct {
+	Server   bool // sent it
+	Messages []string
+	Note     string
+}
+
+// From returns who sent the step.
+func (s *handshakeStep) From() string {
+	if s.Server {
+		return "server"
+	}
+	return "client"
+}
+
+// newHandshake tells the handshake whose result is state, or returns nil if
+// that is not known.
+func newHandshake(e *event.Event, state *tls.ConnectionState) *pageHandshake {
+	if state == nil {
+		return nil
+	}
+	h := new(pageHandshake)
+	h.fact("Version", tls.VersionName(state.Version))
+	h.fact("Cipher suite", tls.CipherSuiteName(state.CipherSuite))
+	if state.CurveID != 0 {
+		h.fact("Key exchange", state.CurveID.String())
+	}
+	h.fact("ALPN", orText(state.NegotiatedProtocol, "none agreed"))
+	h.fact("Session", map[bool]string{false: "new", true: "resumed"}[state.DidResume])
+	h.fact("HelloRetryRequest", map[bool]string{false: "not needed", true: "sent"}[state.HelloRetryRequest])
+
+	hello := "ClientHello"
+	if e.Session == "early_data" {
+		hello += ", then early data"
+	}
+	h.step(false, offerText(e), hello)
+	if state.Version == tls.VersionTLS13 {
+		h.tls13(state)
+	} else {
+		h.tls12(state)
+	}
+	return h
+}
+
+func (h *pageHandshake) fact(name, value string) { h.Facts = append(h.Facts, pageFact{name, value}) }
+
+func (h *pageHandshake) step(server bool, note string, messages ...string) {
+	h.Steps = append(h.Steps, handshakeStep{server, messages, note})
+}
+
+// tls13 is the message flow of RFC 8446, section 2.
+func (h *pageHandshake) tls13(state *tls.ConnectionState) {
+	if state.HelloRetryRequest {
+		h.step(true, "no key share was of a group that the server has", "HelloRetryRequest")
+		h.step(false, "with a share for "+state.CurveID.String(), "ClientHello again")
+	}
+	flight := []string{"ServerHello", "EncryptedExtensions"}
+	if !state.DidResume {
+		flight = append(flight, "Certificate", "CertificateVerify")
+	}
+	h.step(true, tls.CipherSuiteName(state.CipherSuite)+", "+state.CurveID.String(), append(flight, "Finished")...)
+	h.step(false, "from here on, requests", "Finished")
+}
+
+// tls12 is the message flow of RFC 5246, section 7.3, with tickets of RFC 5077.
+func (h *pageHandshake) tls12(state *tls.ConnectionState) {
+	suite := tls.CipherSuiteName(state.CipherSuite)
+	if state.DidResume {
+		h.step(true, suite, "ServerHello", "ChangeCipherSpec", "Finished")
+		h.step(false, "from here on, requests", "ChangeCipherSpec", "Finished")
+		return
+	}
+	flight := []string{"ServerHello", "Certificate"}
+	if state.CurveID != 0 {
+		flight = append(flight, "ServerKeyExchange")
+	}
+	h.step(true, suite, append(flight, "ServerHelloDone")...)
+	h.step(false, "", "ClientKeyExchange", "ChangeCipherSpec", "Finished")
+	h.step(true, "from here on, requests", "ChangeCipherSpec", "Finished")
+}
+
+// offerText says what the hello offers.
+func offerText(e *event.Event) string {
+	parts := []string{fmt.Sprintf("offers %s", strings.ToUpper(e.Transport)+" "+e.Version)}
+	if len(e.ALPN) > 0 {
+		parts = append(parts, "ALPN "+strings.Join(e.ALPN[:min(len(e.ALPN), 4)], ", "))
+	}
+	switch e.Session {
+	case "ticket", "psk", "early_data":
+		parts = append(parts, "a session to resume")
+	}
+	return strings.Join(parts, "; ")
+}
