@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -27,11 +28,18 @@ type Page struct {
 	// request came on.
 	Event func(*http.Request) (event.Event, bool)
 
+	// Read finds the hellos in what somebody pasted or dropped: hex, base64,
+	// records, a capture. It may be nil, and then known clients and permalinks
+	// are all that can be compared. An Observation with an error may have the
+	// part of the hello that could be read.
+	Read func(ctx context.Context, input []byte) ([]event.Observation, error)
+
 	once      sync.Once
 	err       error // of what follows
 	templates *template.Template
 	census    *census
-	version   string // of the style sheet and the script
+	version   string        // of the style sheet and the script
+	readings  chan struct{} // has an element for each call of Read
 }
 
 // securityPolicy lets the page load its own style sheet and script, and
@@ -41,6 +49,8 @@ const securityPolicy = "default-src 'none'; style-src 'self'; script-src 'self';
 
 // Register adds the page's paths to mux, but for /, which is the Page itself.
 func (p *Page) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /compare", p.compare)
+	mux.HandleFunc("POST /compare", p.compareForm)
 	mux.HandleFunc("GET /static/{name}", p.serveStatic)
 }
 
@@ -60,7 +70,8 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, http.StatusInternalServerError, "No hello is known of this connection.")
 		return
 	}
-	v := p.view(r, "Your ClientHello", "/")
+	v := p.view("Your ClientHello", "/")
+	v.Compare = &compareView{Clients: p.census.groups, With: "mine"}
 	v.Hello = p.hello(&e, true)
 	v.Hello.Handshake = newHandshake(&e, r.TLS)
 	p.show(w, http.StatusOK, "page.html", v)
@@ -77,10 +88,11 @@ func (p *Page) ready(w http.ResponseWriter) bool {
 }
 
 func (p *Page) load() (err error) {
+	p.readings = make(chan struct{}, maxReadings)
 	if p.census, err = takeCensus(); err != nil {
 		return fmt.Errorf("reading the known clients: %w", err)
 	}
-	if p.templates, err = template.ParseFS(webFiles, "web/*.html"); err != nil {
+	if p.templates, err = template.New("").Funcs(template.FuncMap{"choice": choice}).ParseFS(webFiles, "web/*.html"); err != nil {
 		return err
 	}
 	sum := sha256.New()
@@ -103,10 +115,11 @@ type pageView struct {
 	Live    bool   // there is a live view
 
 	Hello   *pageHello
+	Compare *compareView
 	Message string
 }
 
-func (p *Page) view(r *http.Request, title, path string) *pageView {
+func (p *Page) view(title, path string) *pageView {
 	return &pageView{Title: title, Path: path, Version: p.version}
 }
 
@@ -163,4 +176,15 @@ func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address has a version
 	w.Write(b)
+}
+
+// A formChoice is a list of clients to choose from.
+type formChoice struct {
+	ID, Name, Chosen string
+	None, Mine       string // what the choice of no client, and of the reader's own, is called
+	Groups           []clientGroup
+}
+
+func choice(id, name, chosen, none, mine string, groups []clientGroup) formChoice {
+	return formChoice{id, name, chosen, none, mine, groups}
 }

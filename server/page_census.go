@@ -1,6 +1,8 @@
 package server
 
 import (
+	"strings"
+
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -8,6 +10,7 @@ import (
 // A census knows which values the hellos of the known clients have.
 type census struct {
 	hellos []knownHello
+	groups []clientGroup
 	values map[censusKey]bool
 }
 
@@ -37,10 +40,14 @@ func takeCensus() (*census, error) {
 		if h == nil {
 			continue
 		}
-		c.hellos = append(c.hellos, knownHello{e, h})
 		root := parser.Dissect(h)
 		c.add(&root)
+		k := knownHello{e, h}
+		if c.client(k.ID()) == nil {
+			c.hellos = append(c.hellos, k)
+		}
 	}
+	c.group()
 	return c, nil
 }
 
@@ -55,3 +62,59 @@ func (c *census) add(f *parser.Field) {
 
 // never reports whether no known client sends the value.
 func (c *census) never(field string, v uint64) bool { return !c.values[censusKey{field, v}] }
+
+// ID names the client and what is special about the hello, as a form sends it.
+func (k *knownHello) ID() string {
+	return strings.Join([]string{k.Name, k.Version, k.hello.Transport.String(), k.Flags}, "|")
+}
+
+// title names the client in words.
+func (k *knownHello) title() string {
+	s := k.Name
+	if k.Version != "" {
+		s += " " + k.Version
+	}
+	if k.hello.Transport != parser.TLS {
+		s += " over " + strings.ToUpper(k.hello.Transport.String())
+	}
+	return s
+}
+
+// client returns the hello with an ID, or nil.
+func (c *census) client(id string) *knownHello {
+	for i := range c.hellos {
+		if c.hellos[i].ID() == id {
+			return &c.hellos[i]
+		}
+	}
+	return nil
+}
+
+// A clientGroup is clients of one kind, for a form.
+type clientGroup struct {
+	Kind    string
+	Clients []clientChoice
+}
+
+// A clientChoice is a client that a form offers.
+type clientChoice struct{ ID, Text string }
+
+func (c *census) group() {
+	for _, kind := range []known.Kind{known.Browser, known.Tool, known.Library, known.Impersonator, known.Other} {
+		g := clientGroup{Kind: kind.String()}
+		for i := range c.hellos {
+			k := &c.hellos[i]
+			if k.Kind != kind {
+				continue
+			}
+			text := k.title()
+			if k.Flags != "" {
+				text += " (" + cut(k.Flags, 60) + ")"
+			}
+			g.Clients = append(g.Clients, clientChoice{k.ID(), text})
+		}
+		if len(g.Clients) > 0 {
+			c.groups = append(c.groups, g)
+		}
+	}
+}

@@ -1,11 +1,12 @@
 package server
 
 import (
-	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"strconv"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -15,10 +16,13 @@ type pageHello struct {
 	Mine  bool // it is that of the connection
 	Who   pageWho
 
+	Second bool // it is not what the page is about first
+
 	Fingerprints []pageFingerprint
 	Tree         *pageTree
 	Dump         []dumpRow
-	Hex          string // of the message, for the clipboard
+	Size         int    // of the message, in bytes
+	Hex          string // of it, for the clipboard
 	Link         string // a page's address with the hello in its fragment
 
 	Handshake *pageHandshake
@@ -29,7 +33,7 @@ type pageHello struct {
 type pageError struct {
 	Text   string
 	Offset int
-	Leaf   int
+	Leaf   int // -1 if it is not of the message
 }
 
 // Your returns "your" or "this", to begin a sentence about the hello with.
@@ -43,25 +47,38 @@ func (h *pageHello) Your() string {
 // hello returns what the page shows of e, which has its detail.
 func (p *Page) hello(e *event.Event, mine bool) *pageHello {
 	h := &pageHello{Event: e, Mine: mine, Who: newWho(e, mine)}
-	raw, transport := e.Raw, transportOf(e.Transport)
-	if len(raw) == 0 {
+	if len(e.Raw) == 0 {
 		return h
 	}
-	h.Fingerprints = pageFingerprints(e)
-	h.Tree = newPageTree(raw, transport, p.census)
-	h.Dump = h.Tree.dump(raw)
-	h.Hex = hex.EncodeToString(raw)
-	h.Link = "/compare#" + e.Transport + "." + base64.RawURLEncoding.EncodeToString(raw)
+	message := &parser.ClientHello{Transport: transportOf(e.Transport)}
+	if message.Unmarshal(e.Raw) == nil && !message.SSLv2 {
+		h.Fingerprints = pageFingerprints(e, message)
+	}
+	h.take(e.Raw, message.Transport, p.census)
 	return h
 }
 
-func transportOf(s string) parser.Transport {
-	for t := parser.TLS; t <= parser.DTLS; t++ {
-		if t.String() == s {
-			return t
-		}
+// take takes the message apart.
+func (h *pageHello) take(raw []byte, transport parser.Transport, c *census) {
+	h.Tree = newPageTree(raw, transport, c)
+	h.Dump = h.Tree.dump(raw)
+	h.Size = len(raw)
+	h.Hex = hex.EncodeToString(raw)
+	h.Link = "/compare#" + linkText(raw, transport)
+}
+
+// broken returns what the page shows of a message that cannot be read to its
+// end, because of err.
+func (p *Page) broken(raw []byte, transport parser.Transport, err error) *pageHello {
+	e := &event.Event{Transport: transport.String(), Error: parser.Text([]byte(err.Error()))}
+	h := &pageHello{Event: e, Who: pageWho{Headline: "This hello is broken."}}
+	h.take(raw, transport, p.census)
+	h.Error = &pageError{Text: e.Error, Leaf: -1}
+	var at *parser.Error
+	if errors.As(err, &at) && at.Offset <= len(raw) {
+		h.Error.Offset, h.Error.Leaf = at.Offset, h.Tree.At(at.Offset)
 	}
-	return parser.TLS
+	return h
 }
 
 // A pageFingerprint is one fingerprint and how to read it.
@@ -69,37 +86,62 @@ type pageFingerprint struct {
 	Name  string
 	What  string // it is, in a few words
 	Value string
-	Full  string // the text that Value is a digest of
 	Minor bool
+	fingerprint.Explanation
 }
 
-func pageFingerprints(e *event.Event) []pageFingerprint {
+// pageFingerprints returns the fingerprints of e, whose hello is h, with their
+// reading.
+func pageFingerprints(e *event.Event, h *parser.ClientHello) []pageFingerprint {
+	readings := make(map[string]fingerprint.Explanation)
+	for _, x := range fingerprint.ExplainHello(h, initialOf(e.QUIC)) {
+		readings[x.Name] = x
+	}
+	if x, err := fingerprint.Explain(e.HTTP2); err == nil {
+		readings["http2"] = x
+	}
 	var list []pageFingerprint
-	for _, f := range []pageFingerprint{
-		{"JA4", "lists sorted, so that a permuted order does not change it", e.JA4, e.JA4R, false},
-		{"JA3", "the hello's five lists as they were sent, MD5", e.JA3, e.JA3Full, false},
-		{"JA3N", "JA3 with sorted extensions, MD5", e.JA3N, e.JA3NFull, false},
-		{"HTTP/2", "settings, window, priorities and header order, in Akamai's format", e.HTTP2, "", false},
-		{"QUIC header", "of the first Initial packet, tlsfingerprint.io", e.QUICHeaderID, "", false},
-		{"QUIC parameters", "the transport parameters, tlsfingerprint.io", e.QUICParamsID, "", false},
-		{"stable", "the same for a new and a resumed session", e.Stable, "", false},
-		{"JA4_o", "JA4 in the order of the wire", e.JA4O, e.JA4RO, true},
-		{"tlsfingerprint.io", "in the order of the wire", e.TLSFPID, "", true},
-		{"tlsfingerprint.io, normalised", "extensions sorted", e.TLSFPNormID, "", true},
-		{"NPF", "Cisco's network protocol fingerprint", e.NPF, "", true},
+	for _, f := range []struct {
+		name, what, value, reading string
+		minor                      bool
+	}{
+		{"JA4", "lists sorted: a permuted order does not change it", e.JA4, "ja4", false},
+		{"JA3", "five lists as they were sent, MD5", e.JA3, "ja3", false},
+		{"JA3N", "JA3 with its extensions sorted", e.JA3N, "ja3n", false},
+		{"HTTP/2", "settings, window, priorities, header order; Akamai's format", e.HTTP2, "http2", false},
+		{"QUIC header", "the first Initial packet; tlsfingerprint.io", e.QUICHeaderID, "quic_header_id", false},
+		{"QUIC parameters", "the transport parameters; tlsfingerprint.io", e.QUICParamsID, "quic_params_id", false},
+		{"Stable", "the same for a new and a resumed session; tlspeek's own", e.Stable, "stable", false},
+		{"JA4_o", "JA4 in the order of the wire", e.JA4O, "ja4_o", true},
+		{"tlsfingerprint.io", "in the order of the wire", e.TLSFPID, "tlsfp_id", true},
+		{"tlsfingerprint.io, normalised", "extensions sorted", e.TLSFPNormID, "tlsfp_norm_id", true},
+		{"NPF", "Cisco's network protocol fingerprinting", e.NPF, "npf", true},
 	} {
-		if f.Value != "" {
-			list = append(list, f)
+		if f.value != "" {
+			list = append(list, pageFingerprint{f.name, f.what, f.value, f.minor, readings[f.reading]})
 		}
 	}
 	return list
 }
 
-// number returns n with a space between its thousands.
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
+// Readable reports whether there is more to say of f than what it is.
+func (f *pageFingerprint) Readable() bool { return len(f.Parts)+len(f.Dialects)+len(f.Notes) > 0 }
+
+// initialOf returns what q tells of the first Initial packet, or nil.
+func initialOf(q *event.QUIC) *fingerprint.QUICInitial {
+	if q == nil {
+		return nil
 	}
-	return s
+	version, err := strconv.ParseUint(q.Version, 0, 32)
+	if err != nil {
+		return nil
+	}
+	i := &fingerprint.QUICInitial{
+		Version: uint32(version), DCIDLen: q.DCIDLen, SCIDLen: q.SCIDLen,
+		PacketNumberLen: q.PacketNumberLen, Token: q.TokenLen > 0,
+	}
+	for _, t := range q.FrameTypes {
+		i.FrameTypes = append(i.FrameTypes, byte(t))
+	}
+	return i
 }

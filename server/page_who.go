@@ -101,15 +101,17 @@ func nameAndVersion(c *known.Candidate) string {
 	if c.Version == "" {
 		return c.Name
 	}
-	from, to, several := strings.Cut(c.Version, " to ")
-	if strings.Count(from, ".") > 2 {
-		from, _, _ = strings.Cut(from, ".")
-		to, _, _ = strings.Cut(to, ".")
+	words := strings.Fields(c.Version)
+	for i, v := range words {
+		if strings.Count(v, ".") == 3 {
+			major, _, _ := strings.Cut(v, ".")
+			if strings.HasSuffix(v, ",") {
+				major += ","
+			}
+			words[i] = major
+		}
 	}
-	if several {
-		from += " to " + to
-	}
-	return c.Name + " " + from
+	return c.Name + " " + strings.Join(words, " ")
 }
 
 func matchText(distance uint16) string {
