@@ -19,12 +19,11 @@ func answerEvent(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("detail") == "1" {
 		size = event.Detail
 	}
-	c := sourceOf(r.Context())
-	if c == nil {
+	e, ok := eventOf(r, size)
+	if !ok {
 		http.Error(w, "no hello is known of this connection", http.StatusInternalServerError)
 		return
 	}
-	e, _ := c.Event(size)
 	body, err := e.AppendJSON(nil)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -33,4 +32,12 @@ func answerEvent(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Write(append(body, '\n'))
+}
+
+// eventOf returns the Event of the connection that r came on.
+func eventOf(r *http.Request, size event.Size) (event.Event, bool) {
+	if c := sourceOf(r.Context()); c != nil {
+		return c.Event(size)
+	}
+	return event.Event{}, false
 }

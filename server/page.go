@@ -21,18 +21,20 @@ var webFiles embed.FS
 
 // A Page shows a client its own hello, byte by byte, in a browser. It is made
 // whole on the server: the script only adds to it, and nothing is asked of
-// another host. Its zero value is ready but for Event, and its fields are not to be
-// changed once it serves.
+// another host. Its zero value is ready, and its fields are not to be changed
+// once it serves.
 type Page struct {
-	// Event returns the Event, with its detail, of the connection that a
-	// request came on.
-	Event func(*http.Request) (event.Event, bool)
-
 	// Read finds the hellos in what somebody pasted or dropped: hex, base64,
 	// records, a capture. It may be nil, and then known clients and permalinks
 	// are all that can be compared. An Observation with an error may have the
 	// part of the hello that could be read.
 	Read func(ctx context.Context, input []byte) ([]event.Observation, error)
+
+	// Live, if not nil, makes /live show the hellos that it is given.
+	Live *Live
+
+	// event, if not nil, is in the place of eventOf.
+	event func(*http.Request, event.Size) (event.Event, bool)
 
 	once      sync.Once
 	err       error // of what follows
@@ -47,16 +49,29 @@ type Page struct {
 const securityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Register adds the page's paths to mux, but for /, which is the Page itself.
-func (p *Page) Register(mux *http.ServeMux) {
+// Register adds the page's paths to mux. At / programs that do not ask for
+// HTML are answered by other.
+func (p *Page) Register(mux *http.ServeMux, other http.HandlerFunc) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "Accept")
+		if wantsPage(r) {
+			p.ServeHTTP(w, r)
+			return
+		}
+		other(w, r)
+	})
+	if p.Live != nil {
+		mux.HandleFunc("GET /live", p.live)
+		mux.HandleFunc("GET /live/events", p.liveEvents)
+	}
 	mux.HandleFunc("GET /compare", p.compare)
 	mux.HandleFunc("POST /compare", p.compareForm)
 	mux.HandleFunc("GET /static/{name}", p.serveStatic)
 }
 
-// WantsPage reports whether a request is that of a browser, and not of a
+// wantsPage reports whether a request is that of a browser, and not of a
 // program that wants JSON.
-func WantsPage(r *http.Request) bool {
+func wantsPage(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }
 
@@ -65,7 +80,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
-	e, ok := p.Event(r)
+	e, ok := p.eventOf(r)
 	if !ok {
 		p.fail(w, http.StatusInternalServerError, "No hello is known of this connection.")
 		return
@@ -75,6 +90,13 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.Hello = p.hello(&e, true)
 	v.Hello.Handshake = newHandshake(&e, r.TLS)
 	p.show(w, http.StatusOK, "page.html", v)
+}
+
+func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
+	if p.event != nil {
+		return p.event(r, event.Detail)
+	}
+	return eventOf(r, event.Detail)
 }
 
 // ready loads what the page is made of, and reports whether it is there. If
@@ -92,7 +114,7 @@ func (p *Page) load() (err error) {
 	if p.census, err = takeCensus(); err != nil {
 		return fmt.Errorf("reading the known clients: %w", err)
 	}
-	if p.templates, err = template.New("").Funcs(template.FuncMap{"choice": choice}).ParseFS(webFiles, "web/*.html"); err != nil {
+	if p.templates, err = template.New("").Funcs(template.FuncMap{"choice": choice, "bars": bars, "few": few}).ParseFS(webFiles, "web/*.html"); err != nil {
 		return err
 	}
 	sum := sha256.New()
@@ -116,11 +138,12 @@ type pageView struct {
 
 	Hello   *pageHello
 	Compare *compareView
+	Watch   *liveView
 	Message string
 }
 
 func (p *Page) view(title, path string) *pageView {
-	return &pageView{Title: title, Path: path, Version: p.version}
+	return &pageView{Title: title, Path: path, Version: p.version, Live: p.Live != nil}
 }
 
 // show answers with a page.
@@ -134,7 +157,6 @@ func (p *Page) show(w http.ResponseWriter, status int, name string, v *pageView)
 	setPageHeaders(h)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Accept")
 	w.WriteHeader(status)
 	w.Write(b.Bytes())
 }
@@ -149,7 +171,7 @@ func setPageHeaders(h http.Header) {
 
 // fail answers with a page that says what went wrong.
 func (p *Page) fail(w http.ResponseWriter, status int, message string) {
-	p.show(w, status, "error.html", &pageView{Title: "tlspeek", Version: p.version, Message: message})
+	p.show(w, status, "error.html", &pageView{Title: "That did not work", Version: p.version, Live: p.Live != nil, Message: message})
 }
 
 // staticTypes are the files that browsers may ask for.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -22,6 +24,8 @@ const (
 	maxReading   = 5 * time.Second
 	maxReadings  = 4 // at a time
 	maxChangeRow = 200
+
+	maxShownAgain = 16 << 10 // bytes of text
 )
 
 // A compareView is what the page that compares shows besides a hello.
@@ -228,7 +232,7 @@ func (p *Page) with(v *pageView, r *http.Request, g *given, with string) error {
 	case "":
 		return nil
 	case "mine":
-		e, ok := p.Event(r)
+		e, ok := p.eventOf(r)
 		if !ok || len(e.Raw) == 0 {
 			return errors.New("no hello is known of this connection to compare with")
 		}
@@ -257,8 +261,18 @@ func (p *Page) complain(w http.ResponseWriter, in *compareInput, status int, err
 
 func (p *Page) compareView(in *compareInput) *pageView {
 	v := p.view("Compare hellos", "/compare")
-	v.Compare = &compareView{Clients: p.census.groups, Client: in.client, With: in.with, Text: in.text}
+	v.Compare = &compareView{Clients: p.census.groups, Client: in.client, With: in.with, Text: shownAgain(in.text)}
 	return v
+}
+
+// shownAgain returns what of a pasted text the form is filled with again: text
+// that is none, or too much to look at, would be in the way.
+func shownAgain(text string) string {
+	odd := func(c rune) bool { return !unicode.IsPrint(c) && !unicode.IsSpace(c) }
+	if len(text) > maxShownAgain || !utf8.ValidString(text) || strings.ContainsFunc(text, odd) {
+		return ""
+	}
+	return text
 }
 
 // found lists the hellos of a capture.
@@ -313,7 +327,7 @@ func newDifference(before, after *parser.ClientHello) *difference {
 		}
 	}
 	for _, c := range d.Fingerprints {
-		if c.Same() {
+		if c.Same() && c.Name != "session" {
 			d.Same = append(d.Same, c.Name)
 		}
 	}

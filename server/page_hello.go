@@ -124,6 +124,12 @@ func pageFingerprints(e *event.Event, h *parser.ClientHello) []pageFingerprint {
 	return list
 }
 
+// maxValues is how many values of a part are named: the text has them all.
+const maxValues = 100
+
+// few returns the first of the values.
+func few(values []fingerprint.Value) []fingerprint.Value { return values[:min(len(values), maxValues)] }
+
 // Readable reports whether there is more to say of f than what it is.
 func (f *pageFingerprint) Readable() bool { return len(f.Parts)+len(f.Dialects)+len(f.Notes) > 0 }
 

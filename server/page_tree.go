@@ -155,6 +155,7 @@ func (b *treeBuilder) group(n *pageNode, f *parser.Field) {
 		n.Children = append(n.Children, b.more(f, rest))
 	}
 	b.inside(n)
+	n.Open = n.Open || len(n.Inside) > 0 && n.Inside[0].Kind == "wrong"
 }
 
 // more folds what a list has beyond what is shown into one leaf.

@@ -120,3 +120,108 @@ if (navigator.clipboard) for (const b of all(".copy")) {
     setTimeout(() => { b.textContent = label; }, 1500);
   });
 }
+
+// A permalink brings its hello in the fragment, which browsers do not send. It
+// is put in the form, and sent only when the reader asks.
+function arrive() {
+  const fragment = location.hash.slice(1), box = document.getElementById("hello-text"), note = document.getElementById("arrived");
+  if (!note || !box || !/^(tls|quic|dtls)\.[\w-]+$/.test(fragment)) return;
+  const bytes = Math.floor(fragment.split(".")[1].length * 3 / 4);
+  box.value = fragment;
+  note.hidden = false;
+  note.textContent = `The link brought a hello of ${bytes} bytes. It has not left this browser: “Take it apart” sends it to this server, which keeps nothing.`;
+  box.form.querySelector("button.main").focus();
+}
+arrive();
+addEventListener("hashchange", arrive);
+
+// Files can be dropped anywhere on a page with the form.
+const form = document.querySelector("form[data-drop]");
+if (form) {
+  const over = on => form.classList.toggle("over", on);
+  addEventListener("dragover", e => { e.preventDefault(); over(true); });
+  addEventListener("dragleave", e => { if (!e.relatedTarget) over(false); });
+  addEventListener("drop", e => {
+    e.preventDefault();
+    over(false);
+    if (!e.dataTransfer.files.length) return;
+    form.querySelector("[type=file]").files = e.dataTransfer.files;
+    form.requestSubmit();
+  });
+  form.addEventListener("submit", () => {
+    // Of text, file and client the first that is given counts: the file.
+    const file = form.querySelector("[type=file]");
+    if (file.files.length) form.querySelector("textarea").value = "";
+  });
+}
+
+// The live view.
+const live = document.getElementById("live");
+if (live) watch(live);
+
+function watch(root) {
+  const most = 100;
+  const at = id => document.getElementById(id);
+  const state = at("live-state"), pause = at("live-pause"), rows = at("live-rows");
+  let seen = root.dataset.seen, source;
+
+  const cell = (text, name = "td") => { const e = document.createElement(name); e.textContent = text; return e; };
+
+  function row(r) {
+    const tr = document.createElement("tr"), ja4 = document.createElement("td");
+    ja4.append(cell(r.ja4, "code"));
+    tr.append(cell(r.time.slice(11, 19)), ...(root.dataset.addresses ? [cell(r.address || "")] : []),
+      cell(r.transport), cell(r.sni), cell(r.client), ja4, cell(r.session));
+    return tr;
+  }
+
+  function chart(list, counts) {
+    list.replaceChildren(...counts.map(c => {
+      const li = document.createElement("li");
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      svg.setAttribute("aria-hidden", "true");
+      rect.setAttribute("width", Math.max(1, c.count * 100 / counts[0].count) + "%");
+      rect.setAttribute("height", "100%");
+      svg.append(rect);
+      const label = cell(c.text, "span"), count = cell(c.count, "span");
+      label.className = "label";
+      count.className = "count";
+      li.append(label, svg, count);
+      return li;
+    }));
+  }
+
+  function update(u) {
+    seen = u.total;
+    at("live-total").textContent = u.total;
+    rows.prepend(...u.rows.reverse().map(row));
+    while (rows.childElementCount > most) rows.lastElementChild.remove();
+    chart(at("clients"), u.clients);
+    chart(at("ja4s"), u.ja4s);
+  }
+
+  function start() {
+    const query = new URLSearchParams({ seen });
+    if (root.dataset.addresses) query.set("addresses", 1);
+    source = new EventSource("/live/events?" + query);
+    source.onopen = () => { state.textContent = "New ones appear here."; };
+    source.onerror = () => {
+      state.textContent = "The connection is lost.";
+      if (source.readyState === EventSource.CLOSED) state.textContent = "This server takes no more watchers now.";
+    };
+    source.onmessage = e => update(JSON.parse(e.data));
+    pause.textContent = "Pause";
+  }
+
+  function stop() {
+    source.close();
+    source = null;
+    state.textContent = "Paused.";
+    pause.textContent = "Go on";
+  }
+
+  pause.hidden = false;
+  pause.addEventListener("click", () => source ? stop() : start());
+  start();
+}
