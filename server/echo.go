@@ -20,6 +20,9 @@ type Echo struct {
 	// TLSConfig has the certificate. Its NextProtos are set by Serve.
 	TLSConfig *tls.Config
 
+	// Page, if not nil, is what browsers get.
+	Page *Page
+
 	// Recorder, if not nil, is given each hello, and what came in place of one.
 	Recorder *Recorder
 
@@ -54,7 +57,7 @@ func (e *Echo) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	s.tls.NextProtos = []string{"h2", "http/1.1"}
 	s.http = &http.Server{
-		Handler:           handler(),
+		Handler:           handler(e.Page),
 		ConnContext:       ConnContext,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
@@ -62,6 +65,9 @@ func (e *Echo) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	if err := ConfigureHTTP2(s.http); err != nil {
 		return err
+	}
+	if e.Page != nil && e.Page.Live != nil {
+		s.http.RegisterOnShutdown(e.Page.Live.Stop)
 	}
 	return s.run(ctx)
 }
@@ -73,6 +79,9 @@ func (e *Echo) observe(o *event.Observation) {
 			level = slog.LevelDebug
 		}
 		e.Log.Log(context.Background(), level, "no hello", "client", o.Src, "error", o.Err, "seen", slog.StringValue(hexText(o.Seen)))
+	}
+	if e.Page != nil && e.Page.Live != nil {
+		e.Page.Live.Observe(o)
 	}
 	if e.Recorder == nil || o.Err != nil && len(o.Seen) == 0 {
 		return

@@ -7,9 +7,13 @@ import (
 )
 
 // handler answers a client with the Event of its own connection.
-func handler() http.Handler {
+func handler(page *Page) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", answerEvent)
+	if page != nil {
+		page.Register(mux, answerEvent)
+	} else {
+		mux.HandleFunc("GET /{$}", answerEvent)
+	}
 	mux.HandleFunc("GET /json", answerEvent)
 	return mux
 }
