@@ -1,0 +1,504 @@
+//go:build browser
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// These tests run the endpoint and Debian's Chromium. AXE is the path of
+// axe.min.js, of the npm package axe-core; SHOTS, if set, is a folder for
+// screenshots.
+
+// startPage runs an endpoint with the page, and returns its address.
+func startPage(t *testing.T) (address string) {
+	t.Helper()
+	cert, key, err := SelfSigned(t.TempDir())
+	require.NoError(t, err)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	ln, err := net.Listen("tcp", "localhost:0")
+	require.NoError(t, err)
+	e := &Echo{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
+		Page:      &Page{Live: &Live{Addresses: true}, Read: readHex},
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- e.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		stop()
+		assert.NoError(t, <-served)
+	})
+	return "https://" + strings.Replace(ln.Addr().String(), "127.0.0.1", "localhost", 1)
+}
+
+// readHex is for Page.Read: one hello in hex.
+func readHex(_ context.Context, input []byte) ([]event.Observation, error) {
+	msg, err := hex.DecodeString(strings.TrimSpace(string(input)))
+	if err != nil {
+		return nil, err
+	}
+	return []event.Observation{unmarshaled(msg, parser.TLS)}, nil
+}
+
+// A tab is a tab of a browser, and what went on in it.
+type tab struct {
+	ctx  context.Context
+	mu   sync.Mutex
+	said []string // to the console
+	went []string // addresses of requests
+}
+
+func openTab(t *testing.T, flags ...chromedp.ExecAllocatorOption) *tab {
+	t.Helper()
+	options := append([]chromedp.ExecAllocatorOption{
+		chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.IgnoreCertErrors,
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("hide-scrollbars", true),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.WindowSize(1400, 900),
+	}, flags...)
+	allocator, cancelAllocator := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancelTimeout := context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(func() { cancelTimeout(); cancel(); cancelAllocator() })
+	b := &tab{ctx: ctx}
+	require.NoError(t, chromedp.Do(ctx))
+	require.NoError(t, chromedp.Listen(ctx, b.listen))
+	call(t, b, log.Enable, cdp.Empty{})
+	call(t, b, network.Enable, network.EnableParams{})
+	return b
+}
+
+func (b *tab) listen(e any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := e.(type) {
+	case *runtime.EventConsoleAPICalled:
+		b.said = append(b.said, "console: "+string(e.Type))
+	case *runtime.EventExceptionThrown:
+		b.said = append(b.said, "exception: "+e.ExceptionDetails.Text)
+	case *log.EventEntryAdded:
+		b.said = append(b.said, e.Entry.Text+" "+e.Entry.URL)
+	case *network.EventRequestWillBeSent:
+		b.went = append(b.went, e.Request.URL)
+	}
+}
+
+func (b *tab) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	require.NoError(t, chromedp.Do(b.ctx, steps...))
+}
+
+func (b *tab) text(t *testing.T, selector chromedp.CSS) string {
+	t.Helper()
+	text, err := chromedp.Run(b.ctx, chromedp.Text(selector))
+	require.NoError(t, err, selector)
+	return text
+}
+
+func call[P, R any](t *testing.T, b *tab, command cdp.Command[P, R], params P) {
+	t.Helper()
+	_, err := chromedp.Call(b.ctx, command, params)
+	require.NoError(t, err)
+}
+
+// script runs statements.
+func (b *tab) script(t *testing.T, statements string) {
+	t.Helper()
+	b.do(t, chromedp.Evaluate[chromedp.Void](statements+"; 0"))
+}
+
+// eval has the value of an expression, which may be a promise, decoded into out.
+func (b *tab) eval(t *testing.T, expression string, out any) {
+	t.Helper()
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](
+		"(async () => JSON.stringify(await ("+expression+")))()", chromedp.EvalAwaitPromise))
+	require.NoError(t, err, expression)
+	require.NoError(t, json.Unmarshal([]byte(text), out), text)
+}
+
+// assertQuiet asserts that nothing was said to the console, and that no
+// request left the host.
+func (b *tab) assertQuiet(t *testing.T, address string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	assert.Empty(t, b.said)
+	require.NotEmpty(t, b.went)
+	for _, u := range b.went {
+		assert.True(t, strings.HasPrefix(u, address+"/") || strings.HasPrefix(u, "data:"), u)
+	}
+}
+
+// shoot saves a screenshot of the whole page, if they are wanted.
+func (b *tab) shoot(t *testing.T, name string) {
+	t.Helper()
+	dir := os.Getenv("SHOTS")
+	if dir == "" {
+		return
+	}
+	b.do(t, chromedp.Sleep(300*time.Millisecond))
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+}
+
+// audit lets axe look at the page, and asserts that it finds nothing serious.
+func (b *tab) audit(t *testing.T) {
+	t.Helper()
+	script, err := os.ReadFile(os.Getenv("AXE"))
+	require.NoError(t, err, "AXE is to be the path of axe.min.js")
+	b.script(t, string(script))
+	var found []struct {
+		ID, Impact, Help string
+		Nodes            []struct{ HTML string }
+	}
+	b.eval(t, `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
+		({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.slice(0, 4).map(n => ({html: n.html.slice(0, 300)}))})))`, &found)
+	for _, v := range found {
+		assert.Fail(t, v.Impact+": "+v.ID+": "+v.Help, "%+v", v.Nodes)
+	}
+}
+
+// fill puts text into the form's box. Typing it would take long.
+func (b *tab) fill(t *testing.T, text string) {
+	t.Helper()
+	quoted, err := json.Marshal(text)
+	require.NoError(t, err)
+	b.script(t, `document.getElementById("hello-text").value = `+string(quoted))
+}
+
+func (b *tab) submit(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("form.other button.main")))
+	require.NoError(t, err)
+}
+
+func TestPageOverEachProtocol(t *testing.T) {
+	address := startPage(t)
+	for _, c := range []struct {
+		name, protocol string
+		flags          []chromedp.ExecAllocatorOption
+	}{
+		{"HTTP/1.1", "http/1.1", []chromedp.ExecAllocatorOption{chromedp.Flag("disable-http2", true)}},
+		{"HTTP/2", "h2", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := openTab(t, c.flags...)
+			var protocol string
+			b.do(t, chromedp.Navigate(address))
+			b.eval(t, `performance.getEntriesByType("navigation")[0].nextHopProtocol`, &protocol)
+			assert.Equal(t, c.protocol, protocol)
+			assert.Contains(t, b.text(t, "#who"), "You look like")
+			b.assertQuiet(t, address)
+		})
+	}
+}
+
+// A pageField is a leaf as the browser has it.
+type pageField struct {
+	Name   string
+	Offset int
+	Length int
+}
+
+func TestPageShowsWhatJSONSays(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	b.do(t, chromedp.Navigate(address))
+	var told struct {
+		JA3, JA4, JA3N, Stable string
+		Raw                    []byte
+	}
+	b.eval(t, `fetch("/json?detail=1").then(r => r.json())`, &told)
+	require.NotEmpty(t, told.Raw)
+
+	prints := make(map[string]string)
+	b.eval(t, `Object.fromEntries([...document.querySelectorAll("[data-print]")].map(e => [e.dataset.print, e.textContent]))`, &prints)
+	for name, want := range map[string]string{"ja4": told.JA4, "ja3": told.JA3, "ja3n": told.JA3N, "stable": told.Stable} {
+		assert.NotEmpty(t, want, name)
+		assert.Equal(t, want, prints[name], name)
+	}
+
+	var dumped string
+	b.eval(t, `[...document.querySelectorAll("#dump .x a, #dump pre")].map(e => e.textContent).join(" ").replace(/\s/g, "")`, &dumped)
+	assert.Equal(t, hex.EncodeToString(told.Raw), dumped)
+
+	var got []pageField
+	b.eval(t, `[...document.querySelectorAll("#tree .leaf .f")].map(f =>
+		({name: f.querySelector(".n").textContent, offset: +f.dataset.o, length: +f.dataset.n}))`, &got)
+	root := parser.Dissect(&parser.ClientHello{Raw: told.Raw})
+	assert.Equal(t, leavesOf(&root, nil), got)
+	b.assertQuiet(t, address)
+	b.audit(t)
+	b.shoot(t, "desktop")
+}
+
+func leavesOf(f *parser.Field, list []pageField) []pageField {
+	if len(f.Children) == 0 {
+		return append(list, pageField{f.Name, f.Offset, len(f.Bytes)})
+	}
+	for i := range f.Children {
+		list = leavesOf(&f.Children[i], list)
+	}
+	return list
+}
+
+// lit returns the lit bytes and the name of the lit field.
+func (b *tab) lit(t *testing.T) (bytes, field string) {
+	t.Helper()
+	b.eval(t, `[...document.querySelectorAll("#dump .x .lit, #dump pre.lit")].map(e => e.textContent).join("").replace(/\s/g, "")`, &bytes)
+	b.eval(t, `document.querySelector("#tree .lit .n")?.textContent || ""`, &field)
+	return bytes, field
+}
+
+func TestFieldsAndBytesLightEachOther(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	b.do(t, chromedp.Navigate(address))
+	var told struct{ Raw []byte }
+	b.eval(t, `fetch("/json?detail=1").then(r => r.json())`, &told)
+	h, err := parser.Parse(told.Raw)
+	require.NoError(t, err)
+
+	point := func(selector string) {
+		t.Helper()
+		var at struct{ X, Y float64 }
+		b.eval(t, `(() => { const e = `+selector+`; e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getClientRects()[0]; return {x: r.x + 4, y: r.y + r.height / 2} })()`, &at)
+		b.do(t, chromedp.MouseEvent(chromedp.MouseMoved, at.X, at.Y))
+	}
+
+	// A field lights its bytes: the whole extension, while it is closed.
+	for i := range h.Extensions {
+		e := &h.Extensions[i]
+		point(`[...document.querySelectorAll("#tree summary.f")].find(f => f.dataset.o === "` + itoa(e.Offset) + `" && f.dataset.n === "` + itoa(4+len(e.Data)) + `")`)
+		bytes, _ := b.lit(t)
+		assert.Equal(t, hex.EncodeToString(told.Raw[e.Offset:e.Offset+4+len(e.Data)]), bytes, e.Type)
+	}
+	b.shoot(t, "lit")
+
+	// Bytes light their field, and a click opens it.
+	random := `document.querySelector("#dump .x a[data-l='3']")`
+	point(random)
+	bytes, field := b.lit(t)
+	assert.Equal(t, "random", field)
+	assert.Equal(t, hex.EncodeToString(h.Random), bytes)
+	b.script(t, `document.querySelector("#dump .x a[data-l='8']").click()`)
+	_, field = b.lit(t)
+	assert.Equal(t, "cipher_suite", field)
+
+	// The keyboard reaches the fields.
+	b.script(t, `document.querySelector("#tree .f").focus()`)
+	b.do(t, chromedp.KeyEvent(kb.ArrowDown))
+	bytes, field = b.lit(t)
+	assert.Equal(t, "length", field)
+	assert.Equal(t, hex.EncodeToString(told.Raw[1:4]), bytes)
+	b.assertQuiet(t, address)
+}
+
+func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
+
+func TestCompareInTheBrowser(t *testing.T) {
+	address := startPage(t)
+	real := hellotest.Real(t)
+	b := openTab(t)
+	b.do(t, chromedp.Navigate(address+"/compare"))
+	b.audit(t)
+	b.fill(t, hex.EncodeToString(real["chromium-117"].Raw))
+	b.submit(t)
+	assert.Equal(t, "The pasted hello, against your hello", b.text(t, "#difference"))
+	assert.Contains(t, b.text(t, ".changes"), "trust_anchors")
+	b.audit(t)
+	b.shoot(t, "diff")
+
+	// A file.
+	file := filepath.Join(t.TempDir(), "hello.hex")
+	require.NoError(t, os.WriteFile(file, []byte(hex.EncodeToString(real["curl-openssl-3.0"].Raw)), 0o600))
+	b.do(t, chromedp.Navigate(address+"/compare"), chromedp.SetUploadFiles(chromedp.CSS("#hello-file"), []string{file}))
+	b.submit(t)
+	assert.Equal(t, "The hello of the file, against your hello", b.text(t, "#difference"))
+
+	// A broken one shows its error at its byte.
+	raw := real["curl-openssl-3.0"].Raw
+	b.do(t, chromedp.Navigate(address+"/compare"))
+	b.fill(t, hex.EncodeToString(raw[:120]))
+	b.submit(t)
+	assert.Contains(t, b.text(t, ".broken"), "Broken at byte")
+	var wrong string
+	b.eval(t, `document.querySelector("#dump .x .wrong").id`, &wrong)
+	var link string
+	b.eval(t, `document.querySelector(".broken a").getAttribute("href")`, &link)
+	assert.Equal(t, "#"+wrong, link)
+	b.audit(t)
+	b.shoot(t, "error")
+	b.assertQuiet(t, address)
+}
+
+func TestPermalinkStaysInTheBrowser(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	raw := hellotest.Real(t)["chromium-156-quic"].Raw
+	fragment := "quic." + base64.RawURLEncoding.EncodeToString(raw)
+	b.do(t, chromedp.Navigate(address+"/compare#"+fragment))
+	box, err := chromedp.Run(b.ctx, chromedp.Value(chromedp.CSS("#hello-text")))
+	require.NoError(t, err)
+	assert.Equal(t, fragment, box)
+	b.assertQuiet(t, address)
+	b.script(t, `document.getElementById("hello-with").value = ""`)
+	b.submit(t)
+	var link string
+	b.eval(t, `document.querySelector("article.hello").dataset.link`, &link)
+	assert.Equal(t, "/compare#"+fragment, link)
+	b.assertQuiet(t, address)
+	b.audit(t)
+	b.shoot(t, "quic")
+}
+
+func TestPageWithoutScript(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	call(t, b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.do(t, chromedp.Navigate(address))
+	assert.Contains(t, b.text(t, "#who"), "You look like")
+	assert.Contains(t, b.text(t, ".prints"), "JA4")
+	assert.Contains(t, b.text(t, "#tree"), "supported_groups")
+	assert.Contains(t, b.text(t, "#dump"), "01 00")
+	b.do(t, chromedp.WaitNotVisible(chromedp.CSS(".copy")),
+		chromedp.SetValue(chromedp.CSS("#hello-text"), hex.EncodeToString(hellotest.Real(t)["node-24"].Raw)))
+	b.submit(t)
+	assert.Equal(t, "The pasted hello, against your hello", b.text(t, "#difference"))
+	b.do(t, chromedp.Navigate(address+"/live"))
+	assert.Contains(t, b.text(t, "#live-rows"), "tls")
+	b.assertQuiet(t, address)
+}
+
+func TestPageOnSmallAndDarkScreens(t *testing.T) {
+	address := startPage(t)
+	for _, c := range []struct {
+		name   string
+		width  int64
+		scheme string
+	}{
+		{"phone", 360, "light"},
+		{"phone-dark", 360, "dark"},
+		{"zoomed", 640, "light"}, // 1280 at 200 %
+		{"dark", 1280, "dark"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := openTab(t)
+			call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: c.scheme}},
+			})
+			call(t, b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+				Width: c.width, Height: 800, DeviceScaleFactor: 1, Mobile: c.width < 500,
+			})
+			for name, path := range map[string]string{
+				"": "/", "-compare": "/compare", "-live": "/live",
+				"-diff": "/compare?client=" + url.QueryEscape("Chromium|117.0.5938.0|tls|"),
+			} {
+				b.do(t, chromedp.Navigate(address+path))
+				var width int64
+				b.eval(t, `document.documentElement.scrollWidth`, &width)
+				assert.LessOrEqual(t, width, c.width, path)
+				b.audit(t)
+				b.shoot(t, c.name+name)
+			}
+			b.assertQuiet(t, address)
+		})
+	}
+}
+
+func TestHostileTextInTheBrowser(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	name := []byte(`</code><script>window.hit=1</script><img src=x onerror="window.hit=1">` + "\x00\x1b\xff")
+	h := hellotest.Hello(
+		hellotest.Extension(parser.ExtServerName, hellotest.ServerName(name)),
+		hellotest.Extension(parser.ExtALPN, hellotest.ALPN(`"><script>window.hit=1</script>`)))
+	b.do(t, chromedp.Navigate(address+"/compare"))
+	b.fill(t, hex.EncodeToString(h.Raw))
+	b.submit(t)
+	b.script(t, `for (const d of document.querySelectorAll("details")) d.open = true`)
+	assert.Contains(t, b.text(t, "#tree"), `<script>window.hit=1</script><img src=x onerror="window.hit=1">\x00\x1b\xff`)
+	var hit bool
+	b.eval(t, `"hit" in window`, &hit)
+	assert.False(t, hit)
+	b.assertQuiet(t, address)
+}
+
+func TestHugeHelloInTheBrowser(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	var many [][]byte
+	for i := range 8000 {
+		many = append(many, hellotest.Extension(parser.ExtensionType(0x8000+i), []byte{1, 2, 3, 4}))
+	}
+	for name, h := range map[string]*parser.ClientHello{
+		"many extensions": hellotest.Hello(many...),
+		"long name":       hellotest.Hello(hellotest.Extension(parser.ExtServerName, hellotest.ServerName(make([]byte, 65000)))),
+	} {
+		b.do(t, chromedp.Navigate(address+"/compare"))
+		b.fill(t, hex.EncodeToString(h.Raw))
+		b.submit(t)
+		var nodes int
+		var took float64
+		b.eval(t, `document.querySelectorAll("*").length`, &nodes)
+		assert.Less(t, nodes, 20000, name)
+		b.eval(t, `performance.getEntriesByType("navigation")[0].domComplete`, &took)
+		t.Logf("%s: %d bytes, %d elements, complete after %.0f ms", name, len(h.Raw), nodes, took)
+		var dumped string
+		b.eval(t, `[...document.querySelectorAll("#dump .x a, #dump pre")].map(e => e.textContent).join(" ").replace(/\s/g, "")`, &dumped)
+		assert.Equal(t, hex.EncodeToString(h.Raw), dumped, name)
+	}
+	b.assertQuiet(t, address)
+}
+
+func TestLiveInTheBrowser(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	b.do(t, chromedp.Navigate(address+"/live?addresses=1"),
+		chromedp.Poll[chromedp.Void](`document.getElementById("live-state").textContent.startsWith("New ones")`))
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: "new.example"},
+	}}
+	response, err := client.Get(address + "/json")
+	require.NoError(t, err)
+	response.Body.Close()
+	client.CloseIdleConnections()
+	b.do(t, chromedp.Poll[chromedp.Void](`document.getElementById("live-rows").textContent.includes("new.example")`))
+	assert.Contains(t, b.text(t, "#live-rows tr"), "127.0.0.1")
+	b.audit(t)
+	b.shoot(t, "live")
+	b.assertQuiet(t, address)
+}
