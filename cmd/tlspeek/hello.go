@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +18,6 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
-
-// maxHelloFile is how much of a file is read that is not a capture, in bytes.
-// A hello has 64 KiB at the most, and its hex twice that.
-const maxHelloFile = 1 << 20
 
 // A helloSource finds the one hello that an argument means.
 type helloSource struct {
@@ -43,9 +38,9 @@ func (s *helloSource) flags(cmd *cobra.Command) {
 
 // helloHelp is what the help of a verb says of its input.
 const helloHelp = `A hello is a file, - for standard input, or hex on the command line. A file is a
-capture, or it has the bytes of a hello, raw or in hex: TLS or DTLS records, a
-QUIC datagram, or the bare handshake message. Of a capture with several hellos,
-one is chosen by the number of its packet: capture.pcap:17, or --packet 17.`
+capture, or what parse takes: TLS or DTLS records, a QUIC Initial or the bare
+handshake message, raw, in hex or in base64. Of a capture with several hellos, one
+is chosen by the number of its packet: capture.pcap:17, or --packet 17.`
 
 // looksNPF matches what is meant as a fingerprint in Cisco's NPF, which has a
 // slash as names of files do.
@@ -73,7 +68,7 @@ func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*a
 		}
 	}
 	if f == nil {
-		if b := parseHex([]byte(arg)); len(b) > 38 { // nothing shorter is a hello, and no fingerprint is as long
+		if b, ok := decodeHex(arg); ok && len(b) > 38 { // nothing shorter is a hello, and no fingerprint in hex is as long
 			return s.decode(b)
 		}
 		if _, ferr := fingerprint.Explain(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
@@ -89,26 +84,27 @@ func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, pa
 	var head [4]byte
 	n, err := io.ReadFull(r, head[:])
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("%s: no hello in it: %w", name, err)
+		return nil, fmt.Errorf("reading %s: no hello in it: %w", name, err)
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
 	if capture.FormatOf(head) != capture.Unknown {
 		h, err := s.readCapture(ctx, r, packet)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
 		return h, nil
 	}
-	b, err := io.ReadAll(io.LimitReader(r, maxHelloFile))
+	input, err := io.ReadAll(io.LimitReader(r, maxParseInput))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	if text := parseHex(b); text != nil {
-		b = text
+	b, err := decodeInput(input)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	h, err := s.decode(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return h, nil
 }
@@ -159,88 +155,31 @@ func list(items []string) string {
 	return strings.Join(items, ", ")
 }
 
-// parseHex returns the bytes of hex digits with white space, colons or 0x
-// among them, or nil if there is anything else.
-func parseHex(text []byte) []byte {
-	digits := make([]byte, 0, len(text))
-	for i, c := range text {
-		switch {
-		case c == ' ', c == '\t', c == '\r', c == '\n', c == ':':
-		case c == 'x' && i > 0 && text[i-1] == '0':
-			digits = digits[:len(digits)-1]
-		default:
-			digits = append(digits, c)
-		}
-	}
-	b := make([]byte, hex.DecodedLen(len(digits)))
-	if _, err := hex.Decode(b, digits); err != nil || len(b) == 0 {
-		return nil
-	}
-	return b
-}
-
 // decode reads a hello from the bytes that carried it, or from the bare
-// handshake message.
+// handshake message. An extension that is malformed is no hindrance.
 func (s *helloSource) decode(b []byte) (*aHello, error) {
-	switch {
-	case quichello.IsInitial(b):
-		var a quichello.Assembler
-		h, err := a.Next(b)
-		if err != nil {
-			return nil, err
-		}
-		if h == nil {
-			return nil, errors.New("the hello goes on in another QUIC datagram: give a capture")
-		}
-		hello, err := readMessage(h.Message, parser.QUIC)
-		if err != nil {
-			return nil, err
-		}
-		hello.initial = quicInitial(h)
-		return hello, nil
-	case len(b) > 2 && b[0] == 22 && b[1] == 0xfe:
-		var a parser.DTLSAssembler
-		msg, err := a.Next(b)
-		if err != nil {
-			return nil, err
-		}
-		if msg == nil {
-			return nil, errors.New("the hello goes on in another DTLS datagram: give a capture")
-		}
-		return readMessage(msg, parser.DTLS)
-	case len(b) > 0 && b[0] != 1:
-		var a parser.RecordAssembler
-		msg, _, err := a.Next(b)
-		if err != nil {
-			return nil, err
-		}
-		if msg == nil {
-			return nil, errors.New("the TLS records end before the hello does")
-		}
-		return readMessage(msg, parser.TLS)
+	p := parseHello(b)
+	if p.hello == nil {
+		return nil, p.errs[0]
 	}
+	found := &aHello{ClientHello: p.hello}
 	switch s.transport {
 	case "":
-		if len(b) > 5 && b[4] == 0xfe {
-			return readMessage(b, parser.DTLS)
-		}
-		return readMessage(b, parser.TLS)
-	case "tls":
-		return readMessage(b, parser.TLS)
-	case "quic":
-		return readMessage(b, parser.QUIC)
-	case "dtls":
-		return readMessage(b, parser.DTLS)
+	case "tls", "quic", "dtls":
+		found.Transport = map[string]parser.Transport{"tls": parser.TLS, "quic": parser.QUIC, "dtls": parser.DTLS}[s.transport]
+	default:
+		return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
 	}
-	return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
-}
-
-func readMessage(msg []byte, t parser.Transport) (*aHello, error) {
-	h := &parser.ClientHello{Transport: t}
-	if err := h.Unmarshal(bytes.Clone(msg)); err != nil {
+	if err := found.Unmarshal(found.Raw); err != nil {
 		return nil, err
 	}
-	return &aHello{ClientHello: h}, nil
+	if quichello.IsInitial(b) {
+		var a quichello.Assembler
+		if h, err := a.Next(b); err == nil && h != nil {
+			found.initial = quicInitial(h)
+		}
+	}
+	return found, nil
 }
 
 func quicInitial(h *quichello.Hello) *fingerprint.QUICInitial {

@@ -1,0 +1,97 @@
+package fingerprint_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// words returns what the part of an explanation says.
+func words(t *testing.T, text, part string) string {
+	e, err := fingerprint.Explain(text)
+	require.NoError(t, err)
+	for _, p := range e.Parts {
+		if p.Name == part {
+			return p.Words
+		}
+	}
+	return ""
+}
+
+func TestWords(t *testing.T) {
+	for _, tt := range []struct{ text, part, want string }{
+		{"dd2i000000_000000000000_000000000000", "transport", "DTLS"},
+		{"dd2i000000_000000000000_000000000000", "version", "DTLS 1.2 is the highest version offered"},
+		{"dd2i000000_000000000000_000000000000", "cipher_suites", "no cipher suites"},
+		{"dd2i000000_000000000000_000000000000", "cipher_suites_digest", "there are none"},
+		{"t00i990100_e3b0c44298fc_d2e2adf7177b", "version", "a version without a name is the highest version offered"},
+		{"t00i990100_e3b0c44298fc_d2e2adf7177b", "cipher_suites", "99 cipher suites or more"},
+		{"t00i990100_e3b0c44298fc_d2e2adf7177b", "extensions", "1 extension"},
+		{"t00i990100_e3b0c44298fc_d2e2adf7177b", "cipher_suites_digest", "the SHA-256 of nothing, which a tool prints that does not follow the text: an empty list is 000000000000"},
+		{"t00i990100_e3b0c44298fc_d2e2adf7177b", "extensions_digest", "the SHA-256 of an underscore, which a tool prints that does not follow the text: no extensions, no signature algorithms"},
+		{"q13d0303h3_55b375c5d22e_178839b6cec1", "alpn", "first and last character of the first ALPN protocol: h3 is HTTP/3"},
+		{"t13d0303h1_55b375c5d22e_178839b6cec1", "alpn", "first and last character of the first ALPN protocol: as http/1.1 has"},
+		{"771,,,,", "legacy_version", "TLS 1.2, as legacy_version has it: TLS 1.3 shows 771 too"},
+		{"quic/1/(00000001)(0303)(1301)[((0039)[(01)(1b)])]", "quic_version", "0x00000001"},
+		{"quic/1/(00000001)(0303)(1301)[((0039)[(01)(1b)])]", "extensions", "1 extension"},
+		{"s1q13_006d3c15c9ad431897821763", "transport", "QUIC"},
+	} {
+		assert.Equal(t, tt.want, words(t, tt.text, tt.part), "%s of %s", tt.part, tt.text)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	for text, want := range map[string]string{
+		"d41d8cd98f00b204e9800998ecf8427e":         "It is the MD5 of nothing.",
+		"t13d0003h2_8daaf6152771_e5627efa2ab1":     "The number of cipher suites and their digest do not go together: one of them is 0.",
+		"t13d0503h2_1301,1302_002b":                "The list has 2 cipher suites, the count says 5.",
+		"t13d0201h2_1301,1302_000d_0a0a,0403":      "GREASE is among the signature algorithms: a tool made this that keeps it, and the value differs on each connection.",
+		"771,2570-4865,0,29,0":                     "GREASE is in cipher_suites: a tool made this that keeps it, and the value differs on each connection.",
+		"tls/(0303)(1301)((000d000600040a0a0403))": "GREASE is among the signature algorithms, where NPF keeps it: the value differs on each connection.",
+		"0bbf6f65b387ce5d":                         "16 hex digits: an id of tlsfingerprint.io, of a hello, of QUIC's header or of its transport parameters. It is the start of a SHA-1: nothing can be read from it.",
+	} {
+		e, err := fingerprint.Explain(text)
+		require.NoError(t, err)
+		assert.Contains(t, e.Notes, want)
+	}
+
+	notes := map[string]string{}
+	for _, e := range fingerprint.ExplainHello(hellotest.Real(t)["firefox-153-psk"], nil) {
+		for _, n := range e.Notes {
+			notes[e.Name] += n
+		}
+	}
+	assert.Contains(t, notes["session"], "A pre-shared key is offered")
+	assert.Contains(t, notes["ech"], "Whether it is real or GREASE cannot be told from outside")
+	assert.Contains(t, fingerprint.ExplainHello(vectors(t)["sslv2"].hello(t), nil)[0].Notes[0], "neither JA3 nor JA4 is defined for it")
+}
+
+// Two hellos of different carriers, and of a format without extensions.
+func TestDiffCarriers(t *testing.T) {
+	all := hellotest.Real(t)
+	d := fingerprint.DiffHellos(all["chromium-156"], all["chromium-156-quic"])
+	assert.Equal(t, "transport: tls became quic", d.Changes[0].String())
+	added := map[string]int{}
+	for _, c := range d.Changes {
+		if c.Kind == fingerprint.Added {
+			added[c.Field]++
+		}
+	}
+	assert.Equal(t, len(all["chromium-156-quic"].TransportParameters), added["transport_parameters"])
+
+	d = fingerprint.DiffHellos(all["openssl-dtls"], all["openssl-dtls-cookie"])
+	assert.Equal(t, []string{"cookie: 0 bytes became 20 bytes"}, lines(d.Changes))
+
+	d = fingerprint.DiffHellos(vectors(t)["sslv2"].hello(t), all["python-tls12"])
+	assert.Contains(t, lines(d.Changes), "cipher_specs: removed 000004 TLS_RSA_WITH_RC4_128_MD5, place 2")
+	assert.Contains(t, d.Fingerprints, fingerprint.Comparison{Name: "ja4", After: fingerprint.JA4(all["python-tls12"])})
+
+	a := &parser.ClientHello{PSKKeyExchangeModes: []byte{0x2a, 1}, ALPNProtocols: [][]byte{{0x1a, 0x1a}, []byte("h2")}, ServerName: []byte("a")}
+	b := &parser.ClientHello{PSKKeyExchangeModes: []byte{0xe4, 1}, ALPNProtocols: [][]byte{{0x2a, 0x2a}, []byte("h2")}}
+	assert.Equal(t, []string{"server_name: a became nothing"}, lines(fingerprint.DiffHellos(a, b).Changes))
+}
