@@ -173,15 +173,16 @@ func isListOfVectors8(b []byte) bool {
 func decodeProtocols(list *[][]byte, b []byte) bool {
 	v, rest := vector16(b)
 	ok := len(v) >= 2 && len(rest) == 0
+	names := *list
 	for len(v) > 0 {
 		var name []byte
 		if name, v = vector8(v); name == nil {
-			*list = (*list)[:0]
 			return false
 		}
-		*list = append(*list, name)
+		names = append(names, name)
 		ok = ok && len(name) > 0
 	}
+	*list = names
 	return ok
 }
 
@@ -205,47 +206,50 @@ func (h *ClientHello) decodeServerName(b []byte) bool {
 func (h *ClientHello) decodeKeyShare(b []byte) bool {
 	v, rest := vector16(b)
 	ok := v != nil && len(rest) == 0
-	for len(v) > 2 {
-		var s KeyShare
-		s.Group = NamedGroup(v[0])<<8 | NamedGroup(v[1])
-		if s.KeyExchange, v = vector16(v[2:]); s.KeyExchange == nil {
-			h.KeyShares = h.KeyShares[:0]
+	shares := h.KeyShares
+	for len(v) > 0 {
+		if len(v) < 2 {
 			return false
 		}
-		h.KeyShares = append(h.KeyShares, s)
-		ok = ok && len(s.KeyExchange) > 0
+		group := NamedGroup(v[0])<<8 | NamedGroup(v[1])
+		var key []byte
+		if key, v = vector16(v[2:]); key == nil {
+			return false
+		}
+		shares = append(shares, KeyShare{group, key})
+		ok = ok && len(key) > 0
 	}
-	if len(v) > 0 {
-		h.KeyShares = h.KeyShares[:0]
-	}
-	return ok && len(v) == 0
+	h.KeyShares = shares
+	return ok
 }
 
 func (h *ClientHello) decodePreSharedKey(b []byte) bool {
 	v, rest := vector16(b)
 	ok := len(v) >= 7
+	identities := h.PSKIdentities
 	for len(v) > 0 {
 		var id PSKIdentity
 		if id.Identity, v = vector16(v); id.Identity == nil || len(v) < 4 {
-			h.PSKIdentities = h.PSKIdentities[:0]
 			return false
 		}
-		id.ObfuscatedTicketAge = uint32(v[0])<<24 | uint32(v[1])<<16 | uint32(v[2])<<8 | uint32(v[3])
+		id.ObfuscatedTicketAge = binary.BigEndian.Uint32(v)
 		v = v[4:]
-		h.PSKIdentities = append(h.PSKIdentities, id)
+		identities = append(identities, id)
 		ok = ok && len(id.Identity) > 0
 	}
+	h.PSKIdentities = identities
 	v, rest = vector16(rest)
 	ok = ok && len(v) >= 33 && len(rest) == 0
+	binders := h.PSKBinders
 	for len(v) > 0 {
 		var binder []byte
 		if binder, v = vector8(v); binder == nil {
-			h.PSKBinders = h.PSKBinders[:0]
 			return false
 		}
-		h.PSKBinders = append(h.PSKBinders, binder)
+		binders = append(binders, binder)
 		ok = ok && len(binder) >= 32
 	}
+	h.PSKBinders = binders
 	return ok
 }
 
@@ -278,15 +282,16 @@ func (h *ClientHello) decodeECH(b []byte) bool {
 
 func (h *ClientHello) decodeTransportParameters(b []byte) bool {
 	r := reader{String: b}
+	list := h.TransportParameters
 	for len(r.String) > 0 {
 		var p TransportParameter
 		var length uint64
 		if !r.varint(&p.ID) || !r.varint(&length) || length > uint64(len(r.String)) {
-			h.TransportParameters = h.TransportParameters[:0]
 			return false
 		}
 		p.Value, r.String = r.String[:length], r.String[length:]
-		h.TransportParameters = append(h.TransportParameters, p)
+		list = append(list, p)
 	}
+	h.TransportParameters = list
 	return true
 }
