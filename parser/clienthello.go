@@ -276,9 +276,8 @@ func (h *ClientHello) unmarshalExtensions(b []byte, start int) (err *Error) {
 			err = &Error{Offset: start + len(b), Field: field, Err: ErrTruncated}
 			break
 		}
-		header := (*[4]byte)(b[i:])
-		typ := ExtensionType(header[0])<<8 | ExtensionType(header[1])
-		end := i + 4 + (int(header[2])<<8 | int(header[3]))
+		typ := ExtensionType(b[i])<<8 | ExtensionType(b[i+1])
+		end := i + 4 + (int(b[i+2])<<8 | int(b[i+3]))
 		if end > len(b) {
 			err = &Error{Offset: start + len(b), Field: "extension_data", Err: ErrTruncated}
 			break
