@@ -62,6 +62,7 @@ type Initial struct {
 type Observer struct {
 	Users *known.Database // clients of the user's own, beside the built-in ones; may be nil
 
+	memo       memo
 	matcher    known.Matcher
 	candidates []known.Candidate
 	tells      []known.Tell
@@ -141,10 +142,7 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 func (ob *Observer) fingerprints(e *Event, o *Observation, size Size) {
 	h := o.Hello
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
-	ob.add(append(ob.buf, versionText(highestVersion(h))...))
-	ob.add(fingerprint.AppendJA3(ob.buf, h))
-	ob.add(fingerprint.AppendJA3N(ob.buf, h))
-	ob.add(fingerprint.AppendJA4(ob.buf, h))
+	ob.addMemorized(h)
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
 	for _, p := range h.ALPNProtocols {
 		ob.add(parser.AppendText(ob.buf, p))
@@ -159,7 +157,7 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size) {
 		i, from = i+1, ob.ends[i]
 		return s
 	}
-	e.Version, e.JA3, e.JA3N, e.JA4 = next(), next(), next(), next()
+	e.JA3, e.Version, e.JA3N, e.JA4 = next(), next(), next(), next()
 	sni := next()
 	if h.HasExtension(parser.ExtServerName) {
 		e.SNI = &sni
