@@ -21,7 +21,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
+	devnet "github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -94,7 +94,7 @@ func openTab(t *testing.T, flags ...chromedp.ExecAllocatorOption) *tab {
 	require.NoError(t, chromedp.Do(ctx))
 	require.NoError(t, chromedp.Listen(ctx, b.listen))
 	call(t, b, log.Enable, cdp.Empty{})
-	call(t, b, network.Enable, network.EnableParams{})
+	call(t, b, devnet.Enable, devnet.EnableParams{})
 	return b
 }
 
@@ -108,7 +108,7 @@ func (b *tab) listen(e any) {
 		b.said = append(b.said, "exception: "+e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
 		b.said = append(b.said, e.Entry.Text+" "+e.Entry.URL)
-	case *network.EventRequestWillBeSent:
+	case *devnet.EventRequestWillBeSent:
 		b.went = append(b.went, e.Request.URL)
 	}
 }

@@ -28,6 +28,7 @@ type serveFlags struct {
 	helloJSONKeep int
 	grace         time.Duration
 	logLevel      slog.Level
+	page          pageFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -37,7 +38,8 @@ func serveCommand() *cobra.Command {
 		Short: "Tell each client that connects what its hello was",
 		Long: `Serve answers each client with the Event of its own connection, as JSON: over
 HTTP/1.1 and HTTP/2 at / and /json (with ?detail=1 for the bytes of the hello),
-and to clients that speak no HTTP one line for each line they send.
+to browsers with a page that shows it byte by byte, and to clients that speak
+no HTTP one line for each line they send.
 
 Without --cert and --key it makes a self-signed certificate for localhost,
 which it keeps in the state directory. It ends on SIGINT and SIGTERM, when the
@@ -61,6 +63,7 @@ once.`,
 	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time that open connections have to finish at the end")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "least `level` of what is logged: debug, info, warn or error")
+	f.page.add(flags)
 	cmd.MarkFlagsRequiredTogether("cert", "key")
 	return cmd
 }
@@ -92,6 +95,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	printLinesToTry(stderr, ln.Addr())
 	echo := &server.Echo{
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
+		Page:      f.page.page(),
 		Recorder:  recorder,
 		Grace:     f.grace,
 		Log:       slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.logLevel})),

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// pageFlags are those flags of "tlspeek serve" that are about its page.
+type pageFlags struct {
+	live          bool
+	liveAddresses bool
+}
+
+func (f *pageFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.live, "live", false, "show anybody new hellos as they come, at /live")
+	flags.BoolVar(&f.liveAddresses, "live-addresses", false, "let those who watch /live ask for the addresses of clients")
+}
+
+// page returns what browsers get.
+func (f *pageFlags) page() *server.Page {
+	p := &server.Page{Read: readGiven}
+	if f.live || f.liveAddresses {
+		p.Live = &server.Live{Addresses: f.liveAddresses}
+	}
+	return p
+}
+
+// Bounds on a capture that somebody drops on the page.
+const (
+	maxGivenHellos   = 500
+	maxGivenMemory   = 16 << 20 // bytes of state
+	maxGivenExpanded = 64 << 20 // bytes
+)
+
+// readGiven finds the hellos in what somebody gave the page: a capture, or
+// whatever "tlspeek parse" takes.
+func readGiven(ctx context.Context, input []byte) ([]event.Observation, error) {
+	b, err := decodeInput(input)
+	if err != nil {
+		return nil, err
+	}
+	var magic [4]byte
+	copy(magic[:], b)
+	if capture.FormatOf(magic) != capture.Unknown {
+		return readGivenCapture(ctx, b)
+	}
+	p := parseHello(b)
+	if p.hello == nil {
+		return nil, errors.Join(p.errs...)
+	}
+	o := event.Observation{Index: 1, Hello: p.hello, Transport: p.hello.Transport, Err: framingError(p)}
+	o.Carrier.Bytes = len(p.hello.Raw)
+	return []event.Observation{o}, nil
+}
+
+// framingError returns what is wrong with p besides single extensions: first
+// what its message lacks, whose offset is one of the message.
+func framingError(p *parsed) error {
+	err := p.hello.Unmarshal(p.hello.Raw)
+	for _, e := range p.errs[:len(p.errs)-malformed(p.hello)] {
+		switch {
+		case err == nil:
+			err = e
+		case err.Error() != e.Error():
+			err = fmt.Errorf("%w; %w", err, e)
+		}
+	}
+	return err
+}
+
+// malformed counts the extensions that are.
+func malformed(h *parser.ClientHello) (n int) {
+	for i := range h.Extensions {
+		if h.Extensions[i].Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// errEnough ends the reading of a capture with many hellos.
+var errEnough = errors.New("enough")
+
+func readGivenCapture(ctx context.Context, input []byte) ([]event.Observation, error) {
+	var found []event.Observation
+	r := capture.Reader{MaxMemory: maxGivenMemory, MaxExpanded: maxGivenExpanded}
+	_, err := r.Read(ctx, bytes.NewReader(input), func(h *capture.Hello) error {
+		if len(found) == maxGivenHellos {
+			return errEnough
+		}
+		o := observe(h, "", event.Full)
+		o.Hello, o.Seen = h.ClientHello.Clone(), nil
+		if o.QUIC != nil {
+			o.QUIC.FrameTypes = bytes.Clone(o.QUIC.FrameTypes)
+		}
+		found = append(found, o)
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return found, err
+}
