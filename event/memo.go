@@ -15,12 +15,17 @@ import (
 type memo struct {
 	seed    maphash.Seed
 	entries []memoEntry // by the key's hash
+	spare   memoEntry   // for what is not remembered
 	key     []byte
 	types   []parser.ExtensionType
 }
 
 // memoEntries is how many kinds of hello are remembered, at most.
 const memoEntries = 1024
+
+// maxMemoKey is the longest key that is remembered, in bytes: twice that of any
+// client in the wild. Hostile hellos, of 64 KB, could take 200 MB otherwise.
+const maxMemoKey = 1024
 
 // A memoEntry has the texts of one kind.
 type memoEntry struct {
@@ -35,6 +40,10 @@ func (m *memo) entry() (e *memoEntry, known bool) {
 	if m.entries == nil {
 		m.seed = maphash.MakeSeed()
 		m.entries = make([]memoEntry, memoEntries)
+	}
+	if len(m.key) > maxMemoKey {
+		m.spare.buf, m.spare.ends = m.spare.buf[:0], m.spare.ends[:0]
+		return &m.spare, false
 	}
 	e = &m.entries[maphash.Bytes(m.seed, m.key)%memoEntries]
 	if len(e.key) > 0 && bytes.Equal(e.key, m.key) {

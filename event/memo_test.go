@@ -56,6 +56,25 @@ func TestMemo(t *testing.T) {
 	}
 }
 
+// TestMemoIsBounded: what only a hostile client sends is not remembered.
+func TestMemoIsBounded(t *testing.T) {
+	suites := make([]parser.CipherSuite, 32000)
+	for i := range suites {
+		suites[i] = parser.CipherSuite(i)
+	}
+	h, err := parser.Parse(hellotest.Message(parser.VersionTLS12, suites))
+	require.NoError(t, err)
+	var ob Observer
+	for range 3 {
+		e := ob.Event(observation(h), Compact)
+		assert.Equal(t, fingerprint.JA4(h), e.JA4)
+		assert.Equal(t, fingerprint.JA3(h), e.JA3)
+	}
+	for _, e := range ob.memo.entries {
+		assert.Empty(t, e.key)
+	}
+}
+
 // TestMemoKey: of two keys neither is the beginning of the other, and lists of
 // the same bytes, cut elsewhere, have different ones.
 func TestMemoKey(t *testing.T) {
