@@ -16,6 +16,7 @@ type memo struct {
 	seed    maphash.Seed
 	entries []memoEntry // by the key's hash
 	spare   memoEntry   // for what is not remembered
+	hellos  int         // that were seen
 	key     []byte
 	types   []parser.ExtensionType
 }
@@ -37,11 +38,11 @@ type memoEntry struct {
 // entry returns the entry of the key in m.key, and whether its texts are those
 // of that key; else they are for the caller to fill.
 func (m *memo) entry() (e *memoEntry, known bool) {
-	if m.entries == nil {
+	if m.entries == nil && m.hellos > 1 { // an Observer of one hello takes no memory for more
 		m.seed = maphash.MakeSeed()
 		m.entries = make([]memoEntry, memoEntries)
 	}
-	if len(m.key) > maxMemoKey {
+	if len(m.key) > maxMemoKey || m.entries == nil {
 		m.spare.buf, m.spare.ends = m.spare.buf[:0], m.spare.ends[:0]
 		return &m.spare, false
 	}
@@ -63,6 +64,7 @@ func (e *memoEntry) add(buf []byte) {
 // the extensions, which some clients permute; the others are not.
 func (ob *Observer) addMemorized(h *parser.ClientHello) {
 	m := &ob.memo
+	m.hellos++
 	m.types = m.types[:0]
 	for i := range h.Extensions {
 		if t := h.Extensions[i].Type; !parser.IsGREASE(t) {
