@@ -123,8 +123,10 @@ func TestAnyCut(t *testing.T) {
 		for _, d := range datagrams {
 			h, err := a.Next(d)
 			require.NoError(t, err, "seed %d", seed)
-			for ; h != nil; h, err = a.Next(nil) {
+			for h != nil {
 				got = append(got, h)
+				h, err = a.Next(nil)
+				require.NoError(t, err, "seed %d", seed)
 			}
 		}
 		require.Len(t, got, 1, "seed %d", seed)
