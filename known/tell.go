@@ -30,6 +30,7 @@ import (
 //	alpn-transport          HTTP/3 over TCP
 //	signature-algorithms    schemes that the browser's library has not
 //	foreign-extension       an extension that the browser's library has not
+//	missing-extension       none of an extension that the browser's library always sends
 //	features-of-two-ages    features of which one came after the other was gone
 //	sorted                  cipher suites or extensions in numeric order
 //	record-size-limit       not the limit that Firefox sends
@@ -47,6 +48,7 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 	}
 	dst = tellDuplicates(dst, h)
 	dst = tellShuffled(dst, h)
+	dst = tellSorted(dst, h)
 	b := worn(h)
 	switch b {
 	case noBrowser:
@@ -57,8 +59,8 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 	}
 	dst = tellVersion(dst, h)
 	dst = tellALPN(dst, h)
-	dst = tellSorted(dst, h)
 	dst = tellForeign(dst, h, b)
+	dst = tellMissing(dst, h, b)
 	dst = tellECH(dst, h, b)
 	dst = tellCertificateCompression(dst, h, b)
 	if h.Transport == parser.TLS {
@@ -193,8 +195,13 @@ func tellALPN(dst []Tell, h *parser.ClientHello) []Tell {
 }
 
 // tellSorted finds lists that were made from a text that had sorted them, such
-// as the readable form of a JA4.
+// as the readable form of a JA4: in what may pass for a browser, with TLS 1.3
+// and HTTP/2.
 func tellSorted(dst []Tell, h *parser.ClientHello) []Tell {
+	if h.Transport != parser.TLS || len(h.CipherSuites) > 40 || !offers13(h) ||
+		!slices.ContainsFunc(h.ALPNProtocols, func(name []byte) bool { return string(name) == "h2" }) {
+		return dst
+	}
 	if ascending(h.CipherSuites) {
 		dst = append(dst, Tell{"sorted", "cipher_suites", suiteOffset(h, 0),
 			"cipher suites in numeric order", "an order of preference"})
@@ -234,6 +241,25 @@ func ascending(list []parser.CipherSuite) bool {
 		n++
 	}
 	return n >= 10
+}
+
+// tellMissing finds that an extension is missing which BoringSSL and NSS always
+// send when they offer TLS 1.3 and TLS 1.2 over TCP. NSS leaves
+// psk_key_exchange_modes out where it may keep no sessions, as in Tor Browser.
+func tellMissing(dst []Tell, h *parser.ClientHello, b browser) []Tell {
+	if h.Transport != parser.TLS || !offers13(h) || !slices.Contains(h.SupportedVersions, parser.VersionTLS12) {
+		return dst
+	}
+	for _, t := range [...]parser.ExtensionType{
+		parser.ExtSupportedGroups, parser.ExtECPointFormats, parser.ExtSignatureAlgorithms,
+		parser.ExtExtendedMasterSecret, parser.ExtPSKKeyExchangeModes, parser.ExtKeyShare, parser.ExtRenegotiationInfo,
+	} {
+		if !h.HasExtension(t) && !(b == firefox && t == parser.ExtPSKKeyExchangeModes) {
+			return append(dst, Tell{"missing-extension", "extensions", h.Extensions[0].Offset,
+				fmt.Sprintf("no %v (%04x)", t, uint16(t)), b.name() + " always sends it"})
+		}
+	}
+	return dst
 }
 
 // tellForeign finds extensions that the library of a browser cannot send.

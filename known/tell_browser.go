@@ -31,6 +31,10 @@ func tellGREASE(dst []Tell, o *Observation) []Tell {
 	if parser.IsGREASE(h.KeyShares[0].Group) {
 		share = h.KeyShares[0].Group
 	}
+	if k := h.KeyShares[0].KeyExchange; share != 0 && string(k) != "\x00" {
+		return append(dst, Tell{"grease-key-share", "key_share", e.Offset,
+			fmt.Sprintf("%d bytes of key for GREASE", len(k)), "one zero byte"})
+	}
 	// A single share without GREASE may be the second hello of a capture that
 	// has not the first.
 	if group == share || share == 0 && len(h.KeyShares) == 1 && o.RecordVersion != parser.VersionTLS10 {

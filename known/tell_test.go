@@ -139,8 +139,13 @@ func TestTells(t *testing.T) {
 				Genuine: "Chromium does not offer it"},
 		},
 		"foreign-extension": {
-			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.Extensions[1].Type = parser.ExtEncryptThenMAC })},
-			Tell{Field: "extensions", Offset: fox.Extensions[1].Offset, Found: "encrypt_then_mac (0016)", Genuine: "Firefox does not send it"},
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { extension(h, parser.ExtStatusRequest).Type = parser.ExtEncryptThenMAC })},
+			Tell{Field: "extensions", Offset: offsetOf(fox, parser.ExtStatusRequest), Found: "encrypt_then_mac (0016)", Genuine: "Firefox does not send it"},
+		},
+		"missing-extension": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.Extensions[2].Type = 0x7777 })},
+			Tell{Field: "extensions", Offset: fox.Extensions[0].Offset, Found: "no " + fox.Extensions[2].Type.String() + " (" + hex4(uint16(fox.Extensions[2].Type)) + ")",
+				Genuine: "Firefox always sends it"},
 		},
 		"features-of-two-ages": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedGroups[1], h.KeyShares[1].Group = 0x6399, 0x6399 })},

@@ -69,10 +69,9 @@ func worn(h *parser.ClientHello) browser {
 	switch {
 	case hasSCSV && h.CipherSuites[0] == 0x1301 && (c && n >= 15 || f && n >= 16 || s && n >= 20):
 		return borrowed
-	case c && n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate) || hasALPS(h)):
+	case c && (hasALPS(h) || n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate))):
 		return chromium
-	case f && n >= 13 && !greased &&
-		(h.HasExtension(parser.ExtRecordSizeLimit) || h.HasExtension(parser.ExtDelegatedCredential)):
+	case f && !greased && (h.HasExtension(parser.ExtDelegatedCredential) || n >= 13 && h.HasExtension(parser.ExtRecordSizeLimit)):
 		return firefox
 	case s && n >= 13 && greased:
 		return safari
