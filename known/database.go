@@ -214,6 +214,9 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, l
 	from := len(dst)
 	imitations := true
 	for _, n := range near {
+		if n.distance > farDistance {
+			break
+		}
 		genuine := !db.shapes[n.shape].imitation
 		if limit <= 0 && !(imitations && genuine) {
 			continue
@@ -226,6 +229,10 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, l
 	spread(dst[from:])
 	return dst
 }
+
+// farDistance is, in millionths, where a hello has less than half in common with
+// another, and that other says nothing about it.
+const farDistance = 500_000
 
 // asNear is how much farther, in thousandths, a candidate of another family may
 // be to stand before a second one of the nearest family.

@@ -58,6 +58,7 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 			"a browser's cipher suites with 00ff", "the extension renegotiation_info; OpenSSL sends 00ff"})
 	}
 	dst = tellVersion(dst, h)
+	dst = tellKeyShares(dst, h)
 	dst = tellALPN(dst, h)
 	dst = tellForeign(dst, h, b)
 	dst = tellMissing(dst, h, b)
@@ -124,6 +125,11 @@ func tellDuplicates(dst []Tell, h *parser.ClientHello) []Tell {
 				fmt.Sprintf("two shares for %v (%04x)", k.Group, uint16(k.Group)), "one share for a group (RFC 8446, section 4.2.8)"})
 		}
 	}
+	return dst
+}
+
+// tellKeyShares finds shares for groups that are not offered.
+func tellKeyShares(dst []Tell, h *parser.ClientHello) []Tell {
 	for _, k := range limit(h.KeyShares) {
 		if !parser.IsGREASE(k.Group) && !slices.Contains(h.SupportedGroups, k.Group) {
 			return append(dst, Tell{"key-share-group", "key_share", offsetOf(h, parser.ExtKeyShare),
@@ -134,7 +140,7 @@ func tellDuplicates(dst []Tell, h *parser.ClientHello) []Tell {
 }
 
 func tellVersion(dst []Tell, h *parser.ClientHello) []Tell {
-	if offers13(h) {
+	if offersLater(h) {
 		return dst
 	}
 	for i, v := range h.CipherSuites {

@@ -3,6 +3,7 @@ package known
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -130,10 +131,12 @@ func tellALPS(dst []Tell, h *parser.ClientHello) []Tell {
 	}
 	want := "h2"
 	if h.Transport == parser.QUIC {
-		want = "h3"
+		want = "h3" // or h3-29
 	}
-	if len(h.ApplicationSettings) == 1 && string(h.ApplicationSettings[0]) == want {
-		return dst
+	if len(h.ApplicationSettings) == 1 {
+		if name := string(h.ApplicationSettings[0]); name == want || want == "h3" && strings.HasPrefix(name, "h3-") {
+			return dst
+		}
 	}
 	found := ""
 	for i, name := range limit(h.ApplicationSettings) {

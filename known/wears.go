@@ -83,8 +83,15 @@ func hasALPS(h *parser.ClientHello) bool {
 	return h.HasExtension(parser.ExtApplicationSettings) || h.HasExtension(parser.ExtApplicationSettingsOld)
 }
 
-// offers13 reports whether TLS 1.3, a draft of it, or something later is offered.
+// offers13 reports whether TLS 1.3 is offered. Its drafts had other rules, and
+// other code points.
 func offers13(h *parser.ClientHello) bool {
+	return slices.Contains(h.SupportedVersions, parser.VersionTLS13)
+}
+
+// offersLater reports whether TLS 1.3, a draft of it, or something later is
+// offered.
+func offersLater(h *parser.ClientHello) bool {
 	return slices.ContainsFunc(h.SupportedVersions, func(v parser.Version) bool {
 		return v > parser.VersionTLS12 && !parser.IsGREASE(v)
 	})

@@ -43,7 +43,7 @@ func setting(file string) string {
 // the same transport is left in the database at all.
 func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) error {
 	for _, s := range splits {
-		var n, top1, top3, name1, exact int
+		var n, top1, top3, name1, exact, library1 int
 		confusion := make(map[[2]string]int)
 		perFamily := make(map[string][3]int)
 		matchers := make(map[string]*known.Matcher)
@@ -88,6 +88,9 @@ func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) 
 				if got[0].Distance == 0 {
 					exact++
 				}
+				if libraryOf(got[0].Library) == libraryOf(l.entry.Library) {
+					library1++
+				}
 			}
 			if first == l.entry.Family {
 				top1++
@@ -103,8 +106,8 @@ func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) 
 			perFamily[l.entry.Family] = f
 			confusion[[2]string{l.entry.Family, first}]++
 		}
-		fmt.Fprintf(w, "\n%s: %d hellos, family right in first %.1f %%, in first three %.1f %%; name right in first %.1f %%; shape known %.1f %%\n",
-			s.name, n, percent(top1, n), percent(top3, n), percent(name1, n), percent(exact, n))
+		fmt.Fprintf(w, "\n%s: %d hellos, family right in first %.1f %%, in first three %.1f %%; TLS library right in first %.1f %%, name %.1f %%; shape known %.1f %%\n",
+			s.name, n, percent(top1, n), percent(top3, n), percent(library1, n), percent(name1, n), percent(exact, n))
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "family\thellos\tfirst\tin three\ttaken for")
 		for _, family := range slices.Sorted(maps.Keys(perFamily)) {
@@ -120,6 +123,12 @@ func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) 
 		t.Flush()
 	}
 	return nil
+}
+
+// libraryOf returns the name of a TLS library without its version.
+func libraryOf(s string) string {
+	name, _, _ := strings.Cut(s, " ")
+	return name
 }
 
 func brief(list []known.Candidate) (out []string) {
