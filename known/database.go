@@ -281,8 +281,9 @@ func has(list []Candidate, c *Candidate) bool {
 	return false
 }
 
-// Distrust puts candidates that imitate others first. It is for a hello that has
-// tells: it is rather theirs than that of the browser they imitate.
+// Distrust puts the nearest first, and of the same distance those that imitate
+// others. It is for the candidates for a hello that has tells: it is rather
+// theirs than that of the browser they imitate.
 func Distrust(candidates []Candidate) {
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
 		if a.Distance != b.Distance {

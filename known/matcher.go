@@ -69,7 +69,29 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		dst = m.Users.appendNearest(dst, m.near, &m.shape, maxPerShape)
 	}
 	m.near = append(m.near[:0], m.neighbours(db, key)...)
-	return db.appendNearest(dst, m.near, &m.shape, limit)
+	dst = db.appendNearest(dst, m.near, &m.shape, limit)
+	trust(dst[n:])
+	return dst
+}
+
+// asOriginal is how much farther, in thousandths, the original of an imitation
+// may be to stand before it.
+const asOriginal = 150
+
+// trust puts the original of the first candidate before it, if that imitates
+// another: an imitation is made after a version of the original that may not be
+// known here, and more people use the original.
+func trust(list []Candidate) {
+	if len(list) == 0 || list[0].Kind != Impersonator {
+		return
+	}
+	for i, c := range list {
+		if c.Kind != Impersonator && c.Family == list[0].Family && c.Distance <= list[0].Distance+asOriginal {
+			copy(list[1:i+1], list[:i])
+			list[0] = c
+			return
+		}
+	}
 }
 
 // neighbours returns the shapes of db that are nearest to m.shape, of that key.

@@ -139,6 +139,26 @@ func TestTraits(t *testing.T) {
 	}
 }
 
+// A shape that is known from imitations alone may well be that of a version of
+// the original.
+func TestOriginalBeforeImitation(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == "uTLS" && e.Version == "Firefox_120" })
+	require.GreaterOrEqual(t, i, 0)
+	h, err := entries[i].ParseHello()
+	require.NoError(t, err)
+	var m Matcher
+	got := m.AppendCandidates(nil, &Observation{Hello: h})
+	require.Greater(t, len(got), 1)
+	assert.Equal(t, "Firefox", got[0].Name)
+	assert.NotZero(t, got[0].Distance)
+	assert.Equal(t, "uTLS", got[1].Name)
+	assert.Zero(t, got[1].Distance)
+	Distrust(got)
+	assert.Equal(t, "uTLS", got[0].Name)
+}
+
 func TestDistrust(t *testing.T) {
 	list := []Candidate{{Name: "a", Kind: Browser}, {Name: "b", Kind: Tool}, {Name: "c", Kind: Impersonator},
 		{Name: "d", Kind: Impersonator}, {Name: "e", Kind: Impersonator, Distance: 3}}
@@ -323,18 +343,21 @@ func FuzzNearest(f *testing.F) {
 		m := Matcher{Database: db}
 		got := m.AppendCandidates(nil, &Observation{Hello: h})
 		names, least, sure := slowNearest(h, entries)
-		if len(names) == 0 {
+		if len(names) == 0 || least > farDistance && len(got) == 0 {
 			assert.Empty(t, got)
 			return
 		}
 		require.NotEmpty(t, got)
-		if sure {
-			assert.Equal(t, uint16((least+999)/1000), got[0].Distance, "%v: %v", names, got)
-			assert.Contains(t, names, got[0].Name)
-		}
 		again := m.AppendCandidates(nil, &Observation{Hello: h})
 		assert.Equal(t, got, again)
-
+		Distrust(got)
+		if sure && least <= farDistance {
+			want := uint16((least + 999) / 1000)
+			assert.Equal(t, want, got[0].Distance, "%v: %v", names, got)
+			assert.True(t, slices.ContainsFunc(got, func(c Candidate) bool {
+				return c.Distance == want && slices.Contains(names, c.Name)
+			}), "%v: %v", names, got)
+		}
 		o := Observation{Hello: h, HTTP2: string(changes), Agent: Agent{Header: string(changes)}}
 		for _, tell := range AppendTells(nil, &o) {
 			assert.NotEmpty(t, tell.Name)
