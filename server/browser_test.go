@@ -205,7 +205,7 @@ func (b *tab) submit(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestPageOverEachProtocol(t *testing.T) {
+func TestBrowserOverEachProtocol(t *testing.T) {
 	address := startPage(t)
 	for _, c := range []struct {
 		name, protocol string
@@ -233,7 +233,7 @@ type pageField struct {
 	Length int
 }
 
-func TestPageShowsWhatJSONSays(t *testing.T) {
+func TestBrowserShowsWhatJSONSays(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
 	b.do(t, chromedp.Navigate(address))
@@ -283,7 +283,7 @@ func (b *tab) lit(t *testing.T) (bytes, field string) {
 	return bytes, field
 }
 
-func TestFieldsAndBytesLightEachOther(t *testing.T) {
+func TestBrowserLightsFieldsAndBytes(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
 	b.do(t, chromedp.Navigate(address))
@@ -329,7 +329,7 @@ func TestFieldsAndBytesLightEachOther(t *testing.T) {
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
-func TestCompareInTheBrowser(t *testing.T) {
+func TestBrowserCompares(t *testing.T) {
 	address := startPage(t)
 	real := hellotest.Real(t)
 	b := openTab(t)
@@ -365,7 +365,7 @@ func TestCompareInTheBrowser(t *testing.T) {
 	b.assertQuiet(t, address)
 }
 
-func TestPermalinkStaysInTheBrowser(t *testing.T) {
+func TestBrowserKeepsPermalinks(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
 	raw := hellotest.Real(t)["chromium-156-quic"].Raw
@@ -385,7 +385,7 @@ func TestPermalinkStaysInTheBrowser(t *testing.T) {
 	b.shoot(t, "quic")
 }
 
-func TestPageWithoutScript(t *testing.T) {
+func TestBrowserWithoutScript(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
 	call(t, b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
@@ -403,7 +403,7 @@ func TestPageWithoutScript(t *testing.T) {
 	b.assertQuiet(t, address)
 }
 
-func TestPageOnSmallAndDarkScreens(t *testing.T) {
+func TestBrowserOnSmallAndDarkScreens(t *testing.T) {
 	address := startPage(t)
 	for _, c := range []struct {
 		name   string
@@ -439,7 +439,7 @@ func TestPageOnSmallAndDarkScreens(t *testing.T) {
 	}
 }
 
-func TestHostileTextInTheBrowser(t *testing.T) {
+func TestBrowserShowsHostileText(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
 	name := []byte(`</code><script>window.hit=1</script><img src=x onerror="window.hit=1">` + "\x00\x1b\xff")
@@ -457,17 +457,10 @@ func TestHostileTextInTheBrowser(t *testing.T) {
 	b.assertQuiet(t, address)
 }
 
-func TestHugeHelloInTheBrowser(t *testing.T) {
+func TestBrowserTakesHugeHellos(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
-	var many [][]byte
-	for i := range 8000 {
-		many = append(many, hellotest.Extension(parser.ExtensionType(0x8000+i), []byte{1, 2, 3, 4}))
-	}
-	for name, h := range map[string]*parser.ClientHello{
-		"many extensions": hellotest.Hello(many...),
-		"long name":       hellotest.Hello(hellotest.Extension(parser.ExtServerName, hellotest.ServerName(make([]byte, 65000)))),
-	} {
+	for name, h := range hugeHellos() {
 		b.do(t, chromedp.Navigate(address+"/compare"))
 		b.fill(t, hex.EncodeToString(h.Raw))
 		b.submit(t)
@@ -484,7 +477,7 @@ func TestHugeHelloInTheBrowser(t *testing.T) {
 	b.assertQuiet(t, address)
 }
 
-func TestLiveInTheBrowser(t *testing.T) {
+func TestBrowserWatchesLive(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
 	b.do(t, chromedp.Navigate(address+"/live?addresses=1"),
