@@ -52,7 +52,7 @@ func startPage(t *testing.T) (address string) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error)
-	go func() { served <- e.Serve(ctx, ln) }()
+	go func() { served <- e.Serve(ctx, &Listener{Listener: ln}) }()
 	t.Cleanup(func() {
 		stop()
 		assert.NoError(t, <-served)

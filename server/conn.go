@@ -51,15 +51,16 @@ type Conn struct {
 	config    *tls.Config // of a Decision
 	place     place       // guarded by the Listener
 
-	mu     sync.Mutex
-	hello  hello
-	second *hello        // after a HelloRetryRequest
-	err    error         // why there is no hello
-	seen   []byte        // with err: the first bytes that came
-	wanted bool          // somebody may ask for the hello after Close
-	full   *event.Event  // of the hello, once somebody asked
-	values *fingerprints // once somebody asked
-	http2  string        // fingerprint in Akamai's format
+	mu      sync.Mutex
+	hello   hello
+	second  *hello        // after a HelloRetryRequest
+	err     error         // why there is no hello
+	seen    []byte        // with err: the first bytes that came
+	wanted  bool          // somebody may ask for the hello after Close
+	full    *event.Event  // of the hello, once somebody asked
+	values  *fingerprints // once somebody asked
+	http2   string        // fingerprint in Akamai's format
+	headers string        // names of those of the first HTTP/2 request, in order
 }
 
 // Read reads what the client sent.

@@ -10,10 +10,11 @@ import (
 
 // A source is a connection that knows its client's hello.
 type source interface {
+	// Event returns false as long as nothing is known.
 	Event(event.Size) (event.Event, bool)
 
-	// ClientHello does not wait, for there is a request on the connection.
-	ClientHello() (*parser.ClientHello, error)
+	// observed says what is known of the hello, which it parses into h.
+	observed(h *parser.ClientHello) (event.Observation, bool)
 
 	fingerprints() fingerprints
 }
@@ -32,7 +33,7 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 
 // FromContext returns the Event, in its full size, of the connection that a
 // request came on. It returns false if that is not a connection of a
-// [Listener] or a [QUICListener], or the server does not have [ConnContext].
+// [Listener] or of an [HTTP3], or the server does not have [ConnContext].
 func FromContext(ctx context.Context) (event.Event, bool) {
 	if s := sourceOf(ctx); s != nil {
 		return s.Event(event.Full)

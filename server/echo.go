@@ -9,22 +9,33 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
 )
 
 // An Echo is an endpoint that tells each client what its hello was: over
-// HTTP/1.1 and HTTP/2, and line by line to clients that speak neither.
+// HTTP/1.1, HTTP/2 and HTTP/3, and line by line to clients that speak neither.
 type Echo struct {
-	// TLSConfig has the certificate. Its NextProtos are set by Serve.
+	// TLSConfig has the certificate. Serve adds to its NextProtos.
 	TLSConfig *tls.Config
 
 	// Page, if not nil, is what browsers get.
 	Page *Page
 
+	// UDP, if not nil, is the socket to serve HTTP/3 on. It should have the
+	// port of the Listener, which is told to be that of HTTP/3, too.
+	UDP *net.UDPConn
+
+	// RetryAbove is that of [HTTP3].
+	RetryAbove int
+
 	// Recorder, if not nil, is given each hello, and what came in place of one.
 	Recorder *Recorder
+
+	// Metrics, if not nil, counts.
+	Metrics *Metrics
 
 	// Grace is how long the open connections have to finish when Serve is
 	// told to stop.
@@ -32,7 +43,12 @@ type Echo struct {
 
 	// Log says what goes wrong. Nil is for silence.
 	Log *slog.Logger
+
+	ready atomic.Bool
 }
+
+// Ready reports whether the endpoint accepts connections.
+func (e *Echo) Ready() bool { return e.ready.Load() }
 
 // Timeouts of the endpoint's connections, once they have shaken hands.
 const (
@@ -43,21 +59,22 @@ const (
 // Serve accepts connections from ln, until ctx is done: then it closes ln and
 // the connections that have not shaken hands, lets the others finish within
 // the grace period, and closes what is left. Its error is that of ln, if that
-// ended it.
-func (e *Echo) Serve(ctx context.Context, ln net.Listener) error {
-	s := &serving{
-		Echo:  e,
-		ln:    &Listener{Listener: ln, Observe: e.observe},
-		tls:   e.TLSConfig.Clone(),
-		queue: newQueue(ln.Addr()),
-		log:   e.Log,
-	}
+// ended it. What ln observes and drops the Echo is told of, too.
+func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
+	s := &serving{Echo: e, ln: ln, tls: e.TLSConfig.Clone(), queue: newQueue(ln.Addr()), log: e.Log}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.tls.NextProtos = []string{"h2", "http/1.1"}
+	e.attach(ln)
+	s.tls.NextProtos = append([]string{"h2", "http/1.1"}, s.tls.NextProtos...)
+	s.tls = TLSConfig(s.tls)
+	h := Handler(e.Page)
+	if e.UDP != nil {
+		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
+		h = announcing(h, s.http3)
+	}
 	s.http = &http.Server{
-		Handler:           handler(e.Page),
+		Handler:           h,
 		ConnContext:       ConnContext,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
@@ -69,10 +86,37 @@ func (e *Echo) Serve(ctx context.Context, ln net.Listener) error {
 	if e.Page != nil && e.Page.Live != nil {
 		s.http.RegisterOnShutdown(e.Page.Live.Stop)
 	}
+	e.Metrics.watch(ln, s.http3)
 	return s.run(ctx)
 }
 
+// announcing tells clients that there is HTTP/3.
+func announcing(next http.Handler, h3 *HTTP3) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h3.Announce(w.Header())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// attach has ln tell e what happens.
+func (e *Echo) attach(ln *Listener) {
+	observe, dropped := ln.Observe, ln.Dropped
+	ln.Observe = func(o *event.Observation) {
+		if observe != nil {
+			observe(o)
+		}
+		e.observe(o)
+	}
+	ln.Dropped = func(why DropReason) {
+		if dropped != nil {
+			dropped(why)
+		}
+		e.Metrics.dropped(why)
+	}
+}
+
 func (e *Echo) observe(o *event.Observation) {
+	e.Metrics.observe(o)
 	if e.Log != nil && o.Err != nil {
 		level := slog.LevelInfo
 		if len(o.Seen) == 0 { // a port scan, or a client that was silent
@@ -97,6 +141,7 @@ type serving struct {
 	ln    *Listener
 	tls   *tls.Config
 	http  *http.Server
+	http3 *HTTP3 // nil without UDP
 	queue *queue // to http, of connections that have shaken hands
 	log   *slog.Logger
 	conns sync.WaitGroup // that are not http's
@@ -114,7 +159,19 @@ func (s *serving) run(ctx context.Context) error {
 	s.killed = killed
 	saved := make(chan struct{})
 	go func() { s.save(ctx); close(saved) }()
+	served3 := make(chan error, 1)
+	if s.http3 == nil {
+		served3 <- nil
+	} else {
+		go func() {
+			err := s.http3.Serve(ctx, killed, s.UDP)
+			cancel() // one does not go on without the other
+			served3 <- err
+		}()
+	}
+	s.ready.Store(true)
 	err := s.accept(ctx)
+	s.ready.Store(false)
 	s.ln.Close()
 	cancel() // who shakes hands, or waits for a line
 
@@ -126,6 +183,7 @@ func (s *serving) run(ctx context.Context) error {
 	}
 	<-served
 	s.conns.Wait()
+	err = errors.Join(err, <-served3)
 	kill()
 	<-saved
 	return errors.Join(err, s.saveLatest())
@@ -189,16 +247,21 @@ func (s *serving) accept(ctx context.Context) error {
 // serve shakes hands, and hands the connection to who speaks its protocol.
 func (s *serving) serve(ctx context.Context, conn net.Conn) {
 	c := tls.Server(conn, s.tls)
-	shaking, done := context.WithTimeout(ctx, defaultHandshakeTimeout)
-	err := c.HandshakeContext(shaking)
-	done()
+	began := time.Now()
+	err := s.shake(ctx, c)
+	s.Metrics.shaken(time.Since(began), err)
 	if err != nil {
 		answerPlainHTTP(err)
 		c.Close()
 		return
 	}
-	if c.ConnectionState().NegotiatedProtocol != "" {
+	switch c.ConnectionState().NegotiatedProtocol {
+	case "h2", "http/1.1":
 		s.queue.put(c)
+		return
+	case "":
+	default: // acme-tls/1, which has no more to say (RFC 8737, section 3)
+		c.Close()
 		return
 	}
 	b := newBuffered(c)
@@ -215,6 +278,17 @@ func (s *serving) serve(ctx context.Context, conn net.Conn) {
 	if err := answerLines(ctx, b); err != nil {
 		s.log.Debug("line protocol", "client", conn.RemoteAddr(), "error", err)
 	}
+}
+
+// shake does the handshake, within the time for it. The Conn below looks after
+// that, too, but for clients that are asked for a certificate.
+func (s *serving) shake(ctx context.Context, c *tls.Conn) error {
+	if timeout := s.ln.handshakeTimeout(); timeout > 0 {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, timeout)
+		defer done()
+	}
+	return c.HandshakeContext(ctx)
 }
 
 // answerPlainHTTP tells a client that speaks HTTP without TLS what is wrong,

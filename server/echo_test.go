@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -29,16 +30,21 @@ import (
 // start serves e until stop is called, which is done at the end at the latest.
 func start(t testing.TB, e *server.Echo) (addr string, stop func() error) {
 	t.Helper()
+	ln := &server.Listener{Listener: listen(t)}
+	return ln.Addr().String(), startListener(t, e, ln)
+}
+
+func startListener(t testing.TB, e *server.Echo, ln *server.Listener) (stop func() error) {
+	t.Helper()
 	if e.TLSConfig == nil {
 		e.TLSConfig = serverConfig(t)
 	}
-	ln := listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(ctx, ln) }()
 	stop = sync.OnceValue(func() error { cancel(); return <-served })
 	t.Cleanup(func() { stop() })
-	return ln.Addr().String(), stop
+	return stop
 }
 
 // answer is what the tests read of an Event.
@@ -93,7 +99,15 @@ func line(c *tls.Conn, r *bufio.Reader) ([]byte, error) {
 
 // TestEachClientGetsItsOwnHello has 200 clients of four kinds at once.
 func TestEachClientGetsItsOwnHello(t *testing.T) {
-	addr, stop := start(t, &server.Echo{Grace: time.Second})
+	var log safeBuffer
+	ln := &server.Listener{Listener: listen(t), HandshakeTimeout: time.Minute}
+	addr := ln.Addr().String()
+	stop := startListener(t, &server.Echo{Grace: time.Second, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, ln)
+	defer func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	}()
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
@@ -292,13 +306,19 @@ func TestSelfSigned(t *testing.T) {
 func TestStopEndsIdleConnections(t *testing.T) {
 	addr, stop := start(t, &server.Echo{Grace: time.Minute})
 	for _, k := range kinds {
+		if k.ask == nil {
+			client := httpClient(true)
+			defer client.CloseIdleConnections()
+			resp, err := client.Get("https://" + addr)
+			require.NoError(t, err)
+			resp.Body.Close()
+			continue
+		}
 		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: k.alpn})
 		require.NoError(t, err)
 		defer c.Close()
-		if k.ask != nil {
-			_, err = k.ask(c, bufio.NewReader(c))
-			require.NoError(t, err)
-		}
+		_, err = k.ask(c, bufio.NewReader(c))
+		require.NoError(t, err)
 	}
 	require.NoError(t, stop())
 	_, err := net.Dial("tcp", addr)
@@ -324,4 +344,22 @@ func (newlines) Read(p []byte) (int, error) {
 		p[i] = '\n'
 	}
 	return len(p), nil
+}
+
+// A safeBuffer is for several goroutines at once.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -17,6 +18,7 @@ import (
 type hello struct {
 	raw     []byte
 	time    time.Time
+	version parser.Version // of its first record
 	records int
 	within  bool // raw aliases the connection's held bytes
 	parsed  *parser.ClientHello
@@ -104,7 +106,7 @@ func (c *Conn) overLimit(n int) error {
 // found takes msg for the hello, or for the second one, which comes after a
 // HelloRetryRequest.
 func (c *Conn) found(msg []byte, within bool) {
-	h := hello{raw: msg, time: time.Now(), records: c.records.Records(), within: within}
+	h := hello{raw: msg, time: time.Now(), version: c.records.RecordVersion(), records: c.records.Records(), within: within}
 	if !within {
 		h.raw = slices.Clone(msg)
 	}
@@ -172,6 +174,8 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 		Src:   addrPort(c.RemoteAddr()),
 		Dst:   addrPort(c.LocalAddr()),
 		Index: index,
+		HTTP2: c.http2,
+		Agent: known.Agent{Headers: c.headers},
 		Err:   c.err,
 		Seen:  c.seen,
 	}
@@ -182,7 +186,7 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	if index == 2 {
 		from = c.second
 	}
-	o.Time = from.time
+	o.Time, o.RecordVersion = from.time, from.version
 	o.Carrier = event.Carrier{Records: from.records, Bytes: len(from.raw)}
 	if o.Err = h.Unmarshal(from.raw); o.Err != nil {
 		o.Seen = from.raw[:min(len(from.raw), maxSeen)]
@@ -256,25 +260,34 @@ func (c *Conn) want() {
 // Event returns what is known of the connection's hello, and false as long as
 // nothing is. What Detail adds is not to be changed.
 func (c *Conn) Event(size event.Size) (event.Event, bool) {
-	if !c.known.Load() {
+	c.mu.Lock()
+	full := c.full
+	c.mu.Unlock()
+	if size == event.Full && full != nil {
+		return *full, true
+	}
+	o, ok := c.observed(new(parser.ClientHello))
+	if !ok {
 		return event.Event{}, false
+	}
+	e := new(event.Observer).Event(&o, size)
+	if size == event.Full {
+		full := e
+		c.mu.Lock()
+		if c.http2 == o.HTTP2 {
+			c.full = &full
+		}
+		c.mu.Unlock()
+	}
+	return e, true
+}
+
+func (c *Conn) observed(h *parser.ClientHello) (event.Observation, bool) {
+	if !c.known.Load() {
+		return event.Observation{}, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wanted = true
-	if size == event.Full && c.full != nil {
-		e := *c.full
-		e.HTTP2 = c.http2
-		return e, true
-	}
-	o := c.observation(1, new(parser.ClientHello))
-	e := new(event.Observer).Event(&o, size)
-	if size == event.Full {
-		full := e
-		c.full = &full
-	}
-	if size >= event.Full {
-		e.HTTP2 = c.http2
-	}
-	return e, true
+	return c.observation(1, h), true
 }

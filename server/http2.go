@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"strings"
 
 	"golang.org/x/net/http2"
 
@@ -61,7 +62,8 @@ func (r *recorded) Read(p []byte) (int, error) {
 // setHTTP2 keeps what the recorder has found, if that is anything.
 func (c *Conn) setHTTP2(r *fingerprint.HTTP2) {
 	text := r.Fingerprint()
+	names := strings.Join(r.Names(), ",")
 	c.mu.Lock()
-	c.http2 = text
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.http2, c.headers, c.full = text, names, nil
 }

@@ -95,14 +95,18 @@ func (l *Listener) conn(socket net.Conn) *Conn {
 	if !l.admit(c, client) {
 		return nil
 	}
-	timeout := l.HandshakeTimeout
-	if timeout == 0 {
-		timeout = defaultHandshakeTimeout
-	}
-	if timeout > 0 {
+	if timeout := l.handshakeTimeout(); timeout > 0 {
 		c.deadline.limit(c.Conn, c.accepted.Add(timeout))
 	}
 	return c
+}
+
+// handshakeTimeout returns 0 for none.
+func (l *Listener) handshakeTimeout() time.Duration {
+	if l.HandshakeTimeout == 0 {
+		return defaultHandshakeTimeout
+	}
+	return max(0, l.HandshakeTimeout)
 }
 
 // block returns memory to read into.

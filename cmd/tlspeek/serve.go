@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/event"
@@ -19,16 +23,36 @@ import (
 
 // serveFlags are those of "tlspeek serve".
 type serveFlags struct {
-	listen        string
-	cert, key     string
-	stateDir      string
+	listen    string
+	http3     bool
+	cert, key string
+	stateDir  string
+	acme      []string
+	acmeEmail string
+
 	events        string
 	eventsFull    bool
+	eventsMaxSize int64
+	eventsMaxAge  time.Duration
+	eventsFsync   string
 	helloJSON     string
 	helloJSONKeep int
-	grace         time.Duration
-	logLevel      slog.Level
-	page          pageFlags
+
+	handshakeTimeout time.Duration
+	maxConns         int
+	maxHalfOpen      int
+	maxPerAddr       int
+	maxHello         int
+	maxRecords       int
+	retryAbove       int
+	trustedProxies   []string
+
+	admin     string
+	pprof     bool
+	grace     time.Duration
+	logLevel  slog.Level
+	logFormat string
+	page      pageFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -36,71 +60,173 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Tell each client that connects what its hello was",
-		Long: `Serve answers each client with the Event of its own connection, as JSON: over
-HTTP/1.1 and HTTP/2 at / and /json (with ?detail=1 for the bytes of the hello),
-to browsers with a page that shows it byte by byte, and to clients that speak
-no HTTP one line for each line they send.
+		Long: `Serve answers each client with the Event of its own connection, as JSON. Over
+HTTP/1.1, HTTP/2 and HTTP/3:
+
+  /                   to browsers a page that shows the hello byte by byte
+  /, /json            the Event; with ?detail=1 the hello as a tree and as bytes
+  /hello.bin          the bytes of the handshake message
+  /api/all            as tls.peet.ws answers
+  /api/clean          likewise
+  /api/browserleaks   as tls.browserleaks.com answers
+
+A client that speaks no HTTP gets one line for each line it sends.
 
 Without --cert and --key it makes a self-signed certificate for localhost,
-which it keeps in the state directory. It ends on SIGINT and SIGTERM, when the
-open connections have had their time to finish; a second signal ends it at
-once.`,
+which it keeps in the state directory. Certificates are read again when their
+files change. It ends on SIGINT and SIGTERM, when the open connections have had
+their time to finish; a second signal ends it at once.
+
+Each flag may be given in the environment, too: --hello-json as
+TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 		Example: `  tlspeek serve
-  tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl`,
+  tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl
+  tlspeek serve --listen :443 --acme tls.example --admin 127.0.0.1:9090`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
 			return serve(cmd.Context(), &f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "localhost:8443", "`address` to listen on")
+	flags.BoolVar(&f.http3, "http3", true, "serve HTTP/3 on the same port over UDP")
 	flags.StringVar(&f.cert, "cert", "", "PEM `file` of the certificate and its chain")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's key")
-	flags.StringVar(&f.stateDir, "state-dir", defaultStateDir(), "`folder` for a certificate of our own")
+	flags.StringVar(&f.stateDir, "state-dir", defaultStateDir(), "`folder` for certificates of our own")
+	flags.StringSliceVar(&f.acme, "acme", nil, "get certificates for these `hosts` from Let's Encrypt; takes port 443")
+	flags.StringVar(&f.acmeEmail, "acme-email", "", "`address` that Let's Encrypt may write to")
+
 	flags.StringVar(&f.events, "events", "", "append the Event of each hello to `file`, a line each; - is standard output")
 	flags.BoolVar(&f.eventsFull, "events-full", false, "record Events in full size")
+	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before it has more `bytes`; 0 for no limit")
+	flags.DurationVar(&f.eventsMaxAge, "events-max-age", 0, "begin a new events file after this time; 0 for no limit")
+	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "have Events on disk `when` they are written: always, never, or at least this often, as 1s")
 	flags.StringVar(&f.helloJSON, "hello-json", "", "keep the latest Events in `file`, as one JSON array")
 	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file")
+
+	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time from a connection to the end of its handshake")
+	flags.IntVar(&f.maxConns, "max-conns", 0, "`number` of connections at once; 0 for no limit")
+	flags.IntVar(&f.maxHalfOpen, "max-half-open", 0, "`number` of unfinished handshakes at once, beyond which the oldest is closed; 0 for no limit")
+	flags.IntVar(&f.maxPerAddr, "max-per-addr", 0, "`number` of connections at once from an IPv4 address or IPv6 /64; 0 for no limit")
+	flags.IntVar(&f.maxHello, "max-hello", 0, "`bytes` of a hello that is fingerprinted; 0 for crypto/tls's limit, 65540")
+	flags.IntVar(&f.maxRecords, "max-records", 0, "`number` of records of a hello that is fingerprinted; 0 for no limit")
+	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients have to show that their address is theirs")
+	flags.StringSliceVar(&f.trustedProxies, "trusted-proxies", nil, "`prefixes` of proxies whose PROXY protocol header is believed, as 10.0.0.0/8")
+
+	f.page.add(flags)
+	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz and /metrics")
+	flags.BoolVar(&f.pprof, "pprof", false, "have /debug/pprof/ there, too")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time that open connections have to finish at the end")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "least `level` of what is logged: debug, info, warn or error")
-	f.page.add(flags)
-	cmd.MarkFlagsRequiredTogether("cert", "key")
+	flags.StringVar(&f.logFormat, "log-format", "text", "`format` of the log: text or json")
 	return cmd
 }
 
-func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
-	if f.helloJSONKeep < 1 {
+// check says what the flags cannot be together.
+func (f *serveFlags) check() error {
+	switch {
+	case (f.cert == "") != (f.key == ""):
+		return errors.New("--cert and --key are given together")
+	case f.cert != "" && len(f.acme) > 0:
+		return errors.New("either --cert or --acme, not both")
+	case f.helloJSONKeep < 1:
 		return fmt.Errorf("--hello-json-keep %d: it is to be 1 or more", f.helloJSONKeep)
+	case f.logFormat != "text" && f.logFormat != "json":
+		return fmt.Errorf("--log-format %q: it is to be text or json", f.logFormat)
+	case f.pprof && f.admin == "":
+		return errors.New("--pprof needs --admin")
 	}
-	if f.cert == "" {
-		var err error
-		if f.cert, f.key, err = server.SelfSigned(f.stateDir); err != nil {
-			return err
-		}
+	return nil
+}
+
+func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
+	options := &slog.HandlerOptions{Level: f.logLevel}
+	log := slog.New(slog.NewTextHandler(stderr, options))
+	if f.logFormat == "json" {
+		log = slog.New(slog.NewJSONHandler(stderr, options))
 	}
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	config, err := certificates(ctx, f, log)
 	if err != nil {
-		return fmt.Errorf("reading certificate %s and key %s: %w", f.cert, f.key, err)
+		return err
+	}
+	proxies, err := prefixes(f.trustedProxies)
+	if err != nil {
+		return err
 	}
 	recorder, closeEvents, err := openRecorder(f, stdout)
 	if err != nil {
 		return err
 	}
-	defer closeEvents()
-	ln, err := net.Listen("tcp", f.listen)
+	ln, udp, err := server.Listen(f.listen, f.http3)
 	if err != nil {
-		return err
+		return errors.Join(err, closeEvents())
 	}
-	defer ln.Close()
-	printLinesToTry(stderr, ln.Addr())
+	registry := prometheus.NewRegistry()
 	echo := &server.Echo{
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
-		Page:      f.page.page(),
-		Recorder:  recorder,
-		Grace:     f.grace,
-		Log:       slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.logLevel})),
+		TLSConfig:  config,
+		Page:       f.page.page(),
+		UDP:        udp,
+		RetryAbove: f.retryAbove,
+		Recorder:   recorder,
+		Metrics:    server.NewMetrics(registry),
+		Grace:      f.grace,
+		Log:        log,
 	}
-	return echo.Serve(ctx, ln)
+	stopAdmin, err := startAdmin(f, server.Admin(echo, registry, f.pprof))
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeEvents())
+	}
+	printLinesToTry(stderr, ln.Addr())
+	err = echo.Serve(ctx, &server.Listener{
+		Listener:         ln,
+		HandshakeTimeout: f.handshakeTimeout,
+		MaxConns:         f.maxConns,
+		MaxHalfOpen:      f.maxHalfOpen,
+		MaxPerAddr:       f.maxPerAddr,
+		MaxHello:         f.maxHello,
+		MaxRecords:       f.maxRecords,
+		TrustedProxies:   proxies,
+	})
+	return errors.Join(err, stopAdmin(), closeEvents())
+}
+
+// certificates returns the configuration that --cert, --acme or neither asks for.
+func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Config, error) {
+	if len(f.acme) > 0 {
+		return server.ACME(ctx, f.acme, f.acmeEmail, filepath.Join(f.stateDir, "acme"), log)
+	}
+	files := &server.CertificateFiles{Cert: f.cert, Key: f.key, Log: log}
+	if f.cert == "" {
+		var err error
+		if files.Cert, files.Key, err = server.SelfSigned(f.stateDir); err != nil {
+			return nil, err
+		}
+	}
+	if err := files.Load(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{GetCertificate: files.GetCertificate}, nil
+}
+
+// prefixes reads prefixes, and addresses as prefixes of themselves.
+func prefixes(list []string) (all []netip.Prefix, err error) {
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if a, addrErr := netip.ParseAddr(s); addrErr == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %w", err)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
 }
 
 // openRecorder opens what --events and --hello-json name.
@@ -120,13 +246,43 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 	case "-":
 		r.File = stdout
 	default:
-		file, err := os.OpenFile(f.events, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
+		file := &server.RotatingFile{Path: f.events, MaxSize: f.eventsMaxSize, MaxAge: f.eventsMaxAge}
+		switch f.eventsFsync {
+		case "never":
+		case "always":
+			file.SyncEvery = time.Nanosecond
+		default:
+			if file.SyncEvery, err = time.ParseDuration(f.eventsFsync); err != nil || file.SyncEvery <= 0 {
+				return nil, nil, fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
+			}
+		}
+		if err := file.Open(); err != nil {
 			return nil, nil, err
 		}
 		r.File, closeFile = file, file.Close
 	}
 	return r, closeFile, nil
+}
+
+// startAdmin serves h, if --admin asks for it, until stop is called.
+func startAdmin(f *serveFlags, h http.Handler) (stop func() error, err error) {
+	if f.admin == "" {
+		return func() error { return nil }, nil
+	}
+	ln, err := net.Listen("tcp", f.admin)
+	if err != nil {
+		return nil, err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	return func() error {
+		err := srv.Close()
+		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+			err = errors.Join(err, failed)
+		}
+		return err
+	}, nil
 }
 
 // defaultStateDir follows the XDG Base Directory Specification.

@@ -1,0 +1,173 @@
+package server_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+)
+
+// BenchmarkServer compares net/http behind a Listener with net/http over plain
+// crypto/tls, each in a process of its own, in turns: the processor time that
+// a request costs the server, and as "ratio" the median of the pairs'.
+func BenchmarkServer(b *testing.B) {
+	for _, kind := range []string{"conn", "headers"} {
+		b.Run(kind+"/connections", func(b *testing.B) { benchmarkPairs(b, kind, 400, connections) })
+		b.Run(kind+"/keepalive", func(b *testing.B) { benchmarkPairs(b, kind, 4000, keepalive) })
+	}
+}
+
+func benchmarkPairs(b *testing.B, kind string, n int, load func(testing.TB, string, int)) {
+	plain, ours := startProcess(b, "plain"), startProcess(b, kind)
+	cpu := func(p *process) float64 {
+		before := p.figure(b, "/cpu")
+		load(b, p.addr, n)
+		return (p.figure(b, "/cpu") - before) / float64(n)
+	}
+	cpu(plain)
+	cpu(ours)
+	var ratios, plains, all []float64
+	for b.Loop() {
+		var x, y float64
+		if len(ratios)%2 == 0 {
+			x, y = cpu(plain), cpu(ours)
+		} else {
+			y, x = cpu(ours), cpu(plain)
+		}
+		plains, all, ratios = append(plains, x), append(all, y), append(ratios, y/x)
+	}
+	b.ReportMetric(median(plains), "plain-cpu-µs/req")
+	b.ReportMetric(median(all), "cpu-µs/req")
+	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+func median(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/2]
+}
+
+// connections makes n connections with a request each, four at a time.
+func connections(t testing.TB, addr string, n int) {
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range n / 4 {
+				c, err := tls.Dial("tcp", addr, config)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				requests(t, c, 1)
+				c.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// keepalive makes n requests on four connections.
+func keepalive(t testing.TB, addr string, n int) {
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			c, err := tls.Dial("tcp", addr, config)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			requests(t, c, n/4)
+			c.Close()
+		})
+	}
+	wg.Wait()
+}
+
+func requests(t testing.TB, c net.Conn, n int) {
+	r := bufio.NewReader(c)
+	for range n {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Error(err)
+			return
+		}
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.Copy(io.Discard, resp.Body)
+	}
+}
+
+// BenchmarkMemory tells how many bytes a connection costs the server that has
+// sent nothing, a hello of 16 or 64 KB but for its last byte, or a request.
+func BenchmarkMemory(b *testing.B) {
+	const n = 500
+	body := hellotest.Message(0x0303, nil)
+	hello := func(size int) []byte {
+		message := append([]byte{1, byte((size - 4) >> 16), byte((size - 4) >> 8), byte(size - 4)}, body[4:]...)
+		stream := records(append(message, make([]byte, size-len(message))...), 1<<14, 0x0301)
+		return stream[:len(stream)-1]
+	}
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	for _, c := range []struct {
+		name string
+		open func(addr string) (net.Conn, error)
+	}{
+		{"silent", func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }},
+		{"16KB", func(addr string) (net.Conn, error) { return dialAndSend(addr, hello(1<<14)) }},
+		{"64KB", func(addr string) (net.Conn, error) { return dialAndSend(addr, hello(1<<16)) }},
+		{"idle", func(addr string) (net.Conn, error) {
+			conn, err := tls.Dial("tcp", addr, config)
+			if err == nil {
+				requests(b, conn, 1)
+			}
+			return conn, err
+		}},
+	} {
+		for _, kind := range []string{"plain", "conn", "headers"} {
+			b.Run(c.name+"/"+kind, func(b *testing.B) {
+				p := startProcess(b, kind)
+				var perConn float64
+				for b.Loop() {
+					before := p.figure(b, "/mem")
+					var conns []net.Conn
+					for range n {
+						conn, err := c.open(p.addr)
+						require.NoError(b, err)
+						conns = append(conns, conn)
+					}
+					// What was sent has been read when a later client has its answer.
+					for range 3 {
+						p.figure(b, "/cpu")
+					}
+					perConn = (p.figure(b, "/mem") - before) / n
+					for _, conn := range conns {
+						conn.Close()
+					}
+				}
+				b.ReportMetric(perConn, "B/conn")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+func dialAndSend(addr string, b []byte) (net.Conn, error) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.Write(b)
+	return c, err
+}

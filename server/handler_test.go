@@ -1,0 +1,188 @@
+package server_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// fetch asks a new Echo by HTTP/2 or HTTP/1.1.
+func fetch(t *testing.T, client *http.Client, method, url string) (*http.Response, []byte) {
+	t.Helper()
+	req, err := http.NewRequest(method, url, nil)
+	require.NoError(t, err)
+	req.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36")
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, body
+}
+
+func TestHandlerAsAWebPersonExpects(t *testing.T) {
+	addr, _ := start(t, &server.Echo{})
+	for _, http2 := range []bool{false, true} {
+		client := httpClient(http2)
+		defer client.CloseIdleConnections()
+		for _, c := range []struct {
+			method, path string
+			status       int
+			typ, allow   string
+		}{
+			{"GET", "/", 200, "application/json", ""},
+			{"GET", "/json", 200, "application/json", ""},
+			{"HEAD", "/json", 200, "application/json", ""},
+			{"POST", "/json", 405, "text/plain; charset=utf-8", "GET, HEAD, OPTIONS"},
+			{"OPTIONS", "/json", 204, "", "GET, HEAD, OPTIONS"},
+			{"GET", "/favicon.ico", 204, "", ""},
+			{"GET", "/hello.bin", 200, "application/octet-stream", ""},
+			{"GET", "/api/all", 200, "application/json", ""},
+			{"POST", "/api/all", 200, "application/json", ""},
+			{"GET", "/api/clean", 200, "application/json", ""},
+			{"GET", "/api/browserleaks", 200, "application/json", ""},
+			{"GET", "/nothing", 404, "text/plain; charset=utf-8", ""},
+		} {
+			resp, body := fetch(t, client, c.method, "https://"+addr+c.path)
+			what := c.method + " " + c.path
+			assert.Equal(t, c.status, resp.StatusCode, what)
+			assert.Equal(t, c.typ, resp.Header.Get("Content-Type"), what)
+			assert.Equal(t, c.allow, resp.Header.Get("Allow"), what)
+			if c.path != "/nothing" && c.path != "/favicon.ico" {
+				assert.Equal(t, "*", resp.Header.Get("Access-Control-Allow-Origin"), what)
+			}
+			assert.Equal(t, c.method != "HEAD" && c.status != 204, len(body) > 0, what)
+			if c.typ == "application/json" && c.method != "HEAD" {
+				assert.True(t, json.Valid(body), what)
+			}
+		}
+	}
+}
+
+func TestShapesOfOthers(t *testing.T) {
+	addr, _ := start(t, &server.Echo{})
+	client := httpClient(true)
+	defer client.CloseIdleConnections()
+	_, raw := fetch(t, client, "GET", "https://"+addr+"/hello.bin")
+	h, err := parser.Parse(raw)
+	require.NoError(t, err)
+
+	var all struct {
+		HTTPVersion string `json:"http_version"`
+		Method      string
+		UserAgent   string `json:"user_agent"`
+		TLS         struct {
+			Ciphers    []string
+			Extensions []map[string]any
+			JA3        string
+			JA3Hash    string `json:"ja3_hash"`
+			JA4        string
+			Negotiated string `json:"tls_version_negotiated"`
+			Random     string `json:"client_random"`
+		}
+		HTTP2 struct {
+			Fingerprint string           `json:"akamai_fingerprint"`
+			Hash        string           `json:"akamai_fingerprint_hash"`
+			Frames      []map[string]any `json:"sent_frames"`
+		}
+	}
+	_, body := fetch(t, client, "GET", "https://"+addr+"/api/all")
+	require.NoError(t, json.Unmarshal(body, &all))
+	assert.Equal(t, "h2", all.HTTPVersion)
+	assert.Equal(t, "GET", all.Method)
+	assert.Equal(t, fingerprint.JA3Full(h), all.TLS.JA3)
+	assert.Equal(t, fingerprint.JA3(h), all.TLS.JA3Hash)
+	assert.Equal(t, fingerprint.JA4(h), all.TLS.JA4)
+	assert.Equal(t, "772", all.TLS.Negotiated)
+	assert.Len(t, all.TLS.Ciphers, len(h.CipherSuites))
+	assert.Len(t, all.TLS.Extensions, len(h.Extensions))
+	assert.Regexp(t, `^2:0;4:4194304.*\|1073741824\|0\|a,m,p,s$`, all.HTTP2.Fingerprint)
+	require.Len(t, all.HTTP2.Frames, 3)
+	assert.Equal(t, "WINDOW_UPDATE", all.HTTP2.Frames[1]["frame_type"])
+	assert.Contains(t, all.HTTP2.Frames[2]["headers"], ":path: /api/all")
+
+	var clean, leaks map[string]string
+	_, body = fetch(t, client, "GET", "https://"+addr+"/api/clean")
+	require.NoError(t, json.Unmarshal(body, &clean))
+	assert.Equal(t, all.TLS.JA3, clean["ja3"])
+	assert.Equal(t, all.HTTP2.Hash, clean["akamai_hash"])
+	_, body = fetch(t, client, "GET", "https://"+addr+"/api/browserleaks")
+	require.NoError(t, json.Unmarshal(body, &leaks))
+	assert.Equal(t, fingerprint.JA3NFull(h), leaks["ja3n_text"])
+	assert.Equal(t, fingerprint.JA4O(h), leaks["ja4_o"])
+	assert.Equal(t, all.UserAgent, leaks["user_agent"])
+
+	var claim struct{ Claim map[string]any }
+	_, body = fetch(t, client, "GET", "https://"+addr+"/json")
+	require.NoError(t, json.Unmarshal(body, &claim))
+	assert.NotEmpty(t, claim.Claim, "it says it is Chrome")
+}
+
+func TestHandlerWithoutListener(t *testing.T) {
+	for _, path := range []string{"/", "/hello.bin", "/api/all"} {
+		w := httptest.NewRecorder()
+		server.Handler(nil).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		assert.Equal(t, 500, w.Code)
+		assert.Equal(t, "no hello is known of this connection\n", w.Body.String())
+	}
+}
+
+func TestAdmin(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	e := &server.Echo{Metrics: server.NewMetrics(registry), UDP: udp(t)}
+	admin := server.Admin(e, registry, false)
+	ask := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code, w.Body.String()
+	}
+	code, _ := ask("/healthz")
+	assert.Equal(t, 200, code)
+	code, _ = ask("/readyz")
+	assert.Equal(t, 503, code)
+	code, _ = ask("/debug/pprof/")
+	assert.Equal(t, 404, code)
+
+	addr, stop := start(t, e)
+	client := httpClient(true)
+	resp, _ := fetch(t, client, "GET", "https://"+addr)
+	assert.Equal(t, 200, resp.StatusCode)
+	resp, err := http.Get("http://" + addr)
+	require.NoError(t, err)
+	resp.Body.Close()
+	code, _ = ask("/readyz")
+	assert.Equal(t, 200, code)
+	code, text := ask("/metrics")
+	assert.Equal(t, 200, code)
+	for _, line := range []string{
+		`tlspeek_hellos_total{outcome="hello",transport="tls"} 1`,
+		`tlspeek_hellos_total{outcome="not_tls",transport="tls"} 1`,
+		`tlspeek_hello_bytes_count{transport="tls"} 1`,
+		`tlspeek_handshake_seconds_count{outcome="ok"} 1`,
+		`tlspeek_handshake_seconds_count{outcome="failed"} 1`,
+		`tlspeek_connections `,
+		`tlspeek_half_open_connections 0`,
+		`tlspeek_half_open_quic_connections 0`,
+	} {
+		assert.Contains(t, text, "\n"+line)
+	}
+	client.CloseIdleConnections()
+	require.NoError(t, stop())
+	code, _ = ask("/readyz")
+	assert.Equal(t, 503, code)
+
+	w := httptest.NewRecorder()
+	server.Admin(e, registry, true).ServeHTTP(w, httptest.NewRequest("GET", "/debug/pprof/", nil))
+	assert.True(t, strings.Contains(w.Body.String(), "goroutine"))
+}

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	"github.com/quic-go/quic-go/qlogwriter"
+
+	"github.com/tlspeek/tlspeek/event"
+)
+
+// An HTTP3 serves HTTP/3 to clients whose hellos it sees: [FromContext] finds
+// them for a request.
+type HTTP3 struct {
+	Handler   http.Handler
+	TLSConfig *tls.Config // its NextProtos are not used
+
+	// Observe, if not nil, is told of each hello, as that of a [Listener].
+	Observe func(*event.Observation)
+
+	// RetryAbove is how many handshakes may be open before further clients
+	// have to show that their address is theirs (RFC 9000, section 8.1.2).
+	// 0 is 100, negative for all clients.
+	RetryAbove int
+
+	// IdleTimeout is how long a connection may be without a request.
+	IdleTimeout time.Duration
+
+	halfOpen atomic.Int64
+	server   atomic.Pointer[http3.Server]
+}
+
+// defaultRetryAbove handshakes cost 7 MB in quic-go.
+const defaultRetryAbove = 100
+
+// Serve serves on conn until ctx is done, and then lets requests finish until
+// killed is done.
+func (s *HTTP3) Serve(ctx, killed context.Context, conn *net.UDPConn) error {
+	t := newTap(conn, s.Observe)
+	transport := &quic.Transport{
+		Conn: t,
+		ConnContext: func(ctx context.Context, _ *quic.ClientInfo) (context.Context, error) {
+			return s.begin(ctx, t), nil
+		},
+		VerifySourceAddress: func(net.Addr) bool { return s.halfOpen.Load() >= s.retryAbove() },
+	}
+	defer transport.Close()
+	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.TLSConfig), &quic.Config{
+		// The connection id is the original one, also after a Retry.
+		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
+			if c, ok := sourceOf(ctx).(*quicConn); ok {
+				t.claim(string(id.Bytes()), c)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	h3 := &http3.Server{Handler: s.Handler, IdleTimeout: s.IdleTimeout}
+	served := make(chan error, 1)
+	go func() { served <- h3.ServeListener(&counting{Listener: ln, server: s}) }()
+	s.server.Store(h3)
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		_ = h3.Shutdown(killed) // what does not end, it closes
+		err = <-served
+	}
+	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (s *HTTP3) retryAbove() int64 {
+	if s.RetryAbove == 0 {
+		return defaultRetryAbove
+	}
+	return int64(max(0, s.RetryAbove))
+}
+
+// HalfOpen returns how many handshakes are open.
+func (s *HTTP3) HalfOpen() int { return int(s.halfOpen.Load()) }
+
+// Announce adds the Alt-Svc field that tells clients of HTTP/3 on the same
+// port (RFC 7838, section 3), while it is served.
+func (s *HTTP3) Announce(h http.Header) {
+	if server := s.server.Load(); server != nil {
+		_ = server.SetQUICHeaders(h) // fails only where no port is served
+	}
+}
+
+// begin takes note of a connection that begins.
+func (s *HTTP3) begin(ctx context.Context, t *tap) context.Context {
+	c := &quicConn{waiting: true}
+	s.halfOpen.Add(1)
+	context.AfterFunc(ctx, func() {
+		t.forget(c)
+		s.shaken(c)
+	})
+	return context.WithValue(ctx, contextKey{}, source(c))
+}
+
+// shaken takes note that the handshake of c has ended, well or not.
+func (s *HTTP3) shaken(c *quicConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting {
+		c.waiting = false
+		s.halfOpen.Add(-1)
+	}
+}
+
+// A counting listener knows whose handshakes are over: quic-go's Listener
+// returns no others.
+type counting struct {
+	*quic.Listener
+	server *HTTP3
+}
+
+func (l *counting) Accept(ctx context.Context) (*quic.Conn, error) {
+	conn, err := l.Listener.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := sourceOf(conn.Context()).(*quicConn); ok {
+		l.server.shaken(c)
+	}
+	return conn, nil
+}

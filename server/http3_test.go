@@ -1,0 +1,127 @@
+package server_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+func udp(t testing.TB) *net.UDPConn {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func askHTTP3(t testing.TB, addr, name string, config *quic.Config) (answer, *http.Response) {
+	transport := &http3.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: name},
+		QUICConfig:      config,
+	}
+	defer transport.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", "https://"+addr+"/json?detail=1", nil)
+	require.NoError(t, err)
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return decode(t, text), resp
+}
+
+// TestHTTP3 has clients at once, each of which gets its own hello, whether it
+// has to show its address by a Retry or not.
+func TestHTTP3(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		retryAbove int
+	}{{"no Retry", 0}, {"Retry", -1}} {
+		t.Run(c.name, func(t *testing.T) {
+			var mu sync.Mutex
+			seen := make(map[string]int)
+			conn := udp(t)
+			ln := &server.Listener{Listener: listen(t), Observe: func(o *event.Observation) {
+				mu.Lock()
+				defer mu.Unlock()
+				assert.NoError(t, o.Err)
+				seen[string(o.Hello.ServerName)]++
+			}}
+			stop := startListener(t, &server.Echo{UDP: conn, RetryAbove: c.retryAbove, Grace: time.Second}, ln)
+			var wg sync.WaitGroup
+			names := []string{"a.example", "b.example", "c.example", "d.example", strings.Repeat("long.", 40) + "example"}
+			for _, name := range names {
+				wg.Go(func() {
+					a, resp := askHTTP3(t, conn.LocalAddr().String(), name, nil)
+					assert.Equal(t, name, a.SNI)
+					assert.True(t, strings.HasPrefix(a.JA4, "q13d"), a.JA4)
+					assert.Equal(t, []string{"h3"}, a.ALPN)
+					assert.Equal(t, "HTTP/3.0", resp.Proto)
+					assert.NotEmpty(t, a.Raw)
+				})
+			}
+			wg.Wait()
+			require.NoError(t, stop())
+			mu.Lock()
+			defer mu.Unlock()
+			for _, name := range names {
+				assert.Equal(t, 1, seen[name], name)
+			}
+		})
+	}
+}
+
+func TestHTTP3IsAnnounced(t *testing.T) {
+	conn := udp(t)
+	ln := &server.Listener{Listener: listen(t)}
+	startListener(t, &server.Echo{UDP: conn}, ln)
+	client := httpClient(true)
+	defer client.CloseIdleConnections()
+	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
+	require.NoError(t, err)
+	assert.Eventually(t, func() bool { // the UDP side begins in its own time
+		resp, err := client.Get("https://" + ln.Addr().String() + "/")
+		require.NoError(t, err)
+		resp.Body.Close()
+		return resp.Header.Get("Alt-Svc") == `h3=":`+port+`"; ma=2592000`
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestHeadersOverHTTP3(t *testing.T) {
+	conn := udp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	h3 := &server.HTTP3{
+		TLSConfig: serverConfig(t),
+		Handler: server.Headers{}.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e, ok := server.FromContext(r.Context())
+			assert.True(t, ok)
+			assert.Equal(t, e.JA4, r.Header.Get("X-JA4-Fingerprint"))
+			assert.Equal(t, e.JA3, r.Header.Get("X-JA3-Fingerprint"))
+			assert.Equal(t, "none; not HTTP/2", r.Header.Get("X-HTTP2-Fingerprint"))
+			io.WriteString(w, "{}")
+		})),
+	}
+	served := make(chan error, 1)
+	go func() { served <- h3.Serve(ctx, ctx, conn) }()
+	_, resp := askHTTP3(t, conn.LocalAddr().String(), "headers.example", nil)
+	assert.Equal(t, 200, resp.StatusCode)
+	cancel()
+	require.NoError(t, <-served)
+	assert.Zero(t, h3.HalfOpen())
+}

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// CertificateFiles is a certificate that is read again when its files change.
+// As long as they do not belong together the one before stays.
+type CertificateFiles struct {
+	Cert, Key string       // paths of PEM files
+	Log       *slog.Logger // nil is for silence
+
+	pair    atomic.Pointer[tls.Certificate]
+	checked atomic.Int64 // Unix time
+	mu      sync.Mutex   // guards what follows, and reading
+	stamp   [2]stamp
+}
+
+// A stamp is how a change of a file is known.
+type stamp struct {
+	time time.Time
+	size int64
+}
+
+// checkEvery is how often the files are looked at, in seconds.
+const checkEvery = 1
+
+// Load reads the files.
+func (c *CertificateFiles) Load() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.load()
+}
+
+func (c *CertificateFiles) load() error {
+	now, err := c.stamps()
+	if err == nil && now == c.stamp {
+		return nil
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.LoadX509KeyPair(c.Cert, c.Key)
+	}
+	if err != nil {
+		return fmt.Errorf("reading certificate %s and key %s: %w", c.Cert, c.Key, err)
+	}
+	// Had one of them changed meanwhile, the next look finds it.
+	c.stamp = now
+	c.pair.Store(&pair)
+	return nil
+}
+
+func (c *CertificateFiles) stamps() (s [2]stamp, err error) {
+	for i, path := range [...]string{c.Cert, c.Key} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return s, err
+		}
+		s[i] = stamp{info.ModTime(), info.Size()}
+	}
+	return s, nil
+}
+
+// GetCertificate is for [tls.Config.GetCertificate].
+func (c *CertificateFiles) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	now, before := time.Now().Unix(), c.checked.Load()
+	if now-before >= checkEvery && c.checked.CompareAndSwap(before, now) && c.mu.TryLock() {
+		if err := c.load(); err != nil && c.Log != nil {
+			c.Log.Error("reading the certificate again", "error", err)
+		}
+		c.mu.Unlock()
+	}
+	if pair := c.pair.Load(); pair != nil {
+		return pair, nil
+	}
+	return nil, fmt.Errorf("no certificate was read from %s", c.Cert)
+}
