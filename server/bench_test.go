@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -107,6 +108,67 @@ func requests(t testing.TB, c net.Conn, n int) {
 		}
 		io.Copy(io.Discard, resp.Body)
 	}
+}
+
+// BenchmarkBesideHalfOpen tells how long an honest client's connection with a
+// request takes, and how much processor time the server needs for it, beside
+// 1000 that drip a hello in records of one byte.
+func BenchmarkBesideHalfOpen(b *testing.B) {
+	message := hellotest.Real(b)["chromium-156"].Raw
+	stream := records(message, 1, 0x0301)
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	plain, ours := startProcess(b, "plain"), startProcess(b, "conn")
+	measure := func(p *process) (p99, cpu float64) {
+		var drips []net.Conn
+		for range 1000 {
+			c, err := net.Dial("tcp", p.addr)
+			require.NoError(b, err)
+			drips = append(drips, c)
+		}
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for i := 0; ; i += 6 {
+				for _, c := range drips {
+					if i < len(stream)-6 {
+						c.Write(stream[i : i+6])
+					}
+				}
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+			}
+		})
+		before := p.figure(b, "/cpu")
+		var took []float64
+		for range 200 {
+			began := time.Now()
+			c, err := tls.Dial("tcp", p.addr, config)
+			require.NoError(b, err)
+			requests(b, c, 1)
+			took = append(took, time.Since(began).Seconds()*1e3)
+			c.Close()
+		}
+		cpu = (p.figure(b, "/cpu") - before) / 200
+		close(stop)
+		wg.Wait()
+		for _, c := range drips {
+			c.Close()
+		}
+		slices.Sort(took)
+		return took[197], cpu
+	}
+	var p99s, cpus []float64
+	for b.Loop() {
+		plainP99, plainCPU := measure(plain)
+		p99, cpu := measure(ours)
+		p99s, cpus = append(p99s, p99/plainP99), append(cpus, cpu/plainCPU)
+	}
+	b.ReportMetric(median(p99s), "p99-ratio")
+	b.ReportMetric(median(cpus), "cpu-ratio")
+	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkMemory tells how many bytes a connection costs the server that has

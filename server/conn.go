@@ -84,6 +84,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.refused != nil {
 		return 0, c.refused
 	}
+	if c.next == len(c.held) && !c.known.Load() {
+		c.drained()
+	}
 	if c.over && c.next == len(c.held) && c.heldErr == nil {
 		c.pass()
 	}
@@ -123,6 +126,18 @@ func (c *Conn) handOn(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.came(p[:n], err)
 	return n, err
+}
+
+// drained keeps no more of the block than what is told if no hello comes.
+func (c *Conn) drained() {
+	if c.block == nil {
+		return
+	}
+	if c.seen == nil {
+		c.seen = slices.Clone(c.held[:min(len(c.held), maxSeen)])
+	}
+	c.held, c.next = nil, 0
+	c.giveBack()
 }
 
 // pass gets out of the way.

@@ -135,7 +135,9 @@ func (c *Conn) fail(err error) {
 	}
 	c.mu.Lock()
 	c.err = err
-	c.seen = slices.Clone(c.held[:min(len(c.held), maxSeen)])
+	if c.seen == nil {
+		c.seen = slices.Clone(c.held[:min(len(c.held), maxSeen)])
+	}
 	c.known.Store(true)
 	c.mu.Unlock()
 	c.tell(1)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -66,7 +67,7 @@ func child(kind string) error {
 		echo := &server.Echo{TLSConfig: config, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
 		return echo.Serve(ctx, &server.Listener{Listener: ln})
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(figures), TLSConfig: config}
+	srv := &http.Server{Handler: http.HandlerFunc(figures), TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0)}
 	if kind != "plain" {
 		ln = &server.Listener{Listener: ln}
 		srv.ConnContext = server.ConnContext
