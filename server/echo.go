@@ -24,9 +24,9 @@ type Echo struct {
 	// Page, if not nil, is what browsers get.
 	Page *Page
 
-	// UDP, if not nil, is the socket to serve HTTP/3 on. It should have the
-	// port of the Listener, which is told to be that of HTTP/3, too.
-	UDP *net.UDPConn
+	// UDP are the sockets to serve HTTP/3 on. They should have the port of
+	// the Listener.
+	UDP []*net.UDPConn
 
 	// RetryAbove is that of [HTTP3].
 	RetryAbove int
@@ -69,7 +69,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	s.tls.NextProtos = append([]string{"h2", "http/1.1"}, s.tls.NextProtos...)
 	s.tls = TLSConfig(s.tls)
 	h := Handler(e.Page)
-	if e.UDP != nil {
+	if len(e.UDP) > 0 {
 		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
 		h = announcing(h, s.http3)
 	}
@@ -159,12 +159,10 @@ func (s *serving) run(ctx context.Context) error {
 	s.killed = killed
 	saved := make(chan struct{})
 	go func() { s.save(ctx); close(saved) }()
-	served3 := make(chan error, 1)
-	if s.http3 == nil {
-		served3 <- nil
-	} else {
+	served3 := make(chan error, len(s.UDP))
+	for _, conn := range s.UDP {
 		go func() {
-			err := s.http3.Serve(ctx, killed, s.UDP)
+			err := s.http3.Serve(ctx, killed, conn)
 			cancel() // one does not go on without the other
 			served3 <- err
 		}()
@@ -183,7 +181,9 @@ func (s *serving) run(ctx context.Context) error {
 	}
 	<-served
 	s.conns.Wait()
-	err = errors.Join(err, <-served3)
+	for range s.UDP {
+		err = errors.Join(err, <-served3)
+	}
 	kill()
 	<-saved
 	return errors.Join(err, s.saveLatest())

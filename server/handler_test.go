@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -140,7 +141,7 @@ func TestHandlerWithoutListener(t *testing.T) {
 
 func TestAdmin(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	e := &server.Echo{Metrics: server.NewMetrics(registry), UDP: udp(t)}
+	e := &server.Echo{Metrics: server.NewMetrics(registry), UDP: []*net.UDPConn{udp(t)}}
 	admin := server.Admin(e, registry, false)
 	ask := func(path string) (int, string) {
 		w := httptest.NewRecorder()

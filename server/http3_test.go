@@ -63,7 +63,7 @@ func TestHTTP3(t *testing.T) {
 				assert.NoError(t, o.Err)
 				seen[string(o.Hello.ServerName)]++
 			}}
-			stop := startListener(t, &server.Echo{UDP: conn, RetryAbove: c.retryAbove, Grace: time.Second}, ln)
+			stop := startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, RetryAbove: c.retryAbove, Grace: time.Second}, ln)
 			var wg sync.WaitGroup
 			names := []string{"a.example", "b.example", "c.example", "d.example", strings.Repeat("long.", 40) + "example"}
 			for _, name := range names {
@@ -90,7 +90,7 @@ func TestHTTP3(t *testing.T) {
 func TestHTTP3IsAnnounced(t *testing.T) {
 	conn := udp(t)
 	ln := &server.Listener{Listener: listen(t)}
-	startListener(t, &server.Echo{UDP: conn}, ln)
+	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}}, ln)
 	client := httpClient(true)
 	defer client.CloseIdleConnections()
 	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
@@ -124,4 +124,67 @@ func TestHeadersOverHTTP3(t *testing.T) {
 	cancel()
 	require.NoError(t, <-served)
 	assert.Zero(t, h3.HalfOpen())
+}
+
+// TestRetryAboveHalfOpenHandshakes has clients that send their hello and hear
+// nothing.
+func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
+	conn := udp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	h3 := &server.HTTP3{TLSConfig: serverConfig(t), RetryAbove: 2}
+	served := make(chan error, 1)
+	go func() { served <- h3.Serve(ctx, ctx, conn) }()
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			transport := &quic.Transport{Conn: deaf{udp(t)}}
+			defer transport.Close()
+			limited, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			_, err := transport.Dial(limited, conn.LocalAddr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
+			assert.Error(t, err)
+		})
+		if i < 2 {
+			require.Eventually(t, func() bool { return h3.HalfOpen() == i+1 }, 10*time.Second, time.Millisecond)
+		}
+	}
+	wg.Wait()
+	assert.Equal(t, 2, h3.HalfOpen())
+	cancel()
+	require.NoError(t, <-served)
+}
+
+// A deaf socket receives nothing.
+type deaf struct{ net.PacketConn }
+
+func (d deaf) ReadFrom(p []byte) (int, net.Addr, error) {
+	for {
+		if n, addr, err := d.PacketConn.ReadFrom(p); err != nil {
+			return n, addr, err
+		}
+	}
+}
+
+// TestSecondHelloOverQUIC has a server that no client sends a share for.
+func TestSecondHelloOverQUIC(t *testing.T) {
+	var mu sync.Mutex
+	var indexes []int
+	config := serverConfig(t)
+	config.CurvePreferences = []tls.CurveID{tls.CurveP521}
+	conn := udp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	h3 := &server.HTTP3{TLSConfig: config, Handler: server.Handler(nil), Observe: func(o *event.Observation) {
+		mu.Lock()
+		defer mu.Unlock()
+		indexes = append(indexes, o.Index)
+	}}
+	served := make(chan error, 1)
+	go func() { served <- h3.Serve(ctx, ctx, conn) }()
+	a, _ := askHTTP3(t, conn.LocalAddr().String(), "second.example", nil)
+	assert.Equal(t, "second.example", a.SNI)
+	cancel()
+	require.NoError(t, <-served)
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Equal(t, []int{1, 2}, indexes)
 }

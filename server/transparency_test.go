@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
@@ -237,4 +238,24 @@ func TestOneHelloHoweverWritten(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzTransparency has plain crypto/tls for its oracle.
+func FuzzTransparency(f *testing.F) {
+	config := serverConfig(f)
+	for _, stream := range streams(f) {
+		f.Add(stream, uint16(1))
+		f.Add(stream, uint16(1000))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte, chunk uint16) {
+		conn := assertTransparent(t, config, stream, max(1, int(chunk)), "fuzz")
+		h, err := conn.ClientHello()
+		e, ok := conn.Event(event.Detail)
+		assert.True(t, ok)
+		if err != nil {
+			assert.NotEmpty(t, e.Error)
+		} else {
+			assert.Equal(t, h.Raw, e.Raw)
+		}
+	})
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// serveError returns what serve says of flags that it does not go on with.
+func serveError(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := serveCommand()
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	cmd.SetOut(new(bytes.Buffer))
+	cmd.SetErr(new(bytes.Buffer))
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func TestServeRefusesFlags(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--cert and --key are given together":                                                  {"--cert", "server.pem"},
+		"either --cert or --acme, not both":                                                    {"--cert", "a", "--key", "b", "--acme", "c.example"},
+		"--hello-json-keep 0: it is to be 1 or more":                                           {"--hello-json-keep", "0"},
+		`--log-format "xml": it is to be text or json`:                                         {"--log-format", "xml"},
+		"--pprof needs --admin":                                                                {"--pprof"},
+		"reading certificate nowhere and key nowhere: stat nowhere: no such file or directory": {"--cert", "nowhere", "--key", "nowhere"},
+		`--trusted-proxies: netip.ParsePrefix("ten"): no '/'`:                                  {"--state-dir", t.TempDir(), "--trusted-proxies", "10.0.0.0/8,10.0.0.1,ten"},
+		`--events-fsync "often": it is to be always, never or a time as 1s`:                    {"--state-dir", t.TempDir(), "--events", "x", "--events-fsync", "often"},
+		`invalid argument "x" for "--grace" flag: time: invalid duration "x"`:                  {"--grace", "x"},
+	} {
+		assert.Equal(t, want, serveError(t, args...))
+	}
+}
+
+func TestFlagsFromTheEnvironment(t *testing.T) {
+	t.Setenv("TLSPEEK_LOG_FORMAT", "xml")
+	t.Setenv("TLSPEEK_HELLO_JSON_KEEP", "1")
+	assert.Equal(t, `--log-format "xml": it is to be text or json`, serveError(t))
+	assert.Equal(t, "--pprof needs --admin", serveError(t, "--log-format", "json", "--pprof"), "the command line wins")
+	t.Setenv("TLSPEEK_HELLO_JSON_KEEP", "many")
+	assert.Equal(t, `TLSPEEK_HELLO_JSON_KEEP: invalid argument "many" for "--hello-json-keep" flag: strconv.ParseInt: parsing "many": invalid syntax`, serveError(t))
+}
