@@ -21,9 +21,10 @@ func explainCommand() *cobra.Command {
 		Long: `Explain a fingerprint, or all fingerprints of a hello.
 
 Of a fingerprint alone (JA3 or its text, JA4 in any form, NPF, HTTP/2 in
-Akamai's format, the stable form) it says what each part means. With the hello
-it also shows the exact text that was hashed, with its digest, and what other
-tools print where they are known to differ, and why.
+Akamai's format, the stable form) it says what each part means, which clients
+were seen to have it, and, where a digest is that of a known client, what was
+hashed. With the hello it always shows the exact text that was hashed, with its
+digest, and what other tools print where they are known to differ, and why.
 
 ` + helloHelp,
 		Example: `  tlspeek explain t13d1516h2_8daaf6152771_e5627efa2ab1
@@ -62,11 +63,15 @@ tools print where they are known to differ, and why.
 	return cmd
 }
 
-func explain(cmd *cobra.Command, source *helloSource, arg string) ([]fingerprint.Explanation, error) {
+func explain(cmd *cobra.Command, source *helloSource, arg string) ([]explained, error) {
 	h, err := source.read(cmd.Context(), arg, cmd.InOrStdin())
 	switch {
 	case err == nil:
-		return fingerprint.ExplainHello(h.ClientHello, h.initial), nil
+		var list []explained
+		for _, e := range fingerprint.ExplainHello(h.ClientHello, h.initial) {
+			list = append(list, explained{Explanation: e})
+		}
+		return list, nil
 	case !errors.Is(err, errNoHello):
 		return nil, err
 	}
@@ -74,11 +79,12 @@ func explain(cmd *cobra.Command, source *helloSource, arg string) ([]fingerprint
 	if err != nil {
 		return nil, fmt.Errorf("%w; nor is it a file or the hex of a hello", err)
 	}
-	return []fingerprint.Explanation{e}, nil
+	list := []explained{{Explanation: e}}
+	return list, addKnown(&list[0])
 }
 
 // writeExplanation writes e for people.
-func writeExplanation(b *strings.Builder, e *fingerprint.Explanation, names bool) {
+func writeExplanation(b *strings.Builder, e *explained, names bool) {
 	fmt.Fprintf(b, "%s  %s\n", e.Name, e.Text)
 	width := 0
 	for i := range e.Parts {
@@ -101,6 +107,9 @@ func writeExplanation(b *strings.Builder, e *fingerprint.Explanation, names bool
 	}
 	for _, d := range e.Dialects {
 		fmt.Fprintf(b, "  elsewhere  %s  %s\n             %s (%s)\n", d.Text, d.Tools, d.Name, d.Why)
+	}
+	for _, c := range e.Clients {
+		fmt.Fprintf(b, "  seen from  %s\n", strings.TrimSpace(c.Name+" "+strings.Join(c.Versions, ", ")))
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(b, "  note       %s\n", n)
