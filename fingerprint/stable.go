@@ -8,10 +8,11 @@ import (
 
 // Stable returns a fingerprint of h that stays when the client resumes a
 // session, answers a HelloRetryRequest or a HelloVerifyRequest, permutes its
-// extensions, draws other GREASE values, or connects to an address instead of
-// a name. It is such as "s1t13_c5d7c5fbd1ad25e1a1c61b6f": the format, which is
-// s1; the carrier and the highest version as in JA4; and the first 24 hex digits of
-// the SHA-256 of what follows the first underscore in [StableFull].
+// extensions, draws other GREASE values, or connects to an address instead of a
+// name. That of Chromium 156 is "s1t13_006d3c15c9ad431897821763": the format,
+// which is s1; the carrier and the highest version as in JA4; and the first 24
+// hex digits of the SHA-256 of what follows the first underscore in
+// [StableFull].
 func Stable(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendStable(buf[:0], h))
