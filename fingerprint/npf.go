@@ -138,10 +138,11 @@ func appendNPFHello(dst []byte, h *parser.ClientHello, f npfFormat) []byte {
 		}
 		elements = append(elements, e)
 	}
-	slices.SortStableFunc(elements, npfElement.compare)
+	quic := h.Transport == parser.QUIC
+	slices.SortStableFunc(elements, func(a, b npfElement) int { return a.compare(b, quic) })
 	dst = append(dst, '[')
 	for _, e := range elements {
-		dst = appendNPFElement(dst, e, h.Transport == parser.QUIC)
+		dst = appendNPFElement(dst, e, quic)
 	}
 	return append(dst, ']')
 }
@@ -153,21 +154,25 @@ type npfElement struct {
 }
 
 // compare orders by the text that is written of e and o.
-func (e npfElement) compare(o npfElement) int {
+func (e npfElement) compare(o npfElement, quic bool) int {
 	if e.typ != o.typ {
 		return int(e.typ) - int(o.typ)
 	}
-	if !npfFixed(e.typ) {
-		return 0
+	if !npfFixed(e.typ) && !e.hasParameters() {
+		return 0 // nothing but the type is written
 	}
-	return bytes.Compare(appendNPFElement(nil, e, false), appendNPFElement(nil, o, false))
+	return bytes.Compare(appendNPFElement(nil, e, quic), appendNPFElement(nil, o, quic))
+}
+
+// hasParameters reports whether e has the transport parameters of QUIC.
+func (e npfElement) hasParameters() bool {
+	return e.typ == uint16(parser.ExtQUICTransportParameters) || e.typ == uint16(parser.ExtQUICTransportParametersDraft)
 }
 
 // appendNPFElement appends one extension: whole, as its type alone, or, in
 // QUIC, as its type and the ids of its transport parameters.
 func appendNPFElement(dst []byte, e npfElement, quic bool) []byte {
-	const parameters, draft = uint16(parser.ExtQUICTransportParameters), uint16(parser.ExtQUICTransportParametersDraft)
-	if quic && (e.typ == parameters || e.typ == draft) {
+	if quic && e.hasParameters() {
 		dst = append(appendHex(append(dst, "(("...), e.typ), ')')
 		return append(appendParameterIDs(dst, e.data), ')')
 	}
