@@ -19,6 +19,7 @@ type flow struct {
 	quic quichello.Assembler
 	scid []byte // source connection id of the client
 	dtls *parser.DTLSAssembler
+	vpn  *openVPN
 }
 
 const (

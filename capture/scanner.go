@@ -74,18 +74,26 @@ func (s *scanner) deeper() bool {
 // missing returns how many bytes of the packet were not captured.
 func (s *scanner) missing() int { return s.packet.wire - len(s.packet.data) }
 
-// emit hands over the hello that message is, and whose other fields s.hello has.
-func (s *scanner) emit(message []byte) {
+// emit decodes message, and hands it over.
+func (s *scanner) emit(message []byte) { s.emitDecoded(s.decode(s.hello.Transport, message)) }
+
+// decode decodes message into s.clientHello.
+func (s *scanner) decode(t parser.Transport, message []byte) error {
+	s.clientHello.Transport = t
+	return s.clientHello.Unmarshal(message)
+}
+
+// emitDecoded hands over the hello that s.clientHello is, and whose other fields
+// s.hello has.
+func (s *scanner) emitDecoded(err error) {
 	h := &s.hello
 	h.Time = s.packet.stamp.time()
 	h.Packet = s.packet.number
 	h.Src, h.Dst = addrPorts(s.addrs, s.ports)
 	h.Encapsulation = s.layers
-	s.clientHello.Transport = h.Transport
-	h.Err = s.clientHello.Unmarshal(message)
-	h.ClientHello = &s.clientHello
+	h.ClientHello, h.Err = &s.clientHello, err
 	s.stats.Hellos++
-	if h.Err != nil {
+	if err != nil {
 		s.stats.Errors++
 	}
 	if s.err == nil {

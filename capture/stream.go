@@ -26,12 +26,14 @@ type stream struct {
 	records  *parser.RecordAssembler // else
 	fed      int                     // bytes of head that records was given
 	segments int
+	aligned  bool     // whether a segment begins with head
+	vpn      *openVPN // not nil if head is a stream of OpenVPN packets
 	behind   runs
 }
 
 // clear forgets the head.
 func (t *stream) clear() {
-	t.head, t.begun, t.need, t.records, t.fed, t.segments = t.head[:0], false, 0, nil, 0, 0
+	t.head, t.begun, t.need, t.records, t.fed, t.segments, t.vpn = t.head[:0], false, 0, nil, 0, 0, nil
 }
 
 const (

@@ -237,15 +237,21 @@ func (s *scanner) take(sl *slot, p []byte) bool {
 	sl.next += uint32(len(p))
 	t := s.streams.stream(sl)
 	if t == nil || len(t.head) == 0 {
-		return s.search(sl, p)
+		return s.search(sl, p, true)
 	}
 	t.head = append(t.head, p...)
 	return s.collect(sl, t)
 }
 
-// search looks for a hello in p, which ends where the next byte is awaited. It
-// reports whether the connection still has its slot.
-func (s *scanner) search(sl *slot, p []byte) bool {
+// search looks for a hello in p, which ends where the next byte is awaited, and
+// is the whole of a segment or not. It reports whether the connection still has
+// its slot.
+func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
+	if whole && sl.state&(slotAfter|slotNumber) == 0 && isOpenVPN(p) {
+		t := s.hold(sl, p, 0)
+		t.vpn = new(openVPN)
+		return s.collect(sl, t)
+	}
 	for len(p) > 0 {
 		if sl.state&slotAfter != 0 {
 			switch p[0] {
@@ -278,23 +284,25 @@ func (s *scanner) search(sl *slot, p []byte) bool {
 			if !s.pass(sl, i+1, maxPreface) {
 				return false
 			}
-			p = p[i+1:]
+			p, whole = p[i+1:], false
 			continue
 		}
-		p = p[i:]
+		p, whole = p[i:], whole && i == 0
 		message, length := wholeHello(p)
 		if message == nil {
-			return s.collect(sl, s.hold(sl, p, length))
+			t := s.hold(sl, p, length)
+			t.aligned = whole
+			return s.collect(sl, t)
 		}
 		segments, differ := 1, false
 		if t := s.streams.stream(sl); t != nil {
 			segments, differ = max(t.segments, 1), t.behind.differ
 			t.segments = 0
 		}
-		if !s.found(sl, sl.next-uint32(len(p)), message, carrier{recordVersion(p), 1, segments, differ}) {
+		if !s.found(sl, sl.next-uint32(len(p)), message, carrier{recordVersion(p), 1, segments, differ, whole}) {
 			return false
 		}
-		p = p[length:]
+		p, whole = p[length:], true
 	}
 	return true
 }
@@ -331,10 +339,13 @@ func (s *scanner) pass(sl *slot, n int, limit uint32) bool {
 // collect sees whether the head of a stream is a whole hello. It reports whether
 // the connection still has its slot.
 func (s *scanner) collect(sl *slot, t *stream) bool {
+	if t.vpn != nil {
+		return s.collectVPN(sl, t)
+	}
 	if t.head[0] == recordChangeCipherSpec {
 		head := t.head
 		t.clear()
-		return s.search(sl, head)
+		return s.search(sl, head, true)
 	}
 	if !t.begun {
 		switch sniff(t.head) {
@@ -370,10 +381,10 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 		return true
 	}
 	head := t.head
-	how := carrier{recordVersion(head), records, t.segments, t.behind.differ}
+	how := carrier{recordVersion(head), records, t.segments, t.behind.differ, t.aligned}
 	start := t.start
 	t.clear()
-	return s.found(sl, start, message, how) && s.search(sl, head[length:])
+	return s.found(sl, start, message, how) && s.search(sl, head[length:], true)
 }
 
 // assemble gives what is new of the head to the assembler. It returns the
@@ -393,7 +404,7 @@ func (s *scanner) resume(sl *slot, t *stream) bool {
 	head, segments := t.head, t.segments
 	t.clear()
 	t.segments = segments
-	return s.pass(sl, 1, maxPreface) && s.search(sl, head[1:])
+	return s.pass(sl, 1, maxPreface) && s.search(sl, head[1:], false)
 }
 
 // A carrier is how a message came.
@@ -401,6 +412,7 @@ type carrier struct {
 	version           parser.Version // of the first record
 	records, segments int
 	differ            bool
+	aligned           bool // whether a segment, or what is behind a hello, begins with it
 }
 
 // recordVersion returns the version of the record that b begins with.
@@ -411,6 +423,11 @@ func recordVersion(b []byte) parser.Version { return parser.Version(b[1])<<8 | p
 // tells whether there is another hello.
 func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) bool {
 	ss := &s.streams
+	err := s.decode(parser.TLS, message)
+	if err != nil && !how.aligned {
+		// What only looked like a hello, or is one in pieces between other bytes.
+		return s.pass(sl, len(message), maxPreface)
+	}
 	ss.hellos.add(s.helloKey(start))
 	index := 1
 	if sl.state&slotAfter != 0 {
@@ -424,7 +441,7 @@ func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) boo
 		Segments:      how.segments,
 		Overlap:       how.differ,
 	}
-	s.emit(message)
+	s.emitDecoded(err)
 	if index == 2 {
 		s.forget(sl)
 		return false
