@@ -263,6 +263,9 @@ func TestBrowserShowsWhatJSONSays(t *testing.T) {
 	b.assertQuiet(t, address)
 	b.audit(t)
 	b.shoot(t, "desktop")
+	b.script(t, `for (const d of document.querySelectorAll("details")) d.open = true`)
+	b.audit(t)
+	b.shoot(t, "open")
 }
 
 func leavesOf(f *parser.Field, list []pageField) []pageField {

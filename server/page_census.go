@@ -90,6 +90,17 @@ func (c *census) client(id string) *knownHello {
 	return nil
 }
 
+// like returns the ID of a hello that the candidate sends, or "".
+func (c *census) like(k *known.Candidate, transport string) string {
+	for i := range c.hellos {
+		h := &c.hellos[i]
+		if h.Name == k.Name && h.hello.Transport.String() == transport && strings.HasPrefix(k.Version, h.Version) {
+			return h.ID()
+		}
+	}
+	return ""
+}
+
 // A clientGroup is clients of one kind, for a form.
 type clientGroup struct {
 	Kind    string

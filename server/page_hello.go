@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -44,9 +45,34 @@ func (h *pageHello) Your() string {
 	return "this"
 }
 
+// Travelled says in how many pieces the message came, or nothing if that is
+// not known.
+func (h *pageHello) Travelled() string {
+	c := h.Event.Carrier
+	if c == nil || c.Records+c.Segments+c.Datagrams == 0 {
+		return ""
+	}
+	var in []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{c.Records, strings.ToUpper(h.Event.Transport) + " record"}, {c.Segments, "TCP segment"}, {c.Datagrams, "UDP datagram"}} {
+		if p.n == 1 {
+			in = append(in, "one "+p.what)
+		} else if p.n > 1 {
+			in = append(in, strconv.Itoa(p.n)+" "+p.what+"s")
+		}
+	}
+	return "A message of " + bytesText(c.Bytes) + ", in " + strings.Join(in, " and ") + "."
+}
+
 // hello returns what the page shows of e, which has its detail.
 func (p *Page) hello(e *event.Event, mine bool) *pageHello {
 	h := &pageHello{Event: e, Mine: mine, Who: newWho(e, mine)}
+	for i := range h.Who.Candidates {
+		c := &h.Who.Candidates[i]
+		c.ID = p.census.like(&c.Candidate, e.Transport)
+	}
 	if len(e.Raw) == 0 {
 		return h
 	}

@@ -21,6 +21,7 @@ type pageCandidate struct {
 	known.Candidate
 	Match   string // how well it fits
 	Differs string // in which fields it does not
+	ID      string // of its hello, to compare with
 }
 
 // newWho puts the candidates of e into words.
@@ -31,7 +32,7 @@ func newWho(e *event.Event, mine bool) pageWho {
 		verb = "You look like "
 	}
 	for _, c := range e.Client {
-		w.Candidates = append(w.Candidates, pageCandidate{c, matchText(c.Distance), differsText(c.Differs)})
+		w.Candidates = append(w.Candidates, pageCandidate{Candidate: c, Match: matchText(c.Distance), Differs: differsText(c.Differs)})
 	}
 	w.Exact = len(e.Client) > 0 && e.Client[0].Distance == 0
 	switch {
