@@ -53,14 +53,12 @@ func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
 	if h.SSLv2 {
 		return dst
 	}
-	var scratchSuites, scratchExtensions [64]uint16
+	var scratchSuites, scratchTypes [64]uint16
 	suites := appendPlain(scratchSuites[:0], h.CipherSuites)
-	extensions := appendExtensionTypes(scratchExtensions[:0], h)
-	dst = appendJA4a(dst, h, len(suites), len(extensions))
+	types := typesOf(h.Extensions, scratchTypes[:0])
+	dst = appendJA4a(dst, h, len(suites), &types)
 	if sorted {
 		sortValues(suites)
-		sortValues(extensions)
-		extensions = dropNames(extensions)
 	}
 
 	dst = append(dst, '_')
@@ -72,7 +70,11 @@ func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
 
 	dst = append(dst, '_')
 	start = len(dst)
-	dst = appendHexList(dst, extensions)
+	if sorted {
+		dst = types.appendUnnamed(dst)
+	} else {
+		dst = appendHexList(dst, appendExtensionTypes(scratchTypes[:0], h))
+	}
 	separator := byte('_')
 	for _, s := range h.SignatureAlgorithms {
 		if !parser.IsGREASE(s) {
@@ -86,18 +88,6 @@ func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
 	return dst
 }
 
-// dropNames removes server_name and ALPN from a list in place: what they are
-// depends on the server, and JA4_a tells of both.
-func dropNames(extensions []uint16) []uint16 {
-	kept := extensions[:0]
-	for _, t := range extensions {
-		if t != uint16(parser.ExtServerName) && t != uint16(parser.ExtALPN) {
-			kept = append(kept, t)
-		}
-	}
-	return kept
-}
-
 // foldJA4 replaces what follows start by the first 12 hex digits of its
 // SHA-256, or by zeros if nothing follows.
 func foldJA4(dst []byte, start int) []byte {
@@ -107,13 +97,14 @@ func foldJA4(dst []byte, start int) []byte {
 	return foldSHA256(dst, start, 12)
 }
 
-func appendJA4a(dst []byte, h *parser.ClientHello, suites, extensions int) []byte {
+func appendJA4a(dst []byte, h *parser.ClientHello, suites int, types *typeSet) []byte {
 	dst = append(append(dst, carrierLetter(h.Transport)), ja4Version(h)...)
 	sni := byte('i')
-	if h.HasExtension(parser.ExtServerName) {
+	if types.has(parser.ExtServerName) {
 		sni = 'd'
 	}
-	suites, extensions = min(suites, 99), min(extensions, 99)
+	extensions := min(types.count, 99)
+	suites = min(suites, 99)
 	first, last := ja4ALPN(h.ALPNProtocols)
 	return append(dst, sni,
 		byte('0'+suites/10), byte('0'+suites%10),

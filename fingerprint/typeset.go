@@ -1,0 +1,72 @@
+package fingerprint
+
+import (
+	"math/bits"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A typeSet has the types of the extensions of a hello, without GREASE, in
+// order. Nearly all types in use are below 64: a set of bits sorts them in less
+// time than it takes to move them about, and knows what is there.
+type typeSet struct {
+	count int
+	low   uint64   // bit t for type t
+	rest  []uint16 // sorted: types from 64 on, and what came before
+}
+
+// typesOf returns the set of the types of extensions, with the rest in scratch.
+func typesOf(extensions []parser.Extension, scratch []uint16) typeSet {
+	var low uint64
+	rest, count := scratch, 0
+	for i := range extensions {
+		t := extensions[i].Type
+		if bit := uint64(1) << t; t < 64 && low&bit == 0 {
+			low |= bit
+			count++
+		} else if !parser.IsGREASE(t) {
+			rest = append(rest, uint16(t))
+			count++
+		}
+	}
+	sortValues(rest)
+	return typeSet{count, low, rest}
+}
+
+// has reports whether t, which is below 64, is in s.
+func (s *typeSet) has(t parser.ExtensionType) bool { return s.low>>t&1 != 0 }
+
+// namesMask has the bits of what depends on the server, and of which JA4_a
+// tells.
+const namesMask = 1<<parser.ExtServerName | 1<<parser.ExtALPN
+
+// appendUnnamed appends the types in hex with commas between, but for
+// server_name and ALPN.
+func (s *typeSet) appendUnnamed(dst []byte) []byte {
+	start, rest := len(dst), dropNames(s.rest)
+	for low := s.low &^ namesMask; low != 0; low &= low - 1 {
+		t := uint16(bits.TrailingZeros64(low))
+		for ; len(rest) > 0 && rest[0] < t; rest = rest[1:] {
+			dst = append(appendHex(dst, rest[0]), ',')
+		}
+		dst = append(appendHex(dst, t), ',')
+	}
+	for _, t := range rest {
+		dst = append(appendHex(dst, t), ',')
+	}
+	if len(dst) > start {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
+
+// dropNames removes server_name and ALPN from a list in place.
+func dropNames(types []uint16) []uint16 {
+	kept := types[:0]
+	for _, t := range types {
+		if t != uint16(parser.ExtServerName) && t != uint16(parser.ExtALPN) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
