@@ -33,6 +33,8 @@ type HTTP3 struct {
 	// IdleTimeout is how long a connection may be without a request.
 	IdleTimeout time.Duration
 
+	flowBytes int // for tests: the limit of the tap, if not 0
+
 	halfOpen atomic.Int64
 	server   atomic.Pointer[http3.Server]
 }
@@ -44,10 +46,13 @@ const defaultRetryAbove = 100
 // killed is done.
 func (s *HTTP3) Serve(ctx, killed context.Context, conn *net.UDPConn) error {
 	t := newTap(conn, s.Observe)
+	if s.flowBytes > 0 {
+		t.limit = s.flowBytes
+	}
 	transport := &quic.Transport{
 		Conn: t,
-		ConnContext: func(ctx context.Context, _ *quic.ClientInfo) (context.Context, error) {
-			return s.begin(ctx, t), nil
+		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
+			return s.begin(ctx, t, client), nil
 		},
 		VerifySourceAddress: func(net.Addr) bool { return s.halfOpen.Load() >= s.retryAbove() },
 	}
@@ -100,8 +105,8 @@ func (s *HTTP3) Announce(h http.Header) {
 }
 
 // begin takes note of a connection that begins.
-func (s *HTTP3) begin(ctx context.Context, t *tap) context.Context {
-	c := &quicConn{waiting: true}
+func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) context.Context {
+	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, waiting: true}
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {
 		t.forget(c)

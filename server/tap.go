@@ -14,11 +14,11 @@ import (
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
-// Bounds of what a tap keeps of clients that it knows nothing of yet.
+// Bounds of what a tap keeps of clients that it knows nothing of yet. An
+// Initial has 1200 bytes or more: that makes 14,000 flows.
 const (
 	flowTime  = 10 * time.Second // a handshake is over or lost by then
-	maxFlows  = 4096
-	flowBytes = 16 << 20 // of datagrams, over all flows
+	flowBytes = 16 << 20         // of datagrams, over all flows
 )
 
 // A tap is a UDP socket that finds the hellos in what is read from it. It is
@@ -34,6 +34,7 @@ type tap struct {
 	oldest *flow
 	newest *flow
 	bytes  int
+	limit  int
 	hellos map[string]*quicHello // by the connection id that the client chose
 	conns  map[string]*quicConn  // by the same, until their hello is whole
 }
@@ -44,7 +45,8 @@ type flow struct {
 	begun     time.Time
 	bytes     int
 	assembler quichello.Assembler
-	ids       []string // of its hellos
+	ids       []string  // of its hellos
+	waiting   *quicConn // that has shown this address to be its own
 	newer     *flow
 }
 
@@ -60,6 +62,7 @@ func newTap(conn *net.UDPConn, observe func(*event.Observation)) *tap {
 		UDPConn: conn,
 		batch:   ipv4.NewPacketConn(conn), // reads IPv6 just as well
 		observe: observe,
+		limit:   flowBytes,
 		flows:   make(map[netip.AddrPort]*flow),
 		hellos:  make(map[string]*quicHello),
 		conns:   make(map[string]*quicConn),
@@ -108,6 +111,10 @@ func (t *tap) take(datagram []byte, client netip.AddrPort) (hellos []*quicHello)
 		case c != nil:
 			c.set(hello)
 			delete(t.conns, id)
+		case f.waiting != nil && h.TokenLen > 0:
+			f.waiting.set(hello)
+			delete(t.conns, f.waiting.id)
+			f.waiting = nil
 		default:
 			t.hellos[id] = hello
 			f.ids = append(f.ids, id)
@@ -118,40 +125,57 @@ func (t *tap) take(datagram []byte, client netip.AddrPort) (hellos []*quicHello)
 
 // flow returns the flow of a client, for which it gives up old ones.
 func (t *tap) flow(client netip.AddrPort, now time.Time) *flow {
-	for f := t.oldest; f != nil && (now.Sub(f.begun) > flowTime || len(t.flows) >= maxFlows || t.bytes > flowBytes); f = t.oldest {
-		t.oldest = f.newer
-		if t.newest == f {
-			t.newest = nil
-		}
-		t.bytes -= f.bytes
-		delete(t.flows, f.client)
-		for _, id := range f.ids {
-			delete(t.hellos, id)
-		}
-	}
 	f := t.flows[client]
-	if f == nil {
-		f = &flow{client: client, begun: now}
-		f.assembler.Opener = &t.opener
-		t.flows[client] = f
-		if t.newest != nil {
-			t.newest.newer = f
-		} else {
-			t.oldest = f
-		}
-		t.newest = f
+	if f != nil && now.Sub(f.begun) <= flowTime {
+		return f
 	}
+	for o := t.oldest; o != nil && (now.Sub(o.begun) > flowTime || t.bytes > t.limit); o = t.oldest {
+		t.giveUp(o)
+	}
+	f = &flow{client: client, begun: now}
+	f.assembler.Opener = &t.opener
+	t.flows[client] = f
+	if t.newest != nil {
+		t.newest.newer = f
+	} else {
+		t.oldest = f
+	}
+	t.newest = f
 	return f
 }
 
+// giveUp forgets the oldest flow.
+func (t *tap) giveUp(f *flow) {
+	t.oldest = f.newer
+	if t.newest == f {
+		t.newest = nil
+	}
+	t.bytes -= f.bytes
+	delete(t.flows, f.client)
+	for _, id := range f.ids {
+		delete(t.hellos, id)
+	}
+}
+
 // claim gives c the hello of the connection that began with id, now or when
-// it is whole.
+// it is whole. Should the flow have been given up while the client was sent to
+// show its address, what it sent after that has the hello, too.
 func (t *tap) claim(id string, c *quicConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if h := t.hellos[id]; h != nil {
 		c.set(h)
 		return
+	}
+	f := t.flows[c.client]
+	if f != nil && c.verified {
+		for _, id := range f.ids {
+			if h := t.hellos[id]; h.TokenLen > 0 {
+				c.set(h)
+				return
+			}
+		}
+		f.waiting = c
 	}
 	c.id = id
 	t.conns[id] = c
@@ -163,6 +187,9 @@ func (t *tap) forget(c *quicConn) {
 	defer t.mu.Unlock()
 	if t.conns[c.id] == c {
 		delete(t.conns, c.id)
+	}
+	if f := t.flows[c.client]; f != nil && f.waiting == c {
+		f.waiting = nil
 	}
 }
 
@@ -201,7 +228,9 @@ func (h *quicHello) observation(hello *parser.ClientHello) event.Observation {
 
 // A quicConn is a connection of quic-go, and a source.
 type quicConn struct {
-	id string // guarded by the tap
+	client   netip.AddrPort
+	verified bool   // the client has shown that the address is its own
+	id       string // guarded by the tap
 
 	mu      sync.Mutex
 	hello   *quicHello
