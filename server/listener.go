@@ -1,6 +1,14 @@
-// Package server puts the parser in front of crypto/tls: a [Listener] whose
-// connections know the hello of their client, an endpoint that tells clients
-// what they sent, and what a server needs to pass it on.
+// Package server reads the ClientHello of live clients, in front of crypto/tls
+// and of quic-go, and has an endpoint that tells clients what they sent.
+//
+// A [Listener] makes connections that know their client's hello; [FromContext]
+// finds it for a request, [Headers] passes its fingerprints on to a backend, and
+// [ConfigureHTTP2] adds that of HTTP/2. [HTTP3] does the same over QUIC. [Echo]
+// is the endpoint of "tlspeek serve".
+//
+// Nothing on the wire is changed by it: what crypto/tls reads is what the client
+// sent, no byte is held back that it would answer, and what it answers goes out
+// as it is.
 package server
 
 import (

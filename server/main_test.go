@@ -34,7 +34,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(exampleDir)
+		os.Exit(code)
+	}))
 }
 
 // child serves until standard input ends. Kind is plain, conn or headers, for
