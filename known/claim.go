@@ -86,13 +86,19 @@ func (c Claim) ofFamily(says claimed, o *Observation, candidates []Candidate) Cl
 		return c
 	}
 	for i := range candidates {
-		if k := &candidates[i]; k.Family == says.family && k.Distance < nearDistance {
+		if k := &candidates[i]; k.Distance < nearDistance && (k.Family == says.family || runtime(k.Name) == runtime(says.says)) {
 			c.Verdict = Consistent
 			c.Reasons = append(c.Reasons, "the hello is that of "+k.Name)
 			return c
 		}
 	}
 	return c
+}
+
+// runtime returns the first word of a program's name: of "Python aiohttp", Python.
+func runtime(name string) string {
+	name, _, _ = strings.Cut(name, " ")
+	return name
 }
 
 // nearDistance is the distance within which a hello is of the same family.

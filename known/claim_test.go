@@ -46,6 +46,7 @@ func TestCheckClaim(t *testing.T) {
 		{"go-1.26", goH2, Agent{Header: safariUA}, Claim{Inconsistent, "Safari 18", []string{"the hello is not Safari's but that of Go net/http"}}},
 		{"go-1.26", goH2, Agent{Header: "Go-http-client/2.0"}, Claim{Consistent, "Go net/http", []string{"the hello is that of Go net/http"}}},
 		{"curl-openssl-3.0", curlH2, Agent{Header: "curl/7.88.1"}, Claim{Consistent, "curl", []string{"the hello is that of curl"}}},
+		{"python-tls12", "", Agent{Header: "Python/3.11 aiohttp/3.8.4"}, Claim{Consistent, "Python aiohttp", []string{"the hello is that of Python ssl"}}},
 		{"gnutls-3.7", "", Agent{Header: "curl/8.0"}, Claim{Unknown, "curl", nil}},
 		{"chromium-156", chromeH2, Agent{Header: "curl/8.0"}, Claim{Inconsistent, "curl", []string{chromium156}}},
 		{"curl-openssl-3.0", chromeH2, Agent{Header: "curl/8.0"}, Claim{Inconsistent, "curl", []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},

@@ -53,11 +53,23 @@ type sent struct {
 	client   Candidate
 }
 
+// A program is what the database has of one client.
+type program struct {
+	hellos   int
+	versions map[string]bool
+}
+
 // build makes db of all that is sent.
 func (db *Database) build(all []sent) {
-	hellos := make(map[string]int) // of each program
+	programs := make(map[string]*program)
 	for _, s := range all {
-		hellos[s.client.Name]++
+		p := programs[s.client.Name]
+		if p == nil {
+			p = &program{versions: make(map[string]bool)}
+			programs[s.client.Name] = p
+		}
+		p.hellos++
+		p.versions[s.client.Version] = true
 	}
 	type group struct {
 		entry
@@ -87,7 +99,7 @@ func (db *Database) build(all []sent) {
 			slices.Compare(a.lists[:], b.lists[:]))
 	})
 	for _, g := range groups {
-		clients := inOrder(merge(g.clients), hellos)
+		clients := inOrder(merge(g.clients), programs)
 		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
 		db.clients = append(db.clients, clients...)
 		g.entry.probe = g.probe
@@ -136,8 +148,8 @@ func merge(clients []Candidate) []Candidate {
 // before those that imitate it, and among these one of each family before
 // the second of any, so that the first few say how far the shape leads. The
 // family with the most programs comes first, and in it the program of which
-// the most hellos are known.
-func inOrder(clients []Candidate, hellos map[string]int) []Candidate {
+// the most versions are known, and hellos.
+func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	weight := make(map[string]int)
 	for _, c := range clients {
 		weight[c.Family] += weightOf(c.Kind)
@@ -149,7 +161,8 @@ func inOrder(clients []Candidate, hellos map[string]int) []Candidate {
 	}
 	var places []place
 	slices.SortStableFunc(clients, func(a, b Candidate) int {
-		return cmp.Or(-cmp.Compare(hellos[a.Name], hellos[b.Name]), cmp.Compare(a.Name, b.Name))
+		p, q := programs[a.Name], programs[b.Name]
+		return cmp.Or(cmp.Compare(len(q.versions), len(p.versions)), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
 	})
 	for _, c := range clients {
 		places = append(places, place{c, round[c.Family]})

@@ -36,7 +36,7 @@ type Observation struct {
 type Candidate struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"` // or several, as 92.0.4512.0-117.0.5938.0
-	Family  string `json:"family"`            // clients whose hellos are made the same way
+	Family  string `json:"family"`            // clients whose hellos are made the same way: a program that leaves its library's settings as they are is of the library's
 	Library string `json:"library,omitempty"` // of TLS
 	Kind    Kind   `json:"kind"`
 
