@@ -112,3 +112,22 @@ func wholeHello(b []byte) (message []byte, length int) {
 	}
 	return b[recordHeader:n], n
 }
+
+// sslv2Hello returns the hello in SSLv2 format, with its record header, that b
+// begins with (RFC 5246, appendix E.2): nil unless it is whole, and its lengths
+// are just those of the record.
+func sslv2Hello(b []byte) []byte {
+	const fields = 11 // up to the cipher specs
+	if len(b) < fields || b[0]&0x80 == 0 || b[2] != handshakeClientHello {
+		return nil
+	}
+	if version := int(b[3])<<8 | int(b[4]); version != 2 && version>>2 != 0x300>>2 {
+		return nil
+	}
+	n := 2 + int(b[0]&0x7f)<<8 + int(b[1])
+	specs, session, challenge := int(b[5])<<8+int(b[6]), int(b[7])<<8+int(b[8]), int(b[9])<<8+int(b[10])
+	if n > len(b) || specs == 0 || specs%3 != 0 || challenge < 16 || challenge > 32 || fields+specs+session+challenge != n {
+		return nil
+	}
+	return b[:n]
+}

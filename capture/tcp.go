@@ -247,10 +247,15 @@ func (s *scanner) take(sl *slot, p []byte) bool {
 // is the whole of a segment or not. It reports whether the connection still has
 // its slot.
 func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
-	if whole && sl.state&(slotAfter|slotNumber) == 0 && isOpenVPN(p) {
-		t := s.hold(sl, p, 0)
-		t.vpn = new(openVPN)
-		return s.collect(sl, t)
+	if whole && sl.state&(slotAfter|slotNumber) == 0 {
+		if isOpenVPN(p) {
+			t := s.hold(sl, p, 0)
+			t.vpn = new(openVPN)
+			return s.collect(sl, t)
+		}
+		if message := sslv2Hello(p); message != nil {
+			return s.found(sl, sl.next-uint32(len(p)), message, carrier{segments: 1, aligned: true}) && s.search(sl, p[len(message):], true)
+		}
 	}
 	for len(p) > 0 {
 		if sl.state&slotAfter != 0 {

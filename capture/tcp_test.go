@@ -135,6 +135,23 @@ func TestTCP(t *testing.T) {
 	})
 }
 
+// TestSSLv2: a hello in SSLv2 format is found at the start of a connection only,
+// and only if all its lengths fit.
+func TestSSLv2(t *testing.T) {
+	hello := bytesOf("\x80\x2e\x01\x03\x01", uint16(21), uint16(0), uint16(16), make([]byte, 21), make([]byte, 16))
+	s := side{client4, server4, 1}
+	hellos := readAll(t, rawPcap(s.syn(), s.data(0, hello), s.data(0, hello)))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, string(hello), hellos[0].Message)
+	for i := range 11 {
+		other := slices.Clone(hello)
+		other[i] ^= 0x41
+		assert.Empty(t, readAll(t, rawPcap(s.syn(), s.data(0, other))), i)
+	}
+	assert.Empty(t, readAll(t, rawPcap(s.syn(), s.data(0, []byte("x")), s.data(1, hello))))
+	assert.Empty(t, readAll(t, rawPcap(s.syn(), s.data(0, hello[:40]))))
+}
+
 // TestHowItCame: what a hello tells of its carrier.
 func TestHowItCame(t *testing.T) {
 	message := realHello(t, "chromium-156")

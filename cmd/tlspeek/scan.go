@@ -172,7 +172,11 @@ func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, e
 	c := s.output.encoder(name)
 	stats, err := s.limits.Read(ctx, &countingReader{r, &s.progress}, func(h *capture.Hello) error {
 		s.progress.hellos.Add(1)
-		if !s.filter.matchHello(h) {
+		switch {
+		case !s.filter.matchHello(h):
+			return nil
+		case s.output.count && !s.filter.wantsEvent():
+			s.output.table.addOne()
 			return nil
 		}
 		e := c.event(h)

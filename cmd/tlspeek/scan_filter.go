@@ -111,6 +111,9 @@ func (c *scanFilter) matchHello(h *capture.Hello) bool {
 	return c.sni == nil || h.ClientHello.ServerName != nil && matchAny(c.sni, strings.ToLower(string(h.ClientHello.ServerName)))
 }
 
+// wantsEvent reports whether there are others.
+func (c *scanFilter) wantsEvent() bool { return c.ja3 != nil || c.ja4 != nil }
+
 // matchEvent holds the others.
 func (c *scanFilter) matchEvent(e *event.Event) bool {
 	if c.ja3 != nil && !matchAny(c.ja3, e.JA3) && !matchAny(c.ja3, e.JA3N) {

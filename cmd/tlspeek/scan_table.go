@@ -107,6 +107,13 @@ type scanRow struct {
 	example     []byte // the first hello, as a line without its end
 }
 
+// addOne counts a hello of which nothing else is to be told.
+func (t *scanTable) addOne() {
+	t.mu.Lock()
+	t.total++
+	t.mu.Unlock()
+}
+
 // add counts an Event.
 func (o *scanOutput) add(e *event.Event) (err error) {
 	t := o.table
