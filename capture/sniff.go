@@ -39,8 +39,9 @@ func sniff(b []byte) verdict {
 	if n >= messageHeader+2+32+1+maxSessionID+2 {
 		return sniffMessage(b[recordHeader:min(recordHeader+n, len(b))])
 	}
-	// A short record: the fields may go on in the next.
-	var message [128]byte
+	// A short record: the fields may go on in the next. An empty one there is
+	// never, and so this ends after a few hundred bytes.
+	var message [messageHeader + 2 + 32 + 1 + 255 + 2]byte
 	m := message[:0]
 	for len(m) < cap(m) && len(b) > 0 {
 		if b[0] != recordHandshake || len(b) > 1 && b[1] > 0x0f {
@@ -50,7 +51,7 @@ func sniff(b []byte) verdict {
 			break
 		}
 		n := int(b[3])<<8 | int(b[4])
-		if n > maxRecord {
+		if n == 0 || n > maxRecord {
 			return noHello
 		}
 		body := b[recordHeader:min(recordHeader+n, len(b))]

@@ -31,6 +31,10 @@ const (
 	// records of one byte.
 	maxHead = 6 * (maxMessage + messageHeader)
 
+	// maxHoles is how many holes a stream may have. No client makes as many, and
+	// each makes it slower to put a segment in its place.
+	maxHoles = 1024
+
 	// minFresh is how many bytes a segment must have to begin a hello in a
 	// connection that is not known.
 	minFresh = recordHeader + messageHeader + 2
@@ -213,6 +217,9 @@ func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
 		return
 	}
 	t := s.streams.attach(sl)
+	if len(t.behind.list) >= maxHoles {
+		return
+	}
 	t.segments++
 	t.behind.add(sequence, p)
 	s.streams.account(t)

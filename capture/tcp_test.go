@@ -97,6 +97,11 @@ func TestTCP(t *testing.T) {
 		{"acknowledgement with padding before", all(s.syn(), s.data(0, []byte{0, 0}), s.data(0, hello)), []int{1}},
 		{"far into the connection, at the start of a segment", all(s.syn(), s.data(0, zeros), s.data(20000, hello)), []int{1}},
 
+		{"one cut by the snap length, and sent again", all(s.syn(), s.data(0, hello[:1000])[:540], s.data(1000, hello[1000:]), s.data(400, hello[400:1000])), []int{1}},
+
+		{"one cut by the snap length", all(s.syn(), s.data(0, hello[:1000])[:540], s.data(1000, hello[1000:])), nil},
+		{"all cut by the snap length", all(s.syn(), s.data(0, hello[:1000])[:96], s.data(1000, hello[1000:])[:96]), nil},
+		{"record header only", all(s.syn(), s.data(0, hello[:5])), nil},
 		{"part missing", all(s.syn(), s.data(0, hello[:700]), s.data(800, hello[800:])), nil},
 		{"last byte missing", all(s.syn(), s.data(0, hello[:n-1]), s.at(n-1, tcpFIN|tcpACK, nil)), nil},
 		{"reset", all(s.syn(), s.data(0, hello[:700]), s.reset(700), s.data(700, hello[700:])), nil},
@@ -246,6 +251,20 @@ func TestFallingOrder(t *testing.T) {
 	require.Len(t, packets, 20000)
 	slices.Reverse(packets)
 	assert.Len(t, readAll(t, rawPcap(append([][]byte{s.syn()}, packets...)...)), 1)
+}
+
+// TestHoles: segments with a hole between each two, and empty records, are what
+// would cost most; they cost no more than others do.
+func TestHoles(t *testing.T) {
+	s := side{client4, server4, 1}
+	packets := [][]byte{s.syn()}
+	for i := range 100000 {
+		packets = append(packets, s.data(300000-2*i, []byte{22}))
+	}
+	for i := range 30000 {
+		packets = append(packets, side{client6, server6, 1}.data(5*i, []byte("\x16\x03\x01\x00\x00")))
+	}
+	assert.Empty(t, readAll(t, rawPcap(packets...)))
 }
 
 // TestMemory: half-open connections and parts of hellos are dropped, the oldest
