@@ -110,7 +110,6 @@ func (s *scanner) etherTypeAt(b []byte, n int) {
 
 // etherType goes on with b, which is what the EtherType t says.
 func (s *scanner) etherType(t uint16, b []byte) {
-	// Two in three packets stop here, and all but a few in the next loop.
 	for t == uint16(layers.EthernetTypeDot1Q) || t == uint16(layers.EthernetTypeQinQ) {
 		if len(b) < 4 || !s.deeper() {
 			return

@@ -8,8 +8,8 @@ import (
 
 // A hasher turns addresses and ports into a key of 64 bits. Its secrets are new
 // for each capture, so that nobody can send two flows with the same key. Two of
-// n flows have it by chance with a probability of n²/2⁶⁵: one in a million
-// million for 5,000 at a time, and what it would do is to lose a hello.
+// n flows have it by chance with a probability of n²/2⁶⁴: for 5,000 at a
+// time about one in a million million, and what it would cost is a hello.
 type hasher [4]uint64
 
 func newHasher() hasher {

@@ -53,7 +53,7 @@ func (s *scanner) tcp(addrs, b []byte) {
 		return
 	}
 	payload := b[n:]
-	// Acknowledgements, a third of all packets, end here.
+	// Most acknowledgements end here.
 	if len(payload) == 0 && flags&(tcpSYN|tcpFIN|tcpRST) == 0 {
 		return
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // A memo remembers the fingerprints of the last kinds of hello. Clients send the
-// same lists again and again, with other random bytes: to look them up takes a
-// tenth of the time of two MD5 and two SHA-256.
+// same lists again and again, with other random bytes, and to look them up takes a
+// quarter of the time of two MD5, two SHA-256 and the texts that they are of.
 type memo struct {
 	seed    maphash.Seed
 	entries []memoEntry // by the key's hash
