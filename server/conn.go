@@ -56,6 +56,7 @@ type Conn struct {
 	second  *hello        // after a HelloRetryRequest
 	err     error         // why there is no hello
 	seen    []byte        // with err: the first bytes that came
+	ended   time.Time     // when the client had sent its part of the handshake
 	wanted  bool          // somebody may ask for the hello after Close
 	full    *event.Event  // of the hello, once somebody asked
 	values  *fingerprints // once somebody asked

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
@@ -17,6 +18,16 @@ type source interface {
 	observed(h *parser.ClientHello) (event.Observation, bool)
 
 	fingerprints() fingerprints
+
+	timing() timing
+}
+
+// A timing says when the parts of a handshake came; zero for what is not known.
+type timing struct {
+	accepted time.Time // the connection
+	hello    time.Time // the last byte of the ClientHello
+	second   time.Time // that of the one after a HelloRetryRequest
+	finished time.Time // the client's last message
 }
 
 type contextKey struct{}

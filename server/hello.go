@@ -81,6 +81,9 @@ func (c *Conn) look(b []byte) {
 	}
 	if ended {
 		c.over = true
+		c.mu.Lock()
+		c.ended = time.Now()
+		c.mu.Unlock()
 		c.deadline.lift(c.Conn)
 		if c.listener != nil {
 			c.listener.shaken(c)
@@ -292,4 +295,14 @@ func (c *Conn) observed(h *parser.ClientHello) (event.Observation, bool) {
 	defer c.mu.Unlock()
 	c.wanted = true
 	return c.observation(1, h), true
+}
+
+func (c *Conn) timing() timing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := timing{accepted: c.accepted, hello: c.hello.time, finished: c.ended}
+	if c.second != nil {
+		t.second = c.second.time
+	}
+	return t
 }

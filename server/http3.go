@@ -120,7 +120,7 @@ func (s *HTTP3) shaken(c *quicConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting {
-		c.waiting = false
+		c.waiting, c.ended = false, time.Now()
 		s.halfOpen.Add(-1)
 	}
 }

@@ -88,8 +88,15 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := p.view("Your ClientHello", "/")
 	v.Compare = &compareView{Clients: p.census.groups, With: "mine"}
 	v.Hello = p.hello(&e, true)
-	v.Hello.Handshake = newHandshake(&e, r.TLS)
+	v.Hello.Handshake = newHandshake(&e, r.TLS, timingOf(r))
 	p.show(w, http.StatusOK, "page.html", v)
+}
+
+func timingOf(r *http.Request) timing {
+	if s := sourceOf(r.Context()); s != nil {
+		return s.timing()
+	}
+	return timing{}
 }
 
 func (p *Page) eventOf(r *http.Request) (event.Event, bool) {

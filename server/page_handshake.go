@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tlspeek/tlspeek/event"
 )
@@ -22,6 +23,7 @@ type handshakeStep struct {
 	Server   bool // sent it
 	Messages []string
 	Note     string
+	At       string // when it had come
 }
 
 // From returns who sent the step.
@@ -34,7 +36,7 @@ func (s *handshakeStep) From() string {
 
 // newHandshake tells the handshake whose result is state, or returns nil if
 // that is not known.
-func newHandshake(e *event.Event, state *tls.ConnectionState) *pageHandshake {
+func newHandshake(e *event.Event, state *tls.ConnectionState, t timing) *pageHandshake {
 	if state == nil {
 		return nil
 	}
@@ -48,37 +50,60 @@ func newHandshake(e *event.Event, state *tls.ConnectionState) *pageHandshake {
 	h.fact("Session", map[bool]string{false: "new", true: "resumed"}[state.DidResume])
 	h.fact("HelloRetryRequest", map[bool]string{false: "not needed", true: "sent"}[state.HelloRetryRequest])
 
-	hello := "ClientHello"
-	if e.Session == "early_data" {
-		hello += ", then early data"
-	}
-	h.step(false, offerText(e), hello)
+	h.step(false, offerText(e), "ClientHello")
+	h.Steps[0].At = after(t.accepted, t.hello, "the connection began")
 	if state.Version == tls.VersionTLS13 {
-		h.tls13(state)
+		h.tls13(state, t)
 	} else {
 		h.tls12(state)
 	}
+	for i := len(h.Steps) - 1; i > 0; i-- {
+		if !h.Steps[i].Server {
+			// With early data the client's first encrypted record is not its Finished.
+			if e.Session != "early_data" {
+				h.Steps[i].At = after(latest(t.hello, t.second), t.finished, "its hello: a round trip, and the server's work")
+			}
+			break
+		}
+	}
 	return h
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// after says how long after from something was, or nothing where that is not
+// known.
+func after(from, at time.Time, what string) string {
+	if from.IsZero() || at.Before(from) {
+		return ""
+	}
+	return fmt.Sprintf("%.1f ms after %s", float64(at.Sub(from).Microseconds())/1000, what)
 }
 
 func (h *pageHandshake) fact(name, value string) { h.Facts = append(h.Facts, pageFact{name, value}) }
 
 func (h *pageHandshake) step(server bool, note string, messages ...string) {
-	h.Steps = append(h.Steps, handshakeStep{server, messages, note})
+	h.Steps = append(h.Steps, handshakeStep{Server: server, Messages: messages, Note: note})
 }
 
 // tls13 is the message flow of RFC 8446, section 2.
-func (h *pageHandshake) tls13(state *tls.ConnectionState) {
+func (h *pageHandshake) tls13(state *tls.ConnectionState, t timing) {
 	if state.HelloRetryRequest {
 		h.step(true, "no key share was of a group that the server has", "HelloRetryRequest")
 		h.step(false, "with a share for "+state.CurveID.String(), "ClientHello again")
+		h.Steps[2].At = after(t.hello, t.second, "the first")
 	}
 	flight := []string{"ServerHello", "EncryptedExtensions"}
 	if !state.DidResume {
 		flight = append(flight, "Certificate", "CertificateVerify")
 	}
 	h.step(true, tls.CipherSuiteName(state.CipherSuite)+", "+state.CurveID.String(), append(flight, "Finished")...)
-	h.step(false, "from here on, requests", "Finished")
+	h.step(false, "then its requests", "Finished")
 }
 
 // tls12 is the message flow of RFC 5246, section 7.3, with tickets of RFC 5077.
@@ -86,7 +111,7 @@ func (h *pageHandshake) tls12(state *tls.ConnectionState) {
 	suite := tls.CipherSuiteName(state.CipherSuite)
 	if state.DidResume {
 		h.step(true, suite, "ServerHello", "ChangeCipherSpec", "Finished")
-		h.step(false, "from here on, requests", "ChangeCipherSpec", "Finished")
+		h.step(false, "then its requests", "ChangeCipherSpec", "Finished")
 		return
 	}
 	flight := []string{"ServerHello", "Certificate"}
@@ -95,7 +120,7 @@ func (h *pageHandshake) tls12(state *tls.ConnectionState) {
 	}
 	h.step(true, suite, append(flight, "ServerHelloDone")...)
 	h.step(false, "", "ClientKeyExchange", "ChangeCipherSpec", "Finished")
-	h.step(true, "from here on, requests", "ChangeCipherSpec", "Finished")
+	h.step(true, "then answers", "ChangeCipherSpec", "Finished")
 }
 
 // offerText says what the hello offers.

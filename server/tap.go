@@ -235,7 +235,8 @@ type quicConn struct {
 	mu      sync.Mutex
 	hello   *quicHello
 	full    *event.Event
-	waiting bool // counts as half-open
+	waiting bool      // counts as half-open
+	ended   time.Time // the handshake
 }
 
 func (c *quicConn) set(h *quicHello) {
@@ -281,4 +282,14 @@ func (c *quicConn) fingerprints() fingerprints {
 		return fingerprintsOf(nil, ErrNoHello)
 	}
 	return fingerprintsOf(o.Hello, o.Err)
+}
+
+func (c *quicConn) timing() timing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := timing{finished: c.ended}
+	if c.hello != nil {
+		t.hello = c.hello.time
+	}
+	return t
 }
