@@ -4,7 +4,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,13 +43,24 @@ import (
 // startPage runs an endpoint with the page, and returns its address.
 func startPage(t *testing.T) (address string) {
 	t.Helper()
-	cert, key, err := SelfSigned(t.TempDir())
+	address, _ = startPageWith(t)
+	return address
+}
+
+// startPageWith returns the certificate, too.
+func startPageWith(t *testing.T) (address string, cert *x509.Certificate) {
+	t.Helper()
+	certFile, keyFile, err := SelfSigned(t.TempDir())
 	require.NoError(t, err)
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "localhost:0")
 	require.NoError(t, err)
+	port := ln.Addr().(*net.TCPAddr).Port
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	require.NoError(t, err)
 	e := &Echo{
+		UDP:       []*net.UDPConn{udp},
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
 		Page:      &Page{Live: &Live{Addresses: true}, Read: readHex},
 	}
@@ -57,7 +71,7 @@ func startPage(t *testing.T) (address string) {
 		stop()
 		assert.NoError(t, <-served)
 	})
-	return "https://" + strings.Replace(ln.Addr().String(), "127.0.0.1", "localhost", 1)
+	return "https://localhost:" + strconv.Itoa(port), pair.Leaf
 }
 
 // readHex is for Page.Read: one hello in hex.
@@ -83,6 +97,7 @@ func openTab(t *testing.T, flags ...chromedp.ExecAllocatorOption) *tab {
 		chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("host-resolver-rules", "MAP localhost 127.0.0.1"),
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.WindowSize(1400, 900),
 	}, flags...)
@@ -206,13 +221,19 @@ func (b *tab) submit(t *testing.T) {
 }
 
 func TestBrowserOverEachProtocol(t *testing.T) {
-	address := startPage(t)
+	address, cert := startPageWith(t)
+	key := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	for _, c := range []struct {
-		name, protocol string
-		flags          []chromedp.ExecAllocatorOption
+		name, protocol, ja4 string
+		flags               []chromedp.ExecAllocatorOption
 	}{
-		{"HTTP/1.1", "http/1.1", []chromedp.ExecAllocatorOption{chromedp.Flag("disable-http2", true)}},
-		{"HTTP/2", "h2", nil},
+		{"HTTP/1.1", "http/1.1", "t13d", []chromedp.ExecAllocatorOption{chromedp.Flag("disable-http2", true)}},
+		{"HTTP/2", "h2", "t13d", nil},
+		{"HTTP/3", "h3", "q13d", []chromedp.ExecAllocatorOption{
+			chromedp.Flag("origin-to-force-quic-on", strings.TrimPrefix(address, "https://")),
+			// QUIC does not heed ignore-certificate-errors.
+			chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := openTab(t, c.flags...)
@@ -220,8 +241,11 @@ func TestBrowserOverEachProtocol(t *testing.T) {
 			b.do(t, chromedp.Navigate(address))
 			b.eval(t, `performance.getEntriesByType("navigation")[0].nextHopProtocol`, &protocol)
 			assert.Equal(t, c.protocol, protocol)
-			assert.Contains(t, b.text(t, "#who"), "You look like")
+			assert.Contains(t, b.text(t, "#who"), "Chromium 1")
+			assert.Contains(t, b.text(t, "[data-print=ja4]"), c.ja4)
+			assert.Contains(t, b.text(t, ".ladder"), "ms after its hello")
 			b.assertQuiet(t, address)
+			b.shoot(t, "over-"+c.protocol[len(c.protocol)-2:])
 		})
 	}
 }
@@ -305,7 +329,7 @@ func TestBrowserLightsFieldsAndBytes(t *testing.T) {
 	// A field lights its bytes: the whole extension, while it is closed.
 	for i := range h.Extensions {
 		e := &h.Extensions[i]
-		point(`[...document.querySelectorAll("#tree summary.f")].find(f => f.dataset.o === "` + itoa(e.Offset) + `" && f.dataset.n === "` + itoa(4+len(e.Data)) + `")`)
+		point(`[...document.querySelectorAll("#tree summary.f")].find(f => f.dataset.o === "` + strconv.Itoa(e.Offset) + `" && f.dataset.n === "` + strconv.Itoa(4+len(e.Data)) + `")`)
 		bytes, _ := b.lit(t)
 		assert.Equal(t, hex.EncodeToString(told.Raw[e.Offset:e.Offset+4+len(e.Data)]), bytes, e.Type)
 	}
@@ -329,8 +353,6 @@ func TestBrowserLightsFieldsAndBytes(t *testing.T) {
 	assert.Equal(t, hex.EncodeToString(told.Raw[1:4]), bytes)
 	b.assertQuiet(t, address)
 }
-
-func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
 func TestBrowserCompares(t *testing.T) {
 	address := startPage(t)
