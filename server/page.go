@@ -41,7 +41,7 @@ type Page struct {
 	templates *template.Template
 	census    *census
 	version   string        // of the style sheet and the script
-	readings  chan struct{} // has an element for each call of Read
+	readings  chan struct{} // has an element for each who gives a hello
 }
 
 // securityPolicy lets the page load its own style sheet and script, and

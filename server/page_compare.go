@@ -21,6 +21,7 @@ import (
 const (
 	maxInput     = 8 << 20 // bytes of a request
 	maxFound     = 40      // hellos of a capture that are listed
+	maxUpload    = 10 * time.Second
 	maxReading   = 5 * time.Second
 	maxReadings  = 4 // at a time
 	maxChangeRow = 200
@@ -74,6 +75,14 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
+	leave, ok := p.enter(r.Context())
+	if !ok {
+		p.complain(w, &compareInput{with: "mine"}, http.StatusServiceUnavailable, errBusy)
+		return
+	}
+	defer leave()
+	// Not all transports have deadlines; those without have bounds of their own.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxUpload))
 	r.Body = http.MaxBytesReader(w, r.Body, maxInput)
 	in, err := readForm(r)
 	if err != nil {
@@ -86,6 +95,20 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.answer(w, r, &in)
+}
+
+var errBusy = errors.New("others are giving hellos to read just now: try again in a moment")
+
+// enter waits for one of the places for those who give hellos.
+func (p *Page) enter(ctx context.Context) (leave func(), ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, maxReading)
+	defer cancel()
+	select {
+	case p.readings <- struct{}{}:
+		return func() { <-p.readings }, true
+	case <-ctx.Done():
+		return nil, false
+	}
 }
 
 // A compareInput is what the form asks for.
@@ -145,12 +168,6 @@ func (p *Page) read(ctx context.Context, in *compareInput) ([]given, error) {
 	}
 	if p.Read == nil {
 		return nil, errors.New("this server reads known clients and permalinks only")
-	}
-	select {
-	case p.readings <- struct{}{}:
-		defer func() { <-p.readings }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxReading)
 	defer cancel()

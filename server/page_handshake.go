@@ -125,7 +125,11 @@ func (h *pageHandshake) tls12(state *tls.ConnectionState) {
 
 // offerText says what the hello offers.
 func offerText(e *event.Event) string {
-	parts := []string{fmt.Sprintf("offers %s", strings.ToUpper(e.Transport)+" "+e.Version)}
+	name := "TLS " // QUIC's handshake is that of TLS
+	if e.Transport == "dtls" {
+		name = "DTLS "
+	}
+	parts := []string{"offers " + name + e.Version}
 	if len(e.ALPN) > 0 {
 		parts = append(parts, "ALPN "+strings.Join(e.ALPN[:min(len(e.ALPN), 4)], ", "))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -17,6 +18,7 @@ type pageHello struct {
 	Mine  bool // it is that of the connection
 	Who   pageWho
 
+	Tells  []pageTell
 	Second bool // it is not what the page is about first
 
 	Fingerprints []pageFingerprint
@@ -28,6 +30,12 @@ type pageHello struct {
 
 	Handshake *pageHandshake
 	Error     *pageError
+}
+
+// A pageTell is a tell and the leaf that it is about.
+type pageTell struct {
+	known.Tell
+	Leaf int
 }
 
 // A pageError is what is wrong with a hello, and where.
@@ -81,6 +89,9 @@ func (p *Page) hello(e *event.Event, mine bool) *pageHello {
 		h.Fingerprints = pageFingerprints(e, message)
 	}
 	h.take(e.Raw, message.Transport, p.census)
+	for _, t := range e.Tells {
+		h.Tells = append(h.Tells, pageTell{t, h.Tree.At(t.Offset)})
+	}
 	return h
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -279,6 +281,21 @@ func TestCompare(t *testing.T) {
 	assert.Contains(t, w.Body.String(), "this server reads known clients and permalinks only")
 }
 
+func TestCompareTakesFewAtATime(t *testing.T) {
+	p := &Page{}
+	require.True(t, p.ready(httptest.NewRecorder()))
+	h := pageOf(p, hellotest.Real(t)["node-24"])
+	for range maxReadings {
+		_, ok := p.enter(t.Context())
+		require.True(t, ok)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/compare", nil))
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+}
+
 // A hello of a capture is sent again by a button of its own.
 func TestFoundHellosCanBeTaken(t *testing.T) {
 	real := hellotest.Real(t)
@@ -382,6 +399,84 @@ func TestLiveWatchersAreBounded(t *testing.T) {
 	w := get(pageOf(p, nil), "/live/events", "text/event-stream")
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	assert.Equal(t, "30", w.Header().Get("Retry-After"))
+}
+
+func TestWhoInWords(t *testing.T) {
+	chromium := known.Candidate{Name: "Chromium", Version: "156.0.8078.79", Family: "Chromium", Library: "BoringSSL"}
+	older := known.Candidate{Name: "Chromium", Version: "114.0.5735.0, 117.0.5938.0", Family: "Chromium"}
+	curl := known.Candidate{Name: "curl", Version: "7.88.1", Family: "OpenSSL+curl"}
+	near := curl
+	near.Distance, near.Differs = 42, known.FieldALPN|known.FieldOther
+	for _, c := range []struct {
+		name           string
+		mine           bool
+		clients        []known.Candidate
+		tells          int
+		headline, lede string
+	}{
+		{"nobody", true, nil, 0, "You look like no known client.", ""},
+		{"one", true, []known.Candidate{chromium}, 0, "You look like Chromium 156.", "The hello has exactly the shape of the one that it sends. The TLS library is BoringSSL."},
+		{"versions", false, []known.Candidate{older}, 0, "This looks like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends."},
+		{"two", true, []known.Candidate{chromium, curl}, 0, "You look like Chromium 156, or one other.", "2 known clients send a hello of exactly this shape, so it cannot tell them apart. The TLS library is BoringSSL."},
+		{"near", false, []known.Candidate{near}, 0, "This looks like no known client, but most like curl 7.88.1.", "No known client sends a hello of this shape. The nearest one is 4.2 % away; it differs in application_layer_protocol_negotiation, other."},
+		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends. But 2 signs speak against it."},
+	} {
+		w := newWho(&event.Event{Client: c.clients, Tells: make([]known.Tell, c.tells)}, c.mine)
+		assert.Equal(t, c.headline, w.Headline, c.name)
+		assert.Equal(t, c.lede, w.Lede, c.name)
+	}
+}
+
+func TestHandshakeInSteps(t *testing.T) {
+	begun := time.Now()
+	times := timing{begun, begun.Add(300 * time.Microsecond), time.Time{}, begun.Add(21300 * time.Microsecond)}
+	retried := times
+	retried.second = begun.Add(11300 * time.Microsecond)
+	for _, c := range []struct {
+		name  string
+		state tls.ConnectionState
+		times timing
+		want  []string
+	}{
+		{"TLS 1.3", tls.ConnectionState{Version: tls.VersionTLS13}, times, []string{
+			"client: ClientHello, 0.3 ms after the connection began",
+			"server: ServerHello EncryptedExtensions Certificate CertificateVerify Finished",
+			"client: Finished, 21.0 ms after its hello: a round trip, and the server's work"}},
+		{"resumed", tls.ConnectionState{Version: tls.VersionTLS13, DidResume: true}, timing{}, []string{
+			"client: ClientHello",
+			"server: ServerHello EncryptedExtensions Finished",
+			"client: Finished"}},
+		{"HelloRetryRequest", tls.ConnectionState{Version: tls.VersionTLS13, HelloRetryRequest: true}, retried, []string{
+			"client: ClientHello, 0.3 ms after the connection began",
+			"server: HelloRetryRequest",
+			"client: ClientHello again, 11.0 ms after the first",
+			"server: ServerHello EncryptedExtensions Certificate CertificateVerify Finished",
+			"client: Finished, 10.0 ms after its hello: a round trip, and the server's work"}},
+		{"TLS 1.2", tls.ConnectionState{Version: tls.VersionTLS12, CurveID: tls.X25519}, timing{}, []string{
+			"client: ClientHello",
+			"server: ServerHello Certificate ServerKeyExchange ServerHelloDone",
+			"client: ClientKeyExchange ChangeCipherSpec Finished",
+			"server: ChangeCipherSpec Finished"}},
+		{"TLS 1.2 with RSA key exchange", tls.ConnectionState{Version: tls.VersionTLS12}, timing{}, []string{
+			"client: ClientHello",
+			"server: ServerHello Certificate ServerHelloDone",
+			"client: ClientKeyExchange ChangeCipherSpec Finished",
+			"server: ChangeCipherSpec Finished"}},
+		{"TLS 1.2, resumed", tls.ConnectionState{Version: tls.VersionTLS12, DidResume: true}, timing{}, []string{
+			"client: ClientHello",
+			"server: ServerHello ChangeCipherSpec Finished",
+			"client: ChangeCipherSpec Finished"}},
+	} {
+		var got []string
+		for _, s := range newHandshake(&event.Event{Transport: "tls"}, &c.state, c.times).Steps {
+			text := s.From() + ": " + strings.Join(s.Messages, " ")
+			if s.At != "" {
+				text += ", " + s.At
+			}
+			got = append(got, text)
+		}
+		assert.Equal(t, c.want, got, c.name)
+	}
 }
 
 // The largest hellos that real clients send, and the largest that may come.

@@ -46,6 +46,12 @@ func newWho(e *event.Event, mine bool) pageWho {
 	default:
 		w.exact(e, verb)
 	}
+	switch n := len(e.Tells); {
+	case n == 1:
+		w.Lede += " But one sign speaks against it."
+	case n > 1:
+		w.Lede += fmt.Sprintf(" But %d signs speak against it.", n)
+	}
 	return w
 }
 

@@ -94,13 +94,8 @@ function annotate(tree, dump, at) {
     button.addEventListener("click", () => { for (const d of all("details", tree)) d.open = open; });
   }
 
-  // Links to a byte, from the tells.
-  for (const a of all("[data-byte]")) a.addEventListener("click", e => {
-    e.preventDefault();
-    const byte = +a.dataset.byte;
-    const leaf = all(".leaf .f", tree).find(f => byte < +f.dataset.o + +f.dataset.n);
-    if (leaf) open(leaf.dataset.a);
-  });
+  // Links to a field, from the tells.
+  for (const a of all("[data-leaf]")) a.addEventListener("click", e => { e.preventDefault(); open(a.dataset.leaf); });
 }
 
 const tree = document.getElementById("tree");
