@@ -106,24 +106,28 @@ func kind(name string) string {
 }
 
 // diffParts compares the parts of the same name, in the order of a, and then
-// those that only b has.
+// those that only b has. The list is never nil, so that JSON has a list too.
 func diffParts(a, b []Part) []Change {
-	var changes []Change
-	find := func(list []Part, name string) Part {
-		if i := slices.IndexFunc(list, func(p Part) bool { return p.Name == name }); i >= 0 {
-			return list[i]
-		}
-		return Part{Name: name}
-	}
+	changes := []Change{}
+	inA, inB := partsByName(a), partsByName(b)
 	for _, p := range a {
-		changes = append(changes, diffPart(p, find(b, p.Name))...)
+		changes = append(changes, diffPart(p, inB[p.Name])...)
 	}
 	for _, p := range b {
-		if find(a, p.Name).Text == "" && !slices.ContainsFunc(a, func(q Part) bool { return q.Name == p.Name }) {
+		if _, both := inA[p.Name]; !both {
 			changes = append(changes, diffPart(Part{Name: p.Name}, p)...)
 		}
 	}
 	return changes
+}
+
+// partsByName spares a hello of 16,000 extensions a search for each of them.
+func partsByName(list []Part) map[string]Part {
+	parts := make(map[string]Part, len(list))
+	for _, p := range list {
+		parts[p.Name] = p
+	}
+	return parts
 }
 
 func diffPart(a, b Part) []Change {
@@ -184,7 +188,11 @@ func longestRise(list []int) map[int]bool {
 		if n > 0 {
 			before[i] = ends[n-1]
 		}
-		ends = append(ends[:n], append([]int{i}, ends[min(n+1, len(ends)):]...)...)
+		if n == len(ends) {
+			ends = append(ends, i)
+		} else {
+			ends[n] = i
+		}
 	}
 	rise := map[int]bool{}
 	if len(ends) > 0 {
@@ -245,12 +253,17 @@ func helloParts(h, other *parser.ClientHello) []Part {
 // and that have no field of their own: as they are where they say something of
 // the client, by length where they are random, secret or the server's.
 func otherExtensions(h, other *parser.ClientHello) []Part {
+	shared := map[parser.ExtensionType]bool{}
+	for i := range other.Extensions {
+		shared[other.Extensions[i].Type] = true
+	}
 	var parts []Part
 	for i := range h.Extensions {
 		e := &h.Extensions[i]
-		if parser.IsGREASE(e.Type) || !other.HasExtension(e.Type) || slices.ContainsFunc(h.Extensions[:i], func(o parser.Extension) bool { return o.Type == e.Type }) {
+		if parser.IsGREASE(e.Type) || !shared[e.Type] {
 			continue
 		}
+		delete(shared, e.Type) // of one that comes twice, the first is compared
 		p := Part{Name: e.Type.String()}
 		switch e.Type {
 		case parser.ExtServerName, parser.ExtSupportedVersions, parser.ExtSupportedGroups, parser.ExtKeyShare,

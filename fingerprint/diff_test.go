@@ -49,6 +49,7 @@ func TestDiffTexts(t *testing.T) {
 		d, err := fingerprint.DiffTexts(tt.a, tt.b)
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, lines(d.Changes))
+		assert.NotNil(t, d.Changes, "no difference is an empty list in JSON")
 		assert.Empty(t, d.Fingerprints)
 	}
 	_, err := fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "|00|0|m,a,s,p")
