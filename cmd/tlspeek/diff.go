@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,61 +51,108 @@ connection, are compared by their lengths only.
 	return cmd
 }
 
-func diff(cmd *cobra.Command, source *helloSource, a, b string) (fingerprint.Difference, error) {
+func diff(cmd *cobra.Command, source *helloSource, a, b string) (none fingerprint.Difference, err error) {
 	var hellos [2]*aHello
+	var texts [2]fingerprint.Explanation
 	for i, arg := range []string{a, b} {
-		h, err := source.read(cmd.Context(), arg, cmd.InOrStdin())
-		if err != nil && !errors.Is(err, errNoHello) {
-			return fingerprint.Difference{}, err
+		hellos[i], err = source.read(cmd.Context(), arg, cmd.InOrStdin())
+		if errors.Is(err, errNoHello) {
+			texts[i], err = explainText(arg)
 		}
-		hellos[i] = h
+		if err != nil {
+			return none, err
+		}
 	}
 	switch {
 	case hellos[0] != nil && hellos[1] != nil:
-		return fingerprint.DiffHellos(hellos[0].ClientHello, hellos[1].ClientHello), nil
+		return diffHellos(hellos[0], hellos[1]), nil
 	case hellos[0] != nil:
-		text, err := fingerprintLike(hellos[0], b)
-		if err != nil {
-			return fingerprint.Difference{}, err
-		}
-		return fingerprint.DiffTexts(text, b)
+		a, err = fingerprintLike(hellos[0], &texts[1])
 	case hellos[1] != nil:
-		text, err := fingerprintLike(hellos[1], a)
-		if err != nil {
-			return fingerprint.Difference{}, err
-		}
-		return fingerprint.DiffTexts(a, text)
+		b, err = fingerprintLike(hellos[1], &texts[0])
+	}
+	if err != nil {
+		return none, err
 	}
 	return fingerprint.DiffTexts(a, b)
 }
 
-// fingerprintLike returns the fingerprint of h that is of the kind of text.
-func fingerprintLike(h *aHello, text string) (string, error) {
-	e, err := fingerprint.Explain(text)
-	if err != nil {
-		return "", err
+// diffHellos compares also what the QUIC packets show that brought the hellos.
+func diffHellos(a, b *aHello) fingerprint.Difference {
+	d := fingerprint.DiffHellos(a.ClientHello, b.ClientHello)
+	if a.initial != nil && b.initial != nil {
+		d.Fingerprints = append(d.Fingerprints,
+			fingerprint.Comparison{
+				Name:   "npf",
+				Before: fingerprint.NPFQUIC(a.ClientHello, a.initial.Version),
+				After:  fingerprint.NPFQUIC(b.ClientHello, b.initial.Version),
+			},
+			fingerprint.Comparison{
+				Name:   "quic_header_id",
+				Before: fingerprint.QUICHeaderID(a.initial),
+				After:  fingerprint.QUICHeaderID(b.initial),
+			})
 	}
-	switch e.Name {
+	return d
+}
+
+// fingerprintLike returns the fingerprint of h that is of the kind of text. Where
+// two kinds look alike, as JA3 and JA3N do, it is the one that is the same, if
+// one is.
+func fingerprintLike(h *aHello, text *fingerprint.Explanation) (string, error) {
+	var list []string
+	switch text.Name {
 	case "ja3":
-		return fingerprint.JA3(h.ClientHello), nil
+		list = []string{fingerprint.JA3(h.ClientHello), fingerprint.JA3N(h.ClientHello)}
 	case "ja3_full":
-		return fingerprint.JA3Full(h.ClientHello), nil
+		list = []string{fingerprint.JA3Full(h.ClientHello)}
 	case "ja3n_full":
-		return fingerprint.JA3NFull(h.ClientHello), nil
+		list = []string{fingerprint.JA3NFull(h.ClientHello)}
 	case "ja4":
-		return fingerprint.JA4(h.ClientHello), nil
+		list = []string{fingerprint.JA4(h.ClientHello), fingerprint.JA4O(h.ClientHello)}
 	case "ja4_r":
-		return fingerprint.JA4R(h.ClientHello), nil
+		list = []string{fingerprint.JA4R(h.ClientHello)}
 	case "ja4_ro":
-		return fingerprint.JA4RO(h.ClientHello), nil
+		list = []string{fingerprint.JA4RO(h.ClientHello)}
 	case "stable":
-		return fingerprint.Stable(h.ClientHello), nil
+		list = []string{fingerprint.Stable(h.ClientHello)}
 	case "stable_full":
-		return fingerprint.StableFull(h.ClientHello), nil
+		list = []string{fingerprint.StableFull(h.ClientHello)}
+	case "npf":
+		list = npfLike(h, text.Text)
 	case "tlsfp_id":
-		return fingerprint.TLSFP(h.ClientHello), nil
+		list = []string{fingerprint.TLSFP(h.ClientHello), fingerprint.TLSFPNorm(h.ClientHello)}
 	}
-	return "", fmt.Errorf("a hello has no fingerprint to compare with %s %q", e.Name, text)
+	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
+	switch {
+	case len(list) == 0:
+		return "", fmt.Errorf("the hello has no fingerprint to compare with %s %q", text.Name, text.Text)
+	case slices.Contains(list, text.Text):
+		return text.Text, nil
+	}
+	return list[0], nil
+}
+
+// npfLike returns the NPF fingerprint of h that is of the format of text, and
+// hashed if text is.
+func npfLike(h *aHello, text string) []string {
+	list := []string{fingerprint.NPF(h.ClientHello), fingerprint.NPF1(h.ClientHello), fingerprint.NPF2(h.ClientHello)}
+	if h.initial != nil {
+		list = append(list, fingerprint.NPFQUIC(h.ClientHello, h.initial.Version), fingerprint.NPFQUIC1(h.ClientHello, h.initial.Version))
+	}
+	format, _, raw := strings.Cut(text, "(")
+	if !raw {
+		format = text[:strings.LastIndexByte(text, '/')+1]
+	}
+	for _, npf := range list {
+		if f, _, _ := strings.Cut(npf, "("); f == format {
+			if !raw {
+				npf = fingerprint.NPFHash(npf)
+			}
+			return []string{npf}
+		}
+	}
+	return nil
 }
 
 // writeDifference writes d for people.

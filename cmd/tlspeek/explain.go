@@ -75,12 +75,21 @@ func explain(cmd *cobra.Command, source *helloSource, arg string) ([]explained, 
 	case !errors.Is(err, errNoHello):
 		return nil, err
 	}
-	e, err := fingerprint.Explain(arg)
+	e, err := explainText(arg)
 	if err != nil {
-		return nil, fmt.Errorf("%w; nor is it a file or the hex of a hello", err)
+		return nil, err
 	}
 	list := []explained{{Explanation: e}}
 	return list, addKnown(&list[0])
+}
+
+// explainText explains an argument that is not a hello.
+func explainText(arg string) (fingerprint.Explanation, error) {
+	e, err := fingerprint.Explain(arg)
+	if err != nil {
+		err = fmt.Errorf("%w; nor is it a file or the hex of a hello", err)
+	}
+	return e, err
 }
 
 // writeExplanation writes e for people.

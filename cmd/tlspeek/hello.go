@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,8 +69,13 @@ func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*a
 		}
 	}
 	if f == nil {
-		if b, ok := decodeHex(arg); ok && len(b) > 38 { // nothing shorter is a hello, and no fingerprint in hex is as long
+		// Nothing shorter is a hello, and no fingerprint in hex is as long.
+		switch b, err := decodeHex(arg); {
+		case len(b) <= 38:
+		case err == nil:
 			return s.decode(b)
+		case errors.Is(err, hex.ErrLength):
+			return nil, errOddHex
 		}
 		if _, ferr := fingerprint.Explain(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
 			return nil, err // it is the name of a file
@@ -83,8 +89,11 @@ func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*a
 func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, packet int64) (*aHello, error) {
 	var head [4]byte
 	n, err := io.ReadFull(r, head[:])
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("reading %s: no hello in it: %w", name, err)
+	switch {
+	case err == io.EOF:
+		return nil, fmt.Errorf("reading %s: %w", name, errEmpty)
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
 	if capture.FormatOf(head) != capture.Unknown {
@@ -94,11 +103,7 @@ func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, pa
 		}
 		return h, nil
 	}
-	input, err := io.ReadAll(io.LimitReader(r, maxParseInput))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	b, err := decodeInput(input)
+	b, err := readInput(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -136,7 +141,7 @@ func (s *helloSource) readCapture(ctx context.Context, r io.Reader, packet int64
 		return nil, err
 	}
 	switch {
-	case packet != 0 && found == nil && len(packets) == 0, len(packets) == 0:
+	case len(packets) == 0:
 		return nil, errors.New("no hello in this capture")
 	case found == nil:
 		return nil, fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))

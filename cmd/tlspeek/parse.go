@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -12,10 +11,6 @@ import (
 
 	"github.com/tlspeek/tlspeek/parser"
 )
-
-// maxParseInput is how much of a file parse reads, in bytes: a hexdump of the
-// longest hello in records of 1 byte.
-const maxParseInput = 4 << 20
 
 func parseCommand() *cobra.Command {
 	var asJSON bool
@@ -43,14 +38,7 @@ and at which byte of the message, and exits with status 1.`,
 				defer f.Close()
 				name, r = args[0], f
 			}
-			input, err := io.ReadAll(io.LimitReader(r, maxParseInput+1))
-			if err != nil {
-				return fmt.Errorf("reading %s: %w", name, err)
-			}
-			if len(input) > maxParseInput {
-				return fmt.Errorf("reading %s: more than %d bytes: give one hello", name, maxParseInput)
-			}
-			b, err := decodeInput(input)
+			b, err := readInput(r)
 			if err != nil {
 				return fmt.Errorf("reading %s: %w", name, err)
 			}

@@ -6,13 +6,39 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
+
+// maxParseInput is how much of a file is read for one hello, in bytes: a hexdump
+// of the longest in records of 1 byte.
+const maxParseInput = 4 << 20
+
+var (
+	errEmpty  = errors.New("empty: give a hello as hex, base64 or bytes")
+	errOddHex = errors.New("an odd number of hex digits: one is missing, or one too many")
+)
+
+// readInput returns the bytes that r has of a hello, in any form that parse
+// takes.
+func readInput(r io.Reader) ([]byte, error) {
+	input, err := io.ReadAll(io.LimitReader(r, maxParseInput+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(input) > maxParseInput:
+		return nil, fmt.Errorf("more than %d bytes: give one hello", maxParseInput)
+	case len(input) >= 4 && capture.FormatOf([4]byte(input)) != capture.Unknown:
+		return nil, errors.New("a capture: tlspeek scan --detail shows the hellos in it field by field")
+	}
+	return decodeInput(input)
+}
 
 // decodeInput returns the bytes that input stands for: hex, base64, or input
 // itself, if it is not text.
@@ -22,12 +48,15 @@ func decodeInput(input []byte) ([]byte, error) {
 	}
 	text := strings.TrimSpace(string(input))
 	if text == "" {
-		return nil, errors.New("empty: give a hello as hex, base64 or bytes")
+		return nil, errEmpty
 	}
 	if b, ok := decodeDump(text); ok {
 		return b, nil
 	}
-	if b, ok := decodeHex(text); ok {
+	switch b, err := decodeHex(text); {
+	case errors.Is(err, hex.ErrLength):
+		return nil, errOddHex
+	case err == nil && len(b) > 0:
 		return b, nil
 	}
 	compact := strings.TrimRight(strings.NewReplacer("\r", "", "\n", "").Replace(text), "=")
@@ -49,11 +78,11 @@ func isText(b []byte) bool {
 	return true
 }
 
-// decodeHex reads hex digits with blanks, colons, commas, 0x and \x between.
-func decodeHex(text string) ([]byte, bool) {
+// decodeHex reads hex digits with blanks, colons, commas, 0x and \x between. The
+// error is [hex.ErrLength] if they are hex digits to the last, but not in pairs.
+func decodeHex(text string) ([]byte, error) {
 	text = strings.NewReplacer("0x", " ", "0X", " ", `\x`, " ", ":", " ", ",", " ", ";", " ", `"`, " ").Replace(text)
-	b, err := hex.DecodeString(strings.Join(strings.Fields(text), ""))
-	return b, err == nil && len(b) > 0
+	return hex.DecodeString(strings.Join(strings.Fields(text), ""))
 }
 
 // decodeDump reads what xxd, hexdump -C and Wireshark print: lines of an

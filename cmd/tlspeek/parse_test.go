@@ -46,9 +46,14 @@ func TestDecodeInput(t *testing.T) {
 		require.NoError(t, err, text)
 		assert.Equal(t, want, hex.EncodeToString(b), text)
 	}
-	for _, text := range []string{"", " \n", "GET / HTTP/1.1", "1603 0"} {
+	for text, want := range map[string]string{
+		"":               "empty: give a hello as hex, base64 or bytes",
+		" \n":            "empty: give a hello as hex, base64 or bytes",
+		"GET / HTTP/1.1": "text that is neither hex nor base64: give a hello as either, or as bytes",
+		"1603 0":         "an odd number of hex digits: one is missing, or one too many",
+	} {
 		_, err := decodeInput([]byte(text))
-		assert.Error(t, err, text)
+		assert.EqualError(t, err, want, text)
 	}
 }
 
