@@ -23,10 +23,6 @@ const (
 // place of DTLS 1.0's version.
 const versionDTLSBad Version = 0x0100
 
-// dtlsHelloMinLen is the length of the shortest body of a DTLS ClientHello:
-// no session id, no cookie, no cipher suites, no compression methods.
-const dtlsHelloMinLen = 2 + 32 + 1 + 1 + 2 + 1
-
 // maxParts is how many runs of bytes, apart in the message or in the order of
 // their arrival, an unfinished message may lie in.
 const maxParts = 4096
@@ -306,31 +302,4 @@ func (h *dtlsHello) insert(i int, p part) int {
 // isDTLSVersion reports whether v stands in records of DTLS.
 func isDTLSVersion(v Version) bool {
 	return v>>8 == 0xfe || v == versionDTLSBad
-}
-
-// IsDTLSClientHello reports whether a datagram begins with a record that holds
-// a fragment of a ClientHello. It looks at the headers only, strictly enough
-// to find hellos among other UDP traffic, and also when the capture has cut
-// the datagram behind them.
-func IsDTLSClientHello(datagram []byte) bool {
-	if len(datagram) < dtlsRecordHeaderLen+dtlsFragmentHeaderLen {
-		return false
-	}
-	record, fragment := datagram[:dtlsRecordHeaderLen], datagram[dtlsRecordHeaderLen:]
-	version := Version(record[1])<<8 | Version(record[2])
-	size := int(record[11])<<8 | int(record[12])
-	length := messageLen(fragment) - headerLen
-	offset := int(fragment[6])<<16 | int(fragment[7])<<8 | int(fragment[8])
-	n := int(fragment[9])<<16 | int(fragment[10])<<8 | int(fragment[11])
-	switch version {
-	case VersionDTLS10, VersionDTLS12, VersionDTLS13, versionDTLSBad:
-	default:
-		return false
-	}
-	return record[0] == recordHandshake &&
-		record[3] == 0 && record[4] == 0 && // epoch
-		size <= maxRecord && dtlsFragmentHeaderLen+n <= size &&
-		fragment[0] == handshakeClientHello &&
-		dtlsHelloMinLen <= length && length <= maxBody &&
-		offset+n <= length
 }

@@ -234,33 +234,3 @@ func TestDTLSAssemblerAllocs(t *testing.T) {
 		}
 	}))
 }
-
-func TestIsDTLSClientHello(t *testing.T) {
-	for name, h := range readHellos(t) {
-		if h.Transport != DTLS {
-			continue
-		}
-		n := len(h.Raw) - headerLen
-		record := dtlsRecord(dtlsFragment(h.Raw, 0, 0, n))
-		assert.True(t, IsDTLSClientHello(record), name)
-		assert.True(t, IsDTLSClientHello(record[:25]), name)
-		assert.True(t, IsDTLSClientHello(dtlsRecord(dtlsFragment(h.Raw, 1, 100, n))), name)
-		assert.False(t, IsDTLSClientHello(record[:24]), name)
-		for at, b := range map[int]byte{
-			0: 23, 1: 3, 2: 3, 3: 1, 4: 1, 11: 0xff, 12: 3, // of the record
-			13: 2, 14: 2, 19: 1, 22: 1, // of the fragment
-		} {
-			p := slices.Clone(record)
-			p[at] = b
-			if at == 12 {
-				p[11] = 0
-			}
-			assert.False(t, IsDTLSClientHello(p), "%s, byte %d", name, at)
-		}
-		p := slices.Clone(record)
-		p[1], p[2] = 1, 0
-		assert.True(t, IsDTLSClientHello(p), "DTLS1_BAD_VER")
-		short := []byte{handshakeClientHello, 0, 0, 38}
-		assert.False(t, IsDTLSClientHello(dtlsRecord(dtlsFragment(append(short, make([]byte, 38)...), 0, 0, 38))))
-	}
-}
