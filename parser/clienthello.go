@@ -91,9 +91,10 @@ type ClientHello struct {
 	checker *dissector // memory of check
 }
 
-// An Extension is one extension as it was sent. The bodies of all registered
-// extensions that a client may send are checked; those of GREASE and unknown
-// ones may be anything.
+// An Extension is one extension as it was sent. The bodies of registered
+// extensions are checked; those of tls_lts, TLS-PWD (RFC 8492), TLMSP and
+// sequence_number_encryption_algorithms, of GREASE and of unknown ones may be
+// anything.
 type Extension struct {
 	Type   ExtensionType
 	Offset int    // in Raw, of its type; Data begins 4 bytes later

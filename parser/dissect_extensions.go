@@ -18,8 +18,8 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.statusRequest()
 	case extUserMapping: // RFC 4681, section 2
 		d.numbers("user_mapping_types", 1, 1, "user_mapping_type", 1, nil)
-	case extClientAuthz, extServerAuthz: // RFC 5878, section 3.1
-		d.numbers("authz_format_list", 1, 1, "authz_format", 1, nil)
+	case extClientAuthz, extServerAuthz: // RFC 5878, section 2.3
+		d.numbers("authz_format_list", 1, 1, "authz_format", 1, authzFormatName)
 	case extCertType: // RFC 6091, section 3.1
 		d.numbers("certificate_types", 1, 1, "certificate_type", 1, certificateTypeName)
 	case ExtSupportedGroups: // RFC 8446, section 4.2.7
@@ -65,8 +65,14 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.numbers("algorithms", 1, 2, "algorithm", 2, compressionAlgorithmName)
 	case ExtRecordSizeLimit: // RFC 8449, section 4
 		d.number("record_size_limit", 2, nil)
+	case extTicketPinning: // RFC 8672, section 3
+		if d.more() { // there is none on the first connection
+			d.opaque("ticket", 2, 0)
+		}
 	case ExtSessionTicket: // RFC 5077, section 3.2
 		d.remainder("ticket", "")
+	case extSupportedEKTCiphers: // RFC 8870, section 5.2.1
+		d.numbers("supported_ciphers", 1, 1, "ekt_cipher_type", 1, ektCipherName)
 	case ExtPreSharedKey: // RFC 8446, section 4.2.11
 		d.vectorOf("identities", 2, 7, func(d *dissector) {
 			d.group("psk_identity", func(d *dissector) {
@@ -109,7 +115,7 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.opaque("flags", 1, 1)
 	case ExtApplicationSettings, ExtApplicationSettingsOld: // draft-vvv-tls-alps, section 4
 		d.protocols("supported_protocols")
-	case ExtTrustAnchors: // draft-ietf-tls-trust-anchor-ids, section 4.1
+	case ExtTrustAnchors: // draft-ietf-tls-trust-anchor-ids-06, section 5.1
 		d.vectorOf("trust_anchors", 2, 0, (*dissector).trustAnchor)
 	case ExtECHOuterExtensions: // RFC 9849, section 5.1
 		d.numbers("outer_extensions", 1, 2, "extension_type", 2, extensionName)
@@ -117,7 +123,7 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.ech()
 	case ExtRenegotiationInfo: // RFC 5746, section 3.2
 		d.opaque("renegotiated_connection", 1, 0)
-	case ExtEncryptedServerName: // draft-ietf-tls-esni-02, section 5.1
+	case ExtEncryptedServerName: // draft-ietf-tls-esni-02, section 5
 		d.number("suite", 2, suiteName)
 		d.group("key_share_entry", (*dissector).keyShareEntry)
 		d.opaque("record_digest", 2, 0)
@@ -130,6 +136,7 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		ExtEarlyData,                  // RFC 8446, section 4.2.10
 		ExtPostHandshakeAuth,          // RFC 8446, section 4.2.6
 		ExtTransparencyInfo,           // RFC 9162, section 6.5
+		extRRC,                        // RFC 9853, section 3
 		ExtNextProtocolNegotiation,    // draft-agl-tls-nextprotoneg, section 3
 		ExtChannelID, ExtChannelIDOld: // draft-balfanz-tls-channelid, section 3
 		// nothing but its presence

@@ -14,7 +14,10 @@ const (
 	extClientAuthz          ExtensionType = 7
 	extServerAuthz          ExtensionType = 8
 	extCertType             ExtensionType = 9
+	extTicketPinning        ExtensionType = 32
 	extCertWithExternPSK    ExtensionType = 33
+	extSupportedEKTCiphers  ExtensionType = 39
+	extRRC                  ExtensionType = 61
 )
 
 // The functions below return what a registry calls a value, "GREASE", or "".
@@ -68,6 +71,14 @@ func maxFragmentLengthName(v uint64) string { return oneOf(v-1, "2^9", "2^10", "
 func identifierTypeName(v uint64) string {
 	return oneOf(v, "pre_agreed", "key_sha1_hash", "x509_name", "cert_sha1_hash")
 }
+
+// RFC 5878, section 2.3.
+func authzFormatName(v uint64) string {
+	return oneOf(v, "x509_attr_cert", "saml_assertion", "x509_attr_cert_url", "saml_assertion_url")
+}
+
+// RFC 8870, section 5.2.1.
+func ektCipherName(v uint64) string { return oneOf(v-1, "aeskw_128", "aeskw_256") }
 
 // RFC 6961, section 2.2.
 func statusTypeName(v uint64) string { return oneOf(v-1, "ocsp", "ocsp_multi") }
