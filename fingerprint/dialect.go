@@ -154,7 +154,7 @@ var ja4Dialects = []struct {
 		"version: negotiated instead of offered", "tools that read it from the server or its API",
 		"the text takes the highest version that the client offers; this is the value if the server chose TLS 1.2",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			if slices.Contains(h.SupportedVersions, parser.VersionTLS12) {
+			if h.Transport == parser.TLS && slices.Contains(h.SupportedVersions, parser.VersionTLS12) {
 				p.version = "12"
 			}
 		},

@@ -160,6 +160,7 @@ func TestJA4Dialects(t *testing.T) {
 		{"version-lower-than-legacy", "version: the higher of legacy_version and supported_versions", "t12i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
 		{"version-empty", "version: legacy_version where supported_versions has none", "t12i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
 		{"version-dtls13-and-12", "version: DTLS counts down", "dd3i020200_" + sha256Hex("002f,1301")[:12] + "_" + sha256Hex("000a,002b")[:12]},
+		{"version-dtls-stray-tls", "version: negotiated instead of offered", ""}, // no server chooses TLS 1.2 in DTLS
 		{"sni-empty-body", "SNI: only with a name", "t12i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
 		{"sni-address", "SNI: from the kind of host", "t12i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
 		{"sni-absent", "SNI: from the kind of host", "t12d010100_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
