@@ -40,7 +40,7 @@ type Event struct {
 	JA4O     string `json:"ja4_o,omitempty"`
 	JA4RO    string `json:"ja4_ro,omitempty"`
 
-	NPF          string `json:"npf,omitempty"` // tls/1, quic or dtls: with all extensions, sorted
+	NPF          string `json:"npf,omitempty"` // tls/1, dtls/1 or quic: with all extensions, sorted
 	TLSFPID      string `json:"tlsfp_id,omitempty"`
 	TLSFPNormID  string `json:"tlsfp_norm_id,omitempty"`
 	QUICHeaderID string `json:"quic_header_id,omitempty"`
@@ -57,7 +57,7 @@ type Event struct {
 	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it is not who it looks like
 	Claim  *known.Claim      `json:"claim,omitempty"`  // who it says it is, with a User-Agent
 
-	Error string `json:"error,omitempty"` // why there is no fingerprint
+	Error string `json:"error,omitempty"` // why there is no fingerprint, or one only of what came before
 	Seen  string `json:"seen,omitempty"`  // with Error: the bytes that came, in hex
 
 	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree

@@ -40,7 +40,8 @@ type Observation struct {
 	RecordVersion parser.Version
 
 	// Hello is nil when there is none, and then Err says why and Seen has
-	// the bytes that came. Transport is that of the Hello.
+	// the bytes that came. A Hello with an Err is one that could be read only
+	// up to there. Transport is that of the Hello.
 	Hello     *parser.ClientHello
 	Transport parser.Transport
 	Err       error
