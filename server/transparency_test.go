@@ -29,7 +29,6 @@ type script struct {
 	sent     int
 	answer   []byte
 	at       int // bytes sent when the answer came
-	read     bytes.Buffer
 }
 
 var errAnswered = errors.New("answered")
