@@ -218,6 +218,15 @@ func TestNoTellOnSecondHello(t *testing.T) {
 	require.Len(t, AppendTells(nil, &o), 1)
 }
 
+// NSS can be told to send GREASE, and does it in a way of its own.
+func TestNoTellOnFirefoxWithGREASE(t *testing.T) {
+	h := edit(hellotest.Real(t)["firefox-153"], func(h *parser.ClientHello) {
+		h.CipherSuites = append([]parser.CipherSuite{0x3a3a}, h.CipherSuites...)
+		h.Extensions = append(h.Extensions, parser.Extension{Type: 0x5a5a})
+	})
+	assert.Empty(t, AppendTells(nil, &Observation{Hello: h, RecordVersion: parser.VersionTLS10}))
+}
+
 func TestMoreTells(t *testing.T) {
 	real := hellotest.Real(t)
 	chrome, old := real["chromium-156"], real["chromium-117"]

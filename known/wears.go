@@ -73,8 +73,8 @@ func worn(h *parser.ClientHello) browser {
 		return chromium
 	case f && !greased && (h.HasExtension(parser.ExtDelegatedCredential) || n >= 13 && h.HasExtension(parser.ExtRecordSizeLimit)):
 		return firefox
-	case s && n >= 13 && greased:
-		return safari
+	case s && n >= 13 && greased && !h.HasExtension(parser.ExtRecordSizeLimit) && !h.HasExtension(parser.ExtDelegatedCredential):
+		return safari // NSS has GREASE, too, where it is told to, and in other places
 	}
 	return noBrowser
 }
