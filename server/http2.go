@@ -1,9 +1,5 @@
 package server
 
-// The HTTP/2 of net/http reads from a *tls.Conn itself, whose plaintext nobody
-// can follow; the deprecated ServeConn is the one way that takes any connection.
-//lint:file-ignore SA1019 see above
-
 import (
 	"context"
 	"crypto/tls"
