@@ -4,7 +4,7 @@ FUZZTIME ?= 60s
 BENCH    ?= .
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test check fuzz bench eval generate clean
+.PHONY: build run test check fuzz bench bench-server eval generate clean
 
 build:
 	go build -o bin/tlspeek ./cmd/tlspeek
@@ -35,6 +35,10 @@ fuzz:
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# What a server pays for the hellos of its clients, beside plain crypto/tls.
+bench-server:
+	go test -run '^$$' -bench 'Server|BesideHalfOpen|Memory' -benchtime 15x ./server
 
 # How well clients are named, and impersonators found, over labelled captures:
 # make eval CLIENTS=DIR. Without a directory, over the built-in clients.
