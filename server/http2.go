@@ -1,5 +1,7 @@
 package server
 
+//lint:file-ignore SA1019 net/http itself serves HTTP/2 on no connection but a *tls.Conn, which cannot record.
+
 import (
 	"context"
 	"crypto/tls"
