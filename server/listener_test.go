@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -165,29 +166,45 @@ func TestHandshakeDeadline(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
+// TestHandshakeDeadlineIsLifted runs on a clock of its own.
 func TestHandshakeDeadlineIsLifted(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		conn, client := pipe(t, &server.Listener{HandshakeTimeout: 200 * time.Millisecond})
-		c := tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: version})
-		done := make(chan error, 1)
-		go func() { done <- c.Handshake() }()
-		s := tls.Server(conn, serverConfig(t))
-		require.NoError(t, s.Handshake())
-		require.NoError(t, <-done)
-		go func() {
-			time.Sleep(300 * time.Millisecond)
-			c.Write([]byte("late"))
-		}()
-		buf := make([]byte, 4)
-		_, err := io.ReadFull(s, buf)
-		require.NoError(t, err, tls.VersionName(version))
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			defer far.Close()
+			l := &server.Listener{Listener: single{near}, HandshakeTimeout: time.Second}
+			conn, err := l.Accept()
+			require.NoError(t, err)
+			defer conn.Close()
+			c := tls.Client(far, &tls.Config{InsecureSkipVerify: true, MaxVersion: version})
+			done := make(chan error, 1)
+			go func() {
+				err := c.Handshake()
+				if err == nil {
+					time.Sleep(time.Minute)
+					_, err = c.Write([]byte("late"))
+				}
+				done <- err
+			}()
+			s := tls.Server(conn, serverConfig(t))
+			buf := make([]byte, 4)
+			_, err = io.ReadFull(s, buf)
+			require.NoError(t, err, tls.VersionName(version))
+			require.NoError(t, <-done)
 
-		// The user's own holds.
-		require.NoError(t, s.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
-		_, err = s.Read(buf)
-		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			// The user's own holds.
+			require.NoError(t, s.SetReadDeadline(time.Now().Add(time.Second)))
+			_, err = s.Read(buf)
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		})
 	}
 }
+
+// A single is a listener for one connection.
+type single struct{ net.Conn }
+
+func (s single) Accept() (net.Conn, error) { return s.Conn, nil }
+func (s single) Addr() net.Addr            { return s.LocalAddr() }
 
 func TestUsersDeadlineHoldsWhileWaiting(t *testing.T) {
 	conn, client := pipe(t, &server.Listener{})
