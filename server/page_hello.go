@@ -81,23 +81,24 @@ func (p *Page) hello(e *event.Event, mine bool) *pageHello {
 		c := &h.Who.Candidates[i]
 		c.ID = p.census.like(&c.Candidate, e.Transport)
 	}
-	if len(e.Raw) == 0 {
+	if e.Hello == nil {
 		return h
 	}
 	message := &parser.ClientHello{Transport: transportOf(e.Transport)}
 	if message.Unmarshal(e.Raw) == nil && !message.SSLv2 {
 		h.Fingerprints = pageFingerprints(e, message)
 	}
-	h.take(e.Raw, message.Transport, p.census)
+	h.take(e.Hello, message.Transport, p.census)
 	for _, t := range e.Tells {
 		h.Tells = append(h.Tells, pageTell{t, h.Tree.At(t.Offset)})
 	}
 	return h
 }
 
-// take takes the message apart.
-func (h *pageHello) take(raw []byte, transport parser.Transport, c *census) {
-	h.Tree = newPageTree(raw, transport, c)
+// take shows the message that root is the tree of.
+func (h *pageHello) take(root *parser.Field, transport parser.Transport, c *census) {
+	raw := root.Bytes
+	h.Tree = newPageTree(root, c)
 	h.Dump = h.Tree.dump(raw)
 	h.Size = len(raw)
 	h.Hex = hex.EncodeToString(raw)
@@ -109,7 +110,8 @@ func (h *pageHello) take(raw []byte, transport parser.Transport, c *census) {
 func (p *Page) broken(raw []byte, transport parser.Transport, err error) *pageHello {
 	e := &event.Event{Transport: transport.String(), Error: parser.Text([]byte(err.Error()))}
 	h := &pageHello{Event: e, Who: pageWho{Headline: "This hello is broken."}}
-	h.take(raw, transport, p.census)
+	root := parser.Dissect(&parser.ClientHello{Transport: transport, Raw: raw})
+	h.take(&root, transport, p.census)
 	h.Error = &pageError{Text: e.Error, Leaf: -1}
 	var at *parser.Error
 	if errors.As(err, &at) && at.Offset <= len(raw) {

@@ -127,7 +127,8 @@ func TestDumpHasEveryByteOnce(t *testing.T) {
 	}
 	for name, h := range hellos {
 		for _, raw := range [][]byte{h.Raw, h.Raw[:len(h.Raw)/3], h.Raw[:7]} {
-			tree := newPageTree(raw, h.Transport, c)
+			root := parser.Dissect(&parser.ClientHello{Transport: h.Transport, Raw: raw})
+			tree := newPageTree(&root, c)
 			var text strings.Builder
 			leaf := -1
 			for _, row := range tree.dump(raw) {
@@ -160,7 +161,7 @@ func TestTreeHasTheFieldsOfDissect(t *testing.T) {
 	require.NoError(t, err)
 	for name, h := range hellotest.Real(t) {
 		root := parser.Dissect(h)
-		assertSameFields(t, &root, newPageTree(h.Raw, h.Transport, c).Root, name)
+		assertSameFields(t, &root, newPageTree(&root, c).Root, name)
 	}
 }
 
@@ -190,8 +191,8 @@ func TestMarks(t *testing.T) {
 		{hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 3, 0, 29, 0}), map[string]int{"wrong": 2}},
 		{hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 2, 0, 29}), map[string]int{}},
 	} {
-		h := hellotest.Hello(x.extension)
-		assert.Equal(t, x.counts, newPageTree(h.Raw, h.Transport, c).Counts(), "%x", x.extension)
+		root := parser.Dissect(hellotest.Hello(x.extension))
+		assert.Equal(t, x.counts, newPageTree(&root, c).Counts(), "%x", x.extension)
 	}
 }
 

@@ -72,13 +72,12 @@ type treeBuilder struct {
 	path   []string
 }
 
-// newPageTree takes raw, a message as its transport has it, apart. It reads
-// any bytes; what cannot be read is a leaf that says why.
-func newPageTree(raw []byte, transport parser.Transport, c *census) *pageTree {
-	root := parser.Dissect(&parser.ClientHello{Transport: transport, Raw: raw})
-	b := treeBuilder{raw: raw, census: c}
+// newPageTree prepares a message that Dissect took apart: any bytes, of which
+// those that cannot be read are a leaf that says why.
+func newPageTree(root *parser.Field, c *census) *pageTree {
+	b := treeBuilder{raw: root.Bytes, census: c}
 	b.tree.marks = make(map[string]int)
-	b.tree.Root = b.node(&root)
+	b.tree.Root = b.node(root)
 	b.tree.Root.Open = true
 	return &b.tree
 }
