@@ -218,6 +218,23 @@ func TestListen(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestListenWhereItCannot(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	for addr, want := range map[string]string{
+		taken.Addr().String(): "address already in use",
+		"192.0.2.1:0":         "cannot assign requested address",
+		"127.0.0.1:99999":     "invalid port",
+		"8443":                "missing port in address",
+	} {
+		for _, udp := range []bool{false, true} {
+			_, _, err := server.Listen(addr, udp)
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
 // TestSocketsOfSystemd passes sockets on as systemd does.
 func TestSocketsOfSystemd(t *testing.T) {
 	ln := listen(t).(*net.TCPListener)

@@ -47,7 +47,10 @@ func listenTCP(addr string) ([]net.Listener, error) {
 	}
 	if host != "localhost" {
 		ln, err := net.Listen("tcp", addr)
-		return []net.Listener{ln}, err
+		if err != nil {
+			return nil, err
+		}
+		return []net.Listener{ln}, nil
 	}
 	first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
