@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -55,9 +56,12 @@ Results go to standard output, everything else to standard error. The exit
 status is 1 if anything went wrong, and 0 otherwise.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version(),
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(seeHelp)
 	root.AddCommand(
 		scanCommand(),
 		parseCommand(),
@@ -68,5 +72,34 @@ status is 1 if anything went wrong, and 0 otherwise.`,
 		clientCommand(),
 		versionCommand(),
 	)
+	explainArgs(root)
 	return root
+}
+
+// explainArgs has cmd and the commands below say what they take, when they are
+// given something else.
+func explainArgs(cmd *cobra.Command) {
+	args := cmd.Args
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		switch err := args(cmd, given); {
+		case err == nil:
+			return nil
+		case cmd.HasSubCommands():
+			if near := cmd.SuggestionsFor(given[0]); len(near) > 0 {
+				err = fmt.Errorf("%w, but there is %s", err, strings.Join(near, " and "))
+			}
+			return seeHelp(cmd, err)
+		default:
+			return fmt.Errorf("usage: %s: %w", cmd.UseLine(), seeHelp(cmd, err))
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		explainArgs(sub)
+	}
+}
+
+// seeHelp adds to err where to read what cmd takes.
+func seeHelp(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -14,16 +13,18 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version, the commit it was built from and the Go release",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return fmt.Errorf("this program has no build information: build it with Go modules")
-			}
-			return printVersion(cmd.OutOrStdout(), info)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), version())
+			return err
 		},
 	}
 }
 
-func printVersion(w io.Writer, info *debug.BuildInfo) error {
+// version returns what Go wrote into the program when it was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "tlspeek, built without Go modules"
+	}
 	settings := make(map[string]string)
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
@@ -35,6 +36,5 @@ func printVersion(w io.Writer, info *debug.BuildInfo) error {
 			line += " with changes"
 		}
 	}
-	_, err := fmt.Fprintln(w, line, info.GoVersion, settings["GOOS"]+"/"+settings["GOARCH"])
-	return err
+	return line + " " + info.GoVersion + " " + settings["GOOS"] + "/" + settings["GOARCH"]
 }
