@@ -64,7 +64,12 @@ func DiffHellos(a, b *parser.ClientHello) Difference {
 	}{
 		{"ja3", JA3}, {"ja3n", JA3N}, {"ja4", JA4}, {"ja4_o", JA4O}, {"stable", Stable},
 		{"npf", NPF1}, {"tlsfp_id", TLSFP}, {"tlsfp_norm_id", TLSFPNorm}, {"quic_params_id", QUICParamsID},
-		{"session", func(h *parser.ClientHello) string { return SessionOf(h).String() }},
+		{"session", func(h *parser.ClientHello) string {
+			if h.SSLv2 {
+				return ""
+			}
+			return SessionOf(h).String()
+		}},
 	} {
 		if c := (Comparison{f.name, f.of(a), f.of(b)}); c.Before != "" || c.After != "" {
 			d.Fingerprints = append(d.Fingerprints, c)

@@ -78,6 +78,10 @@ func TestDiffHellos(t *testing.T) {
 	for name, h := range all {
 		assert.Empty(t, fingerprint.DiffHellos(h, h).Changes, name)
 	}
+
+	// A hello in SSLv2 format has none to compare.
+	sslv2 := vectors(t)["sslv2"].hello(t)
+	assert.Empty(t, fingerprint.DiffHellos(sslv2, sslv2).Fingerprints)
 }
 
 // GREASE values are no difference, and an order is nothing but moves.

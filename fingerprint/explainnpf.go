@@ -41,7 +41,7 @@ func explainNPF(text string) (Explanation, error) {
 		return fail("the version is not 4 hex digits in parentheses")
 	}
 	v, _ := strconv.ParseUint(version, 16, 16)
-	e.Parts = append(e.Parts, Part{Name: "legacy_version", Text: version, Words: parser.Version(v).String() + ", as legacy_version has it: TLS 1.3 shows 0303 too"})
+	e.Parts = append(e.Parts, Part{Name: "legacy_version", Text: version, Words: legacyVersionWords(parser.Version(v))})
 	suites, rest, ok := npfString(rest)
 	if !ok || len(suites)%4 != 0 {
 		return fail("the cipher suites are not groups of 4 hex digits in parentheses")

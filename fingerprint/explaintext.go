@@ -126,13 +126,26 @@ func explainJA3Text(name, text string) Explanation {
 	f := strings.Split(text, ",")
 	version, _ := strconv.ParseUint(f[0], 10, 16)
 	return Explanation{Name: name, Text: text, Parts: []Part{
-		{Name: "legacy_version", Text: f[0], Words: parser.Version(version).String() + ", as legacy_version has it: TLS 1.3 shows 771 too"},
+		{Name: "legacy_version", Text: f[0], Words: legacyVersionWords(parser.Version(version))},
 		decimalPart("cipher_suites", f[1], decimals[parser.CipherSuite](f[1])),
 		decimalPart("extensions", f[2], decimals[parser.ExtensionType](f[2])),
 		decimalPart("supported_groups", f[3], decimals[parser.NamedGroup](f[3])),
 		decimalPart("ec_point_formats", f[4], decimals[pointFormat](f[4])),
 		md5Part(text),
 	}}
+}
+
+// legacyVersionWords returns what a legacy_version means. TLS 1.3 and DTLS 1.3
+// keep that of 1.2 (RFC 8446, section 4.1.2; RFC 9147, section 5.3).
+func legacyVersionWords(v parser.Version) string {
+	words := v.String() + ", as legacy_version has it"
+	switch v {
+	case parser.VersionTLS12:
+		words += ": TLS 1.3 has the same"
+	case parser.VersionDTLS12:
+		words += ": DTLS 1.3 has the same"
+	}
+	return words
 }
 
 // A pointFormat is an ECPointFormat (RFC 8422, section 5.1.2).
