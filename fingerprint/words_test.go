@@ -42,10 +42,22 @@ func TestWords(t *testing.T) {
 		{"dtls/1/(fefd)(1301)[]", "legacy_version", "DTLS 1.2, as legacy_version has it: DTLS 1.3 has the same"},
 		{"quic/1/(00000001)(0303)(1301)[((0039)[(01)(1b)])]", "quic_version", "0x00000001"},
 		{"quic/1/(00000001)(0303)(1301)[((0039)[(01)(1b)])]", "extensions", "1 extension"},
+		{"tls/1/cfb2a31d1f2142e5c163a5892e696334", "digest", "first 32 digits of the SHA-256 of the text from its first parenthesis on"},
 		{"s1q13_006d3c15c9ad431897821763", "transport", "QUIC"},
 	} {
 		assert.Equal(t, tt.want, words(t, tt.text, tt.part), "%s of %s", tt.part, tt.text)
 	}
+}
+
+func TestHTTP2SettingNames(t *testing.T) {
+	e, err := fingerprint.Explain("1:65536;2:0;3:100;4:65535;5:16384;6:262144;8:1;9:1;10:0|00|0|m")
+	require.NoError(t, err)
+	var names []string
+	for _, v := range e.Parts[0].Values {
+		names = append(names, v.Name)
+	}
+	assert.Equal(t, []string{"HEADER_TABLE_SIZE", "ENABLE_PUSH", "MAX_CONCURRENT_STREAMS", "INITIAL_WINDOW_SIZE",
+		"MAX_FRAME_SIZE", "MAX_HEADER_LIST_SIZE", "ENABLE_CONNECT_PROTOCOL", "NO_RFC7540_PRIORITIES", "unknown"}, names)
 }
 
 func TestNotes(t *testing.T) {
