@@ -27,10 +27,10 @@ func clientsCommand() *cobra.Command {
 		Long: `List the clients whose hellos tlspeek knows, look up whose a hello or a
 fingerprint is, and keep clients of your own.
 
-Your own clients stand in one file, which --clients names, here and for scan and
-serve: an object of JSON a line, with name, version, family, library, kind
-(browser, library, tool, impersonator), transport, flags, source, date, and
-the hello in hex or, where there is no hello, its ja3, ja4 or npf.`,
+Your own clients stand in one file, which --clients names, here and for scan: an
+object of JSON a line, with name, version, family, library, kind (browser,
+library, tool, impersonator), transport, flags, source, date, and the hello in
+hex or, where there is no hello, its ja3, ja4 or npf.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -159,28 +159,32 @@ func clientsLookupCommand(file *string) *cobra.Command {
 	var asJSON bool
 	source := helloSource{}
 	cmd := &cobra.Command{
-		Use:   "lookup [HELLO]",
+		Use:   "lookup HELLO | JA4 | JA3",
 		Short: "Say whose a hello, a JA4 or a JA3 is",
 		Long: `Say who may have sent a hello, best first: all clients whose hellos have its
 shape, or else the nearest ones, with what differs. Distances are in
 thousandths: 0 is the same shape, 1000 has nothing in common. Then come the
 tells, the signs that it only imitates whom it looks like.
 
-With --ja4 or --ja3 the clients are listed that have this value. Programs that
-share a TLS library and its settings share their values, too.
+Of a JA4 or a JA3, also given as --ja4 or --ja3, the clients are listed that have
+this value. Programs that share a TLS library and its settings share their
+values, too.
 
 ` + helloHelp,
 		Example: `  tlspeek clients lookup capture.pcap:17
-  tlspeek clients lookup --ja4 t13d1516h2_8daaf6152771_02713d6af862`,
+  tlspeek clients lookup t13d1516h2_8daaf6152771_02713d6af862`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (ja3 != "" || ja4 != "") {
-				return errors.New("give a hello, or --ja4 or --ja3")
+				return errors.New("give a hello, a JA4 or a JA3: see tlspeek clients lookup --help")
 			}
 			if len(args) == 0 {
 				return lookupFingerprint(cmd.OutOrStdout(), *file, ja3, ja4, asJSON)
 			}
 			h, err := source.read(cmd.Context(), args[0], cmd.InOrStdin())
+			if errors.Is(err, errNoHello) {
+				return lookupText(cmd.OutOrStdout(), *file, args[0], asJSON)
+			}
 			if err != nil {
 				return err
 			}
@@ -196,6 +200,21 @@ share a TLS library and its settings share their values, too.
 	cmd.Flags().StringVar(&ja4, "ja4", "", "a JA4")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object; for a fingerprint, the lines of a clients file")
 	return cmd
+}
+
+// lookupText lists the clients that have a fingerprint of which there is only
+// the text.
+func lookupText(w io.Writer, file, text string, asJSON bool) error {
+	e, err := explainText(text)
+	switch {
+	case err != nil:
+		return err
+	case e.Name == "ja4":
+		return lookupFingerprint(w, file, "", e.Text, asJSON)
+	case e.Name == "ja3":
+		return lookupFingerprint(w, file, e.Text, "", asJSON)
+	}
+	return fmt.Errorf("clients are looked up by hello, JA4 or JA3, not by %s: tlspeek explain tells who has it", e.Name)
 }
 
 func lookupFingerprint(w io.Writer, file, ja3, ja4 string, asJSON bool) error {

@@ -33,6 +33,7 @@ func (c *scanFilter) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.transports, "transport", nil, "only hellos over tls, quic or dtls")
 	f.StringSliceVar(&c.hosts, "host", nil, "only hellos from or to this address or network")
 	f.UintSliceVar(&c.ports, "port", nil, "only hellos from or to this port")
+	f.Lookup("port").DefValue = "" // not []
 	f.StringVar(&c.sinceText, "since", "", "only hellos from this time on: 2006-01-02, 2006-01-02T15:04:05Z or seconds since 1970")
 	f.StringVar(&c.untilText, "until", "", "only hellos before this time")
 }

@@ -35,8 +35,8 @@ func (o *scanOutput) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.csv, "csv", false, "print CSV, with a header line")
 	f.BoolVar(&o.tsv, "tsv", false, "print values separated by tabs, with a header line")
 	f.StringSliceVar(&o.fields, "fields", nil, "columns of --csv and --tsv: keys of the JSON form, as ja4 or carrier.segments")
-	f.StringVar(&o.top, "top", "", "print how often each value of this field occurs, the most frequent first")
-	f.StringVar(&o.unique, "unique", "", "print one line for each value of this field, with count, first and last time and an example")
+	f.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first")
+	f.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
 	f.Lookup("unique").NoOptDefVal = "ja4"
 	f.BoolVar(&o.count, "count", false, "print only how many hellos there are")
 	f.IntVar(&o.limit, "limit", 0, "how many lines --top prints, if not 0")

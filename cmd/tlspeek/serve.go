@@ -125,6 +125,7 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.BoolVar(&f.pprof, "pprof", false, "have /debug/pprof/ there, too")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time that open connections have to finish at the end")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "least `level` of what is logged: debug, info, warn or error")
+	flags.Lookup("log-level").DefValue = "info" // as it is given
 	flags.StringVar(&f.logFormat, "log-format", "text", "`format` of the log: text or json")
 	return cmd
 }
