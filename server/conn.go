@@ -58,6 +58,7 @@ type Conn struct {
 	seen    []byte        // with err: the first bytes that came
 	ended   time.Time     // when the client had sent its part of the handshake
 	wanted  bool          // somebody may ask for the hello after Close
+	lent    bool          // somebody has what lies in block
 	full    *event.Event  // of the hello, once somebody asked
 	values  *fingerprints // once somebody asked
 	http2   string        // fingerprint in Akamai's format
@@ -145,14 +146,14 @@ func (c *Conn) drained() {
 func (c *Conn) pass() {
 	c.held, c.next = nil, 0
 	c.mu.Lock()
-	if c.hello.within && c.wanted && c.hello.parsed == nil { // it may well outlive the block's use
+	if c.hello.within && c.wanted && !c.lent { // it may well outlive the block's use
 		c.hello.raw = slices.Clone(c.hello.raw)
 		c.hello.within = false
 	}
-	c.mu.Unlock()
 	if !c.hello.within {
 		c.giveBack()
 	}
+	c.mu.Unlock()
 	c.records = parser.RecordAssembler{}
 	c.through.Store(true)
 }

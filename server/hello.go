@@ -39,6 +39,10 @@ func (h *hello) parse() (*parser.ClientHello, error) {
 // maxSeen is how many bytes of something that is not a hello are reported.
 const maxSeen = 256
 
+// maxHeld is how much [Conn.ClientHello] reads before Read does: the longest
+// hello in records of one byte, and some more.
+const maxHeld = 400 << 10
+
 // ErrNoHello says that a connection ended before its hello did.
 var ErrNoHello = errors.New("no ClientHello")
 
@@ -227,6 +231,7 @@ func (c *Conn) ClientHello() (*parser.ClientHello, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	c.lent = c.lent || c.hello.within
 	return c.hello.parse()
 }
 
@@ -249,6 +254,11 @@ func (c *Conn) wait() error {
 	for !c.known.Load() {
 		if c.heldErr != nil {
 			return c.heldErr
+		}
+		if len(c.held) > maxHeld {
+			c.deaf = true
+			c.fail(fmt.Errorf("%w of %d bytes with all that is around it", ErrOverLimit, maxHeld))
+			return nil
 		}
 		c.readAhead()
 	}
@@ -294,6 +304,7 @@ func (c *Conn) observed(h *parser.ClientHello) (event.Observation, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wanted = true
+	c.lent = c.lent || c.hello.within
 	return c.observation(1, h), true
 }
 

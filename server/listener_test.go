@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -300,3 +303,54 @@ func TestConnKeepsTheOptionalMethods(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestClientHelloHoldsNoMore has a client that sends all but a hello.
+func TestClientHelloHoldsNoMore(t *testing.T) {
+	warnings := bytes.Repeat(record(21, 0x0301, []byte{1, 0x5a}), 200_000)
+	s := &script{stream: warnings, chunk: 10_000}
+	conn, err := (&server.Listener{Listener: one{s}}).Accept()
+	require.NoError(t, err)
+	_, err = conn.(*server.Conn).ClientHello()
+	require.ErrorIs(t, err, server.ErrOverLimit)
+	assert.Less(t, s.sent, 1_000_000)
+	all, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(warnings, all), "they are handed on")
+}
+
+// TestHelloOutlivesItsConnection keeps hellos while later connections come.
+func TestHelloOutlivesItsConnection(t *testing.T) {
+	l := &server.Listener{}
+	var hellos []*parser.ClientHello
+	var want []string
+	for i := range 20 {
+		message := hellotest.Message(0x0303, []parser.CipherSuite{0xc02b}, hellotest.Extension(0, hellotest.ServerName([]byte(fmt.Sprintf("%d.example", i)))))
+		l.Listener = one{&script{stream: record(22, 0x0301, message), chunk: 1000}}
+		conn, err := l.Accept()
+		require.NoError(t, err)
+		_, err = io.ReadAll(conn)
+		require.NoError(t, err)
+		c := conn.(*server.Conn)
+		switch i % 3 {
+		case 0: // and nobody asks
+		case 1:
+			h, err := c.ClientHello()
+			require.NoError(t, err)
+			hellos, want = append(hellos, h), append(want, fmt.Sprintf("%d.example", i))
+		case 2:
+			_, ok := c.Event(event.Detail)
+			require.True(t, ok)
+		}
+		require.NoError(t, c.Close())
+		h, err := c.ClientHello()
+		if i%3 == 0 {
+			require.ErrorIs(t, err, net.ErrClosed)
+			continue
+		}
+		require.NoError(t, err)
+		hellos, want = append(hellos, h), append(want, fmt.Sprintf("%d.example", i))
+	}
+	for i, h := range hellos {
+		assert.Equal(t, want[i], string(h.ServerName))
+	}
+}
