@@ -25,7 +25,7 @@ func TestRotatingFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "hellos.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte("before\n"), 0o600))
-	f := &server.RotatingFile{Path: path, MaxSize: 10, SyncEvery: time.Nanosecond}
+	f := &server.RotatingFile{Path: path, MaxSize: 10, SyncEvery: -1}
 	require.NoError(t, f.Open())
 	for _, line := range []string{"1\n", "2\n", "longer than the limit\n", "3\n"} {
 		n, err := f.Write([]byte(line))
@@ -49,7 +49,7 @@ func TestRotatingFile(t *testing.T) {
 
 func TestRotatingFileByAge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hellos.jsonl")
-	f := &server.RotatingFile{Path: path, MaxAge: time.Millisecond}
+	f := &server.RotatingFile{Path: path, MaxAge: time.Millisecond, SyncEvery: time.Microsecond}
 	defer f.Close()
 	_, err := f.Write([]byte("1\n"))
 	require.NoError(t, err)

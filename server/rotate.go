@@ -17,14 +17,16 @@ type RotatingFile struct {
 	MaxAge  time.Duration // since the file was opened; 0 for no limit
 
 	// SyncEvery is how long what was written may be in the system's memory
-	// only: 0 leaves that to the system, negative is for not at all.
+	// only. 0 leaves that to the system; negative is for not at all: Write
+	// returns when it is on disk.
 	SyncEvery time.Duration
 
 	mu     sync.Mutex
 	file   *os.File // nil before the first Write
 	size   int64
 	opened time.Time
-	synced time.Time
+	sync   *time.Timer // nil unless there is something to sync
+	failed error       // of the last sync, if nobody was told yet
 }
 
 // Open opens the file, so that what is wrong with it is known before it is
@@ -46,7 +48,6 @@ func (f *RotatingFile) open() error {
 		return err
 	}
 	f.file, f.size, f.opened = file, info.Size(), time.Now()
-	f.synced = f.opened
 	return nil
 }
 
@@ -67,11 +68,27 @@ func (f *RotatingFile) Write(p []byte) (int, error) {
 	}
 	n, err := f.file.Write(p)
 	f.size += int64(n)
-	if err == nil && f.SyncEvery != 0 && time.Since(f.synced) >= f.SyncEvery {
+	switch {
+	case err != nil:
+	case f.SyncEvery < 0:
 		err = f.file.Sync()
-		f.synced = time.Now()
+	case f.SyncEvery > 0 && f.sync == nil:
+		f.sync = time.AfterFunc(f.SyncEvery, f.syncLater)
+	}
+	if err == nil {
+		err, f.failed = f.failed, nil
 	}
 	return n, err
+}
+
+// syncLater has the next Write tell of an error.
+func (f *RotatingFile) syncLater() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sync = nil
+	if f.file != nil {
+		f.failed = f.file.Sync()
+	}
 }
 
 func (f *RotatingFile) rotate() error {
@@ -106,6 +123,10 @@ func (f *RotatingFile) Close() error {
 func (f *RotatingFile) close() error {
 	if f.file == nil {
 		return nil
+	}
+	if f.sync != nil {
+		f.sync.Stop()
+		f.sync = nil
 	}
 	var err error
 	if f.SyncEvery != 0 {

@@ -253,7 +253,7 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		switch f.eventsFsync {
 		case "never":
 		case "always":
-			file.SyncEvery = time.Nanosecond
+			file.SyncEvery = -1
 		default:
 			if file.SyncEvery, err = time.ParseDuration(f.eventsFsync); err != nil || file.SyncEvery <= 0 {
 				return nil, nil, fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
