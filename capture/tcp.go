@@ -137,7 +137,12 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 	t := ss.stream(sl)
 	ahead := int(int32(sequence - sl.next))
-	if fresh && elsewhere(sl, t, sequence) && !ss.hellos.seen(s.helloKey(sequence)) {
+	switch {
+	case !fresh || ss.hellos.seen(s.helloKey(sequence)):
+	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
+		s.forget(sl)
+		sl, t, ahead = ss.insert(s.key, sequence), nil, 0
+	case elsewhere(sl, t, sequence):
 		s.restart(sl, t, sequence)
 		ahead = 0
 	}

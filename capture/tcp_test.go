@@ -73,6 +73,7 @@ func TestTCP(t *testing.T) {
 		{"ports used again", all(s.syn(), s.data(0, hello), s.reset(n), again.syn(), again.data(0, hello)), []int{1, 1}},
 		{"ports used again, without end", all(s.syn(), s.data(0, hello), again.syn(), again.data(0, hello)), []int{1, 1}},
 		{"ports used again in the middle", all(s.syn(), s.data(0, hello[:700]), again.syn(), again.data(0, hello)), []int{1}},
+		{"ports used again, hellos alone", all(s.data(0, hello), again.data(0, hello), s.data(5, hello)), []int{1, 1, 1}},
 		{"hello from the side that was called", all(s.syn(), server.data(0, hello)), []int{1}},
 		{"with what follows in the same segment", all(s.syn(), s.data(0, early)), []int{1}},
 
