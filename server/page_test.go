@@ -222,6 +222,10 @@ func TestHostileTextIsText(t *testing.T) {
 	}
 }
 
+// sslv2 is a hello in SSLv2 format.
+const sslv2 = "\x80\x2b\x01\x00\x02\x00\x12\x00\x00\x00\x10" +
+	"\x01\x00\x80\x02\x00\x80\x03\x00\x80\x04\x00\x80\x06\x00\x40\x07\x00\xc0" + "0123456789abcdef"
+
 func TestCompare(t *testing.T) {
 	real := hellotest.Real(t)
 	read := func(_ context.Context, input []byte) ([]event.Observation, error) {
@@ -255,6 +259,7 @@ func TestCompare(t *testing.T) {
 		{"a client", map[string]string{"client": "Firefox|153.7.0|tls|", "with": "mine"}, "", 200, "Firefox 153.7.0, against your hello"},
 		{"the same", map[string]string{"hello": linkText(real["chromium-156"].Raw, parser.TLS), "with": "mine"}, "", 200, "They differ in nothing but what changes on each connection."},
 		{"a capture", map[string]string{"with": "mine"}, "capture", 200, "2 hellos"},
+		{"SSLv2", map[string]string{"hello": linkText([]byte(sslv2), parser.TLS), "with": "mine"}, "", 200, "hello in SSLv2 format, for which no fingerprint is defined"},
 		{"nothing given", nil, "", 422, "nothing was given: paste a hello, choose a file, or choose a known client"},
 		{"no hello in it", nil, "nothing", 422, "there is no hello in it"},
 		{"nonsense", map[string]string{"hello": "nonsense"}, "", 422, "text that is neither hex nor base64"},
