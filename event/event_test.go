@@ -216,3 +216,21 @@ func BenchmarkCompact(b *testing.B) {
 		buf, _ = e.AppendJSON(buf[:0])
 	}
 }
+
+// TestHalfReadHello: of a message that could be read only in part, no
+// fingerprint is told.
+func TestHalfReadHello(t *testing.T) {
+	h := hellotest.Real(t)["curl-openssl-3.0"]
+	cut := new(parser.ClientHello)
+	err := cut.Unmarshal(h.Raw[:200])
+	require.ErrorIs(t, err, parser.ErrTruncated)
+	o := observation(cut)
+	o.Err, o.Seen = err, cut.Raw
+	var ob Observer
+	e := ob.Event(o, Detail)
+	assert.Equal(t, "parser: extensions: truncated at byte 200", e.Error)
+	assert.Equal(t, hex.EncodeToString(h.Raw[:200]), e.Seen)
+	assert.Empty(t, e.JA3+e.JA4+e.NPF+e.Stable+e.Session)
+	assert.Empty(t, e.Client)
+	assert.NotNil(t, e.Hello)
+}

@@ -98,9 +98,11 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 		return e
 	}
 	e.Transport = h.Transport.String()
-	if h.SSLv2 {
+	switch {
+	case o.Err != nil: // what a part of a message shows is not the client's fingerprint
+	case h.SSLv2:
 		ob.sslv2(&e, h)
-	} else {
+	default:
 		ob.fingerprints(&e, o, size)
 		e.Session = fingerprint.SessionOf(h).String()
 		ob.identify(&e, o)
