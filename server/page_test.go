@@ -424,7 +424,7 @@ func TestWhoInWords(t *testing.T) {
 		{"versions", false, []known.Candidate{older}, 0, "This looks like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends."},
 		{"two", true, []known.Candidate{chromium, curl}, 0, "You look like Chromium 156, or one other.", "2 known clients send a hello of exactly this shape, so it cannot tell them apart. The TLS library is BoringSSL."},
 		{"near", false, []known.Candidate{near}, 0, "This looks like no known client, but most like curl 7.88.1.", "No known client sends a hello of this shape. The nearest one is 4.2 % away; it differs in application_layer_protocol_negotiation, other."},
-		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends. But 2 signs speak against it."},
+		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends. 2 signs give an imitation away."},
 	} {
 		w := newWho(&event.Event{Client: c.clients, Tells: make([]known.Tell, c.tells)}, c.mine)
 		assert.Equal(t, c.headline, w.Headline, c.name)

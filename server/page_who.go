@@ -48,9 +48,9 @@ func newWho(e *event.Event, mine bool) pageWho {
 	}
 	switch n := len(e.Tells); {
 	case n == 1:
-		w.Lede += " But one sign speaks against it."
+		w.Lede += " One sign gives an imitation away."
 	case n > 1:
-		w.Lede += fmt.Sprintf(" But %d signs speak against it.", n)
+		w.Lede += fmt.Sprintf(" %d signs give an imitation away.", n)
 	}
 	return w
 }
