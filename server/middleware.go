@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -32,37 +31,35 @@ const (
 	noneHTTP2    = "none; HTTP/2 not recorded"
 )
 
-// Wrap returns a handler that gives next the request with the fields set.
+// Wrap returns a handler that gives next the request with the fields set. It
+// sets them in the request itself, of which net/http makes one for each.
 func (h Headers) Wrap(next http.Handler) http.Handler {
 	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
 	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
 	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
+	remove := func(fields http.Header) {
+		for name := range fields {
+			if alike(name, ja3) || alike(name, ja4) || alike(name, h2) {
+				delete(fields, name)
+			}
+		}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := fingerprints{ja3: noneUnknown, ja4: noneUnknown, http2: noneUnknown}
+		f := fingerprints{noneUnknown, noneUnknown, noneUnknown}
 		if s := sourceOf(r.Context()); s != nil {
 			f = s.fingerprints()
 		}
-		out := *r
-		out.Header = maps.Clone(r.Header)
-		remove := func(fields http.Header) {
-			for name := range fields {
-				if alike(name, ja3) || alike(name, ja4) || alike(name, h2) {
-					delete(fields, name)
-				}
-			}
-		}
-		remove(out.Header)
-		remove(out.Trailer)
-		if r.Body != nil && r.Body != http.NoBody {
-			out.Body = &withoutTrailers{ReadCloser: r.Body, remove: func() { remove(r.Trailer); remove(out.Trailer) }}
-		}
-		out.Header[ja3] = []string{f.ja3}
-		out.Header[ja4] = []string{f.ja4}
-		out.Header[h2] = []string{f.http2}
 		if f.http2 == noneHTTP2 && r.ProtoMajor != 2 {
-			out.Header[h2] = []string{noneNotHTTP2}
+			f.http2 = noneNotHTTP2
 		}
-		next.ServeHTTP(w, &out)
+		remove(r.Header)
+		if r.Trailer != nil || r.ContentLength < 0 { // a trailer may come with the body's end
+			remove(r.Trailer)
+			r.Body = &withoutTrailers{r.Body, func() { remove(r.Trailer) }}
+		}
+		values := [...]string{f.ja3, f.ja4, f.http2}
+		r.Header[ja3], r.Header[ja4], r.Header[h2] = values[0:1:1], values[1:2:2], values[2:3:3]
+		next.ServeHTTP(w, r)
 	})
 }
 
