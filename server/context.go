@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -18,6 +19,9 @@ type source interface {
 	observed(h *parser.ClientHello) (event.Observation, bool)
 
 	fingerprints() fingerprints
+
+	// users are the clients of the user's own, or nil.
+	users() *known.Database
 
 	timing() timing
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 // An Echo is an endpoint that tells each client what its hello was: over
@@ -23,6 +24,11 @@ type Echo struct {
 
 	// Page, if not nil, is what browsers get.
 	Page *Page
+
+	// Users has clients of the user's own, by which clients are named beside
+	// the built-in ones: in the answers, on the page and in the record. It may
+	// be nil.
+	Users *known.Database
 
 	// UDP are the sockets to serve HTTP/3 on. They should have the port of
 	// the Listener.
@@ -66,11 +72,12 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	e.attach(ln)
+	e.giveUsers(ln)
 	s.tls.NextProtos = append([]string{"h2", "http/1.1"}, s.tls.NextProtos...)
 	s.tls = TLSConfig(s.tls)
 	h := Handler(e.Page)
 	if len(e.UDP) > 0 {
-		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
+		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
 		h = announcing(h, s.http3)
 	}
 	s.http = &http.Server{
@@ -112,6 +119,23 @@ func (e *Echo) attach(ln *Listener) {
 			dropped(why)
 		}
 		e.Metrics.dropped(why)
+	}
+}
+
+// giveUsers gives the user's clients to all who make Events.
+func (e *Echo) giveUsers(ln *Listener) {
+	if e.Users == nil {
+		return
+	}
+	ln.Users = e.Users
+	if e.Recorder != nil {
+		e.Recorder.observer.Users = e.Users
+	}
+	if e.Page != nil {
+		e.Page.users = e.Users
+		if e.Page.Live != nil {
+			e.Page.Live.observer.Users = e.Users
+		}
 	}
 }
 

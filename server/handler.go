@@ -88,7 +88,7 @@ func requestOf(r *http.Request, size event.Size) (*request, bool) {
 	if o.Agent = AgentOf(r); o.Agent != (known.Agent{}) {
 		o.Agent.Headers = names
 	}
-	q.event = new(event.Observer).Event(&o, size)
+	q.event = (&event.Observer{Users: s.users()}).Event(&o, size)
 	return q, true
 }
 

@@ -285,7 +285,7 @@ func (c *Conn) Event(size event.Size) (event.Event, bool) {
 	if !ok {
 		return event.Event{}, false
 	}
-	e := new(event.Observer).Event(&o, size)
+	e := (&event.Observer{Users: c.users()}).Event(&o, size)
 	if size == event.Full {
 		full := e
 		c.mu.Lock()
@@ -306,6 +306,13 @@ func (c *Conn) observed(h *parser.ClientHello) (event.Observation, bool) {
 	c.wanted = true
 	c.lent = c.lent || c.hello.within
 	return c.observation(1, h), true
+}
+
+func (c *Conn) users() *known.Database {
+	if c.listener == nil {
+		return nil
+	}
+	return c.listener.Users
 }
 
 func (c *Conn) timing() timing {

@@ -14,6 +14,7 @@ import (
 	"github.com/quic-go/quic-go/qlogwriter"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 // An HTTP3 serves HTTP/3 to clients whose hellos it sees: [FromContext] finds
@@ -24,6 +25,9 @@ type HTTP3 struct {
 
 	// Observe, if not nil, is told of each hello, as that of a [Listener].
 	Observe func(*event.Observation)
+
+	// Users is that of a [Listener].
+	Users *known.Database
 
 	// RetryAbove is how many handshakes may be open before further clients
 	// have to show that their address is theirs (RFC 9000, section 8.1.2).
@@ -106,7 +110,7 @@ func (s *HTTP3) Announce(h http.Header) {
 
 // begin takes note of a connection that begins.
 func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) context.Context {
-	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, waiting: true}
+	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Users, waiting: true}
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {
 		t.forget(c)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -48,6 +49,10 @@ type Listener struct {
 	// known, and before crypto/tls has all of it. The hello is nil if what came
 	// is none, or one over a limit. It is not to be kept or changed.
 	Decide func(h *parser.ClientHello, client net.Addr) Decision
+
+	// Users has clients of the user's own, by which Events name clients beside
+	// the built-in ones. It may be nil.
+	Users *known.Database
 
 	// MaxHello bounds the message of a hello, in bytes, and MaxRecords the
 	// records it comes in. One that is over has [ErrOverLimit] for its error

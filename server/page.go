@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 //go:embed web
@@ -32,6 +33,8 @@ type Page struct {
 
 	// Live, if not nil, makes /live show the hellos that it is given.
 	Live *Live
+
+	users *known.Database // those of the Echo
 
 	// event, if not nil, is in the place of eventOf.
 	event func(*http.Request, event.Size) (event.Event, bool)

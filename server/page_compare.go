@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -207,7 +208,7 @@ func (p *Page) answer(w http.ResponseWriter, r *http.Request, in *compareInput) 
 	}
 	v := p.compareView(in)
 	if len(list) > 1 {
-		v.found(list)
+		v.found(list, p.users)
 		p.show(w, http.StatusOK, "compare.html", v)
 		return
 	}
@@ -235,7 +236,7 @@ func (p *Page) given(v *pageView, g *given) error {
 	case g.Err != nil:
 		v.Hello = p.broken(h.Raw, h.Transport, g.Err)
 	default:
-		e := new(event.Observer).Event(&g.Observation, event.Detail)
+		e := (&event.Observer{Users: p.users}).Event(&g.Observation, event.Detail)
 		v.Hello = p.hello(&e, false)
 	}
 	v.Title = v.Hello.Who.Headline
@@ -293,8 +294,8 @@ func shownAgain(text string) string {
 }
 
 // found lists the hellos of a capture.
-func (v *pageView) found(list []given) {
-	var ob event.Observer
+func (v *pageView) found(list []given, users *known.Database) {
+	ob := event.Observer{Users: users}
 	for i := range list {
 		if i == maxFound {
 			v.Compare.Beyond = len(list) - maxFound

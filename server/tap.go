@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -229,8 +230,9 @@ func (h *quicHello) observation(hello *parser.ClientHello) event.Observation {
 // A quicConn is a connection of quic-go, and a source.
 type quicConn struct {
 	client   netip.AddrPort
-	verified bool   // the client has shown that the address is its own
-	id       string // guarded by the tap
+	verified bool            // the client has shown that the address is its own
+	own      *known.Database // clients of the user's own
+	id       string          // guarded by the tap
 
 	mu      sync.Mutex
 	hello   *quicHello
@@ -256,7 +258,7 @@ func (c *quicConn) Event(size event.Size) (event.Event, bool) {
 	if !ok {
 		return event.Event{}, false
 	}
-	e := new(event.Observer).Event(&o, size)
+	e := (&event.Observer{Users: c.own}).Event(&o, size)
 	if size == event.Full {
 		full := e
 		c.mu.Lock()
@@ -283,6 +285,8 @@ func (c *quicConn) fingerprints() fingerprints {
 	}
 	return fingerprintsOf(o.Hello, o.Err)
 }
+
+func (c *quicConn) users() *known.Database { return c.own }
 
 func (c *quicConn) timing() timing {
 	c.mu.Lock()

@@ -54,6 +54,7 @@ type serveFlags struct {
 	logLevel  slog.Level
 	logFormat string
 	page      pageFlags
+	clients   string // a file
 }
 
 func serveCommand() *cobra.Command {
@@ -82,6 +83,7 @@ Each flag may be given in the environment, too: --hello-json as
 TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 		Example: `  tlspeek serve
   tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl
+  tlspeek serve --clients mine.jsonl
   tlspeek serve --listen :443 --acme tls.example --admin 127.0.0.1:9090`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,6 +105,7 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.StringSliceVar(&f.acme, "acme", nil, "get certificates for these `hosts` from Let's Encrypt; takes port 443")
 	flags.StringVar(&f.acmeEmail, "acme-email", "", "`address` that Let's Encrypt may write to")
 
+	flags.StringVar(&f.clients, "clients", "", clientsHelp)
 	flags.StringVar(&f.events, "events", "", "append the Event of each hello to `file`, a line each; - is standard output")
 	flags.BoolVar(&f.eventsFull, "events-full", false, "record Events in full size")
 	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before it has more `bytes`; 0 for no limit")
@@ -161,6 +164,10 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	users, err := usersDatabase(f.clients)
+	if err != nil {
+		return err
+	}
 	recorder, closeEvents, err := openRecorder(f, stdout)
 	if err != nil {
 		return err
@@ -174,6 +181,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	echo := &server.Echo{
 		TLSConfig:  config,
 		Page:       f.page.page(),
+		Users:      users,
 		UDP:        udp,
 		RetryAbove: f.retryAbove,
 		Recorder:   recorder,

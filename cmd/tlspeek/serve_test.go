@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +64,83 @@ func TestServeAndClient(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &kept))
 	require.Len(t, kept, 3)
 	assert.Contains(t, events.String(), kept[0].JA4)
+}
+
+// TestServeWithClients has the endpoint name a client of the user's own, in the
+// answer and in the record.
+func TestServeWithClients(t *testing.T) {
+	dir := t.TempDir()
+	run := func(args ...string) (answer, recorded clientsOfEvent) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		said, stderr := io.Pipe()
+		var events bytes.Buffer
+		served := make(chan error, 1)
+		go func() {
+			cmd := serveCommand()
+			cmd.SetArgs(append([]string{"--listen", "127.0.0.1:0", "--http3=false", "--state-dir", dir, "--events", "-"}, args...))
+			cmd.SetOut(&events)
+			cmd.SetErr(stderr)
+			served <- cmd.ExecuteContext(ctx)
+			stderr.Close()
+		}()
+		r := bufio.NewReader(said)
+		first, err := r.ReadString('\n')
+		require.NoError(t, err)
+		go io.Copy(io.Discard, r)
+		addr := strings.TrimSuffix(strings.Fields(first)[2], ";")
+
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		defer client.CloseIdleConnections()
+		res, err := client.Get("https://" + addr + "/json")
+		require.NoError(t, err)
+		defer res.Body.Close()
+		require.NoError(t, json.NewDecoder(res.Body).Decode(&answer))
+		client.CloseIdleConnections()
+		stop()
+		require.NoError(t, <-served)
+		require.NoError(t, json.Unmarshal(events.Bytes(), &recorded))
+		return answer, recorded
+	}
+	before, _ := run()
+	require.NotEmpty(t, before.JA4)
+	assert.NotContains(t, before.names(), "My app")
+
+	mine := filepath.Join(dir, "mine.jsonl")
+	line := fmt.Sprintf(`{"name":"My app","family":"Go","kind":"tool","ja4":%q}`, before.JA4)
+	require.NoError(t, os.WriteFile(mine, []byte(line+"\n"), 0o600))
+	answer, recorded := run("--clients", mine)
+	assert.Contains(t, answer.names(), "My app")
+	assert.Contains(t, recorded.names(), "My app")
+
+	t.Setenv("TLSPEEK_CLIENTS", mine)
+	answer, recorded = run()
+	assert.Contains(t, answer.names(), "My app")
+	assert.Contains(t, recorded.names(), "My app")
+}
+
+// A clientsOfEvent is what an Event says of who the client is.
+type clientsOfEvent struct {
+	JA4    string `json:"ja4"`
+	Client []struct {
+		Name string `json:"name"`
+	} `json:"client"`
+}
+
+func (e *clientsOfEvent) names() (names []string) {
+	for _, c := range e.Client {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func TestServeSaysWhatIsWrongWithClients(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte("{\n"), 0o600))
+	cmd := serveCommand()
+	cmd.SetArgs([]string{"--listen", "127.0.0.1:0", "--state-dir", t.TempDir(), "--clients", file})
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	assert.ErrorContains(t, cmd.ExecuteContext(t.Context()), "reading "+file+": ")
 }
 
 func TestClientSaysWhatWentWrong(t *testing.T) {
