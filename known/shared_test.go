@@ -58,6 +58,7 @@ func TestGenuineBrowsers(t *testing.T) {
 	families := map[string]string{"Chromium": "Chromium", "Firefox": "Firefox", "WebKitGTK": "GnuTLS", "qutebrowser": "Chromium"}
 	var m known.Matcher
 	browsers := 0
+	var genuine []known.Observation // as though behind one address
 	for _, r := range read("hellos.jsonl") {
 		c, e := captures[r.File], expected[id(&r)]
 		if c.Kind != "browser" {
@@ -75,6 +76,7 @@ func TestGenuineBrowsers(t *testing.T) {
 		if v, err := strconv.ParseUint(e.RecordVersion, 16, 16); err == nil {
 			o.RecordVersion = parser.Version(v)
 		}
+		genuine = append(genuine, o)
 		candidates := m.AppendCandidates(nil, &o)
 		assert.Empty(t, known.AppendTells(nil, &o), id(&r))
 		claim := known.CheckClaim(&o, candidates)
@@ -85,4 +87,13 @@ func TestGenuineBrowsers(t *testing.T) {
 		}
 	}
 	assert.Greater(t, browsers, 100)
+	var mixed known.Tracker
+	for i := range genuine {
+		assert.Empty(t, mixed.AppendTells(nil, &genuine[i]))
+		for j := range i {
+			var pair known.Tracker
+			pair.AppendTells(nil, &genuine[j])
+			assert.Empty(t, pair.AppendTells(nil, &genuine[i]))
+		}
+	}
 }

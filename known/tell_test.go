@@ -2,6 +2,7 @@ package known
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -276,10 +277,15 @@ func TestTracker(t *testing.T) {
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome}), "the same hello")
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome, Index: 2}))
 	got := tr.AppendTells(nil, &Observation{Hello: other(1)})
+	require.Len(t, got, 1, "GREASE may come twice by chance")
+	assert.Equal(t, "frozen-order", got[0].Name)
+	got = tr.AppendTells(nil, &Observation{Hello: other(2)})
 	require.Len(t, got, 2)
 	assert.Equal(t, Tell{"frozen-order", "extensions", chrome.Extensions[0].Offset,
 		"19 extensions in the order of an earlier connection", "a random order in each connection, since version 110"}, got[0])
-	assert.Equal(t, "frozen-grease", got[1].Name)
+	assert.Equal(t, Tell{"frozen-grease", "cipher_suites", suiteOffset(chrome, 0),
+		fmt.Sprintf("the GREASE values of 2 earlier connections, the first %04x", uint16(chrome.CipherSuites[0])),
+		"random GREASE values in each connection"}, got[1])
 
 	// A permuted hello with other GREASE is innocent, however many there are.
 	tr = Tracker{}
@@ -292,4 +298,29 @@ func TestTracker(t *testing.T) {
 		assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: h}), i)
 	}
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: hellotest.Real(t)["go-1.26"]}))
+
+	// An imitation is told among genuine browsers behind the same address, and
+	// they are not.
+	tr = Tracker{}
+	frozen := func(n uint32) []Tell { return tr.AppendTells(nil, &Observation{Hello: other(1<<16 + n)}) }
+	assert.Empty(t, frozen(0))
+	for i := range uint32(5) {
+		h := other(1<<17 + i)
+		inner := h.Extensions[1 : len(h.Extensions)-1]
+		random.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
+		h.CipherSuites[0] = parser.CipherSuite(0x0a0a + 0x1010*i)
+		assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: h}), i)
+	}
+	require.Len(t, frozen(1), 1)
+
+	// With permutation switched off Chromium has one order, and it is known.
+	tr = Tracker{}
+	for i := range uint32(3) {
+		h := other(i)
+		slices.SortStableFunc(h.Extensions[1:len(h.Extensions)-1], func(a, b parser.Extension) int {
+			return slices.Index(canonical[:], a.Type) - slices.Index(canonical[:], b.Type)
+		})
+		h.CipherSuites[0] = parser.CipherSuite(0x0a0a + 0x1010*i)
+		assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: h}), i)
+	}
 }

@@ -12,9 +12,14 @@ import (
 const maxTracked = 8
 
 // A Tracker finds what several connections of one client give away. Who is one
-// client is the caller's to say: an address, a session, a cookie. The zero
-// value is ready, and its size is fixed. It is not for use by several
-// goroutines at once.
+// client is the caller's to say: an address, a session, a cookie. Clients that
+// are mixed up, as those behind one NAT, do no harm: a tell is that a hello
+// repeats what a genuine one draws at random, so it fires on a client that
+// repeats itself, whatever others sent in between. Only the latest 8 hellos are
+// remembered.
+//
+// The zero value is ready, and its size is fixed: 200 bytes. It is not for use
+// by several goroutines at once.
 type Tracker struct {
 	seen [maxTracked]tracked
 	n    int
@@ -33,54 +38,75 @@ type tracked struct {
 //	frozen-order    Chromium permutes its extensions anew for each connection
 //	frozen-grease   BoringSSL draws its GREASE values anew for each connection
 //
+// An order tells the second time it comes: 12 extensions, the fewest that are
+// looked at, have 479 million. GREASE values tell the third time: there are a
+// million, so a busy browser repeats some by chance.
+//
 // A hello that comes again, and the one after a HelloRetryRequest, count as one
 // with the first: their random is the same.
 func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
+	if !o.IsTracked() {
+		return dst
+	}
 	h := o.Hello
-	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {
-		return dst
-	}
 	b := worn(h)
-	if b != chromium && b != safari {
-		return dst
-	}
 	now := tracked{random: binary.BigEndian.Uint64(h.Random)}
 	if b == chromium && h.HasExtension(parser.ExtEncryptedClientHello) && !isCanonical(h) {
 		now.order = orderOf(h)
 	}
 	now.grease = greaseOf(h)
-	var order, values bool
+	orders, values := 0, 0
 	for i := range t.seen[:min(t.n, maxTracked)] {
 		s := &t.seen[i]
 		if s.random == now.random {
 			return dst
 		}
-		order = order || now.order != 0 && s.order == now.order
-		values = values || now.grease != 0 && s.grease == now.grease
+		if now.order != 0 && s.order == now.order {
+			orders++
+		}
+		if now.grease != 0 && s.grease == now.grease {
+			values++
+		}
 	}
 	t.seen[t.n%maxTracked] = now
 	t.n++
-	if order {
+	if orders > 0 {
 		dst = append(dst, Tell{"frozen-order", "extensions", h.Extensions[0].Offset,
 			fmt.Sprintf("%d extensions in the order of an earlier connection", len(h.Extensions)),
 			"a random order in each connection, since version 110"})
 	}
-	if values {
+	if values > 1 {
 		dst = append(dst, Tell{"frozen-grease", "cipher_suites", suiteOffset(h, 0),
-			fmt.Sprintf("the GREASE values of an earlier connection, the first %04x", uint16(h.CipherSuites[0])),
+			fmt.Sprintf("the GREASE values of %d earlier connections, the first %04x", values, uint16(h.CipherSuites[0])),
 			"random GREASE values in each connection"})
 	}
 	return dst
 }
 
+// IsTracked reports whether a [Tracker] remembers the hello: a first one over
+// TCP, in the shape of Chromium's or Safari's.
+func (o *Observation) IsTracked() bool {
+	h := o.Hello
+	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {
+		return false
+	}
+	b := worn(h)
+	return b == chromium || b == safari
+}
+
 // orderOf hashes the order of a hello's extensions, but for those that come
-// and go.
+// and go, and for GREASE, which has its places. It is 0 if there are fewer than
+// 12.
 func orderOf(h *parser.ClientHello) uint64 {
-	x := uint64(1)
+	x, n := uint64(1), 0
 	for i := range limit(h.Extensions) {
-		if t := h.Extensions[i].Type; !isTransient(t) {
-			x = mix(x ^ uint64(normal(t)))
+		if t := h.Extensions[i].Type; !isTransient(t) && !parser.IsGREASE(t) {
+			x = mix(x ^ uint64(t))
+			n++
 		}
+	}
+	if n < 12 {
+		return 0
 	}
 	return x
 }
