@@ -12,6 +12,7 @@ const (
 	portOpenVPN    = 1194 // over UDP the first byte alone would say too little
 	vpnControl     = 4
 	vpnHardReset   = 7
+	vpnLastOpcode  = 11
 	vpnMaxControls = 1024 // message ids, which begin at 0
 	vpnMaxAhead    = 32   // packets that came too early
 )
@@ -113,15 +114,16 @@ func (s *scanner) openVPN(p []byte, key uint64) {
 	s.emit(message)
 }
 
-// isOpenVPN reports whether a TCP stream begins as an OpenVPN client's does: a
-// length, and the packet that asks for a new session.
+// isOpenVPN reports whether a TCP stream begins as an OpenVPN client's does: with
+// a length, and the packet that asks for a new session, which acknowledges nothing
+// and has the number 0.
 func isOpenVPN(p []byte) bool {
-	const shortest, longest = 14, 128
-	if len(p) < 3 || p[2]>>3 != vpnHardReset {
+	const shortest, longest = 14, 14 + 64 + 8
+	if len(p) < 2+shortest || p[2]>>3 != vpnHardReset {
 		return false
 	}
-	n := binary.BigEndian.Uint16(p)
-	return n >= shortest && n <= longest
+	n := int(binary.BigEndian.Uint16(p))
+	return n >= shortest && n <= longest && 2+n <= len(p) && [5]byte(p[2+n-5:]) == [5]byte{}
 }
 
 // collectVPN reads what is new of the head of a stream of OpenVPN packets. It
@@ -129,8 +131,11 @@ func isOpenVPN(p []byte) bool {
 func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 	for {
 		b := t.head[t.fed:]
-		if len(b) < 2 {
+		if len(b) < 3 {
 			break
+		}
+		if opcode := b[2] >> 3; opcode < vpnControl || opcode > vpnLastOpcode {
+			return s.resume(sl, t) // another protocol that begins in the same way
 		}
 		n := 2 + int(binary.BigEndian.Uint16(b))
 		if n > len(b) {
@@ -155,8 +160,7 @@ func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 		return false
 	}
 	if t.vpn.dead || len(t.head) > maxPreface {
-		s.streams.remove(sl)
-		return false
+		return s.resume(sl, t)
 	}
 	return true
 }

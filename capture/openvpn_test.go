@@ -61,7 +61,7 @@ func TestOpenVPN(t *testing.T) {
 		want    int
 	}{
 		{"TCP", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 0, 0)), 1400)), 1},
-		{"TCP, HMAC, small segments", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 20, 1)), 37)), 1},
+		{"TCP, HMAC, small segments", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 20, 1)), 44)), 1},
 		{"UDP", overUDP(vpnPackets(hello, 0, 0)), 1},
 		{"UDP, acknowledgements", overUDP(vpnPackets(hello, 0, 3)), 1},
 		{"UDP, HMAC of 16 bytes", overUDP(vpnPackets(hello, 16, 0)), 1},
@@ -81,6 +81,15 @@ func TestOpenVPN(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNotOpenVPN: a preface that begins as OpenVPN does hides no hello.
+func TestNotOpenVPN(t *testing.T) {
+	hello := record(realHello(t, "python-tls12"))
+	s := side{client4, server4, 1}
+	stream := bytesOf("\x00\x10\x38 and what not\x00\x00\x00\x00\x00, is not it", hello)
+	assert.Len(t, readAll(t, rawPcap(s.syn(), s.data(0, stream))), 1)
+	assert.Len(t, readAll(t, rawPcap(all(s.syn(), s.segments(stream, 1))...)), 1)
 }
 
 // TestHelloInPieces: a hello with the headers of another protocol within is none.
