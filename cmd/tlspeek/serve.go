@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -174,7 +175,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	}
 	ln, udp, err := server.Listen(f.listen, f.http3)
 	if err != nil {
-		return errors.Join(err, closeEvents())
+		return errors.Join(listenError(err), closeEvents())
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -320,4 +321,18 @@ func printLinesToTry(w io.Writer, addr net.Addr) {
   tlspeek client --insecure %s
   a browser at https://%s/
 `, addr, at, at, at, at)
+}
+
+// listenError says what to do about a port that cannot be had.
+func listenError(err error) error {
+	op := new(net.OpError)
+	switch {
+	case errors.As(err, &op) && op.Net == "udp":
+		return fmt.Errorf("%w: choose another port with --listen, or do without HTTP/3 with --http3=false", err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: choose another port with --listen", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: choose a port over 1023 with --listen, or have systemd open it", err)
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/server"
 )
 
 // TestServeAndClient has the one answer the other, as a user would.
@@ -148,4 +151,18 @@ func TestClientSaysWhatWentWrong(t *testing.T) {
 	cmd.SetArgs([]string{"127.0.0.1:1"})
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	assert.ErrorContains(t, cmd.ExecuteContext(t.Context()), "connection refused")
+}
+
+func TestListenErrorSaysWhatToDo(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer tcp.Close()
+	_, _, err = server.Listen(tcp.Addr().String(), true)
+	assert.ErrorContains(t, listenError(err), "address already in use: choose another port with --listen")
+
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer udp.Close()
+	_, _, err = server.Listen(udp.LocalAddr().String(), true)
+	assert.ErrorContains(t, listenError(err), "do without HTTP/3 with --http3=false")
 }
