@@ -30,19 +30,40 @@ type entry struct {
 	first, n  uint16            // its part of clients
 }
 
-// exact returns the indices of the shapes that s is: those of its key. It is
-// sure of the lists whose order counts, and goes by the hash for the others.
+// exact returns the indices of the shapes that s is: those of its key, of which
+// it makes sure, because the key is no secret.
 func (db *Database) exact(s *shape, key uint64) (from, to int) {
 	from = sort.Search(len(db.shapes), func(i int) bool { return db.shapes[i].key >= key })
 	for to = from; to < len(db.shapes) && db.shapes[to].key == key; to++ {
-		e := &db.shapes[to]
-		if e.transport != s.transport || !slices.Equal(s.lists[suites], db.lists[suites][e.lists[suites]]) ||
-			!slices.Equal(s.lists[groups], db.lists[groups][e.lists[groups]]) ||
-			!slices.Equal(s.lists[schemes], db.lists[schemes][e.lists[schemes]]) {
+		if !db.is(&db.shapes[to], s) {
 			return from, from
 		}
 	}
 	return from, to
+}
+
+// is reports whether s, which has the key of e, is e but for what the key leaves
+// out.
+func (db *Database) is(e *entry, s *shape) bool {
+	if e.transport != s.transport {
+		return false
+	}
+	for f := suites; f < numFields; f++ {
+		ours, theirs := s.lists[f], db.lists[f][e.lists[f]]
+		if f == shares || slices.Equal(ours, theirs) {
+			continue
+		}
+		if f != extensions && f != others || len(ours) != len(theirs) {
+			return false
+		}
+		// As the sums of their hashes are equal, it will do that none is strange.
+		for _, v := range ours {
+			if !slices.Contains(theirs, v) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // A sent is a shape, what is known of it, and one who sends it.
@@ -78,7 +99,7 @@ func (db *Database) build(all []sent) {
 	}
 	var groups []*group
 	for _, s := range all {
-		e := entry{key: s.shape.key(), transport: s.shape.transport, traits: s.shape.traits, permutes: s.permutes}
+		e := entry{key: s.shape.key(0), transport: s.shape.transport, traits: s.shape.traits, permutes: s.permutes}
 		if s.permutes {
 			slices.Sort(s.shape.lists[extensions])
 		}
@@ -194,7 +215,7 @@ func weightOf(k Kind) int {
 // appendExact appends the clients that send hellos of shape s, whose key is
 // given. Where the extensions are in the very order in which some client has
 // them, those that permute theirs are left out.
-func (db *Database) appendExact(dst []Candidate, s *shape, key uint64) []Candidate {
+func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker) []Candidate {
 	from, to := db.exact(s, key)
 	if from == to {
 		return dst
@@ -204,7 +225,7 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64) []Candida
 	for i := from; i < to && len(near) < maxNeighbours; i++ {
 		near = append(near, neighbour{shape: i})
 	}
-	db.rank(near, s)
+	r.rank(db, near, s)
 	ordered := false
 	for _, n := range near {
 		if n.distance > near[0].distance {
@@ -222,8 +243,8 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64) []Candida
 
 // appendNearest ranks the neighbours of s and appends their clients to dst, at
 // most limit of them, and the nearest that imitates nobody in any case.
-func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, limit int) []Candidate {
-	db.rank(near, s)
+func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
+	r.rank(db, near, s)
 	from := len(dst)
 	imitations := true
 	for _, n := range near {

@@ -164,16 +164,21 @@ const (
 	paddingWeight = 10_000
 )
 
+// A ranker has memory to rank with.
+type ranker struct{ order, share positions }
+
 // rank adds what appendNeighbours left out, and sorts the list, nearest first.
-func (db *Database) rank(list []neighbour, s *shape) {
-	var order, share positions
-	order.read(s.lists[extensions])
-	share.read(s.lists[shares])
+func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
+	ordered, shared := false, false // what was read
 	for i := range list {
 		n := &list[i]
 		e := &db.shapes[n.shape]
-		if !e.permutes {
-			if _, turned := order.compare(db.lists[extensions][e.lists[extensions]]); turned != 0 {
+		if theirs := db.lists[extensions][e.lists[extensions]]; !e.permutes && !slices.Equal(theirs, s.lists[extensions]) {
+			if !ordered {
+				r.order.read(s.lists[extensions])
+				ordered = true
+			}
+			if _, turned := r.order.compare(theirs); turned != 0 {
 				n.distance += turned * weights[extensions].order
 				n.differs |= FieldExtensionOrder
 			}
@@ -186,8 +191,12 @@ func (db *Database) rank(list []neighbour, s *shape) {
 			n.distance += paddingWeight
 			n.differs |= FieldExtensions
 		}
-		if len(s.lists[shares]) > 0 {
-			if set, _ := share.compare(db.lists[shares][e.lists[shares]]); set != 0 {
+		if theirs := db.lists[shares][e.lists[shares]]; len(s.lists[shares]) > 0 && !slices.Equal(theirs, s.lists[shares]) {
+			if !shared {
+				r.share.read(s.lists[shares])
+				shared = true
+			}
+			if set, _ := r.share.compare(theirs); set != 0 {
 				n.distance += set * weights[shares].set
 				n.differs |= FieldKeyShares
 			}

@@ -1,5 +1,10 @@
 package known
 
+import (
+	"math/rand/v2"
+	"slices"
+)
+
 // A Matcher finds the candidates for hellos, one after the other. The zero
 // value is ready and knows the built-in clients. It is not for use by several
 // goroutines at once.
@@ -8,19 +13,25 @@ type Matcher struct {
 	Users    *Database // more clients, those of a user's own file; may be nil
 
 	shape   shape
+	ranker  ranker
+	all     []uint16 // of shape
 	near    []neighbour
 	scratch []uint32
-	cache   []cached // of the neighbours in the built-in Database, by key
+	seed    uint64
+	cache   []cached // by the seeded key
 }
 
-// A cached is a shape's neighbours: traffic repeats itself.
+// A cached is what was found for a shape that Database does not have, or only
+// from imitations: traffic repeats itself.
 type cached struct {
-	key  uint64
-	near []neighbour
+	key    uint64
+	near   []neighbour
+	all    []uint16 // of the shape, of that key, that has the answer; empty if none has
+	answer []Candidate
 }
 
 // cacheSize is how many shapes without an exact match are remembered.
-const cacheSize = 64
+const cacheSize = 256
 
 // maxNearest is how many candidates are told of a hello that matches none, and
 // how many of one shape.
@@ -50,13 +61,13 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	if o.Index > 1 {
 		m.shape.lists[shares] = m.shape.lists[shares][:0]
 	}
-	key := m.shape.key()
+	key := m.shape.key(0)
 	n := len(dst)
 	if m.Users != nil {
 		dst = m.Users.appendNamed(dst, o)
-		dst = m.Users.appendExact(dst, &m.shape, key)
+		dst = m.Users.appendExact(dst, &m.shape, key, &m.ranker)
 	}
-	dst = db.appendExact(dst, &m.shape, key)
+	dst = db.appendExact(dst, &m.shape, key, &m.ranker)
 	limit := maxNearest
 	if len(dst) > n {
 		if dst[n].Kind != Impersonator {
@@ -64,13 +75,21 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		}
 		limit = 0 // but whom they imitate
 	}
+	c := m.cached(db)
+	m.all = m.shape.appendAll(m.all[:0])
+	if m.Users == nil && slices.Equal(c.all, m.all) {
+		return append(dst[:n], c.answer...)
+	}
 	if m.Users != nil && limit > 0 {
 		m.near, m.scratch = m.Users.appendNeighbours(m.near[:0], &m.shape, m.scratch)
-		dst = m.Users.appendNearest(dst, m.near, &m.shape, maxPerShape)
+		dst = m.Users.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
 	}
-	m.near = append(m.near[:0], m.neighbours(db, key)...)
-	dst = db.appendNearest(dst, m.near, &m.shape, limit)
+	m.near = append(m.near[:0], c.near...)
+	dst = db.appendNearest(dst, m.near, &m.shape, &m.ranker, limit)
 	trust(dst[n:])
+	if m.Users == nil {
+		c.all, c.answer = append(c.all[:0], m.all...), append(c.answer[:0], dst[n:]...)
+	}
 	return dst
 }
 
@@ -94,15 +113,17 @@ func trust(list []Candidate) {
 	}
 }
 
-// neighbours returns the shapes of db that are nearest to m.shape, of that key.
-func (m *Matcher) neighbours(db *Database, key uint64) []neighbour {
+// cached returns what is remembered of m.shape: its neighbours in db at least.
+func (m *Matcher) cached(db *Database) *cached {
 	if m.cache == nil {
 		m.cache = make([]cached, cacheSize)
+		m.seed = rand.Uint64()
 	}
+	key := m.shape.key(m.seed)
 	c := &m.cache[key%cacheSize]
 	if c.key != key || len(c.near) == 0 {
-		c.key = key
+		c.key, c.all = key, c.all[:0]
 		c.near, m.scratch = db.appendNeighbours(c.near[:0], &m.shape, m.scratch)
 	}
-	return c.near
+	return c
 }

@@ -200,6 +200,45 @@ func TestUsersClients(t *testing.T) {
 	assert.Equal(t, got[0].Distance, got[1].Distance)
 }
 
+// What a Matcher remembers of others changes nothing.
+func TestRemembered(t *testing.T) {
+	var hellos []*parser.ClientHello
+	for _, h := range hellotest.Real(t) {
+		hellos = append(hellos, h, edit(h, func(h *parser.ClientHello) { h.CipherSuites[0]++ }),
+			edit(h, func(h *parser.ClientHello) { h.CipherSuites[0]++; slices.Reverse(h.Extensions) }),
+			edit(h, func(h *parser.ClientHello) { h.CipherSuites[0]++; h.KeyShares = nil }))
+	}
+	var m Matcher
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 5 * len(hellos) {
+		o := Observation{Hello: hellos[random.IntN(len(hellos))], Index: 1 + random.IntN(2)}
+		var fresh Matcher
+		require.Equal(t, fresh.AppendCandidates(nil, &o), m.AppendCandidates(nil, &o))
+	}
+}
+
+// The key of a shape is no secret: two may have the same.
+func TestExactMakesSure(t *testing.T) {
+	for name, h := range hellotest.Real(t) {
+		var s shape
+		s.read(h)
+		key := s.key(0)
+		from, to := builtin.exact(&s, key)
+		if from == to {
+			continue
+		}
+		for f := suites; f < numFields; f++ {
+			if f == shares || len(s.lists[f]) == 0 {
+				continue
+			}
+			s.lists[f][0] ^= 0x5555
+			from, to = builtin.exact(&s, key)
+			assert.Equal(t, from, to, "%s: field %d", name, f)
+			s.lists[f][0] ^= 0x5555
+		}
+	}
+}
+
 func TestAllocations(t *testing.T) {
 	for name, h := range hellotest.Real(t) {
 		var m Matcher
@@ -244,7 +283,7 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 		}
 		var k shape
 		k.read(eh)
-		p := plain{name: e.Name, shape: fmt.Sprint(k, e.Permutes), key: k.key()}
+		p := plain{name: e.Name, shape: fmt.Sprint(k, e.Permutes), key: k.key(0)}
 		for f := range k.lists {
 			if field(f) == shares && len(s.lists[f]) == 0 {
 				continue
@@ -283,7 +322,7 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 		p.whole += p.coarse
 		all = append(all, p)
 	}
-	return all, s.key()
+	return all, s.key(0)
 }
 
 // slowNearest returns those of the least distance, of the hellos that differ at

@@ -216,16 +216,17 @@ func mix(x uint64) uint64 {
 }
 
 // key hashes the shape, but for the order of extensions and of what else is
-// permuted, and for the key shares.
-func (s *shape) key() uint64 {
-	x := uint64(s.transport) + 1
+// permuted, and for the key shares. Who does not know the seed cannot make two
+// shapes of one key.
+func (s *shape) key(seed uint64) uint64 {
+	x := uint64(s.transport) + 1 ^ seed
 	for f := suites; f < numFields; f++ {
 		switch f {
 		case shares:
 		case extensions, others:
 			var sum uint64
 			for _, v := range s.lists[f] {
-				sum += mix(uint64(v))
+				sum += mix(uint64(v) ^ seed)
 			}
 			x = mix(x ^ sum)
 		default:
@@ -237,4 +238,13 @@ func (s *shape) key() uint64 {
 		}
 	}
 	return x
+}
+
+// appendAll appends all of the shape, in the order of its lists.
+func (s *shape) appendAll(dst []uint16) []uint16 {
+	dst = append(dst, uint16(s.transport)<<8|uint16(s.traits))
+	for _, list := range s.lists {
+		dst = append(append(dst, uint16(len(list))), list...)
+	}
+	return dst
 }

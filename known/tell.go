@@ -100,14 +100,17 @@ func offsetOf(h *parser.ClientHello, t parser.ExtensionType) int {
 }
 
 func tellDuplicates(dst []Tell, h *parser.ClientHello) []Tell {
+	var seen uint64 // by a hash of 6 bits
 	for i := range h.Extensions {
 		e := &h.Extensions[i]
-		for j := range i {
+		bit := uint64(1) << (uint32(e.Type) * 0x9e3779b1 >> 26)
+		for j := 0; seen&bit != 0 && j < i; j++ {
 			if h.Extensions[j].Type == e.Type {
 				return append(dst, Tell{"duplicate-extension", "extensions", e.Offset,
 					fmt.Sprintf("%v (%04x) twice", e.Type, uint16(e.Type)), "each type once (RFC 8446, section 4.2)"})
 			}
 		}
+		seen |= bit
 		if i > 64 {
 			break
 		}
