@@ -5,7 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +18,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -203,6 +208,40 @@ func TestCompactEventAllocations(t *testing.T) {
 		buf, _ = e.AppendJSON(buf[:0])
 	})
 	assert.Equal(t, 4.0, got, "one each for the texts, the SNI's address, the ALPN list and the candidates")
+
+	var e Event
+	got = testing.AllocsPerRun(100, func() {
+		ob.Fill(&e, o, Compact)
+		buf, _ = e.AppendJSON(buf[:0])
+	})
+	assert.Equal(t, 1.0, got, "for the texts")
+}
+
+// TestFill: an Event that was used before is as a new one.
+func TestFill(t *testing.T) {
+	hellos := slices.Collect(maps.Values(hellotest.Real(t)))
+	r := rand.New(rand.NewPCG(1, 2))
+	var ob Observer
+	var e Event
+	for range 1000 {
+		o := *observation(hellos[r.IntN(len(hellos))])
+		switch r.IntN(8) {
+		case 0:
+			o.Hello = hellotest.Hello()
+		case 1:
+			o.Hello, o.Err, o.Seen = nil, io.EOF, []byte("GET")
+		case 2:
+			o.HTTP2, o.Agent = "2:0|00|0|m,p,s,a", known.Agent{Header: "curl/8.0", Name: "curl"}
+		}
+		size := Size(r.IntN(3))
+		ob.Fill(&e, &o, size)
+		got, err := e.AppendJSON(nil)
+		require.NoError(t, err)
+		fresh := new(Observer).Event(&o, size)
+		want, err := fresh.AppendJSON(nil)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	}
 }
 
 func BenchmarkCompact(b *testing.B) {

@@ -63,18 +63,24 @@ type Initial struct {
 type Observer struct {
 	Users *known.Database // clients of the user's own, beside the built-in ones; may be nil
 
-	memo       memo
-	matcher    known.Matcher
-	candidates []known.Candidate
-	tells      []known.Tell
-	buf        []byte // the texts of one Event, which become one string
-	ends       []int
+	memo    memo
+	matcher known.Matcher
+	buf     []byte // the texts of one Event, which become one string
+	ends    []int
 }
 
 // Event returns what is to be told of o, in the given size. What Detail adds
 // aliases the hello, nothing else does.
 func (ob *Observer) Event(o *Observation, size Size) Event {
-	e := Event{
+	var e Event
+	ob.Fill(&e, o, size)
+	return e
+}
+
+// Fill sets e to what [Observer.Event] returns, and reuses its memory: copies of
+// what e was before share lists with it.
+func (ob *Observer) Fill(e *Event, o *Observation, size Size) {
+	*e = Event{
 		Time:       o.Time.UTC(),
 		Transport:  o.Transport.String(),
 		SrcIP:      o.Src.Addr().Unmap(),
@@ -82,12 +88,19 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 		DstIP:      o.Dst.Addr().Unmap(),
 		DstPort:    o.Dst.Port(),
 		HelloIndex: o.Index,
+		ALPN:       e.ALPN[:0],
+		Client:     e.Client[:0],
+		Tells:      e.Tells[:0],
+		SNI:        e.SNI,
+		Carrier:    e.Carrier,
 	}
+	sni, carrier := e.SNI, e.Carrier // memory
+	e.SNI, e.Carrier = nil, nil
 	if size >= Full {
 		e.File, e.Packet, e.Via = parser.Text([]byte(o.File)), o.Packet, o.Via
-		carrier := o.Carrier
-		carrier.Split = max(carrier.Records, carrier.Datagrams, carrier.Segments) > 1
-		e.Carrier = &carrier
+		e.Carrier = reuse(carrier)
+		*e.Carrier = o.Carrier
+		e.Carrier.Split = max(o.Carrier.Records, o.Carrier.Datagrams, o.Carrier.Segments) > 1
 	}
 	if o.Err != nil {
 		e.Error = parser.Text([]byte(o.Err.Error()))
@@ -95,17 +108,20 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 	}
 	h := o.Hello
 	if h == nil {
-		return e
+		return
 	}
 	e.Transport = h.Transport.String()
 	switch {
 	case o.Err != nil: // what a part of a message shows is not the client's fingerprint
 	case h.SSLv2:
-		ob.sslv2(&e, h)
+		ob.sslv2(e, h)
 	default:
-		ob.fingerprints(&e, o, size)
+		if h.HasExtension(parser.ExtServerName) {
+			e.SNI = reuse(sni)
+		}
+		ob.fingerprints(e, o, size)
 		e.Session = fingerprint.SessionOf(h).String()
-		ob.identify(&e, o)
+		ob.identify(e, o)
 		if size >= Full && o.QUIC != nil {
 			e.QUIC = quic(o.QUIC, h)
 		}
@@ -114,7 +130,14 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 		tree := parser.Dissect(h)
 		e.Hello, e.Raw = &tree, h.Raw
 	}
-	return e
+}
+
+// reuse returns p, or new memory if it is nil.
+func reuse[T any](p *T) *T {
+	if p == nil {
+		p = new(T)
+	}
+	return p
 }
 
 // identify says who the client may be, and whether it is.
@@ -129,13 +152,12 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 		Agent:         o.Agent,
 	}
 	ob.matcher.Users = ob.Users
-	ob.candidates = ob.matcher.AppendCandidates(ob.candidates[:0], &k)
-	if ob.tells = known.AppendTells(ob.tells[:0], &k); len(ob.tells) > 0 {
-		known.Distrust(ob.candidates)
+	e.Client = ob.matcher.AppendCandidates(e.Client, &k)
+	if e.Tells = known.AppendTells(e.Tells, &k); len(e.Tells) > 0 {
+		known.Distrust(e.Client)
 	}
-	e.Client, e.Tells = slices.Clone(ob.candidates), slices.Clone(ob.tells)
 	if o.Agent != (known.Agent{}) {
-		claim := known.CheckClaim(&k, ob.candidates)
+		claim := known.CheckClaim(&k, e.Client)
 		e.Claim = &claim
 	}
 }
@@ -161,15 +183,12 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size) {
 		return s
 	}
 	e.JA3, e.Version, e.JA3N, e.JA4 = next(), next(), next(), next()
-	sni := next()
-	if h.HasExtension(parser.ExtServerName) {
-		e.SNI = &sni
+	if sni := next(); e.SNI != nil {
+		*e.SNI = sni
 	}
-	if len(h.ALPNProtocols) > 0 {
-		e.ALPN = make([]string, len(h.ALPNProtocols))
-		for i := range e.ALPN {
-			e.ALPN[i] = next()
-		}
+	e.ALPN = slices.Grow(e.ALPN, len(h.ALPNProtocols))
+	for range h.ALPNProtocols {
+		e.ALPN = append(e.ALPN, next())
 	}
 	if size >= Full {
 		e.JA3Full, e.JA3NFull, e.JA4R, e.JA4O, e.JA4RO = next(), next(), next(), next(), next()

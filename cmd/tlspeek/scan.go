@@ -180,10 +180,10 @@ func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, e
 			return nil
 		}
 		e := c.event(h)
-		if !s.filter.matchEvent(&e) {
+		if !s.filter.matchEvent(e) {
 			return nil
 		}
-		return c.write(w, &e)
+		return c.write(w, e)
 	})
 	if err != nil && !errors.Is(err, errOutput) {
 		err = fmt.Errorf("%s: %w", name, err)

@@ -170,6 +170,7 @@ type encoder struct {
 	*scanOutput
 	file     string
 	observer event.Observer
+	e        event.Event // of the last hello
 	line     []byte
 }
 
@@ -177,10 +178,11 @@ func (o *scanOutput) encoder(file string) *encoder {
 	return &encoder{scanOutput: o, file: file, observer: event.Observer{Users: o.users}}
 }
 
-// event makes an Event of a hello.
-func (c *encoder) event(h *capture.Hello) event.Event {
+// event makes an Event of a hello. It holds until the next is made.
+func (c *encoder) event(h *capture.Hello) *event.Event {
 	o := observe(h, c.file, c.size)
-	return c.observer.Event(&o, c.size)
+	c.observer.Fill(&c.e, &o, c.size)
+	return &c.e
 }
 
 // write prints an Event, or puts it into the table.
