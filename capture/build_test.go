@@ -135,7 +135,7 @@ func all(parts ...any) [][]byte {
 }
 
 // pcapOf returns a pcap file with packets of a link type.
-func pcapOf(link linkType, packets ...[]byte) []byte {
+func pcapOf(link LinkType, packets ...[]byte) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint32(nil, pcapMicroseconds)
 	b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)

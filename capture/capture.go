@@ -143,18 +143,24 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 	if err != nil {
 		return s.damage(w.offset(), err)
 	}
-	for {
-		err := packets.read(&s.packet)
-		if err != nil {
-			return s.damage(w.offset(), err)
+	if err = s.readAll(packets); s.err != nil {
+		return s.err
+	}
+	return s.damage(w.offset(), err)
+}
+
+// readAll reads packets until it cannot, of which it returns the error, or until
+// f has failed.
+func (s *scanner) readAll(packets packetReader) error {
+	for s.err == nil {
+		if err := packets.read(&s.packet); err != nil {
+			return err
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
 		s.scan()
-		if s.err != nil {
-			return s.err
-		}
 	}
+	return nil
 }
 
 // damage makes an error of reading one that says where.

@@ -153,7 +153,7 @@ func FuzzDecap(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, link uint16, data []byte) {
-		for _, link := range []linkType{linkType(link), linkEthernet, linkRaw} {
+		for _, link := range []LinkType{LinkType(link), linkEthernet, linkRaw} {
 			hellos := 0
 			s := newScanner(new(Reader), func(h *Hello) error {
 				hellos++
@@ -164,7 +164,7 @@ func FuzzDecap(f *testing.F) {
 				require.Equal(t, h.Src.Addr().Is4(), h.Dst.Addr().Is4())
 				return nil
 			})
-			s.packet = packet{data: data, wire: len(data), link: linkType(link), stamp: stamp{rate: 1}}
+			s.packet = packet{data: data, wire: len(data), link: LinkType(link), stamp: stamp{rate: 1}}
 			s.scan()
 			once := hellos
 			s.scan()

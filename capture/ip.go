@@ -1,30 +1,27 @@
 package capture
 
-import (
-	"encoding/binary"
+import "encoding/binary"
 
-	"github.com/google/gopacket/layers"
-)
-
-// Protocol numbers that gopacket does not name, or names otherwise.
+// Protocol numbers of IANA's registry, and the least that an IPv4 header has.
 const (
-	ipHopByHop  = uint8(layers.IPProtocolIPv6HopByHop)
-	ipIPv4      = uint8(layers.IPProtocolIPv4)
-	ipTCP       = uint8(layers.IPProtocolTCP)
-	ipUDP       = uint8(layers.IPProtocolUDP)
-	ipIPv6      = uint8(layers.IPProtocolIPv6)
-	ipRouting   = uint8(layers.IPProtocolIPv6Routing)
-	ipFragment  = uint8(layers.IPProtocolIPv6Fragment)
-	ipGRE       = uint8(layers.IPProtocolGRE)
-	ipAH        = uint8(layers.IPProtocolAH)
-	ipDest      = uint8(layers.IPProtocolIPv6Destination)
-	ipEtherIP   = uint8(layers.IPProtocolEtherIP)
-	ipUDPLite   = uint8(layers.IPProtocolUDPLite)
-	ipMPLS      = uint8(layers.IPProtocolMPLSInIP)
-	ipL2TP      = 115
-	ipMobility  = 135
-	ipHIP       = 139
-	ipShim6     = 140
+	ipHopByHop uint8 = 0
+	ipIPv4     uint8 = 4
+	ipTCP      uint8 = 6
+	ipUDP      uint8 = 17
+	ipIPv6     uint8 = 41
+	ipRouting  uint8 = 43
+	ipFragment uint8 = 44
+	ipGRE      uint8 = 47
+	ipAH       uint8 = 51
+	ipDest     uint8 = 60
+	ipEtherIP  uint8 = 97
+	ipL2TP     uint8 = 115
+	ipMobility uint8 = 135
+	ipUDPLite  uint8 = 136
+	ipMPLS     uint8 = 137
+	ipHIP      uint8 = 139
+	ipShim6    uint8 = 140
+
 	ipMinHeader = 20
 )
 

@@ -1,48 +1,43 @@
 package capture
 
-import (
-	"encoding/binary"
+import "encoding/binary"
 
-	"github.com/google/gopacket/layers"
-)
+// A LinkType says how the packets of an interface begin. The numbers are those
+// of https://www.tcpdump.org/linktypes.html.
+type LinkType uint16
 
-// A linkType says how the packets of an interface begin. The numbers are those
-// of https://www.tcpdump.org/linktypes.html; gopacket has most by name, in a
-// byte, which those from 256 on do not fit.
-type linkType uint16
-
+// The link types that can be read.
 const (
-	linkNull      = linkType(layers.LinkTypeNull)
-	linkEthernet  = linkType(layers.LinkTypeEthernet)
-	linkPPP       = linkType(layers.LinkTypePPP)
-	linkPPPHDLC   = linkType(layers.LinkTypePPP_HDLC)
-	linkPPPoE     = linkType(layers.LinkTypePPPEthernet)
-	linkCiscoHDLC = linkType(layers.LinkTypeC_HDLC)
-	link80211     = linkType(layers.LinkTypeIEEE802_11)
-	linkFrame     = linkType(layers.LinkTypeFRelay)
-	linkLoop      = linkType(layers.LinkTypeLoop)
-	linkENC       = linkType(layers.LinkTypePFLog) - 8
-	linkSLL       = linkType(layers.LinkTypeLinuxSLL)
-	linkPFLog     = linkType(layers.LinkTypePFLog)
-	linkPrism     = linkType(layers.LinkTypePrismHeader)
-	linkRadiotap  = linkType(layers.LinkTypeIEEE80211Radio)
-	linkIPv4      = linkType(layers.LinkTypeIPv4)
-	linkIPv6      = linkType(layers.LinkTypeIPv6)
-
-	linkRawBSD     linkType = 12 // DLT_RAW, but for OpenBSD's
-	linkRawOpenBSD linkType = 14
-	linkRaw        linkType = 101
-	linkFireWire   linkType = 138
-	linkAVS        linkType = 163
-	linkPPI        linkType = 192
-	linkPPPDir     linkType = 204
-	linkNFLog      linkType = 239
-	linkPKTAP      linkType = 258
-	linkSLL2       linkType = 276
+	linkNull       LinkType = 0
+	linkEthernet   LinkType = 1
+	linkPPP        LinkType = 9
+	linkRawBSD     LinkType = 12 // DLT_RAW, but for OpenBSD's
+	linkRawOpenBSD LinkType = 14
+	linkPPPHDLC    LinkType = 50
+	linkPPPoE      LinkType = 51
+	linkRaw        LinkType = 101
+	linkCiscoHDLC  LinkType = 104
+	link80211      LinkType = 105
+	linkFrame      LinkType = 107
+	linkLoop       LinkType = 108
+	linkENC        LinkType = 109
+	linkSLL        LinkType = 113
+	linkPFLog      LinkType = 117
+	linkPrism      LinkType = 119
+	linkRadiotap   LinkType = 127
+	linkFireWire   LinkType = 138
+	linkAVS        LinkType = 163
+	linkPPI        LinkType = 192
+	linkPPPDir     LinkType = 204
+	linkIPv4       LinkType = 228
+	linkIPv6       LinkType = 229
+	linkNFLog      LinkType = 239
+	linkPKTAP      LinkType = 258
+	linkSLL2       LinkType = 276
 )
 
 // link takes off the link layer of a packet.
-func (s *scanner) link(t linkType, b []byte) {
+func (s *scanner) link(t LinkType, b []byte) {
 	switch t {
 	case linkEthernet:
 		s.ethernet(b)
@@ -110,7 +105,7 @@ func (s *scanner) etherTypeAt(b []byte, n int) {
 
 // etherType goes on with b, which is what the EtherType t says.
 func (s *scanner) etherType(t uint16, b []byte) {
-	for t == uint16(layers.EthernetTypeDot1Q) || t == uint16(layers.EthernetTypeQinQ) {
+	for t == etherVLAN || t == etherQinQ {
 		if len(b) < 4 || !s.deeper() {
 			return
 		}
@@ -118,33 +113,46 @@ func (s *scanner) etherType(t uint16, b []byte) {
 		t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 	}
 	switch t {
-	case uint16(layers.EthernetTypeIPv4):
+	case etherIPv4:
 		s.ipv4(b)
-	case uint16(layers.EthernetTypeIPv6):
+	case etherIPv6:
 		s.ipv6(b)
 	default:
 		s.otherEtherType(t, b)
 	}
 }
 
-// EtherTypes of the IEEE's registry that gopacket does not name.
+// EtherTypes of the IEEE's registry, and others.
 const (
-	etherVLAN9100 = 0x9100 // and 9200, 9300: VLAN tags of before 802.1ad
-	etherPBB      = 0x88e7 // IEEE 802.1ah
-	etherMACsec   = 0x88e5 // IEEE 802.1AE
-	etherVNTag    = 0x8926
-	etherETag     = 0x893f // IEEE 802.1BR
-	etherHSR      = 0x892f // IEC 62439-3
-	etherCMD      = 0x8909 // Cisco metadata: the security group of TrustSec
-	etherNSH      = 0x894f // RFC 8300
-	etherTEB      = uint16(layers.EthernetTypeTransparentEthernetBridging)
-	etherERSPAN   = uint16(layers.EthernetTypeERSPAN)
+	etherIPv4     = 0x0800
+	etherARP      = 0x0806
 	etherERSPAN3  = 0x22eb
-	etherWCCP     = 0x883e
+	etherTEB      = 0x6558 // transparent Ethernet bridging (RFC 1701)
+	etherVLAN     = 0x8100 // IEEE 802.1Q
+	etherIPv6     = 0x86dd
 	etherPPP      = 0x880b // in GRE of version 1
-	etherPPPoE    = uint16(layers.EthernetTypePPPoESession)
-	etherMPLS     = uint16(layers.EthernetTypeMPLSUnicast)
-	etherMPLSMult = uint16(layers.EthernetTypeMPLSMulticast)
+	etherWCCP     = 0x883e
+	etherMPLS     = 0x8847 // RFC 5332
+	etherMPLSMult = 0x8848
+	etherPPPoE    = 0x8864 // RFC 2516
+	etherQinQ     = 0x88a8 // IEEE 802.1ad
+	etherERSPAN   = 0x88be
+	etherMACsec   = 0x88e5 // IEEE 802.1AE
+	etherPBB      = 0x88e7 // IEEE 802.1ah
+	etherCMD      = 0x8909 // Cisco metadata: the security group of TrustSec
+	etherVNTag    = 0x8926
+	etherHSR      = 0x892f // IEC 62439-3
+	etherETag     = 0x893f // IEEE 802.1BR
+	etherNSH      = 0x894f // RFC 8300
+	etherVLAN9100 = 0x9100 // and 9200, 9300: VLAN tags of before 802.1ad
+)
+
+// PPP protocols of IANA's registry.
+const (
+	pppIPv4     = 0x0021
+	pppIPv6     = 0x0057
+	pppMPLS     = 0x0281
+	pppMPLSMult = 0x0283
 )
 
 // otherEtherType goes on with all but IP and the usual VLAN tags.
@@ -191,7 +199,7 @@ func (s *scanner) otherEtherType(t uint16, b []byte) {
 		s.erspan2(b)
 	case etherERSPAN3:
 		s.erspan3(b)
-	case uint16(layers.EthernetTypeARP):
+	case etherARP:
 	default:
 		s.stats.Unknown++
 	}
@@ -226,10 +234,10 @@ func (s *scanner) ppp(b []byte) {
 		protocol = protocol<<8 | uint16(b[0])
 		b = b[1:]
 	}
-	switch layers.PPPType(protocol) {
-	case layers.PPPTypeIPv4, layers.PPPTypeIPv6:
+	switch protocol {
+	case pppIPv4, pppIPv6:
 		s.ip(b)
-	case layers.PPPTypeMPLSUnicast, layers.PPPTypeMPLSMulticast:
+	case pppMPLS, pppMPLSMult:
 		s.mpls(b)
 	}
 }
@@ -291,6 +299,6 @@ func (s *scanner) pktap(b []byte) {
 	}
 	n := binary.LittleEndian.Uint32(b)
 	if t := binary.LittleEndian.Uint32(b[8:]); n >= 12 && n < uint32(len(b)) && t <= 0xffff {
-		s.link(linkType(t), b[n:])
+		s.link(LinkType(t), b[n:])
 	}
 }

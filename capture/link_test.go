@@ -40,7 +40,7 @@ func TestWrappings(t *testing.T) {
 
 	for _, test := range []struct {
 		name string
-		link linkType
+		link LinkType
 		data []byte
 		via  string
 	}{

@@ -10,7 +10,7 @@ type packet struct {
 	number int64    // in the file, from 1
 	data   []byte   // what was captured; valid until the next packet is read
 	wire   int      // length on the wire, at least len(data)
-	link   linkType // how data begins
+	link   LinkType // how data begins
 	stamp  stamp
 }
 

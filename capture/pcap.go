@@ -36,7 +36,7 @@ type pcapReader struct {
 	big    bool   // whether numbers are in big-endian order
 	header int    // length of a record header
 	rate   uint64 // of the time stamps
-	link   linkType
+	link   LinkType
 	number int64 // of the last packet
 }
 
@@ -66,7 +66,7 @@ func newPcapReader(w *window) (*pcapReader, error) {
 		r.header += 8
 	}
 	// The upper half of the word says whether frames end in a checksum.
-	r.link = linkType(r.number32(b[20:]))
+	r.link = LinkType(r.number32(b[20:]))
 	return r, nil
 }
 

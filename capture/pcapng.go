@@ -54,7 +54,7 @@ type pcapngReader struct {
 
 // A captureInterface is what an interface description block says.
 type captureInterface struct {
-	link    linkType
+	link    LinkType
 	snapLen uint32 // 0 if packets were not cut
 	rate    uint64 // ticks in a second
 	epoch   int64  // seconds to add to time stamps
@@ -146,7 +146,7 @@ func (r *pcapngReader) addInterface(b []byte) error {
 	if len(r.interfaces) == maxInterfaces {
 		return errInterfaces
 	}
-	i := captureInterface{link: linkType(r.order.Uint16(b)), snapLen: r.order.Uint32(b[4:]), rate: 1e6}
+	i := captureInterface{link: LinkType(r.order.Uint16(b)), snapLen: r.order.Uint32(b[4:]), rate: 1e6}
 	for o := b[8:]; len(o) >= 4; {
 		code, n := r.order.Uint16(o), int(r.order.Uint16(o[2:]))
 		padded := (n + 3) &^ 3

@@ -34,7 +34,7 @@ func (g *ng) section(order binary.AppendByteOrder) {
 	g.block(blockSectionHeader, g.AppendUint64(body, 1<<64-1))
 }
 
-func (g *ng) iface(link linkType, snapLen uint32, options ...[]byte) {
+func (g *ng) iface(link LinkType, snapLen uint32, options ...[]byte) {
 	body := g.AppendUint16(nil, uint16(link))
 	body = g.AppendUint16(body, 0)
 	body = g.AppendUint32(body, snapLen)
@@ -105,7 +105,7 @@ func TestPcapng(t *testing.T) {
 		want := []struct {
 			data string
 			wire int
-			link linkType
+			link LinkType
 			time time.Time
 		}{
 			{"five!", 1500, linkEthernet, time.Unix(1700000000, 1000)},
