@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 )
 
 // maxPacket is the longest packet that is believed, in bytes. The longest that
@@ -42,10 +43,11 @@ type pcapReader struct {
 
 // number32 returns the number that b begins with.
 func (r *pcapReader) number32(b []byte) uint32 {
+	n := binary.LittleEndian.Uint32(b)
 	if r.big {
-		return binary.BigEndian.Uint32(b)
+		n = bits.ReverseBytes32(n)
 	}
-	return binary.LittleEndian.Uint32(b)
+	return n
 }
 
 // newPcapReader reads the file header.
@@ -71,27 +73,34 @@ func newPcapReader(w *window) (*pcapReader, error) {
 }
 
 func (r *pcapReader) read(p *packet) error {
-	h, err := r.peek(r.header)
-	if err != nil {
-		return err
+	b := r.buf[r.pos:r.end]
+	if len(b) < r.header {
+		var err error
+		if b, err = r.peek(r.header); err != nil {
+			return err
+		}
 	}
-	captured := r.number32(h[8:16])
+	h := (*[pcapRecordHeader]byte)(b)
+	seconds, ticks, captured, wire := r.number32(h[:4]), r.number32(h[4:8]), r.number32(h[8:12]), r.number32(h[12:])
 	if captured > maxPacket {
 		return fmt.Errorf("%w: %d bytes", errPacketLength, captured)
 	}
-	b, err := r.peek(r.header + int(captured))
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+	n := r.header + int(captured)
+	if len(b) < n {
+		var err error
+		if b, err = r.peek(n); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	r.pos += len(b)
+	r.pos += n
 	r.number++
 	p.number = r.number
-	p.data = b[r.header:]
-	p.wire = max(int(captured), int(r.number32(b[12:16])))
+	p.data = b[r.header:n]
+	p.wire = int(max(captured, wire))
 	p.link = r.link
-	p.stamp = stamp{int64(r.number32(b)), uint64(r.number32(b[4:8])), r.rate}
+	p.stamp = stamp{int64(seconds), uint64(ticks), r.rate}
 	return nil
 }
