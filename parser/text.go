@@ -71,13 +71,17 @@ func AppendQuoted(dst []byte, s string) []byte {
 func plain(s string) int {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	i := 0
-	for ; i+8 <= len(s); i += 8 {
+	for last := len(s) - 8; last >= 0; i += 8 {
+		i = min(i, last)
 		b := s[i : i+8]
 		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
 			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 		quote, backslash := w^ones*'"', w^ones*'\\'
 		if ((w-ones*' ')&^w|(quote-ones)&^quote|(backslash-ones)&^backslash)&high != 0 {
 			break
+		}
+		if i == last {
+			return len(s)
 		}
 	}
 	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' {

@@ -1,7 +1,9 @@
 package parser
 
 import (
+	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +16,22 @@ func TestAppendQuotedIsJSON(t *testing.T) {
 		var back []string
 		require.NoError(t, json.Unmarshal(append(got, ']'), &back), "%q", s)
 		assert.Equal(t, []string{s}, back)
+	}
+}
+
+// What is to be escaped is found wherever it stands.
+func TestAppendQuotedEverywhere(t *testing.T) {
+	for n := range 40 {
+		for i := range n {
+			for _, c := range []byte{0, 31, '"', '\\'} {
+				b := bytes.Repeat([]byte{' ', '~', 0x7f, '!', '#', '[', ']', 0xc3, 0xa9}, 5)[:n]
+				b[i] = c
+				s := strings.ToValidUTF8(string(b), "é")
+				var back string
+				require.NoError(t, json.Unmarshal(AppendQuoted(nil, s), &back), "%q", s)
+				require.Equal(t, s, back)
+			}
+		}
 	}
 }
 
