@@ -148,6 +148,19 @@ func (a *Assembler) Dropped() int {
 	return n
 }
 
+// Memory returns how many bytes a holds, nearly: of CRYPTO data with their
+// gaps, and of keys.
+func (a *Assembler) Memory() int {
+	const overhead = 2 << 10 // a connection and its keys
+	n := 0
+	for _, c := range a.connections {
+		if c != nil {
+			n += overhead + cap(c.stream.data) + 8*cap(c.stream.have)
+		}
+	}
+	return n
+}
+
 // read takes the Initials of a datagram and returns the connection that they
 // belong to, or nil if they open under no key that they can have.
 func (a *Assembler) read(datagram []byte) (c *connection, err error) {

@@ -91,6 +91,24 @@ func TestStreamLimits(t *testing.T) {
 	assert.LessOrEqual(t, cap(s.data), 2*maxStream)
 }
 
+// A byte far ahead makes an Assembler hold all that is before it, and Memory
+// says so.
+func TestMemory(t *testing.T) {
+	var a Assembler
+	assert.Zero(t, a.Memory())
+	for i := range byte(2 * maxConnections) {
+		client := sealer{version: Version1, dcid: []byte{1, 2, 3, 4, 5, 6, 7, i}}
+		require.Empty(t, next(t, &a, client.datagram(0, cryptoFrame(maxAhead-1, []byte{0}))))
+		connections := min(int(i)+1, maxConnections)
+		assert.GreaterOrEqual(t, a.Memory(), connections*(maxAhead+maxAhead/8))
+		assert.Less(t, a.Memory(), connections*2*maxAhead)
+	}
+	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+	var b Assembler
+	require.Len(t, next(t, &b, client.datagram(0, cryptoFrame(0, helloMessage(1000, 1)))), 1)
+	assert.Less(t, b.Memory(), maxAhead)
+}
+
 // One byte in every frame, from the last to the first, is the dearest order.
 func BenchmarkStreamBackwards(b *testing.B) {
 	data := make([]byte, 16000)
