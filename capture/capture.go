@@ -74,7 +74,7 @@ type Stats struct {
 
 	// What memory did not suffice for, oldest first: streams whose hello was
 	// awaited, of them those of which a part had come, IP packets of which
-	// fragments were missing, and QUIC and DTLS flows.
+	// fragments were missing, and QUIC and DTLS flows, or connections of a flow.
 	DroppedStreams, DroppedHellos, DroppedFragments, DroppedFlows int64
 }
 

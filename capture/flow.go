@@ -13,8 +13,8 @@ import (
 type flow struct {
 	key          uint64
 	older, newer *flow
-	done         bool // a hello was found; others may follow
-	size         int  // bytes, nearly
+	list         *flowList // that it is in, once it is followed
+	size         int       // bytes that are held of it, nearly
 
 	quic quichello.Assembler
 	scid []byte // source connection id of the client
@@ -22,34 +22,28 @@ type flow struct {
 	vpn  *openVPN
 }
 
-const (
-	flowOverhead = 4 << 10 // with the keys of a connection
-
-	// maxDoneFlows is how many flows are kept whose hello was found, for the
-	// hello that may follow.
-	maxDoneFlows = 1024
-)
+// flowOverhead is what a flow takes before anything is held of it.
+const flowOverhead = 2 << 10
 
 // flows are the flows whose hello is awaited, and the last of which one was
-// found. Beyond the limits the oldest is dropped.
+// found, for the hello that may follow.
 type flows struct {
-	byKey     map[uint64]*flow
-	awaited   flowList
-	done      flowList
-	memory    int // bytes of the awaited
-	maxMemory int
-	spare     *flow // made, and not needed
+	byKey   map[uint64]*flow
+	awaited flowList
+	done    flowList
+	spare   *flow // made, and not needed
 
 	opener quichello.Opener
 	seed   maphash.Seed
 
-	dropped int64
+	incomplete, dropped int64
 }
 
-// A flowList is a list of flows in the order of their age.
+// A flowList is a list of flows in the order of their age. Beyond maxMemory the
+// oldest is dropped.
 type flowList struct {
-	oldest, newest *flow
-	len            int
+	oldest, newest    *flow
+	memory, maxMemory int // bytes
 }
 
 func (l *flowList) push(f *flow) {
@@ -59,7 +53,8 @@ func (l *flowList) push(f *flow) {
 		l.oldest = f
 	}
 	l.newest = f
-	l.len++
+	l.memory += f.size
+	f.list = l
 }
 
 func (l *flowList) remove(f *flow) {
@@ -74,12 +69,14 @@ func (l *flowList) remove(f *flow) {
 		l.newest = f.older
 	}
 	f.older, f.newer = nil, nil
-	l.len--
+	l.memory -= f.size
+	f.list = nil
 }
 
 func (fs *flows) init(maxMemory int64) {
 	fs.byKey = make(map[uint64]*flow)
-	fs.maxMemory = int(maxMemory / 16)
+	fs.awaited.maxMemory = int(maxMemory / 16)
+	fs.done.maxMemory = int(maxMemory / 64)
 	fs.seed = maphash.MakeSeed()
 }
 
@@ -94,43 +91,49 @@ func (fs *flows) blank(key uint64) *flow {
 	return f
 }
 
-// follow keeps a flow of which n bytes came, or notes that more came.
+// follow keeps a flow of which n bytes more are held.
 func (fs *flows) follow(f *flow, n int) {
-	if fs.byKey[f.key] == nil {
+	if f.list == nil {
 		fs.byKey[f.key] = f
+		f.size = flowOverhead
 		fs.awaited.push(f)
-		n += flowOverhead
 	}
-	if !f.done {
-		f.size += n
-		fs.memory += n
-	}
-	for fs.memory > fs.maxMemory && fs.awaited.oldest != nil {
-		fs.dropped++
-		fs.drop(fs.awaited.oldest)
-	}
+	f.size += n
+	f.list.memory += n
+	fs.trim(f.list)
 }
 
 // found moves a flow to those that are done.
 func (fs *flows) found(f *flow) {
-	if f.done || fs.byKey[f.key] != f {
+	if f.list != &fs.awaited {
 		return
 	}
 	fs.awaited.remove(f)
-	fs.memory -= f.size
-	f.done, f.size = true, 0
-	if fs.done.push(f); fs.done.len > maxDoneFlows {
-		fs.drop(fs.done.oldest)
+	fs.done.push(f)
+	fs.trim(&fs.done)
+}
+
+// trim drops the oldest flows of a list that takes too much memory.
+func (fs *flows) trim(l *flowList) {
+	for l.memory > l.maxMemory && l.oldest != nil {
+		if l == &fs.awaited {
+			fs.dropped++
+		}
+		f := l.oldest
+		fs.dropped += int64(f.quic.Dropped())
+		delete(fs.byKey, f.key)
+		l.remove(f)
 	}
 }
 
-func (fs *flows) drop(f *flow) {
-	delete(fs.byKey, f.key)
-	if f.done {
-		fs.done.remove(f)
-	} else {
-		fs.awaited.remove(f)
-		fs.memory -= f.size
+// end counts what is left.
+func (fs *flows) end() {
+	for _, f := range fs.byKey {
+		fs.dropped += int64(f.quic.Dropped())
+		fs.incomplete += int64(len(f.quic.Incomplete()))
+		if f.dtls != nil && f.dtls.Buffered() > 0 {
+			fs.incomplete++
+		}
 	}
 }
 
@@ -145,6 +148,7 @@ func (s *scanner) quic(p []byte, key uint64) {
 		}
 		f = fs.blank(key)
 	}
+	held := f.quic.Memory()
 	hello, err := f.quic.Next(p)
 	switch {
 	case !known && hello == nil && err == quichello.ErrAuthentication:
@@ -153,7 +157,7 @@ func (s *scanner) quic(p []byte, key uint64) {
 	case !known:
 		f.scid = append(f.scid[:0], sourceID(p)...)
 	}
-	fs.follow(f, len(p))
+	fs.follow(f, f.quic.Memory()-held)
 	for ; hello != nil; hello, _ = f.quic.Next(nil) {
 		fs.found(f)
 		if s.repeated(key, hello.Message) {

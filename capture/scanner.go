@@ -50,7 +50,8 @@ func (s *scanner) scan() {
 // finish counts what was left incomplete.
 func (s *scanner) finish() {
 	s.streams.end()
-	s.stats.Incomplete += s.streams.incomplete
+	s.flows.end()
+	s.stats.Incomplete += s.streams.incomplete + s.flows.incomplete
 	s.stats.DroppedStreams += s.streams.dropped
 	s.stats.DroppedFlows += s.flows.dropped
 	s.stats.DroppedHellos += s.streams.droppedHellos

@@ -1,12 +1,18 @@
 package capture
 
 import (
+	"context"
+	"crypto/tls"
+	"encoding/hex"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/quic-go/quic-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -134,6 +140,111 @@ func TestFlowLimits(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, hellos, 1000)
 	assert.Zero(t, stats.DroppedFlows)
+}
+
+// firstOfTwo returns the first of the two datagrams in which Chromium sends its
+// hello.
+func firstOfTwo(t testing.TB) []byte {
+	b, err := os.ReadFile(filepath.Join("..", "quichello", "testdata", "chromium156-1.hex"))
+	require.NoError(t, err)
+	b, err = hex.DecodeString(strings.Join(strings.Fields(string(b)), ""))
+	require.NoError(t, err)
+	return b
+}
+
+// TestFlowMemory: what the flows are said to take is what their Assemblers hold,
+// whatever came, and what is beyond the limit goes.
+func TestFlowMemory(t *testing.T) {
+	initial, _ := initialDatagrams(t)
+	half := firstOfTwo(t)
+	s := newScanner(&Reader{MaxMemory: 16 << 20}, func(*Hello) error { return nil })
+	for i := range 1000 {
+		from := addrPort(client4, i)
+		datagrams := all(half, half, half)
+		if i%2 == 0 {
+			datagrams = all(initial, half)
+		}
+		for _, d := range datagrams {
+			b := udp(from, server4, d)
+			s.packet = packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{rate: 1}}
+			s.scan()
+		}
+	}
+	flows := 0
+	for _, l := range []*flowList{&s.flows.awaited, &s.flows.done} {
+		memory := 0
+		for f := l.oldest; f != nil; f = f.newer {
+			assert.Equal(t, flowOverhead+f.quic.Memory(), f.size)
+			memory += f.size
+			flows++
+		}
+		assert.Equal(t, memory, l.memory)
+		assert.LessOrEqual(t, l.memory, l.maxMemory)
+		assert.Greater(t, l.memory, l.maxMemory/2)
+	}
+	assert.Len(t, s.flows.byKey, flows)
+}
+
+// TestIncompleteDatagrams: hellos that end amid their datagrams are counted.
+func TestIncompleteDatagrams(t *testing.T) {
+	initial, reply := initialDatagrams(t)
+	half := firstOfTwo(t)
+	dtls := realHello(t, "openssl-dtls")
+	for _, test := range []struct {
+		name       string
+		datagrams  [][]byte
+		incomplete int64
+	}{
+		{"QUIC", all(half, half), 1},
+		{"QUIC, behind a hello", all(initial, half), 1},
+		{"QUIC, whole", all(initial, initial), 0},
+		{"QUIC, of a server", all(reply), 0},
+		{"DTLS", all(dtlsFragment(dtls, 0, 0, 50)), 1},
+		{"DTLS, whole", all(dtlsFragment(dtls, 0, 0, len(dtls)-4)), 0},
+	} {
+		var packets [][]byte
+		for _, d := range test.datagrams {
+			packets = append(packets, udp(client6, server6, d))
+		}
+		_, stats, err := read(t, new(Reader), rawPcap(packets...))
+		require.NoError(t, err, test.name)
+		assert.Equal(t, test.incomplete, stats.Incomplete, test.name)
+	}
+}
+
+// TestDroppedConnections: of more than four connections of one flow whose hello
+// is awaited the oldest are dropped, and counted.
+func TestDroppedConnections(t *testing.T) {
+	var packets [][]byte
+	for range 6 {
+		packets = append(packets, udp(client4, server4, firstDatagram(t)))
+	}
+	hellos, stats, err := read(t, new(Reader), rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Empty(t, hellos)
+	assert.Equal(t, int64(4), stats.Incomplete)
+	assert.Equal(t, int64(2), stats.DroppedFlows)
+}
+
+// firstDatagram returns the first datagram of a quic-go client whose hello takes
+// more than one.
+func firstDatagram(t testing.TB) []byte {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	dialed := make(chan error)
+	go func() {
+		long := slices.Repeat([]string{strings.Repeat("x", 250)}, 8)
+		_, err := quic.DialAddr(ctx, server.LocalAddr().String(), &tls.Config{NextProtos: long}, nil)
+		dialed <- err
+	}()
+	datagram := make([]byte, 1500)
+	n, _, err := server.ReadFrom(datagram)
+	cancel()
+	<-dialed
+	require.NoError(t, err)
+	return datagram[:n]
 }
 
 // TestRandomDatagrams: no datagram and no segment of random bytes is taken for a
