@@ -67,7 +67,8 @@ type Hello struct {
 	NumberLen    int          // how many bytes the packet number took on the wire, 1 to 4
 	FrameTypes   []byte       // of the first Initial, each once, in the order they appear
 
-	// What brought this hello. Repetitions do not count.
+	// What brought this hello. Repetitions do not count. The datagrams of one
+	// large send, which a capture may show as one, are told by their length.
 	Datagrams, Initials, CryptoFrames int
 
 	// Scrambled reports that CRYPTO frames came out of order or overlapped,
@@ -176,6 +177,7 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 		candidates = a.candidates(buf[:0], &in)
 		dcid       = in.dcid
 		version    = in.version
+		left       = in.left
 		counted    = false
 	)
 	for more := true; more; more = nextInitial(&datagram, &in) {
@@ -191,6 +193,9 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 		if c == nil {
 			c, candidates = owner, append(candidates[:0], owner)
 			a.keep(c)
+		}
+		if left-in.left >= minDatagram && in.left >= minDatagram {
+			left, counted = in.left, false // the next of several that were sent at once
 		}
 		frames := c.frames
 		if failed := c.take(&in, p); failed != nil {

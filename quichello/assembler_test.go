@@ -291,6 +291,37 @@ func TestCoalesced(t *testing.T) {
 	}
 }
 
+// A capture may show the datagrams of one large send as one: they count as what
+// they were.
+func TestLargeSend(t *testing.T) {
+	hello := helloMessage(2600, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me")}
+	parts := [][]byte{
+		client.datagram(0, cryptoFrame(0, hello[:1100])),
+		client.datagram(1, cryptoFrame(1100, hello[1100:2200])),
+		client.datagram(2, cryptoFrame(2200, hello[2200:])),
+	}
+	hellos := next(t, new(Assembler), bytes.Join(parts, nil))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, 3, hellos[0].Datagrams)
+	assert.Equal(t, 3, hellos[0].Initials)
+
+	parts[1] = client.datagram(1) // without CRYPTO data
+	parts = append(parts, client.datagram(3, cryptoFrame(1100, hello[1100:2200])))
+	hellos = next(t, new(Assembler), bytes.Join(parts, nil))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, 3, hellos[0].Datagrams)
+
+	// What is left is too short for a datagram of its own.
+	short := client.seal(1, 1, cryptoFrame(1100, hello[1100:1200]))
+	var a Assembler
+	require.Empty(t, next(t, &a, append(bytes.Clone(parts[0]), short...)))
+	hellos = next(t, &a, client.datagram(2, cryptoFrame(1200, hello[1200:])))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, 2, hellos[0].Datagrams)
+	assert.Equal(t, 3, hellos[0].Initials)
+}
+
 // A client may clear the fixed bit (RFC 9287).
 func TestFixedBit(t *testing.T) {
 	hello := helloMessage(300, 1)

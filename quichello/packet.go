@@ -32,7 +32,12 @@ type initial struct {
 	tokenLen int
 	packet   []byte // from the first byte to the last that Length covers
 	pnOffset int    // where the packet number begins in packet
+	left     int    // bytes of the datagram from the first of packet on
 }
+
+// minDatagram is the least that a client's datagram with an Initial may have, in
+// bytes (RFC 9000, section 14.1).
+const minDatagram = 1200
 
 // minProtected is the least that Length may be: a packet number and a payload
 // that give, from the fourth byte on, a sample of 16 bytes (RFC 9001, section
@@ -99,6 +104,7 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 			tokenLen: int(token),
 			packet:   packet[:end:end],
 			pnOffset: pnOffset,
+			left:     len(packet),
 		}
 		in.dcid.n = uint8(copy(in.dcid.bytes[:], dcid))
 		in.scid.n = uint8(copy(in.scid.bytes[:], scid))
