@@ -254,7 +254,7 @@ func TestRandomDatagrams(t *testing.T) {
 	s := newScanner(new(Reader), func(*Hello) error { return nil })
 	p := udp(client4, server4, make([]byte, 1200))
 	segment := side{client4, server4, 1}.data(0, make([]byte, 1200))
-	for i := range 100000 {
+	for i := range 1_000_000 {
 		for _, b := range [][]byte{p[28:], segment[40:]} {
 			for j := 0; j < 64; j += 8 {
 				v := r.Uint64()
