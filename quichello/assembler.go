@@ -60,7 +60,7 @@ type Hello struct {
 	// HelloRetryRequest.
 	Index int
 
-	Version      Version
+	Version      Version      // of the Initial that completed the hello
 	DCID, SCID   ConnectionID // of the client's first Initial, or its first after a Retry
 	TokenLen     int          // in bytes; 0 for an Initial without token
 	PacketNumber int64        // of the first Initial: that with the lowest number seen
@@ -155,8 +155,12 @@ func (a *Assembler) Memory() int {
 	const overhead = 2 << 10 // a connection and its keys
 	n := 0
 	for _, c := range a.connections {
-		if c != nil {
-			n += overhead + cap(c.stream.data) + 8*cap(c.stream.have)
+		if c == nil {
+			continue
+		}
+		n += overhead + cap(c.stream.data) + 8*cap(c.stream.have)
+		if c.agreed != nil {
+			n += overhead
 		}
 	}
 	return n
@@ -214,18 +218,19 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 
 // candidates appends the connections to which an Initial may belong, the newest
 // first: those with its source connection id, which the client does not change
-// while the server may have changed the other; then a new one, unless that would
-// have the keys of one that is known. There is nothing else to try.
+// while the server may have changed the other, and the version; then a new one,
+// unless that would have the keys of one that is known. There is nothing else to
+// try.
 func (a *Assembler) candidates(list []*connection, in *initial) []*connection {
 	known := false
 	for i := len(a.connections) - 1; i >= 0; i-- {
 		c := a.connections[i]
-		if c == nil || c.version != in.version {
+		switch {
+		case c == nil:
 			continue
-		}
-		if c.original == in.dcid {
+		case c.original == in.dcid && c.version == in.version:
 			known = true
-		} else if c.scid != in.scid {
+		case c.original == in.dcid || c.scid != in.scid:
 			continue
 		}
 		list = append(list, c)

@@ -169,6 +169,41 @@ func TestHelloRetryRequest(t *testing.T) {
 	}
 }
 
+// A server may go on in another version than that of the client's first Initial
+// (RFC 9369, section 4.1). The keys are then those of that version, still of the
+// first connection id, and the CRYPTO data go on where they were.
+func TestCompatibleVersion(t *testing.T) {
+	hello, second := helloMessage(1400, 1), helloMessage(900, 2)
+	first := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me")}
+	later := sealer{version: Version2, keyID: first.dcid, dcid: []byte("server's own"), scid: first.scid}
+	var a Assembler
+	require.Empty(t, next(t, &a, first.datagram(0, cryptoFrame(0, hello[:1000]))))
+	hellos := next(t, &a, first.datagram(1, cryptoFrame(1000, hello[1000:])))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, Version1, hellos[0].Version)
+	require.Empty(t, next(t, &a, later.datagram(2, ackFrame(0), cryptoFrame(1400, second[:400]))))
+	require.Empty(t, next(t, &a, first.datagram(1, cryptoFrame(1000, hello[1000:]))), "repeated")
+	hellos = next(t, &a, later.datagram(3, cryptoFrame(1800, second[400:])))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, second, hellos[0].Message)
+	assert.Equal(t, 2, hellos[0].Index)
+	assert.Equal(t, Version2, hellos[0].Version)
+	assert.Equal(t, "8 bytes.", string(hellos[0].DCID.Bytes()))
+	assert.Empty(t, a.Incomplete())
+
+	// One that begins anew in another version, with the same ids, is another
+	// connection.
+	anew := sealer{version: Version2, dcid: first.dcid, scid: first.scid}
+	require.Empty(t, next(t, &a, anew.datagram(0, cryptoFrame(0, hello))), "a hello that was given")
+	hellos = next(t, &a, anew.datagram(1, cryptoFrame(1400, second)))
+	require.Empty(t, hellos, "likewise")
+	third := helloMessage(700, 3)
+	anew.dcid = []byte("8 other.")
+	hellos = next(t, &a, anew.datagram(0, cryptoFrame(0, third)))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, 1, hellos[0].Index)
+}
+
 // Both hellos in one datagram, as no client sends them, are both handed over.
 func TestTwoHellosAtOnce(t *testing.T) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}

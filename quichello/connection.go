@@ -10,6 +10,8 @@ import (
 type connection struct {
 	keys     keys // derived when first needed
 	version  Version
+	agreed   *keys        // of another version that the server chose, or nil
+	current  Version      // of the last Initial
 	original ConnectionID // DCID of the client's first Initial; the keys come from it
 	dcid     ConnectionID // DCID of the last Initial: the server may have chosen it
 	scid     ConnectionID
@@ -49,16 +51,23 @@ func (c *connection) open(o *Opener, in *initial) (plain, bool) {
 	if c.done {
 		return plain{}, c.original == in.dcid || c.dcid == in.dcid
 	}
-	if c.keys.aead == nil {
-		o.derive(&c.keys, in.suite, &c.original)
+	k := &c.keys
+	if in.version != c.version { // RFC 9369, section 4.1
+		if c.agreed == nil {
+			c.agreed = new(keys)
+		}
+		k = c.agreed
 	}
-	return o.open(&c.keys, in, c.largest)
+	if k.suite != in.suite {
+		o.derive(k, in.suite, &c.original)
+	}
+	return o.open(k, in, c.largest)
 }
 
 // finish frees what the connection holds and ignores its Initials from now on.
 func (c *connection) finish() {
 	c.done = true
-	c.keys = keys{}
+	c.keys, c.agreed = keys{}, nil
 	c.stream = stream{}
 }
 
@@ -76,7 +85,7 @@ func (c *connection) take(in *initial, p plain) error {
 		c.first = firstInitial{number: p.number, numberLen: p.numberLen, tokenLen: in.tokenLen}
 	}
 	c.largest = max(c.largest, p.number)
-	c.dcid = in.dcid
+	c.dcid, c.current = in.dcid, in.version
 
 	var (
 		s       = cryptobyte.String(p.payload)
@@ -151,7 +160,7 @@ func (c *connection) hello(message []byte) *Hello {
 	h := &Hello{
 		Message:      message,
 		Index:        c.hellos + 1,
-		Version:      c.version,
+		Version:      c.current,
 		DCID:         c.original,
 		SCID:         c.scid,
 		TokenLen:     c.first.tokenLen,

@@ -40,6 +40,7 @@ type hmacKey struct{ inner, outer []byte }
 
 // keys are what opens the Initials that a client sends on one connection.
 type keys struct {
+	suite  suite        // noSuite before they are derived
 	header cipher.Block // header protection
 	aead   cipher.AEAD
 	iv     [12]byte
@@ -80,6 +81,7 @@ func (o *Opener) derive(k *keys, s suite, dcid *ConnectionID) {
 	if s == suiteV2 {
 		key, iv, hp = labelKeyV2, labelIVV2, labelHPV2
 	}
+	k.suite = s
 	// A key of 16 bytes and an AES block are never refused.
 	o.expand(key)
 	block, _ := aes.NewCipher(o.sum[:16])
