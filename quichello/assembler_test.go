@@ -66,25 +66,31 @@ func TestVersions(t *testing.T) {
 	for _, test := range []struct {
 		version Version
 		name    string
+		suite   suite
 	}{
-		{Version1, "1"},
-		{Version2, "2"},
-		{0xff000017, "draft-23"},
-		{0xff00001b, "draft-27"},
-		{0xff00001c, "draft-28"},
-		{0xff00001d, "draft-29"},
-		{0xff000020, "draft-32"},
-		{0xff000021, "draft-33"},
-		{0xff000022, "draft-34"},
-		{mvfst22, "0xfaceb001"},
-		{mvfst27, "0xfaceb002"},
-		{mvfstExp, "0xfaceb00e"},
-		{googleT0, "0x54303530"},
-		{googleT1, "0x54303531"},
-		{0x1a2a3a4a, "0x1a2a3a4a"},
+		{Version1, "1", suiteV1},
+		{Version2, "2", suiteV2},
+		{0xff000017, "draft-23", suiteDraft23},
+		{0xff00001b, "draft-27", suiteDraft23},
+		{0xff00001c, "draft-28", suiteDraft23},
+		{0xff00001d, "draft-29", suiteDraft29},
+		{0xff000020, "draft-32", suiteDraft29},
+		{0xff000021, "draft-33", suiteV1},
+		{0xff000022, "draft-34", suiteV1},
+		{mvfst22, "0xfaceb001", suiteDraft22},
+		{mvfst27, "0xfaceb002", suiteDraft23},
+		{mvfstV1, "0xfaceb003", suiteV1},
+		{mvfstAlias, "0xfaceb010", suiteDraft23},
+		{mvfstExp2, "0xfaceb011", suiteDraft23},
+		{mvfstExp3, "0xfaceb013", suiteDraft23},
+		{mvfstExp, "0xfaceb00e", suiteDraft23},
+		{googleT0, "0x54303530", suiteT050},
+		{googleT1, "0x54303531", suiteT051},
+		{0x1a2a3a4a, "0x1a2a3a4a", suiteV1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			assert.Equal(t, test.name, test.version.String())
+			assert.Equal(t, test.suite, test.version.suite())
 			client := sealer{version: test.version, dcid: []byte("8 bytes.")}
 			frame := cryptoFrame(0, hello)
 			frame[0] = byte(test.version.suite().cryptoType())

@@ -16,11 +16,15 @@ const (
 
 // The other versions, by their names in the code of those who used them.
 const (
-	mvfst22  Version = 0xfaceb001
-	mvfst27  Version = 0xfaceb002
-	mvfstExp Version = 0xfaceb00e
-	googleT0 Version = 0x54303530 // "T050"
-	googleT1 Version = 0x54303531 // "T051"
+	mvfst22    Version = 0xfaceb001
+	mvfst27    Version = 0xfaceb002
+	mvfstV1    Version = 0xfaceb003
+	mvfstExp   Version = 0xfaceb00e
+	mvfstAlias Version = 0xfaceb010
+	mvfstExp2  Version = 0xfaceb011
+	mvfstExp3  Version = 0xfaceb013
+	googleT0   Version = 0x54303530 // "T050"
+	googleT1   Version = 0x54303531 // "T051"
 )
 
 // String returns "1", "2", "draft-29" or, for any other version, its eight hex
@@ -55,13 +59,13 @@ const (
 // suite returns noSuite for a version whose Initials cannot be opened.
 func (v Version) suite() suite {
 	switch v {
-	case Version1:
+	case Version1, mvfstV1:
 		return suiteV1
 	case Version2:
 		return suiteV2
 	case mvfst22:
 		return suiteDraft22
-	case mvfst27, mvfstExp:
+	case mvfst27, mvfstExp, mvfstAlias, mvfstExp2, mvfstExp3:
 		return suiteDraft23
 	case googleT0:
 		return suiteT050
