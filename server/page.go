@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,7 +52,7 @@ type Page struct {
 // securityPolicy lets the page load its own style sheet and script, and
 // nothing else from anywhere.
 const securityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // Register adds the page's paths to mux. At / programs that do not ask for
 // HTML are answered by other.
@@ -85,14 +87,14 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e, ok := p.eventOf(r)
 	if !ok {
-		p.fail(w, http.StatusInternalServerError, "No hello is known of this connection.")
+		p.fail(w, r, http.StatusInternalServerError, "No hello is known of this connection.")
 		return
 	}
 	v := p.view("Your ClientHello", "/")
 	v.Compare = &compareView{Clients: p.census.groups, With: "mine"}
 	v.Hello = p.hello(&e, true)
 	v.Hello.Handshake = newHandshake(&e, r.TLS, timingOf(r))
-	p.show(w, http.StatusOK, "page.html", v)
+	p.show(w, r, http.StatusOK, "page.html", v)
 }
 
 func timingOf(r *http.Request) timing {
@@ -128,8 +130,8 @@ func (p *Page) load() (err error) {
 		return err
 	}
 	sum := sha256.New()
-	for _, name := range []string{"web/style.css", "web/page.js"} {
-		b, err := webFiles.ReadFile(name)
+	for _, name := range slices.Sorted(maps.Keys(staticTypes)) {
+		b, err := webFiles.ReadFile("web/" + name)
 		if err != nil {
 			return err
 		}
@@ -157,7 +159,7 @@ func (p *Page) view(title, path string) *pageView {
 }
 
 // show answers with a page.
-func (p *Page) show(w http.ResponseWriter, status int, name string, v *pageView) {
+func (p *Page) show(w http.ResponseWriter, r *http.Request, status int, name string, v *pageView) {
 	var b bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&b, name, v); err != nil {
 		http.Error(w, "making the page: "+err.Error(), http.StatusInternalServerError)
@@ -167,8 +169,7 @@ func (p *Page) show(w http.ResponseWriter, status int, name string, v *pageView)
 	setPageHeaders(h)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	write(w, r, status, b.Bytes())
 }
 
 func setPageHeaders(h http.Header) {
@@ -180,8 +181,8 @@ func setPageHeaders(h http.Header) {
 }
 
 // fail answers with a page that says what went wrong.
-func (p *Page) fail(w http.ResponseWriter, status int, message string) {
-	p.show(w, status, "error.html", &pageView{Title: "That did not work", Version: p.version, Live: p.Live != nil, Message: message})
+func (p *Page) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
+	p.show(w, r, status, "error.html", &pageView{Title: "That did not work", Version: p.version, Live: p.Live != nil, Message: message})
 }
 
 // staticTypes are the files that browsers may ask for.
@@ -207,7 +208,7 @@ func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
 	setPageHeaders(h)
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address has a version
-	w.Write(b)
+	write(w, r, http.StatusOK, b)
 }
 
 // A formChoice is a list of clients to choose from.

@@ -65,7 +65,7 @@ func (p *Page) compare(w http.ResponseWriter, r *http.Request) {
 		in.with = q.Get("with")
 	}
 	if in.client == "" {
-		p.show(w, http.StatusOK, "compare.html", p.compareView(&in))
+		p.show(w, r, http.StatusOK, "compare.html", p.compareView(&in))
 		return
 	}
 	p.answer(w, r, &in)
@@ -78,7 +78,7 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 	}
 	leave, ok := p.enter(r.Context())
 	if !ok {
-		p.complain(w, &compareInput{with: "mine"}, http.StatusServiceUnavailable, errBusy)
+		p.complain(w, r, &compareInput{with: "mine"}, http.StatusServiceUnavailable, errBusy)
 		return
 	}
 	defer leave()
@@ -92,7 +92,7 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusRequestEntityTooLarge
 			err = fmt.Errorf("more than %d MiB: cut the capture down to the hellos that matter", maxInput>>20)
 		}
-		p.complain(w, &in, status, err)
+		p.complain(w, r, &in, status, err)
 		return
 	}
 	p.answer(w, r, &in)
@@ -203,26 +203,26 @@ func unmarshaled(msg []byte, transport parser.Transport) event.Observation {
 func (p *Page) answer(w http.ResponseWriter, r *http.Request, in *compareInput) {
 	list, err := p.read(r.Context(), in)
 	if err != nil {
-		p.complain(w, in, http.StatusUnprocessableEntity, err)
+		p.complain(w, r, in, http.StatusUnprocessableEntity, err)
 		return
 	}
 	v := p.compareView(in)
 	if len(list) > 1 {
 		v.found(list, p.users)
-		p.show(w, http.StatusOK, "compare.html", v)
+		p.show(w, r, http.StatusOK, "compare.html", v)
 		return
 	}
 	g := &list[0]
 	v.Compare.Name = g.name
 	if err := p.given(v, g); err != nil {
-		p.complain(w, in, http.StatusUnprocessableEntity, err)
+		p.complain(w, r, in, http.StatusUnprocessableEntity, err)
 		return
 	}
 	if err := p.with(v, r, g, in.with); err != nil {
-		p.complain(w, in, http.StatusUnprocessableEntity, err)
+		p.complain(w, r, in, http.StatusUnprocessableEntity, err)
 		return
 	}
-	p.show(w, http.StatusOK, "compare.html", v)
+	p.show(w, r, http.StatusOK, "compare.html", v)
 }
 
 // given makes v show g.
@@ -271,10 +271,10 @@ func (p *Page) with(v *pageView, r *http.Request, g *given, with string) error {
 }
 
 // complain shows the form again, with what is wrong.
-func (p *Page) complain(w http.ResponseWriter, in *compareInput, status int, err error) {
+func (p *Page) complain(w http.ResponseWriter, r *http.Request, in *compareInput, status int, err error) {
 	v := p.compareView(in)
 	v.Message = parser.Text([]byte(err.Error()))
-	p.show(w, status, "compare.html", v)
+	p.show(w, r, status, "compare.html", v)
 }
 
 func (p *Page) compareView(in *compareInput) *pageView {

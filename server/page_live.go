@@ -217,7 +217,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	v.Watch = &liveView{p.Live.since(0, asked), p.Live.Addresses, asked}
 	v.Watch.Missed = 0
 	slices.Reverse(v.Watch.Rows)
-	p.show(w, http.StatusOK, "live.html", v)
+	p.show(w, r, http.StatusOK, "live.html", v)
 }
 
 // liveEvents sends an update whenever there is one, as server-sent events.

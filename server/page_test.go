@@ -89,7 +89,7 @@ func TestPageHasAStrictPolicy(t *testing.T) {
 		w := get(h, path, "text/html")
 		assert.Equal(t, 200, w.Code, path)
 		assert.Equal(t, "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "+
-			"base-uri 'none'; form-action 'self'; frame-ancestors 'none'", w.Header().Get("Content-Security-Policy"), path)
+			"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'", w.Header().Get("Content-Security-Policy"), path)
 		assert.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"), path)
 		assert.Equal(t, "no-referrer", w.Header().Get("Referrer-Policy"), path)
 		for _, inline := range []string{"<style", " style=", "<script>", " onclick="} {
