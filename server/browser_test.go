@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,6 +165,63 @@ func TestBrowserLightsFieldsAndBytes(t *testing.T) {
 	b.assertQuiet(t, address)
 }
 
+func TestBrowserCopies(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	b.do(t, chromedp.Navigate(address))
+	var copied, labels []string
+	b.eval(t, `(async () => {
+		window.copied = [];
+		navigator.clipboard.writeText = async text => { window.copied.push(text) };
+		const buttons = [...document.querySelectorAll(".copy")];
+		for (const b of buttons) b.click();
+		await new Promise(done => setTimeout(done));
+		return buttons.map(b => b.textContent);
+	})()`, &labels)
+	assert.Equal(t, slices.Repeat([]string{"Copied"}, len(labels)), labels)
+	b.eval(t, `window.copied`, &copied)
+	var ja4, link, dump string
+	b.eval(t, `document.querySelector("[data-print=ja4]").textContent`, &ja4)
+	b.eval(t, `document.querySelector(".tools a").getAttribute("href")`, &link)
+	b.eval(t, `[...document.querySelectorAll("#dump .x a, #dump pre")].map(e => e.textContent).join("").replace(/\s/g, "")`, &dump)
+	require.Greater(t, len(copied), 6)
+	assert.Equal(t, ja4, copied[0])
+	assert.Equal(t, []string{dump, address + link}, copied[len(copied)-2:])
+	b.do(t, chromedp.Poll[chromedp.Void](`document.querySelector(".copy").textContent === "Copy JA4"`))
+	b.assertQuiet(t, address)
+}
+
+// On a small screen the bytes stay above the fields, and cover none that has the focus.
+func TestBrowserKeepsBytesInSight(t *testing.T) {
+	address := startPage(t)
+	b := openTab(t)
+	call(t, b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: 390, Height: 844, DeviceScaleFactor: 1, Mobile: true,
+	})
+	call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+	b.do(t, chromedp.Navigate(address))
+	b.script(t, `for (const d of document.querySelectorAll("#tree details")) d.open = true;
+		document.querySelector("#tree .f").focus()`)
+	for _, key := range []string{kb.End, kb.ArrowUp, kb.ArrowUp, kb.ArrowUp, kb.ArrowUp, kb.ArrowUp, kb.ArrowUp, kb.ArrowUp} {
+		b.do(t, chromedp.KeyEvent(key))
+		var seen struct{ Box, Run, Field bool }
+		b.eval(t, `(() => {
+			const at = e => e.getBoundingClientRect(), box = at(document.querySelector(".dumpbox"));
+			const run = at(document.querySelector("#dump .lit")), field = at(document.activeElement);
+			return {
+				box: box.top >= 0 && box.bottom < innerHeight / 2,
+				run: run.top >= box.top && run.top < box.bottom,
+				field: field.top >= box.bottom && field.bottom <= innerHeight,
+			};
+		})()`, &seen)
+		assert.True(t, seen.Box && seen.Run && seen.Field, "%+v", seen)
+	}
+	b.shootScreen(t, "phone-fields")
+	b.assertQuiet(t, address)
+}
+
 func TestBrowserCompares(t *testing.T) {
 	address := startPage(t)
 	real := hellotest.Real(t)
@@ -183,6 +241,16 @@ func TestBrowserCompares(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(hex.EncodeToString(real["curl-openssl-3.0"].Raw)), 0o600))
 	b.do(t, chromedp.Navigate(address+"/compare"), chromedp.SetUploadFiles(chromedp.CSS("#hello-file"), []string{file}))
 	b.submit(t)
+	assert.Equal(t, "The hello of the file, against your hello", b.text(t, "#difference"))
+
+	// The same, dropped on the page. Text is left to go where it was dropped.
+	b.do(t, chromedp.Navigate(address))
+	var taken bool
+	drop := `dispatchEvent(new DragEvent("drop", {dataTransfer: data, cancelable: true}))`
+	b.eval(t, `(() => { const data = new DataTransfer(); data.setData("text/plain", "00"); return !`+drop+` })()`, &taken)
+	assert.False(t, taken)
+	b.navigate(t, chromedp.Evaluate[chromedp.Void](`{ const data = new DataTransfer(); data.items.add(new File(["`+
+		hex.EncodeToString(real["node-24"].Raw)+`"], "hello.hex")); `+drop+` }; 0`))
 	assert.Equal(t, "The hello of the file, against your hello", b.text(t, "#difference"))
 
 	// A broken one shows its error at its byte.
@@ -214,7 +282,7 @@ func TestBrowserKeepsPermalinks(t *testing.T) {
 	b.script(t, `document.getElementById("hello-with").value = ""`)
 	b.submit(t)
 	var link string
-	b.eval(t, `document.querySelector("article.hello").dataset.link`, &link)
+	b.eval(t, `document.querySelector("a.button[href*='#']").getAttribute("href")`, &link)
 	assert.Equal(t, "/compare#"+fragment, link)
 	b.assertQuiet(t, address)
 	b.audit(t)

@@ -220,8 +220,12 @@ func (b *tab) fill(t *testing.T, text string) {
 
 func (b *tab) submit(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS("form.other button.main")))
+	b.navigate(t, chromedp.Click(chromedp.CSS("form.other button.main")))
+}
+
+// navigate does what leads to another page, and waits for it.
+func (b *tab) navigate(t *testing.T, step chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	_, err := chromedp.RunResponse(b.ctx, step)
 	require.NoError(t, err)
 }

@@ -126,7 +126,7 @@ func (p *Page) load() (err error) {
 	if p.census, err = takeCensus(); err != nil {
 		return fmt.Errorf("reading the known clients: %w", err)
 	}
-	if p.templates, err = template.New("").Funcs(template.FuncMap{"choice": choice, "bars": bars, "few": few}).ParseFS(webFiles, "web/*.html"); err != nil {
+	if p.templates, err = template.New("").Funcs(pageFuncs).ParseFS(webFiles, "web/*.html"); err != nil {
 		return err
 	}
 	sum := sha256.New()
@@ -209,6 +209,16 @@ func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address has a version
 	write(w, r, http.StatusOK, b)
+}
+
+// pageFuncs are what the templates call.
+var pageFuncs = template.FuncMap{
+	"choice": choice, "bars": bars, "few": few, "breakable": breakable, "quicVersion": quicVersion, "frameType": frameType,
+}
+
+// breakable returns s with places after its underscores where a line may end.
+func breakable(s string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(s), "_", "_<wbr>"))
 }
 
 // A formChoice is a list of clients to choose from.

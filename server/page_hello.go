@@ -115,7 +115,7 @@ func (p *Page) broken(raw []byte, transport parser.Transport, err error) *pageHe
 	h.Error = &pageError{Text: e.Error, Leaf: -1}
 	var at *parser.Error
 	if errors.As(err, &at) && at.Offset <= len(raw) {
-		h.Error.Offset, h.Error.Leaf = at.Offset, h.Tree.At(at.Offset)
+		h.Error = &pageError{at.Field + ": " + at.Err.Error(), at.Offset, h.Tree.At(at.Offset)}
 	}
 	return h
 }
@@ -189,4 +189,33 @@ func initialOf(q *event.QUIC) *fingerprint.QUICInitial {
 		i.FrameTypes = append(i.FrameTypes, byte(t))
 	}
 	return i
+}
+
+// quicVersion returns what a version of QUIC is called, and its number.
+func quicVersion(number string) string {
+	switch number {
+	case "0x00000001":
+		return "1 (RFC 9000), " + number
+	case "0x6b3343cf":
+		return "2 (RFC 9369), " + number
+	}
+	return number
+}
+
+// frameType returns the name of a frame that an Initial packet may have (RFC
+// 9000, section 17.2.2), or the type's number.
+func frameType(t int) string {
+	switch t {
+	case 0:
+		return "PADDING"
+	case 1:
+		return "PING"
+	case 2, 3:
+		return "ACK"
+	case 6:
+		return "CRYPTO"
+	case 0x1c:
+		return "CONNECTION_CLOSE"
+	}
+	return strconv.Itoa(t)
 }

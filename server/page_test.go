@@ -265,7 +265,7 @@ func TestCompare(t *testing.T) {
 		{"nonsense", map[string]string{"hello": "nonsense"}, "", 422, "text that is neither hex nor base64"},
 		{"no such client", map[string]string{"client": "Mosaic"}, "", 422, `no known client is &#34;Mosaic&#34;`},
 		{"with no such client", map[string]string{"hello": link, "with": "Mosaic"}, "", 422, `no known client is &#34;Mosaic&#34;`},
-		{"cut", map[string]string{"hello": linkText(real["chromium-117"].Raw[:100], parser.TLS), "with": "mine"}, "", 200, "parser: cipher_suites: truncated at byte 100"},
+		{"cut", map[string]string{"hello": linkText(real["chromium-117"].Raw[:100], parser.TLS), "with": "mine"}, "", 200, "byte 100</a>:</b> cipher_suites: truncated</p>"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var file []byte
@@ -420,11 +420,11 @@ func TestWhoInWords(t *testing.T) {
 		headline, lede string
 	}{
 		{"nobody", true, nil, 0, "You look like no known client.", ""},
-		{"one", true, []known.Candidate{chromium}, 0, "You look like Chromium 156.", "The hello has exactly the shape of the one that it sends. The TLS library is BoringSSL."},
-		{"versions", false, []known.Candidate{older}, 0, "This looks like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends."},
+		{"one", true, []known.Candidate{chromium}, 0, "You look like Chromium 156.", "It sends hellos of exactly this shape. The TLS library is BoringSSL."},
+		{"versions", false, []known.Candidate{older}, 0, "This looks like Chromium 114, 117.", "It sends hellos of exactly this shape."},
 		{"two", true, []known.Candidate{chromium, curl}, 0, "You look like Chromium 156, or one other.", "2 known clients send a hello of exactly this shape, so it cannot tell them apart. The TLS library is BoringSSL."},
-		{"near", false, []known.Candidate{near}, 0, "This looks like no known client, but most like curl 7.88.1.", "No known client sends a hello of this shape. The nearest one is 4.2 % away; it differs in application_layer_protocol_negotiation, other."},
-		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "The hello has exactly the shape of the one that it sends. 2 signs give an imitation away."},
+		{"near", false, []known.Candidate{near}, 0, "This looks like no known client, but most like curl 7.88.1.", "No known client sends exactly such a hello. The nearest one is 4.2 % away; it differs in application_layer_protocol_negotiation, other fields."},
+		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "It sends hellos of exactly this shape. 2 signs give an imitation away."},
 	} {
 		w := newWho(&event.Event{Client: c.clients, Tells: make([]known.Tell, c.tells)}, c.mine)
 		assert.Equal(t, c.headline, w.Headline, c.name)

@@ -154,8 +154,11 @@ func (b *treeBuilder) group(n *pageNode, f *parser.Field) {
 		n.Children = append(n.Children, b.more(f, rest))
 	}
 	b.inside(n)
-	n.Open = n.Open || len(n.Inside) > 0 && n.Inside[0].Kind == "wrong"
+	n.Open = n.Open || isWrong(n.Marks) || isWrong(n.Inside)
 }
+
+// isWrong reports whether the gravest of the marks is that something is wrong.
+func isWrong(m []pageMark) bool { return len(m) > 0 && m[0].Kind == "wrong" }
 
 // more folds what a list has beyond what is shown into one leaf.
 func (b *treeBuilder) more(f *parser.Field, rest []parser.Field) *pageNode {
@@ -308,7 +311,7 @@ func gistOf(f *parser.Field, room int) string {
 	var text strings.Builder
 	for i := range f.Children {
 		c := &f.Children[i]
-		if skipped(c.Name) || f.List && c.Note == "GREASE" {
+		if skipped(c.Name) || f.List && isGREASE(c) {
 			continue
 		}
 		s := gistOf(c, room)
@@ -324,6 +327,11 @@ func gistOf(f *parser.Field, room int) string {
 		}
 	}
 	return text.String()
+}
+
+// isGREASE reports whether f is GREASE, or the part is that says what f is.
+func isGREASE(f *parser.Field) bool {
+	return f.Note == "GREASE" || len(f.Children) > 0 && f.Children[0].Note == "GREASE"
 }
 
 // skipped reports whether a field is only there to find others.

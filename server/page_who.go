@@ -41,7 +41,7 @@ func newWho(e *event.Event, mine bool) pageWho {
 	case !w.Exact:
 		c := &e.Client[0]
 		w.Headline = verb + "no known client, but most like " + nameAndVersion(c) + "."
-		w.Lede = fmt.Sprintf("No known client sends a hello of this shape. The nearest one is %s away; it differs in %s.",
+		w.Lede = fmt.Sprintf("No known client sends exactly such a hello. The nearest one is %s away; it differs in %s.",
 			percent(c.Distance), orText(differsText(c.Differs), "details"))
 	default:
 		w.exact(e, verb)
@@ -62,7 +62,7 @@ func (w *pageWho) exact(e *event.Event, verb string) {
 	switch {
 	case len(names) == 1:
 		w.Headline = verb + first + "."
-		w.Lede = "The hello has exactly the shape of the one that it sends."
+		w.Lede = "It sends hellos of exactly this shape."
 	case sameFamily(e.Client):
 		w.Headline = verb + first + "."
 		w.Lede = fmt.Sprintf("%d known clients of the family %s send a hello of exactly this shape.", len(names), e.Client[0].Family)
@@ -130,7 +130,13 @@ func matchText(distance uint16) string {
 
 func percent(distance uint16) string { return fmt.Sprintf("%d.%d %%", distance/10, distance%10) }
 
-func differsText(f known.Fields) string { return strings.Join(f.Names(), ", ") }
+func differsText(f known.Fields) string {
+	names := f.Names()
+	if n := len(names); n > 0 && names[n-1] == "other" {
+		names[n-1] = "other fields"
+	}
+	return strings.Join(names, ", ")
+}
 
 func orText(s, otherwise string) string {
 	if s == "" {

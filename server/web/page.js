@@ -8,7 +8,8 @@ const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 function annotate(tree, dump, at) {
   const runs = [];
   for (const e of all("[data-l]", dump)) (runs[e.dataset.l] ||= []).push(e);
-  const empty = at.textContent;
+  const hint = at.textContent;
+  at.hidden = false;
   let lit = [];
 
   function range(field) { return [+field.dataset.a, +field.dataset.b]; }
@@ -22,7 +23,7 @@ function annotate(tree, dump, at) {
   function light(field, follow) {
     for (const e of lit) e.classList.remove("lit");
     lit = [];
-    if (!field) { at.textContent = empty; return; }
+    if (!field) { at.textContent = hint; return; }
     const [first, last] = range(field);
     for (let i = first; i <= last; i++) lit.push(...(runs[i] || []));
     lit.push(field);
@@ -103,16 +104,17 @@ if (tree) annotate(tree, document.getElementById("dump"), document.getElementByI
 
 // Buttons that copy.
 if (navigator.clipboard) for (const b of all(".copy")) {
+  const text = "link" in b.dataset ? new URL(b.dataset.copy, location).href : b.dataset.copy;
+  const label = [...b.childNodes];
   b.hidden = false;
   b.addEventListener("click", async () => {
-    const label = b.textContent;
     try {
-      await navigator.clipboard.writeText(b.dataset.copy);
+      await navigator.clipboard.writeText(text);
       b.textContent = "Copied";
     } catch {
       b.textContent = "Not allowed";
     }
-    setTimeout(() => { b.textContent = label; }, 1500);
+    setTimeout(() => b.replaceChildren(...label), 1500);
   });
 }
 
@@ -133,13 +135,14 @@ addEventListener("hashchange", arrive);
 // Files can be dropped anywhere on a page with the form.
 const form = document.querySelector("form[data-drop]");
 if (form) {
-  const over = on => form.classList.toggle("over", on);
-  addEventListener("dragover", e => { e.preventDefault(); over(true); });
+  const over = on => document.body.classList.toggle("over", on);
+  const hasFiles = e => e.dataTransfer.types.includes("Files"); // text goes where it is dropped
+  addEventListener("dragover", e => { if (hasFiles(e)) { e.preventDefault(); over(true); } });
   addEventListener("dragleave", e => { if (!e.relatedTarget) over(false); });
   addEventListener("drop", e => {
+    if (!hasFiles(e)) return;
     e.preventDefault();
     over(false);
-    if (!e.dataTransfer.files.length) return;
     form.querySelector("[type=file]").files = e.dataTransfer.files;
     form.requestSubmit();
   });
@@ -160,13 +163,18 @@ function watch(root) {
   const state = at("live-state"), pause = at("live-pause"), rows = at("live-rows");
   let seen = root.dataset.seen, source;
 
-  const cell = (text, name = "td") => { const e = document.createElement(name); e.textContent = text; return e; };
+  const cell = (text, name = "td", kind = "") => {
+    const e = document.createElement(name);
+    e.textContent = text;
+    if (kind) e.className = kind;
+    return e;
+  };
 
   function row(r) {
     const tr = document.createElement("tr"), ja4 = document.createElement("td");
     ja4.append(cell(r.ja4, "code"));
     tr.append(cell(r.time.slice(11, 19)), ...(root.dataset.addresses ? [cell(r.address || "")] : []),
-      cell(r.transport), cell(r.sni), cell(r.client), ja4, cell(r.session));
+      cell(r.transport), cell(r.sni, "td", "name"), cell(r.client, "td", "name"), ja4, cell(r.session));
     return tr;
   }
 
@@ -179,10 +187,7 @@ function watch(root) {
       rect.setAttribute("width", Math.max(1, c.count * 100 / counts[0].count) + "%");
       rect.setAttribute("height", "100%");
       svg.append(rect);
-      const label = cell(c.text, "span"), count = cell(c.count, "span");
-      label.className = "label";
-      count.className = "count";
-      li.append(label, svg, count);
+      li.append(cell(c.text, "span", "label"), svg, cell(c.count, "span", "count"));
       return li;
     }));
   }

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"html/template"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+func extensionNode(t *testing.T, h *parser.ClientHello, name string) *pageNode {
+	t.Helper()
+	c, err := takeCensus()
+	require.NoError(t, err)
+	root := parser.Dissect(h)
+	extensions := newPageTree(&root, c).Root.Children[len(root.Children)-1]
+	for _, n := range extensions.Children {
+		if n.Title == name {
+			return n
+		}
+	}
+	require.Fail(t, "no such extension", name)
+	return nil
+}
+
+func TestGist(t *testing.T) {
+	h := hellotest.Hello(
+		hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 6, 0x0a, 0x0a, 0, 29, 0, 23}),
+		hellotest.Extension(parser.ExtKeyShare, []byte{0, 12, 0x1a, 0x1a, 0, 1, 0, 0, 29, 0, 3, 1, 2, 3}))
+	assert.Equal(t, "x25519, secp256r1", extensionNode(t, h, "supported_groups").Gist)
+	assert.Equal(t, "x25519 · 010203", extensionNode(t, h, "key_share").Gist)
+}
+
+// What is wrong can be seen without opening anything.
+func TestTreeIsOpenWhereItIsWrong(t *testing.T) {
+	h := hellotest.Hello(
+		hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 3, 0, 29, 0}),
+		hellotest.Extension(parser.ExtKeyShare, []byte{0, 5, 0, 29, 0, 1, 1}))
+	for n := extensionNode(t, h, "supported_groups"); !n.Leaf(); n = n.Children[len(n.Children)-1] {
+		assert.True(t, n.Open, n.Name)
+	}
+	assert.False(t, extensionNode(t, h, "key_share").Open)
+
+	// Cut between two cipher suites: there are no bytes that are wrong.
+	c, err := takeCensus()
+	require.NoError(t, err)
+	root := parser.Dissect(&parser.ClientHello{Raw: hellotest.Real(t)["chromium-156"].Raw[:77]})
+	cut := newPageTree(&root, c).Root.Children
+	suites := cut[len(cut)-1]
+	require.Equal(t, "cipher_suites", suites.Name)
+	require.Equal(t, "wrong", suites.Marks[0].Kind)
+	assert.True(t, suites.Open)
+}
+
+func TestBreakable(t *testing.T) {
+	assert.Equal(t, template.HTML("TLS_<wbr>RSA_<wbr>WITH"), breakable("TLS_RSA_WITH"))
+	assert.Equal(t, template.HTML("&lt;b&gt;_<wbr>&amp;amp;&#34;"), breakable(`<b>_&amp;"`))
+}
+
+func TestQUICInWords(t *testing.T) {
+	assert.Equal(t, "1 (RFC 9000), 0x00000001", quicVersion("0x00000001"))
+	assert.Equal(t, "0xff00001d", quicVersion("0xff00001d"))
+	for n, want := range map[int]string{0: "PADDING", 1: "PING", 2: "ACK", 3: "ACK", 6: "CRYPTO", 28: "CONNECTION_CLOSE", 64: "64"} {
+		assert.Equal(t, want, frameType(n))
+	}
+}
