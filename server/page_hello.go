@@ -115,7 +115,10 @@ func (p *Page) broken(raw []byte, transport parser.Transport, err error) *pageHe
 	h.Error = &pageError{Text: e.Error, Leaf: -1}
 	var at *parser.Error
 	if errors.As(err, &at) && at.Offset <= len(raw) {
-		h.Error = &pageError{at.Field + ": " + at.Err.Error(), at.Offset, h.Tree.At(at.Offset)}
+		h.Error.Offset, h.Error.Leaf = at.Offset, h.Tree.At(at.Offset)
+		if err == error(at) {
+			h.Error.Text = at.Field + ": " + at.Err.Error() // the page says at which byte
+		}
 	}
 	return h
 }

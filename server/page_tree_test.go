@@ -59,11 +59,3 @@ func TestBreakable(t *testing.T) {
 	assert.Equal(t, template.HTML("TLS_<wbr>RSA_<wbr>WITH"), breakable("TLS_RSA_WITH"))
 	assert.Equal(t, template.HTML("&lt;b&gt;_<wbr>&amp;amp;&#34;"), breakable(`<b>_&amp;"`))
 }
-
-func TestQUICInWords(t *testing.T) {
-	assert.Equal(t, "1 (RFC 9000), 0x00000001", quicVersion("0x00000001"))
-	assert.Equal(t, "0xff00001d", quicVersion("0xff00001d"))
-	for n, want := range map[int]string{0: "PADDING", 1: "PING", 2: "ACK", 3: "ACK", 6: "CRYPTO", 28: "CONNECTION_CLOSE", 64: "64"} {
-		assert.Equal(t, want, frameType(n))
-	}
-}
