@@ -121,6 +121,9 @@ type compareInput struct {
 }
 
 func readForm(r *http.Request) (in compareInput, err error) {
+	if err := r.ParseForm(); err != nil {
+		return in, err
+	}
 	// As much memory as the body may have, so that no part goes to a file.
 	if err := r.ParseMultipartForm(maxInput); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return in, err

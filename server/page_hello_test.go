@@ -3,13 +3,17 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -36,4 +40,36 @@ func TestQUICInWords(t *testing.T) {
 	for n, want := range map[int]string{0: "PADDING", 1: "PING", 2: "ACK", 3: "ACK", 6: "CRYPTO", 28: "CONNECTION_CLOSE", 64: "64"} {
 		assert.Equal(t, want, frameType(n))
 	}
+}
+
+func TestClaimInWords(t *testing.T) {
+	hello := observed(hellotest.Real(t)["firefox-153"])
+	for _, c := range []struct {
+		claim known.Claim
+		want  string
+	}{
+		{known.Claim{Verdict: known.Consistent, Says: "Firefox 153", Reasons: []string{"a"}}, "The User-Agent says Firefox 153: consistent.</b>\nBecause a."},
+		{known.Claim{Verdict: known.Inconsistent, Says: "Safari 18", Reasons: []string{"a", "b"}}, "The User-Agent says Safari 18: inconsistent.</b>\nBecause a; b."},
+		{known.Claim{Says: "Wget"}, "The User-Agent says Wget: nothing speaks for it or against it.</b>"},
+		{known.Claim{}, "The User-Agent names no program that could be checked.</b>"},
+	} {
+		p := &Page{}
+		h := pageOf(p, nil)
+		p.event = func(_ *http.Request, size event.Size) (event.Event, bool) {
+			e := new(event.Observer).Event(&hello, size)
+			e.Claim = &c.claim
+			return e, true
+		}
+		assert.Contains(t, get(h, "/", "text/html").Body.String(), c.want)
+	}
+}
+
+// A form that is no multipart one has the same limit.
+func TestLargeFormIsRefused(t *testing.T) {
+	r := httptest.NewRequest("POST", "/compare", strings.NewReader("hello="+strings.Repeat("0", maxInput)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	pageOf(&Page{}, nil).ServeHTTP(w, r)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
+	assert.Contains(t, w.Body.String(), "more than 8 MiB")
 }
