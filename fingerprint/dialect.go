@@ -79,7 +79,8 @@ func (p *ja4Parts) digest(text string) string {
 }
 
 // ja4Dialects are the known deviations from JA4.md, each as a change of one
-// thing. What they are known from: captures on which the tools named were run.
+// thing. What they are known from: captures on which the tools named were run,
+// and their source.
 var ja4Dialects = []struct {
 	name, tools, why string
 	change           func(p *ja4Parts, h *parser.ClientHello)
@@ -118,20 +119,27 @@ var ja4Dialects = []struct {
 			}
 		},
 	}, {
-		"ALPN: one character once", "FoxIO's Python, FoxIO's Rust",
-		"the text has it twice, as first and as last",
+		"ALPN: characters as they are, one of them once", "FoxIO's Python",
+		"the text has one character twice, and takes two digits of the protocol in hex if an end is not alphanumeric; it prints 99 if the first is not ASCII",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			if name := firstALPN(h); len(name) == 1 {
-				p.alpn = printable(string(name))
+			if first, last := alpnEnds(h); first > 0x7f {
+				p.alpn = "99"
+			} else if first >= 0 {
+				p.alpn = printableRunes(first, last)
 			}
 		},
 	}, {
-		"ALPN: 99 for what is not alphanumeric", "FoxIO's Python, FoxIO's Rust",
-		"an older text had it so; now it is the first and the last digit of the protocol in hex",
+		"ALPN: characters as they are, after one of them 0", "FoxIO's Rust",
+		"the text has one character twice, and takes two digits of the protocol in hex if an end is not alphanumeric; it prints 9 for what is not ASCII",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			if name := firstALPN(h); len(name) > 0 && (name[0] > 0x7f || name[len(name)-1] > 0x7f) {
-				p.alpn = "99"
+			first, last := alpnEnds(h)
+			if first < 0 {
+				return
 			}
+			if last < 0 {
+				last = '0'
+			}
+			p.alpn = printableRunes(nineIfForeign(first), nineIfForeign(last))
 		},
 	}, {
 		"ALPN: a GREASE protocol counts", "tools that filter GREASE only among numbers",
@@ -364,6 +372,32 @@ func ndpiALPN(protocols [][]byte) string {
 	}
 	joined = append(joined, "00"...)
 	return printable(string(joined[:2]))
+}
+
+// alpnEnds returns the first and the last character of the first protocol, -1
+// for one that is not there.
+func alpnEnds(h *parser.ClientHello) (first, last rune) {
+	if len(h.ALPNProtocols) == 0 || len(h.ALPNProtocols[0]) == 0 {
+		return -1, -1
+	}
+	name := []rune(string(h.ALPNProtocols[0]))
+	if len(name) == 1 {
+		return name[0], -1
+	}
+	return name[0], name[len(name)-1]
+}
+
+func nineIfForeign(r rune) rune {
+	if r > 0x7f {
+		return '9'
+	}
+	return r
+}
+
+// printableRunes returns the characters that are there as they can be shown.
+func printableRunes(list ...rune) string {
+	list = slices.DeleteFunc(list, func(r rune) bool { return r < 0 })
+	return printable(string(list))
 }
 
 // firstALPN returns the first protocol that is not GREASE.

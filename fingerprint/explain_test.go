@@ -147,12 +147,21 @@ func TestExplain(t *testing.T) {
 func TestJA4Dialects(t *testing.T) {
 	all := vectors(t)
 	for _, tt := range []struct{ vector, dialect, want string }{
-		{"alpn-one-character", "ALPN: one character once", "t13d1504x_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-one-character", "ALPN: characters as they are, one of them once", "t13d1504x_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-one-character", "ALPN: characters as they are, after one of them 0", "t13d1504x0_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-one-byte-not-alphanumeric", "ALPN: characters as they are, one of them once", "t13d150499_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-one-byte-not-alphanumeric", "ALPN: characters as they are, after one of them 0", "t13d150490_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-spaces", "ALPN: characters as they are, one of them once", "t13d1504  _8daaf6152771_b0ac53b37fa7"},
+		{"alpn-spaces", "ALPN: characters as they are, after one of them 0", "t13d1504  _8daaf6152771_b0ac53b37fa7"},
+		{"alpn-grease", "ALPN: characters as they are, after one of them 0", `t13d1504\x0a\x0a_8daaf6152771_b0ac53b37fa7`},
+		{"alpn-h2", "ALPN: characters as they are, after one of them 0", ""},
+		{"alpn-empty-first", "ALPN: characters as they are, after one of them 0", ""},
 		{"alpn-one-character", "ALPN: first two characters", "t13d150400_8daaf6152771_b0ac53b37fa7"},
 		{"alpn-http-1-1", "ALPN: first two characters", "t13d1504ht_8daaf6152771_b0ac53b37fa7"},
 		{"alpn-first-only", "ALPN: first two characters", "t13d1504do_8daaf6152771_b0ac53b37fa7"},
 		{"alpn-first-only", "ALPN: negotiated instead of offered", "t13d1504h2_8daaf6152771_b0ac53b37fa7"},
-		{"alpn-not-alphanumeric", "ALPN: 99 for what is not alphanumeric", "t13d150499_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-not-alphanumeric", "ALPN: characters as they are, one of them once", "t13d150499_8daaf6152771_b0ac53b37fa7"},
+		{"alpn-not-alphanumeric", "ALPN: characters as they are, after one of them 0", "t13d150499_8daaf6152771_b0ac53b37fa7"},
 		{"alpn-grease", "ALPN: a GREASE protocol counts", "t13d15040a_8daaf6152771_b0ac53b37fa7"},
 		{"signature-algorithms-absent", "underscore without signature algorithms", "t12i010200_" + sha256Hex("002f")[:12] + "_" + sha256Hex("000a,0017_")[:12]},
 		{"extensions-no-block", "digest of an empty list", "t10i030000_" + sha256Hex("0004,0005,000a")[:12] + "_e3b0c44298fc"},
