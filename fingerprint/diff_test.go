@@ -56,6 +56,8 @@ func TestDiffTexts(t *testing.T) {
 	assert.EqualError(t, err, "fingerprint: ja4 and http2 cannot be compared: give two of one kind")
 	_, err = fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "x")
 	assert.ErrorContains(t, err, `"x" is no fingerprint`)
+	_, err = fingerprint.DiffTexts("x", "t13d1516h2_8daaf6152771_e5627efa2ab1")
+	assert.ErrorContains(t, err, `"x" is no fingerprint`)
 }
 
 func TestDiffHellos(t *testing.T) {

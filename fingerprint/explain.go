@@ -51,12 +51,12 @@ func ExplainHello(h *parser.ClientHello, q *QUICInitial) []Explanation {
 	list := []Explanation{explainJA3(h), explainJA3N(h), explainJA4Hello(h), explainJA4OHello(h), explainStableHello(h)}
 	if h.Transport == parser.QUIC {
 		if q != nil {
-			list = append(list, explainNPFText(NPFQUIC(h, q.Version)), explainNPFText(NPFQUIC1(h, q.Version)),
+			list = append(list, wellFormedNPF(NPFQUIC(h, q.Version)), wellFormedNPF(NPFQUIC1(h, q.Version)),
 				Explanation{Name: "quic_header_id", Text: QUICHeaderID(q), Notes: []string{"tlsfingerprint.io: the header and the frame types of the client's first Initial packet."}})
 		}
 		list = append(list, Explanation{Name: "quic_params_id", Text: QUICParamsID(h), Notes: []string{"tlsfingerprint.io: the transport parameters, sorted, and the values of eleven of them."}})
 	} else {
-		list = append(list, explainNPFText(NPF1(h)))
+		list = append(list, wellFormedNPF(NPF1(h)))
 	}
 	list = append(list,
 		Explanation{Name: "tlsfp_id", Text: TLSFP(h), Notes: []string{"tlsfingerprint.io: the lists of the hello, extensions in wire order."}},
@@ -103,13 +103,10 @@ func explainJA3Digest(name, full string) Explanation {
 }
 
 func explainJA4Hello(h *parser.ClientHello) Explanation {
-	v, err := ParseJA4(JA4(h))
-	if err != nil {
-		return Explanation{Name: "ja4", Text: JA4(h), Notes: []string{err.Error()}}
-	}
+	v, _ := ParseJA4(JA4(h)) // which is well formed
 	e := explainJA4Value("ja4", v)
 	addHashed(&e, JA4R(h))
-	describeALPN(&e, h)
+	describeNames(&e, h)
 	e.Dialects = JA4Dialects(h)
 	if n := len(appendPlain(nil, h.CipherSuites)); n > 99 {
 		e.Notes = append(e.Notes, fmt.Sprintf("%d cipher suites are sent: the count stops at 99, the digest covers all.", n))
@@ -121,13 +118,10 @@ func explainJA4Hello(h *parser.ClientHello) Explanation {
 }
 
 func explainJA4OHello(h *parser.ClientHello) Explanation {
-	v, err := ParseJA4(JA4O(h))
-	if err != nil {
-		return Explanation{Name: "ja4_o", Text: JA4O(h), Notes: []string{err.Error()}}
-	}
+	v, _ := ParseJA4(JA4O(h))
 	e := explainJA4Value("ja4_o", v)
 	addHashed(&e, JA4RO(h))
-	describeALPN(&e, h)
+	describeNames(&e, h)
 	if v.ExtensionsDigest != "000000000000" && strings.HasSuffix(JA4(h), "_000000000000") {
 		e.Dialects = append(e.Dialects, Dialect{
 			Name: "nothing where JA4 has nothing", Tools: "FoxIO's Python", Text: v.String()[:len(v.String())-12] + "000000000000",
@@ -156,26 +150,39 @@ func addHashed(e *Explanation, raw string) {
 	}
 }
 
-// describeALPN says of what protocol the characters of a JA4 are.
-func describeALPN(e *Explanation, h *parser.ClientHello) {
-	name := firstALPN(h)
+// describeNames says what the characters of a JA4 stand for that tell of the
+// server's name and of ALPN.
+func describeNames(e *Explanation, h *parser.ClientHello) {
 	for i := range e.Parts {
-		p := &e.Parts[i]
-		if p.Name != "alpn" {
-			continue
-		}
-		switch {
-		case h.HasExtension(parser.ExtALPN) && len(name) == 0:
-			p.Words = "ALPN is there, but has no first protocol"
-		case len(name) == 0:
-		case !isAlphanumeric(name[0]) || !isAlphanumeric(name[len(name)-1]):
-			p.Words = fmt.Sprintf("first and last digit of %x, which is the first ALPN protocol, %s, in hex", name, parser.Text(name))
-		case len(name) == 1:
-			p.Words = "the first ALPN protocol, " + parser.Text(name) + ", is one character, which stands twice"
-		default:
-			p.Words = "first and last character of the first ALPN protocol, " + parser.Text(name)
+		switch p := &e.Parts[i]; p.Name {
+		case "sni":
+			switch {
+			case len(h.ServerName) > 0:
+				p.Words += ": " + parser.Text(h.ServerName)
+			case h.HasExtension(parser.ExtServerName):
+				p.Words += ", without a name"
+			}
+		case "alpn":
+			if words := alpnWords(h); words != "" {
+				p.Words = words
+			}
 		}
 	}
+}
+
+func alpnWords(h *parser.ClientHello) string {
+	name := firstALPN(h)
+	switch {
+	case len(name) == 0 && h.HasExtension(parser.ExtALPN):
+		return "ALPN is there, but has no first protocol"
+	case len(name) == 0:
+		return ""
+	case !isAlphanumeric(name[0]) || !isAlphanumeric(name[len(name)-1]):
+		return fmt.Sprintf("first and last digit of %x, which is the first ALPN protocol, %s, in hex", name, parser.Text(name))
+	case len(name) == 1:
+		return "the first ALPN protocol, " + parser.Text(name) + ", is one character, which stands twice"
+	}
+	return "first and last character of the first ALPN protocol, " + parser.Text(name)
 }
 
 func explainStableHello(h *parser.ClientHello) Explanation {
@@ -206,9 +213,9 @@ func explainJA4Value(name string, v JA4Value) Explanation {
 	}
 	add("version", v.Version, ja4VersionWords(v.Version)+" is the highest version offered")
 	if v.SNI {
-		add("sni", "d", "server_name was sent: the client knows the server by name")
+		add("sni", "d", "server_name was sent")
 	} else {
-		add("sni", "i", "no server_name was sent: the client knows the server by address")
+		add("sni", "i", "no server_name was sent, as by a client that has only an address")
 	}
 	add("cipher_suites", fmt.Sprintf("%02d", v.CipherSuites), count(v.CipherSuites, "cipher suite")+orMore(v.CipherSuites))
 	add("extensions", fmt.Sprintf("%02d", v.Extensions), count(v.Extensions, "extension")+orMore(v.Extensions))

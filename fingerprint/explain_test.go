@@ -49,7 +49,7 @@ func TestParseJA4Errors(t *testing.T) {
 	const like = " (one looks like t13d1516h2_8daaf6152771_e5627efa2ab1)"
 	for text, want := range map[string]string{
 		"":                                                    `fingerprint: JA4 "": the first part has 0 characters, not 10` + like,
-		"t13d1516h2":                                          `fingerprint: JA4 "t13d1516h2": 1 parts between underscores, not 3` + like,
+		"t13d1516h2":                                          `fingerprint: JA4 "t13d1516h2": 1 part between underscores, not 3` + like,
 		"x13d1516h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "x13d1516h2_8daaf6152771_e5627efa2ab1": it begins with "x", not with t, q or d` + like,
 		"t14d1516h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "t14d1516h2_8daaf6152771_e5627efa2ab1": the version "14" is none of 13, 12, 11, 10, s3, s2, d1, d2, d3 and 00` + like,
 		"t13x1516h2_8daaf6152771_e5627efa2ab1":                `fingerprint: JA4 "t13x1516h2_8daaf6152771_e5627efa2ab1": the fourth character is "x", not d or i` + like,
@@ -62,6 +62,8 @@ func TestParseJA4Errors(t *testing.T) {
 		"t13d1516h2_1301_002b_":                               `fingerprint: JA4 "t13d1516h2_1301_002b_": part 4 is empty; without signature algorithms the last underscore goes too` + like,
 		"t13d1516h2_1301_002b_4":                              `fingerprint: JA4 "t13d1516h2_1301_002b_4": part 4: "4" is not a value of 4 lower-case hex digits` + like,
 		"t13d1516h2_1301_002b_0403_":                          `fingerprint: JA4 "t13d1516h2_1301_002b_0403_": 5 parts between underscores, not 3 or 4` + like,
+		"a373a9f83c6b_2bab15409345_7bf9a7bf7029":              `fingerprint: JA4 "a373a9f83c6b_2bab15409345_7bf9a7bf7029": the first part has 12 characters, not 10; in JA4X, of certificates, it has 12` + like,
+		"t130200_1301_234ea6891581":                           `fingerprint: JA4 "t130200_1301_234ea6891581": the first part has 7 characters, not 10; in JA4S, of servers, it has 7` + like,
 		"ge11nn05enus_9ed1ff1f7b03_cd8dafe26982_cd8dafe26982": `fingerprint: JA4 "ge11nn05enus_9ed1ff1f7b03_cd8dafe26982_cd8dafe26982": the first part has 12 characters, not 10; in JA4H, of HTTP requests, it has 12` + like,
 	} {
 		_, err := fingerprint.ParseJA4(text)
@@ -74,6 +76,7 @@ func TestExplainErrors(t *testing.T) {
 		" ":                 `fingerprint: nothing to explain`,
 		"nonsense":          `fingerprint: "nonsense" is no fingerprint that is known here: JA4 looks like t13d1516h2_8daaf6152771_e5627efa2ab1, JA3 is 32 hex digits or its text, like 771,4865-4866,0-23,29-23,0`,
 		"771,47,,":          `fingerprint: JA3 "771,47,,": 4 fields between commas, not 5 (one looks like 771,4865-4866,0-23,29-23,0)`,
+		"771,4865,51-43":    `fingerprint: JA3 "771,4865,51-43": 3 fields between commas, not 5; JA3S, of servers, has 3 (one looks like 771,4865-4866,0-23,29-23,0)`,
 		",47,,,":            `fingerprint: JA3 ",47,,,": the version: "" is not a number up to 65535 (one looks like 771,4865-4866,0-23,29-23,0)`,
 		"771-2,47,,,":       `fingerprint: JA3 "771-2,47,,,": the version: "771-2" is not one number (one looks like 771,4865-4866,0-23,29-23,0)`,
 		"771,047,,,":        `fingerprint: JA3 "771,047,,,": cipher suites: "047" is not a number up to 65535 (one looks like 771,4865-4866,0-23,29-23,0)`,
@@ -217,6 +220,13 @@ func TestJA4Dialects(t *testing.T) {
 		Why: "it reads signature_algorithms, signature_algorithms_cert and delegated_credential as one list, and takes what follows the first",
 	})
 	assert.Empty(t, fingerprint.JA4Dialects(all["sslv2"].hello(t)))
+	assert.Empty(t, fingerprint.JA3Dialects(all["sslv2"].hello(t)))
+	// Versions of TLS in DTLS do not count down.
+	stray := all["version-dtls13-alone"].hello(t)
+	stray.SupportedVersions = []parser.Version{parser.VersionTLS12, parser.VersionTLS11}
+	for _, d := range fingerprint.JA4Dialects(stray) {
+		assert.NotEqual(t, "version: DTLS counts down", d.Name)
+	}
 }
 
 func TestJA3Dialects(t *testing.T) {
@@ -229,6 +239,38 @@ func TestJA3Dialects(t *testing.T) {
 	list := fingerprint.JA3Dialects(h)
 	require.Len(t, list, 1)
 	assert.Equal(t, md5Hex("771,4865-51914,0-10-13-51914,29-51914,"), list[0].Text)
+}
+
+// FuzzExplainHello has any hello explained and compared, which never fails: of
+// each fingerprint the text alone can be explained, too.
+func FuzzExplainHello(f *testing.F) {
+	for _, v := range vectors(f) {
+		h := v.hello(f)
+		f.Add(uint8(h.Transport), h.Raw)
+	}
+	f.Fuzz(func(t *testing.T, transport uint8, msg []byte) {
+		h := &parser.ClientHello{Transport: parser.Transport(transport % 3)}
+		_ = h.Unmarshal(msg)
+		for _, e := range fingerprint.ExplainHello(h, initialOf(h)) {
+			if len(e.Parts) == 0 {
+				assert.NotEmpty(t, e.Notes, e.Name)
+				continue
+			}
+			_, err := fingerprint.Explain(e.Text)
+			assert.NoError(t, err)
+			for _, d := range e.Dialects {
+				assert.NotEqual(t, e.Text, d.Text)
+			}
+		}
+		assert.Empty(t, fingerprint.DiffHellos(h, h).Changes)
+		for _, c := range fingerprint.DiffHellos(h, &parser.ClientHello{}).Fingerprints {
+			if c.Before == "" || c.Name == "session" {
+				continue
+			}
+			_, err := fingerprint.Explain(c.Before)
+			assert.NoError(t, err)
+		}
+	})
 }
 
 func FuzzExplain(f *testing.F) {

@@ -69,7 +69,7 @@ func explainNPF(text string) (Explanation, error) {
 			return fail("the extension at %q is not hex digits in parentheses", inner)
 		}
 		t, _ := strconv.ParseUint(strings.TrimLeft(element, "(")[:4], 16, 16)
-		p.Values = append(p.Values, Value{element, parser.ExtensionType(t).String()})
+		p.Values = append(p.Values, Value{element, npfElementName(prefix, parser.ExtensionType(t))})
 		inner = after
 	}
 	p.Words = count(len(p.Values), "extension")
@@ -83,13 +83,24 @@ func explainNPF(text string) (Explanation, error) {
 	return e, nil
 }
 
-// explainNPFText explains a text that this package made.
-func explainNPFText(text string) Explanation {
-	e, err := explainNPF(text)
-	if err != nil {
-		return Explanation{Name: "npf", Text: text, Notes: []string{err.Error()}}
-	}
+// wellFormedNPF explains a text that this package made.
+func wellFormedNPF(text string) Explanation {
+	e, _ := explainNPF(text)
 	return e
+}
+
+// npfElementName returns the name of an extension. The formats that select have
+// two numbers that stand for many.
+func npfElementName(prefix string, t parser.ExtensionType) string {
+	if prefix == "tls/2" || prefix == "dtls/2" || prefix == "quic/1" {
+		switch t {
+		case parser.ExtTLSFlags:
+			return t.String() + ", or any that is not registered"
+		case 0xff00:
+			return "any of private use"
+		}
+	}
+	return t.String()
 }
 
 func npfFormats(prefix string) string {
@@ -203,7 +214,8 @@ func explainHTTP2(text string) (Explanation, error) {
 		}
 		pseudo.Words = "the order of the pseudo-header fields in the first request"
 	}
-	return Explanation{Name: "http2", Text: text, Parts: []Part{settings, window, priority, pseudo}}, nil
+	return Explanation{Name: "http2", Text: text, Parts: []Part{settings, window, priority, pseudo},
+		Notes: []string{"Its MD5, which others print as akamai_hash, is " + md5Part(text).Text + "."}}, nil
 }
 
 func isDecimal(text string, bits int) bool {

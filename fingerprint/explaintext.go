@@ -87,7 +87,11 @@ func explainJA3Checked(text string) (Explanation, error) {
 		return Explanation{}, fmt.Errorf("fingerprint: JA3 %q: %w (one looks like 771,4865-4866,0-23,29-23,0)", text, fmt.Errorf(format, args...))
 	}
 	fields := strings.Split(text, ",")
-	if len(fields) != 5 {
+	switch len(fields) {
+	case 5:
+	case 3:
+		return fail("3 fields between commas, not 5; JA3S, of servers, has 3")
+	default:
 		return fail("%d fields between commas, not 5", len(fields))
 	}
 	names := [...]string{"the version", "cipher suites", "extensions", "groups", "point formats"}
@@ -160,7 +164,7 @@ func (f pointFormat) String() string {
 	case 2:
 		return "ansiX962_compressed_char2"
 	}
-	return fmt.Sprintf("%#02x", uint16(f))
+	return fmt.Sprintf("0x%02x", uint16(f))
 }
 
 // decimals reads numbers with hyphens between, which are known to be right.

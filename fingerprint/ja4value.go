@@ -43,17 +43,14 @@ func ParseJA4(text string) (JA4Value, error) {
 
 func parseJA4(text string) (v JA4Value, err error) {
 	parts := strings.Split(text, "_")
-	if len(parts[0]) == 12 {
-		return v, fmt.Errorf("the first part has 12 characters, not 10; in JA4H, of HTTP requests, it has 12")
-	}
-	if len(parts[0]) != 10 {
-		return v, fmt.Errorf("the first part has %d characters, not 10", len(parts[0]))
+	if n := len(parts[0]); n != 10 {
+		return v, fmt.Errorf("the first part has %d characters, not 10%s", n, ja4Relative(parts))
 	}
 	if v, err = parseJA4a(parts[0]); err != nil {
 		return v, err
 	}
 	if len(parts) < 3 {
-		return v, fmt.Errorf("%d parts between underscores, not 3", len(parts))
+		return v, fmt.Errorf("%s between underscores, not 3", count(len(parts), "part"))
 	}
 	if isHex(parts[1], 12) || isHex(parts[2], 12) {
 		if len(parts) != 3 {
@@ -85,6 +82,20 @@ func parseJA4(text string) (v JA4Value, err error) {
 		}
 	}
 	return v, nil
+}
+
+// ja4Relative tells of the fingerprints of other things whose names begin with
+// JA4 too, by the length of their first part.
+func ja4Relative(parts []string) string {
+	switch n := len(parts[0]); {
+	case n == 12 && isHex(parts[0], 12):
+		return "; in JA4X, of certificates, it has 12"
+	case n == 12:
+		return "; in JA4H, of HTTP requests, it has 12"
+	case n == 7 && len(parts) == 3:
+		return "; in JA4S, of servers, it has 7"
+	}
+	return ""
 }
 
 func parseJA4a(a string) (v JA4Value, err error) {

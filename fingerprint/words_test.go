@@ -1,6 +1,7 @@
 package fingerprint_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -62,13 +63,14 @@ func TestHTTP2SettingNames(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	for text, want := range map[string]string{
-		"d41d8cd98f00b204e9800998ecf8427e":         "It is the MD5 of nothing.",
-		"t13d0003h2_8daaf6152771_e5627efa2ab1":     "The number of cipher suites and their digest do not go together: one of them is 0.",
-		"t13d0503h2_1301,1302_002b":                "The list has 2 cipher suites, the count says 5.",
-		"t13d0201h2_1301,1302_000d_0a0a,0403":      "GREASE is among the signature algorithms: a tool made this that keeps it, and the value differs on each connection.",
-		"771,2570-4865,0,29,0":                     "GREASE is in cipher_suites: a tool made this that keeps it, and the value differs on each connection.",
-		"tls/(0303)(1301)((000d000600040a0a0403))": "GREASE is among the signature algorithms, where NPF keeps it: the value differs on each connection.",
-		"0bbf6f65b387ce5d":                         "16 hex digits: an id of tlsfingerprint.io, of a hello, of QUIC's header or of its transport parameters. It is the start of a SHA-1: nothing can be read from it.",
+		"1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p": "Its MD5, which others print as akamai_hash, is 52d84b11737d980aef856699f885ca86.",
+		"d41d8cd98f00b204e9800998ecf8427e":                  "It is the MD5 of nothing.",
+		"t13d0003h2_8daaf6152771_e5627efa2ab1":              "The number of cipher suites and their digest do not go together: one of them is 0.",
+		"t13d0503h2_1301,1302_002b":                         "The list has 2 cipher suites, the count says 5.",
+		"t13d0201h2_1301,1302_000d_0a0a,0403":               "GREASE is among the signature algorithms: a tool made this that keeps it, and the value differs on each connection.",
+		"771,2570-4865,0,29,0":                              "GREASE is in cipher_suites: a tool made this that keeps it, and the value differs on each connection.",
+		"tls/(0303)(1301)((000d000600040a0a0403))":          "GREASE is among the signature algorithms, where NPF keeps it: the value differs on each connection.",
+		"0bbf6f65b387ce5d":                                  "16 hex digits: an id of tlsfingerprint.io, of a hello, of QUIC's header or of its transport parameters. It is the start of a SHA-1: nothing can be read from it.",
 	} {
 		e, err := fingerprint.Explain(text)
 		require.NoError(t, err)
@@ -84,6 +86,66 @@ func TestNotes(t *testing.T) {
 	assert.Contains(t, notes["session"], "A pre-shared key is offered")
 	assert.Contains(t, notes["ech"], "Whether it is real or GREASE cannot be told from outside")
 	assert.Contains(t, fingerprint.ExplainHello(vectors(t)["sslv2"].hello(t), nil)[0].Notes[0], "neither JA3 nor JA4 is defined for it")
+}
+
+func TestNPFHash(t *testing.T) {
+	assert.Equal(t, "tls/1/"+sha256Hex("(0303)(1301)[]")[:32], fingerprint.NPFHash("tls/1/(0303)(1301)[]"))
+	assert.Equal(t, "tls/cfb2a31d1f2142e5c163a5892e696334", fingerprint.NPFHash("tls/cfb2a31d1f2142e5c163a5892e696334"))
+}
+
+func TestPointFormatNames(t *testing.T) {
+	e, err := fingerprint.Explain("771,,,,0-1-2-3-255")
+	require.NoError(t, err)
+	var names []string
+	for _, v := range e.Parts[4].Values {
+		names = append(names, v.Name)
+	}
+	assert.Equal(t, []string{"uncompressed", "ansiX962_compressed_prime", "ansiX962_compressed_char2", "0x03", "0xff"}, names)
+}
+
+// Of the formats that select, two types stand for many.
+func TestNPFNames(t *testing.T) {
+	for _, format := range []string{"tls", "dtls/1", "tls/2", "dtls/2"} {
+		open, shut := "[", "]"
+		if !strings.Contains(format, "/") {
+			open, shut = "(", ")"
+		}
+		e, err := fingerprint.Explain(format + "/(0303)(1301)" + open + "(003e)(ff00)" + shut)
+		require.NoError(t, err)
+		want := []fingerprint.Value{{Text: "003e", Name: "tls_flags"}, {Text: "ff00", Name: "0xff00"}}
+		if strings.HasSuffix(format, "/2") {
+			want = []fingerprint.Value{{Text: "003e", Name: "tls_flags, or any that is not registered"}, {Text: "ff00", Name: "any of private use"}}
+		}
+		assert.Equal(t, want, e.Parts[3].Values, format)
+	}
+}
+
+// With the hello, the words for server_name and ALPN say what was sent.
+func TestNameWords(t *testing.T) {
+	all := vectors(t)
+	for _, tt := range []struct{ vector, part, want string }{
+		{"specification-example", "sni", "server_name was sent: test.example"},
+		{"sni-address", "sni", "server_name was sent: 192.0.2.1"},
+		{"sni-empty-name", "sni", "server_name was sent, without a name"},
+		{"sni-absent", "sni", "no server_name was sent, as by a client that has only an address"},
+		{"alpn-http-1-1", "alpn", "first and last character of the first ALPN protocol, http/1.1"},
+		{"alpn-grease", "alpn", "first and last character of the first ALPN protocol, h2"},
+		{"alpn-empty-first", "alpn", "ALPN is there, but has no first protocol"},
+		{"alpn-absent", "alpn", "no ALPN"},
+		{"alpn-one-character", "alpn", "the first ALPN protocol, x, is one character, which stands twice"},
+		{"alpn-spaces", "alpn", "first and last digit of 20683220, which is the first ALPN protocol,  h2 , in hex"},
+	} {
+		for _, e := range fingerprint.ExplainHello(all[tt.vector].hello(t), nil) {
+			if !strings.HasPrefix(e.Name, "ja4") {
+				continue
+			}
+			for _, p := range e.Parts {
+				if p.Name == tt.part {
+					assert.Equal(t, tt.want, p.Words, "%s of %s", e.Name, tt.vector)
+				}
+			}
+		}
+	}
 }
 
 // Two hellos of different carriers, and of a format without extensions.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -39,6 +40,7 @@ func addKnown(e *explained) error {
 		if h, err := entry.ParseHello(); err == nil && h != nil {
 			has = addKnownHello(e, h) || has
 		}
+		has = addKnownHTTP2(e, entry.HTTP2) || has
 		if has {
 			e.addClient(entry.Name, entry.Version)
 		}
@@ -129,6 +131,20 @@ func addKnownHello(e *explained, h *parser.ClientHello) bool {
 		}
 	}
 	return false
+}
+
+// addKnownHTTP2 reports whether e is the MD5 of an HTTP/2 fingerprint, by which
+// some tools print it, and then explains that.
+func addKnownHTTP2(e *explained, text string) bool {
+	sum := md5.Sum([]byte(text))
+	if text == "" || hex.EncodeToString(sum[:]) != e.Text {
+		return false
+	}
+	if x, err := fingerprint.Explain(text); err == nil && e.Name == "ja3" {
+		e.Name, e.Notes = "http2_hash", nil
+		e.Parts = append(x.Parts, fingerprint.Part{Name: "digest", Text: e.Text, Words: "the MD5 of the text", Hashed: text, Digest: e.Text})
+	}
+	return true
 }
 
 // tellJA4 tells the digests of a JA4 that are those of the given lists, as the
