@@ -79,7 +79,7 @@ func DiffHellos(a, b *parser.ClientHello) Difference {
 }
 
 // DiffTexts compares two fingerprints of one kind. Between digests it can say
-// only that they differ.
+// only that they differ. Of a digest and a text, the text is hashed first.
 func DiffTexts(a, b string) (Difference, error) {
 	first, err := Explain(a)
 	if err != nil {
@@ -89,13 +89,45 @@ func DiffTexts(a, b string) (Difference, error) {
 	if err != nil {
 		return Difference{}, err
 	}
-	if kind(first.Name) != kind(second.Name) || len(first.Parts) == 0 != (len(second.Parts) == 0) {
-		return Difference{}, fmt.Errorf("fingerprint: %s and %s cannot be compared: give two of one kind", first.Name, second.Name)
+	if !alike(&first, &second) {
+		x, y := hashedForm(&first), hashedForm(&second)
+		if !alike(&x, &y) {
+			return Difference{}, fmt.Errorf("fingerprint: %s and %s cannot be compared: give two of one kind", first.Name, second.Name)
+		}
+		first, second = x, y
 	}
 	if len(first.Parts) == 0 && first.Text != second.Text {
 		return Difference{Changes: []Change{{Field: first.Name, Kind: Changed, Before: first.Text, After: second.Text}}}, nil
 	}
 	return Difference{Changes: diffParts(first.Parts, second.Parts)}, nil
+}
+
+// alike reports whether a and b are of one kind, and both or neither of
+// them hashed.
+func alike(a, b *Explanation) bool {
+	return kind(a.Name) == kind(b.Name) && isHashed(a) == isHashed(b)
+}
+
+// isHashed reports whether e, of a kind whose name does not tell, is a digest.
+func isHashed(e *Explanation) bool {
+	return slices.ContainsFunc(e.Parts, func(p Part) bool { return e.Name == "npf" && p.Name == "digest" })
+}
+
+// hashedForm explains the digest of e, if e is a text.
+func hashedForm(e *Explanation) Explanation {
+	switch e.Name {
+	case "ja3_full", "ja3n_full":
+		return explainMD5(md5Part(e.Text).Text)
+	case "ja4_r", "ja4_ro":
+		v, _ := ParseJA4(e.Text)
+		return explainJA4Value("ja4", v.Hashed())
+	case "stable_full":
+		head, lists, _ := strings.Cut(e.Text, "_")
+		return explainStable(string(foldSHA256([]byte(head+"_"+lists), len(head)+1, 24)))
+	case "npf":
+		return wellFormedNPF(NPFHash(e.Text))
+	}
+	return *e
 }
 
 // kind returns what the names of two fingerprints have in common that can be

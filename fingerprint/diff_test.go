@@ -52,6 +52,24 @@ func TestDiffTexts(t *testing.T) {
 		assert.NotNil(t, d.Changes, "no difference is an empty list in JSON")
 		assert.Empty(t, d.Fingerprints)
 	}
+	// A text is hashed where the other is a digest, and then differs in nothing.
+	for _, v := range vectors(t) {
+		for text, digest := range map[string]string{"ja3_full": "ja3", "ja3n_full": "ja3n", "ja4_r": "ja4", "ja4_ro": "ja4_o", "stable_full": "stable"} {
+			if v.Expect[text] == "" {
+				continue
+			}
+			d, err := fingerprint.DiffTexts(v.Expect[text], v.Expect[digest])
+			require.NoError(t, err)
+			assert.Empty(t, d.Changes, "%s of %s", text, v.Name)
+		}
+		for _, key := range []string{"npf", "npf_1", "npf_2", "npf_quic", "npf_quic_1"} {
+			if text := v.Expect[key]; text != "" {
+				d, err := fingerprint.DiffTexts(fingerprint.NPFHash(text), text)
+				require.NoError(t, err)
+				assert.Empty(t, d.Changes, "%s of %s", key, v.Name)
+			}
+		}
+	}
 	_, err := fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "|00|0|m,a,s,p")
 	assert.EqualError(t, err, "fingerprint: ja4 and http2 cannot be compared: give two of one kind")
 	_, err = fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "x")

@@ -32,6 +32,13 @@ func TestParseJA4(t *testing.T) {
 	assert.True(t, v.Raw())
 
 	for _, vector := range vectors(t) {
+		for raw, hashed := range map[string]string{"ja4_r": "ja4", "ja4_ro": "ja4_o", "ja4": "ja4"} {
+			if text := vector.Expect[raw]; text != "" {
+				v, err := fingerprint.ParseJA4(text)
+				require.NoError(t, err)
+				assert.Equal(t, vector.Expect[hashed], v.Hashed().String())
+			}
+		}
 		for _, key := range []string{"ja4", "ja4_r", "ja4_o", "ja4_ro"} {
 			text := vector.Expect[key]
 			if text == "" {

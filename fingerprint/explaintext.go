@@ -58,10 +58,7 @@ func explainJA4(v JA4Value) Explanation {
 		name = "ja4_ro"
 	}
 	e := explainJA4Value(name, v)
-	_, lists, _ := strings.Cut(v.String(), "_")
-	suites, extensions, _ := strings.Cut(lists, "_")
-	hashed := string(foldJA4([]byte(suites), 0)) + "_" + string(foldJA4([]byte(extensions), 0))
-	e.Notes = append(e.Notes, "Hashed, it is "+v.String()[:10]+"_"+hashed+".")
+	e.Notes = append(e.Notes, "Hashed, it is "+v.Hashed().String()+".")
 	if n := min(99, len(v.Suites)); n != v.CipherSuites {
 		e.Notes = append(e.Notes, fmt.Sprintf("The list has %d cipher suites, the count says %d.", len(v.Suites), v.CipherSuites))
 	}

@@ -169,6 +169,23 @@ func isHex(text string, n int) bool {
 // digests.
 func (v JA4Value) Raw() bool { return v.SuitesDigest == "" }
 
+// Hashed returns the JA4 of a JA4_r, and the JA4_o of a JA4_ro. It returns any
+// other v as it is.
+func (v JA4Value) Hashed() JA4Value {
+	if !v.Raw() {
+		return v
+	}
+	var buf [textLen]byte
+	extensions := appendHexList(buf[:0], v.Types)
+	if len(v.SignatureAlgorithms) > 0 {
+		extensions = appendHexList(append(extensions, '_'), v.SignatureAlgorithms)
+	}
+	v.ExtensionsDigest = string(foldJA4(extensions, 0))
+	v.SuitesDigest = string(foldJA4(appendHexList(buf[:0], v.Suites), 0))
+	v.Suites, v.Types, v.SignatureAlgorithms = nil, nil, nil
+	return v
+}
+
 // String returns v as text.
 func (v JA4Value) String() string {
 	var buf [textLen]byte

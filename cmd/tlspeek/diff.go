@@ -21,7 +21,8 @@ func diffCommand() *cobra.Command {
 		Short: "Compare two hellos, or two fingerprints, field by field",
 		Long: `Compare two hellos, or two fingerprints of one kind: what was added, removed and
 moved, and which fingerprints change for it and which do not. A fingerprint may
-also be compared with a hello: then the hello's of that kind is taken.
+also be compared with a hello: then the hello's of that kind is taken. Where one
+is a digest and the other the text of such a digest, the text is hashed first.
 
 All GREASE values count as one. Random and key material, which differ on each
 connection, are compared by their lengths only.
