@@ -71,50 +71,31 @@ func BenchmarkJA3JA4(b *testing.B) {
 	}
 }
 
-func BenchmarkUnmarshal(b *testing.B) {
-	all := hellotest.Real(b)
-	for _, name := range benchmarked {
-		b.Run(name, func(b *testing.B) {
-			h := *all[name]
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := h.Unmarshal(h.Raw); err != nil {
-					b.Fatal(err)
-				}
-			}
-			reportRatio(b, func() { h.Unmarshal(h.Raw) }, func() { h.Unmarshal(h.Raw) })
-		})
-	}
-}
-
+// BenchmarkParts has the pieces of the two above alone, for one hello.
 func BenchmarkParts(b *testing.B) {
 	h := *hellotest.Real(b)["chromium-156"]
 	var buf [1024]byte
-	for name, f := range map[string]func([]byte, *parser.ClientHello) []byte{
-		"JA3": fingerprint.AppendJA3, "JA3Full": fingerprint.AppendJA3Full, "JA3N": fingerprint.AppendJA3N,
-		"JA4": fingerprint.AppendJA4, "JA4R": fingerprint.AppendJA4R,
+	suites, extensions := ja4Texts(&h)
+	ja3 := []byte(fingerprint.JA3Full(&h))
+	for _, part := range []struct {
+		name string
+		work func()
+	}{
+		{"Unmarshal", func() { h.Unmarshal(h.Raw) }},
+		{"JA3", func() { sink += fingerprint.AppendJA3(buf[:0], &h)[0] }},
+		{"JA3Full", func() { sink += fingerprint.AppendJA3Full(buf[:0], &h)[0] }},
+		{"JA3N", func() { sink += fingerprint.AppendJA3N(buf[:0], &h)[0] }},
+		{"JA4", func() { sink += fingerprint.AppendJA4(buf[:0], &h)[0] }},
+		{"JA4R", func() { sink += fingerprint.AppendJA4R(buf[:0], &h)[0] }},
+		{"MD5", func() { sink += md5Byte(ja3) }},
+		{"SHA256x2", func() { sink += sha256Byte(suites) + sha256Byte(extensions) }},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(part.name, func(b *testing.B) {
 			for b.Loop() {
-				sink += f(buf[:0], &h)[0]
+				part.work()
 			}
-			reportRatio(b, func() { sink += f(buf[:0], &h)[0] }, func() {})
 		})
 	}
-	s, e := ja4Texts(&h)
-	b.Run("sha", func(b *testing.B) {
-		for b.Loop() {
-			sink += sha256Byte(s) + sha256Byte(e)
-		}
-		reportRatio(b, func() { sink += sha256Byte(s) + sha256Byte(e) }, func() {})
-	})
-	j := []byte(fingerprint.JA3Full(&h))
-	b.Run("md5", func(b *testing.B) {
-		for b.Loop() {
-			sink += md5Byte(j)
-		}
-		reportRatio(b, func() { sink += md5Byte(j) }, func() {})
-	})
 }
 
 func md5Byte(text []byte) byte {
