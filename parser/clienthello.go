@@ -92,7 +92,7 @@ type ClientHello struct {
 }
 
 // An Extension is one extension as it was sent. The bodies of registered
-// extensions are checked; those of tls_lts, TLS-PWD (RFC 8492), TLMSP and
+// extensions are checked; those of tls_lts, password_salt, TLMSP and
 // sequence_number_encryption_algorithms, of GREASE and of unknown ones may be
 // anything.
 type Extension struct {

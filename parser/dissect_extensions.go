@@ -65,6 +65,10 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.numbers("algorithms", 1, 2, "algorithm", 2, compressionAlgorithmName)
 	case ExtRecordSizeLimit: // RFC 8449, section 4
 		d.number("record_size_limit", 2, nil)
+	case extPWDProtect: // RFC 8492, section 4: a name that is encrypted
+		d.opaque("pwd_name", 1, 1)
+	case extPWDClear: // RFC 8492, section 4
+		d.string("pwd_name", 1, 1)
 	case extTicketPinning: // RFC 8672, section 3
 		if d.more() { // there is none on the first connection
 			d.opaque("ticket", 2, 0)

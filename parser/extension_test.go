@@ -79,6 +79,10 @@ var extensionBodies = []struct {
 		`{algorithms{algorithm=zlib algorithm=brotli algorithm=zstd algorithm=31354 (GREASE)}}`},
 	{ExtRecordSizeLimit, "4001",
 		`{record_size_limit=16385}`},
+	{extPWDProtect, "03 a1a2a3",
+		`{pwd_name{opaque=a1a2a3}}`},
+	{extPWDClear, "05 616c696365",
+		`{pwd_name{opaque=alice}}`},
 	{extTicketPinning, "",
 		`{}`},
 	{extTicketPinning, "0002 a1a2",
@@ -202,6 +206,27 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
+// Every extension that is registered has a form here, but for those whose bodies
+// may be anything.
+func TestEveryExtensionHasAForm(t *testing.T) {
+	anything := []string{"tls_lts", "password_salt", "TLMSP", "TLMSP_proxying", "TLMSP_delegate", "sequence_number_encryption_algorithms"}
+	var without []string
+	for typ := range 1 << 16 {
+		name := extensionTypeName(ExtensionType(typ))
+		if name == "" {
+			continue
+		}
+		h, err := Parse(helloWith(ExtensionType(typ), []byte{0xfe}))
+		require.NoError(t, err)
+		root := Dissect(h)
+		if strings.Contains(compact(root), "extension_data{opaque=fe}") {
+			without = append(without, name)
+			assert.Nil(t, h.Extensions[0].Err, name)
+		}
+	}
+	assert.Equal(t, anything, without)
+}
+
 func TestMalformedExtensions(t *testing.T) {
 	for _, c := range []struct {
 		typ  ExtensionType
@@ -244,6 +269,8 @@ func TestMalformedExtensions(t *testing.T) {
 		{ExtCompressCertificate, "03 0002 00", "algorithms: truncated at byte 55"},
 		{ExtRecordSizeLimit, "40", "record_size_limit: truncated at byte 52"},
 		{ExtRecordSizeLimit, "400100", "extension_data: trailing bytes at byte 53"},
+		{extPWDProtect, "00", "pwd_name: shorter than its RFC allows at byte 52"},
+		{extPWDClear, "02 61", "pwd_name: truncated at byte 53"},
 		{extTicketPinning, "00", "ticket: truncated at byte 52"},
 		{extSupportedEKTCiphers, "00", "supported_ciphers: shorter than its RFC allows at byte 52"},
 		{extRRC, "00", "extension_data: trailing bytes at byte 51"},

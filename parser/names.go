@@ -14,6 +14,8 @@ const (
 	extClientAuthz          ExtensionType = 7
 	extServerAuthz          ExtensionType = 8
 	extCertType             ExtensionType = 9
+	extPWDProtect           ExtensionType = 29
+	extPWDClear             ExtensionType = 30
 	extTicketPinning        ExtensionType = 32
 	extCertWithExternPSK    ExtensionType = 33
 	extSupportedEKTCiphers  ExtensionType = 39
