@@ -156,12 +156,15 @@ func (d *dissector) extensionBody(t ExtensionType) {
 // trustedAuthority reads a TrustedAuthority (RFC 6066, section 6).
 func (d *dissector) trustedAuthority() {
 	switch d.number("identifier_type", 1, identifierTypeName) {
+	case 0:
 	case 1:
 		d.bytes("key_sha1_hash", 20)
 	case 2:
 		d.opaque("x509_name", 2, 1)
 	case 3:
 		d.bytes("cert_sha1_hash", 20)
+	default: // not defined: where it ends cannot be known
+		d.remainder("opaque", "")
 	}
 }
 

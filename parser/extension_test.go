@@ -25,6 +25,8 @@ var extensionBodies = []struct {
 		`{}`},
 	{extTrustedCAKeys, "0036 00 01 000102030405060708090a0b0c0d0e0f10111213 02 0008 3006310430020600 03 000102030405060708090a0b0c0d0e0f10111213",
 		`{trusted_authorities_list{trusted_authority{identifier_type=pre_agreed} trusted_authority{identifier_type=key_sha1_hash key_sha1_hash=000102030405060708090a0b0c0d0e0f10111213} trusted_authority{identifier_type=x509_name x509_name{opaque=3006310430020600}} trusted_authority{identifier_type=cert_sha1_hash cert_sha1_hash=000102030405060708090a0b0c0d0e0f10111213}}}`},
+	{extTrustedCAKeys, "0005 00 07 010203",
+		`{trusted_authorities_list{trusted_authority{identifier_type=pre_agreed} trusted_authority{identifier_type=7 opaque=010203}}}`},
 	{extTruncatedHMAC, "",
 		`{}`},
 	{ExtStatusRequest, "01 0000 0000",
