@@ -87,14 +87,25 @@ func decodeHex(text string) ([]byte, error) {
 
 // decodeDump reads what xxd, hexdump -C and Wireshark print: lines of an
 // offset in hex, bytes in hex, and two blanks or a bar before the same bytes as
-// text.
+// text. A line of * stands for as many as the one before it as are missing.
 func decodeDump(text string) ([]byte, bool) {
-	var b []byte
+	var b, last []byte
+	repeated := false
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		line = strings.TrimRight(line, " \r\t")
+		if line == "*" && last != nil {
+			repeated = true
+			continue
+		}
 		offset, digits, found := strings.Cut(strings.TrimLeft(line, " \t"), " ")
 		at, err := strconv.ParseUint(strings.TrimSuffix(offset, ":"), 16, 32)
+		if err == nil && repeated && at <= maxParseInput {
+			for len(b) < int(at) {
+				b = append(b, last...)
+			}
+			repeated = false
+		}
 		if err != nil || len(offset) < 4 || at != uint64(len(b)) {
 			return nil, false
 		}
@@ -113,7 +124,7 @@ func decodeDump(text string) ([]byte, bool) {
 			}
 			b = append(b, data...)
 		}
-		if len(b) == n || len(b) > n+64 {
+		if last = b[n:len(b):len(b)]; len(last) == 0 || len(last) > 64 {
 			return nil, false
 		}
 	}
