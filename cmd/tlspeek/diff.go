@@ -122,7 +122,10 @@ func fingerprintLike(h *aHello, text *fingerprint.Explanation) (string, error) {
 	case "npf":
 		list = npfLike(h, text.Text)
 	case "tlsfp_id":
-		list = []string{fingerprint.TLSFP(h.ClientHello), fingerprint.TLSFPNorm(h.ClientHello)}
+		list = []string{fingerprint.TLSFP(h.ClientHello), fingerprint.TLSFPNorm(h.ClientHello), fingerprint.QUICParamsID(h.ClientHello)}
+		if h.initial != nil {
+			list = append(list, fingerprint.QUICHeaderID(h.initial))
+		}
 	}
 	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
 	switch {

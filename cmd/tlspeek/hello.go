@@ -115,9 +115,10 @@ func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, pa
 }
 
 // readCapture returns the hello of the given packet, or the only one if packet
-// is 0.
+// is 0. What is wrong with the capture matters only where there is none.
 func (s *helloSource) readCapture(ctx context.Context, r io.Reader, packet int64) (*aHello, error) {
 	var found *aHello
+	var broken error // the hello that is meant
 	var packets []string
 	errFound := errors.New("found")
 	_, err := capture.Read(ctx, r, func(h *capture.Hello) error {
@@ -126,29 +127,31 @@ func (s *helloSource) readCapture(ctx context.Context, r io.Reader, packet int64
 		case packet != 0 && h.Packet != packet:
 			return nil
 		case h.Err != nil:
-			return fmt.Errorf("packet %d: %w", h.Packet, h.Err)
-		}
-		found = &aHello{ClientHello: h.ClientHello.Clone()}
-		if h.QUIC != nil {
-			found.initial = quicInitial(h.QUIC)
+			broken = fmt.Errorf("packet %d: %w", h.Packet, h.Err)
+		default:
+			found = &aHello{ClientHello: h.ClientHello.Clone()}
+			if h.QUIC != nil {
+				found.initial = quicInitial(h.QUIC)
+			}
 		}
 		if packet != 0 {
 			return errFound
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errFound) {
-		return nil, err
-	}
 	switch {
-	case len(packets) == 0:
-		return nil, errors.New("no hello in this capture")
-	case found == nil:
-		return nil, fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))
 	case packet == 0 && len(packets) > 1:
 		return nil, fmt.Errorf("%d hellos: choose one with --packet, of %s", len(packets), list(packets))
+	case found != nil:
+		return found, nil
+	case broken != nil:
+		return nil, broken
+	case err != nil:
+		return nil, err
+	case len(packets) == 0:
+		return nil, errors.New("no hello in this capture")
 	}
-	return found, nil
+	return nil, fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))
 }
 
 // list returns the first few items.
