@@ -86,7 +86,7 @@ var ja4Dialects = []struct {
 	change           func(p *ja4Parts, h *parser.ClientHello)
 }{
 	{
-		"GREASE kept in signature_algorithms", "tshark 4.4, FoxIO's Rust, nDPI",
+		"GREASE kept in signature_algorithms", "tshark 4.4, FoxIO's Rust, nDPI, Envoy",
 		"they filter GREASE list by list, and not this one; the value differs on each connection",
 		func(p *ja4Parts, h *parser.ClientHello) {
 			p.algorithms = nil
@@ -300,22 +300,28 @@ func JA3Dialects(h *parser.ClientHello) []Dialect {
 			list = append(list, Dialect{name, tools, text, why})
 		}
 	}
-	if h.Transport == parser.QUIC {
-		add("GREASE kept in QUIC", "Suricata", "it drops GREASE for TLS over TCP only", ja3With(h, func(uint16) bool { return false }))
+	none := func(uint16) bool { return false }
+	switch h.Transport {
+	case parser.QUIC:
+		add("GREASE kept in QUIC", "Suricata", "it drops GREASE for TLS over TCP only", ja3With(h, none, none))
+	case parser.TLS:
+		add("GREASE kept in supported_groups", "Envoy", "it drops GREASE from the cipher suites and the extensions only; the value differs on each connection",
+			ja3With(h, parser.IsGREASE[uint16], none))
 	}
-	add("GREASE by a mask", "open-ch", "its test of GREASE compares half of the bits, and takes 240 other values for it",
-		ja3With(h, func(v uint16) bool { return v&0x0f0f == 0x0a0a }))
+	mask := func(v uint16) bool { return v&0x0f0f == 0x0a0a }
+	add("GREASE by a mask", "open-ch", "its test of GREASE compares half of the bits, and takes 240 other values for it", ja3With(h, mask, mask))
 	return list
 }
 
-// ja3With returns the text of JA3 with another idea of GREASE.
-func ja3With(h *parser.ClientHello, grease func(uint16) bool) string {
+// ja3With returns the text of JA3 with another idea of GREASE, in groups and
+// elsewhere.
+func ja3With(h *parser.ClientHello, grease, inGroups func(uint16) bool) string {
 	types := make([]uint16, 0, len(h.Extensions))
 	for i := range h.Extensions {
 		types = append(types, uint16(h.Extensions[i].Type))
 	}
 	return fmt.Sprintf("%d,%s,%s,%s,%s", h.LegacyVersion, joinDecimal(h.CipherSuites, grease), joinDecimal(types, grease),
-		joinDecimal(h.SupportedGroups, grease), joinDecimal(h.ECPointFormats, func(uint16) bool { return false }))
+		joinDecimal(h.SupportedGroups, inGroups), joinDecimal(h.ECPointFormats, func(uint16) bool { return false }))
 }
 
 func joinDecimal[T ~uint16 | ~uint8](list []T, drop func(uint16) bool) string {

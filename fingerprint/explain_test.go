@@ -241,10 +241,16 @@ func TestJA3Dialects(t *testing.T) {
 	require.Len(t, lookalikes, 1)
 	assert.Equal(t, md5Hex("771,43947-2827,43947-10,2827,"), lookalikes[0].Text)
 	h := vectors(t)["grease-at-the-end"].hello(t)
-	assert.Empty(t, fingerprint.JA3Dialects(h))
-	h.Transport = parser.QUIC
 	list := fingerprint.JA3Dialects(h)
 	require.Len(t, list, 1)
+	assert.Equal(t, "Envoy", list[0].Tools)
+	assert.Equal(t, md5Hex("771,4865,0-10-13,29-51914,"), list[0].Text)
+	h.Transport = parser.DTLS
+	assert.Empty(t, fingerprint.JA3Dialects(h))
+	h.Transport = parser.QUIC
+	list = fingerprint.JA3Dialects(h)
+	require.Len(t, list, 1)
+	assert.Equal(t, "Suricata", list[0].Tools)
 	assert.Equal(t, md5Hex("771,4865-51914,0-10-13-51914,29-51914,"), list[0].Text)
 }
 
