@@ -160,9 +160,12 @@ func TestListenErrorSaysWhatToDo(t *testing.T) {
 	_, _, err = server.Listen(tcp.Addr().String(), true)
 	assert.ErrorContains(t, listenError(err), "address already in use: choose another port with --listen")
 
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	free, err := net.Listen("tcp", "127.0.0.1:0") // of a port that no TCP connection has
+	require.NoError(t, err)
+	udp, err := net.ListenPacket("udp", free.Addr().String())
 	require.NoError(t, err)
 	defer udp.Close()
+	require.NoError(t, free.Close())
 	_, _, err = server.Listen(udp.LocalAddr().String(), true)
 	assert.ErrorContains(t, listenError(err), "do without HTTP/3 with --http3=false")
 }
