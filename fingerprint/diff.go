@@ -373,6 +373,9 @@ func (c Change) String() string {
 	case Removed:
 		return fmt.Sprintf("%s: removed %s, place %d", c.Field, value, c.From)
 	case Moved:
+		if c.From == c.To {
+			return fmt.Sprintf("%s: moved %s past others, place %d in both", c.Field, value, c.To)
+		}
 		return fmt.Sprintf("%s: moved %s, from %d to %d", c.Field, value, c.From, c.To)
 	}
 	return fmt.Sprintf("%s: %s became %s", c.Field, orNothing(c.Before), orNothing(c.After))

@@ -38,6 +38,11 @@ func TestDiffTexts(t *testing.T) {
 			"cipher_suites: moved 1 TLS_RSA_WITH_NULL_MD5, from 1 to 5",
 			"digest: " + md5Hex("771,1-2-3-4-5,,,") + " became " + md5Hex("771,2-3-4-5-1,,,"),
 		}},
+		{"771,,1-2-3,,", "771,,3-2-1,,", []string{
+			"extensions: moved 1 max_fragment_length, from 1 to 3",
+			"extensions: moved 2 client_certificate_url past others, place 2 in both",
+			"digest: " + md5Hex("771,,1-2-3,,") + " became " + md5Hex("771,,3-2-1,,"),
+		}},
 		{"0149f47eabf9a20d0893e2a44e5a6323", "1a88decf19dd6faeca6db6441df69eae", []string{
 			"ja3: 0149f47eabf9a20d0893e2a44e5a6323 became 1a88decf19dd6faeca6db6441df69eae",
 		}},
