@@ -14,7 +14,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"slices"
 
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -41,22 +40,6 @@ func appendExtensionTypes(dst []uint16, h *parser.ClientHello) []uint16 {
 		}
 	}
 	return dst
-}
-
-// sortValues sorts short lists, which all but hostile ones are, faster than
-// slices.Sort, and leaves the others to it.
-func sortValues(list []uint16) {
-	if len(list) > 64 {
-		slices.Sort(list)
-		return
-	}
-	for i := 1; i < len(list); i++ {
-		v, j := list[i], i
-		for ; j > 0 && list[j-1] > v; j-- {
-			list[j] = list[j-1]
-		}
-		list[j] = v
-	}
 }
 
 // hex4 returns the four lower-case hex digits of v, the first one lowest.
