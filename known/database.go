@@ -213,12 +213,14 @@ func weightOf(k Kind) int {
 }
 
 // appendExact appends the clients that send hellos of shape s, whose key is
-// given. Where the extensions are in the very order in which some client has
-// them, those that permute theirs are left out.
-func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker) []Candidate {
+// given, and reports whether that settles who may have sent it: not if they are
+// all scanners, which try what others may be set up to send, or imitations.
+// Where the extensions are in the very order in which some client has them,
+// those that permute theirs are left out.
+func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker) (out []Candidate, settled bool) {
 	from, to := db.exact(s, key)
 	if from == to {
-		return dst
+		return dst, false
 	}
 	var buf [maxNeighbours]neighbour
 	near := buf[:0]
@@ -228,7 +230,7 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 	r.rank(db, near, s)
 	ordered := false
 	for _, n := range near {
-		if n.distance > near[0].distance {
+		if n.distance > 0 {
 			break
 		}
 		e := &db.shapes[n.shape]
@@ -236,9 +238,10 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 			break // those that permute come after those that do not
 		}
 		ordered = ordered || !e.permutes
+		settled = settled || !e.probe && !e.imitation
 		dst = db.appendClients(dst, n, int(e.n))
 	}
-	return dst
+	return dst, settled
 }
 
 // appendNearest ranks the neighbours of s and appends their clients to dst, at
@@ -250,6 +253,9 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 	for _, n := range near {
 		if n.distance > farDistance {
 			break
+		}
+		if n.distance > near[0].distance+reach {
+			limit = 0
 		}
 		genuine := !db.shapes[n.shape].imitation
 		if limit <= 0 && !(imitations && genuine) {
@@ -267,6 +273,10 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 // farDistance is, in millionths, where a hello has less than half in common with
 // another, and that other says nothing about it.
 const farDistance = 500_000
+
+// reach is how much farther than the nearest, in millionths, another says
+// something about a hello.
+const reach = 100_000
 
 // asNear is how much farther, in thousandths, a candidate of another family may
 // be to stand before a second one of the nearest family.

@@ -63,16 +63,19 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	key := m.shape.key(0)
 	n := len(dst)
+	settled, own := false, false
 	if m.Users != nil {
 		dst = m.Users.appendNamed(dst, o)
-		dst = m.Users.appendExact(dst, &m.shape, key, &m.ranker)
+		settled = len(dst) > n && dst[n].Kind != Impersonator
+		dst, own = m.Users.appendExact(dst, &m.shape, key, &m.ranker)
+		settled = settled || own
 	}
-	dst = db.appendExact(dst, &m.shape, key, &m.ranker)
+	dst, own = db.appendExact(dst, &m.shape, key, &m.ranker)
+	if settled || own {
+		return dst
+	}
 	limit := maxNearest
-	if len(dst) > n {
-		if dst[n].Kind != Impersonator {
-			return dst
-		}
+	if len(dst) > n && dst[n].Kind == Impersonator {
 		limit = 0 // but whom they imitate
 	}
 	c := m.cached(db)
