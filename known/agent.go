@@ -25,7 +25,16 @@ type claimed struct {
 	major   int     // version of the engine, or 0
 	family  string  // of its hellos, for what is no browser, or WebKitGTK
 	nobody  bool    // it begins as all browsers do, and then names none
+	old     bool    // a version whose hellos are not of a shape that is known here
 }
+
+// The first versions whose hellos have the shape by which their browser is told:
+// those before had other cipher suites, no GREASE, or no record_size_limit.
+const (
+	oldestChromium = 70
+	oldestFirefox  = 63
+	oldestSafari   = 14 // of iOS, too
+)
 
 // claimedBy reads a User-Agent for the engine that it names, which is what
 // makes the hello. Brands share an engine: Edge, Opera and Brave are Chromium;
@@ -36,27 +45,46 @@ func claimedBy(header string) claimed {
 	}
 	has := func(s string) bool { return strings.Contains(header, s) }
 	switch {
-	case has("(compatible;"), has(" Edge/"), has("Trident/"), has("SeaMonkey/"):
+	case has("compatible;"), has(" Edge/"), has("Trident/"), has("SeaMonkey/"), has("Goanna/"):
 		return claimed{} // crawlers, and engines whose hellos are not known here
 	case has("(iPhone;"), has("(iPad;"), has("(iPod"):
-		return claimed{says: "Safari on iOS", browser: safari}
+		n, ok := product(header, " OS ")
+		return claimed{says: "Safari on iOS", browser: safari, old: ok && n < oldestSafari}
 	}
 	if n, ok := product(header, "Chrome/"); ok {
-		return claimed{says: "Chromium " + strconv.Itoa(n), browser: chromium, major: n}
+		return claimed{says: "Chromium " + strconv.Itoa(n), browser: chromium, major: n, old: n < oldestChromium}
 	}
 	if n, ok := product(header, " Firefox/"); ok {
-		return claimed{says: "Firefox " + strconv.Itoa(n), browser: firefox, major: n}
+		return claimed{says: "Firefox " + strconv.Itoa(n), browser: firefox, major: n, old: n < oldestFirefox}
 	}
 	switch n, ok := product(header, " Version/"); {
 	case ok && has("(Macintosh;") && has(" Safari/"):
-		return claimed{says: "Safari " + strconv.Itoa(n), browser: safari}
+		return claimed{says: "Safari " + strconv.Itoa(n), browser: safari, old: n < oldestSafari}
 	case ok && has("Linux") && !has("Android") && has(" Safari/"):
 		return claimed{says: "WebKitGTK", family: "GnuTLS"}
 	}
-	if !has("Gecko") && !has("WebKit") && !has("Presto") {
+	if namesNone(header) {
 		return claimed{says: "a browser", nobody: true}
 	}
 	return claimed{}
+}
+
+// namesNone reports whether a User-Agent has, but for what stands in brackets,
+// no product but Mozilla with a version.
+func namesNone(header string) bool {
+	_, rest, _ := strings.Cut(header, "/")
+	depth := 0
+	for i := range len(rest) - 1 {
+		switch next := rest[i+1]; {
+		case rest[i] == '(':
+			depth++
+		case rest[i] == ')':
+			depth--
+		case rest[i] == '/' && depth == 0 && next >= '0' && next <= '9':
+			return false
+		}
+	}
+	return true
 }
 
 // product returns the major version that follows name in a User-Agent.

@@ -29,7 +29,7 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 		return claim.ofFamily(c, o, candidates)
 	}
 	b := worn(o.Hello)
-	if b == noBrowser && o.Hello.Transport != parser.TLS {
+	if b == noBrowser {
 		b = browserOf(candidates)
 	}
 	switch {
@@ -38,6 +38,8 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 		claim.Reasons = append(claim.Reasons, "the hello has the shape of "+b.name()+"'s")
 	case b == noBrowser && o.Hello.Transport != parser.TLS:
 		return claim // too few hellos over QUIC are known
+	case b == noBrowser && c.old && nearest(candidates) == "":
+		return claim
 	case b == noBrowser || b == borrowed:
 		claim.against("the hello is not " + c.browser.name() + "'s" + nearest(candidates))
 	default:
@@ -111,9 +113,9 @@ func nearest(candidates []Candidate) string {
 	return " but that of " + candidates[0].Name
 }
 
-// browserOf returns the browser whose hellos the first candidate sends.
+// browserOf returns the browser that the first candidate is.
 func browserOf(candidates []Candidate) browser {
-	if len(candidates) == 0 || candidates[0].Distance >= nearDistance {
+	if len(candidates) == 0 || candidates[0].Distance >= nearDistance || candidates[0].Kind != Browser {
 		return noBrowser
 	}
 	for b := chromium; b <= safari; b++ {
@@ -140,18 +142,24 @@ func (c *Claim) checkHints(a *Agent, says claimed) {
 			break
 		}
 	}
-	if a.Platform != "" && a.OS != "" && platformOf(a.Platform) != platformOf(a.OS) {
+	if p, os := platformOf(a.Platform), platformOf(a.OS); p != "" && os != "" && p != os {
 		c.against("sec-ch-ua-platform has " + parser.Text([]byte(a.Platform)) + ", the User-Agent " + parser.Text([]byte(a.OS)))
 	}
 }
 
-// platformOf gives the names of one system one form.
+// platformOf gives the names of one system one form, and others none. Android
+// is Linux, which a User-Agent says that asks for the desktop's pages, or is
+// sent by a headset.
 func platformOf(s string) string {
-	s = strings.ToLower(strings.ReplaceAll(s, " ", ""))
-	if s == "chromiumos" {
+	switch s = strings.ToLower(strings.ReplaceAll(s, " ", "")); s {
+	case "chromeos", "chromiumos":
 		return "chromeos"
+	case "linux", "android":
+		return "linux"
+	case "windows", "macos":
+		return s
 	}
-	return s
+	return ""
 }
 
 // checkHeaders looks at the order of the fetch metadata headers: Chromium, since

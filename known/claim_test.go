@@ -61,6 +61,12 @@ func TestCheckClaim(t *testing.T) {
 			Claim{Inconsistent, "Chromium 156", []string{"sec-ch-ua-platform has Windows, the User-Agent Linux"}}},
 		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Chromium OS", OS: "ChromeOS", ClientHints: `"Chromium";v="156"`},
 			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Android", OS: "Linux"},
+			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Fuchsia", OS: "Linux"},
+			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"curl-openssl-3.0", "", Agent{Header: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"},
+			Claim{Inconsistent, "Firefox 56", []string{"the hello is not Firefox's but that of curl"}}},
 		{"firefox-153", "", Agent{Header: firefoxUA, ClientHints: `"Chromium";v="131"`},
 			Claim{Inconsistent, "Firefox 153", []string{"client hints, which Firefox does not send"}}},
 		{"chromium-156", chromeH2, Agent{Header: chromeUA, Headers: "sec-ch-ua,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
@@ -73,6 +79,9 @@ func TestCheckClaim(t *testing.T) {
 		var m Matcher
 		assert.Equal(t, c.want, CheckClaim(&o, m.AppendCandidates(nil, &o)), "%s %s %v", c.hello, c.h2, c.agent)
 	}
+	// Of Firefox 56 no hello is known: what is like none that is may be its own.
+	o := Observation{Hello: hellotest.Real(t)["curl-openssl-3.0"], Agent: Agent{Header: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"}}
+	assert.Equal(t, Claim{Says: "Firefox 56"}, CheckClaim(&o, nil))
 	for _, o := range []Observation{{}, {Hello: &parser.ClientHello{SSLv2: true}}} {
 		o.Agent.Header = "curl/8"
 		assert.Equal(t, Claim{Says: "curl"}, CheckClaim(&o, nil))
@@ -90,9 +99,17 @@ func TestClaimedBy(t *testing.T) {
 		"Mozilla/5.0 (Linux; U; Android 4.0.3) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30":                          {},
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/64.0.3282.140 Safari/537.36 Edge/17.17134":      {},
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.51 Safari/537.36 Edg/99.0.1150.30":    {says: "Chromium 99", browser: chromium, major: 99},
-		"Mozilla/5.0 (Windows NT 10.0) Chrome/": {says: "a browser", nobody: true},
-		"python-requests/2.28.1":                {says: "Python requests", family: "Python"},
-		"":                                      {},
+		"Mozilla/5.0 (Windows NT 10.0) Chrome/":                      {says: "a browser", nobody: true},
+		"Mozilla/5.0":                                                {says: "a browser", nobody: true},
+		"Mozilla/5.0 (profile firefox/133.0)":                        {says: "a browser", nobody: true},
+		"Mozilla/5.0 (LINUX armv7l; Wired) Cobalt/20.lts.4.0 (like)": {},
+		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Googlebot/2.1; +http://www.google.com/bot.html) Chrome/120.0.0.0 Safari/537.36": {},
+		"Mozilla/5.0 (X11; Linux x86_64; rv:102.0) Gecko/20100101 Goanna/6.7 Firefox/102.0 PaleMoon/33.0":                                               {},
+		"Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0":                                                                          {says: "Firefox 60", browser: firefox, major: 60, old: true},
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {says: "Safari 11", browser: safari, old: true},
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 10_3 like Mac OS X) AppleWebKit/603.1.30 (KHTML, like Gecko) Version/10.0 Mobile/14E277 Safari/602.1":       {says: "Safari on iOS", browser: safari, old: true},
+		"python-requests/2.28.1": {says: "Python requests", family: "Python"},
+		"":                       {},
 	} {
 		assert.Equal(t, want, claimedBy(header), header)
 	}

@@ -17,23 +17,25 @@ type feature struct {
 	is           func(o *Observation) bool
 }
 
-// history has the features by which a claim of a version can be refuted, that
-// no policy or flag known here switches.
+// history has the features by which a claim of a version can be refuted. Those
+// that are missing where a policy or a preference switches them off, as the
+// hybrid groups and encrypted_client_hello, refute only versions before them.
 var history = [...]feature{
 	{chromium, "trust_anchors", 146, 0, func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
 	}},
 	{chromium, "ML-DSA among the signature algorithms", 144, 0, func(o *Observation) bool {
-		return slices.Contains(o.Hello.SignatureAlgorithms, 0x0904)
+		return hasMLDSA(o.Hello)
 	}},
 	{chromium, "no ML-DSA among the signature algorithms", 0, 155, func(o *Observation) bool {
-		return o.Hello.Transport == parser.TLS && !slices.Contains(o.Hello.SignatureAlgorithms, 0x0904)
+		return o.Hello.Transport == parser.TLS && !hasMLDSA(o.Hello)
 	}},
 	{chromium, "application_settings at 44cd", 127, 0, func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtApplicationSettings)
 	}},
+	// A flag brings 4469 back, in versions of which most have ML-DSA, too.
 	{chromium, "application_settings at 4469", 0, 141, func(o *Observation) bool {
-		return o.Hello.HasExtension(parser.ExtApplicationSettingsOld)
+		return o.Hello.HasExtension(parser.ExtApplicationSettingsOld) && !hasMLDSA(o.Hello)
 	}},
 	{chromium, "X25519MLKEM768", 124, 0, func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
@@ -62,9 +64,6 @@ var history = [...]feature{
 	{firefox, "X25519MLKEM768", 124, 0, func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
 	}},
-	{firefox, "no X25519MLKEM768, with encrypted_client_hello", 0, 140, func(o *Observation) bool {
-		return o.Hello.HasExtension(parser.ExtEncryptedClientHello) && !slices.Contains(o.Hello.SupportedGroups, 0x11ec)
-	}},
 	{firefox, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0, 152, func(o *Observation) bool {
 		return slices.Contains(o.Hello.CipherSuites, 0xc009)
 	}},
@@ -72,6 +71,9 @@ var history = [...]feature{
 		return strings.Contains(o.HTTP2, "|3:0:0:201,")
 	}},
 }
+
+// hasMLDSA reports whether h offers ML-DSA-44 as a signature.
+func hasMLDSA(h *parser.ClientHello) bool { return slices.Contains(h.SignatureAlgorithms, 0x0904) }
 
 func isChromiumHTTP2(h2 string) bool {
 	s := stackOf(h2)

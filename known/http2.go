@@ -47,19 +47,20 @@ func stackOf(h2 string) *stack {
 
 // tellHTTP2 holds the HTTP/2 settings against the hello's shape. Settings that
 // are not known say nothing, but Chromium and Firefox have always had one
-// order of pseudo-headers each.
+// order of the four pseudo-headers each; CONNECT has fewer.
 func tellHTTP2(dst []Tell, o *Observation, b browser) []Tell {
 	if o.HTTP2 == "" {
 		return dst
 	}
 	order := o.HTTP2[strings.LastIndexByte(o.HTTP2, '|')+1:]
+	all := len(order) == len("m,a,s,p")
 	s := stackOf(o.HTTP2)
 	switch {
 	case s != nil && s.wears != b:
 		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: s.name + ": " + o.HTTP2, Genuine: b.name() + "'s settings"})
-	case b == chromium && order != "m,a,s,p" && order != "":
+	case b == chromium && all && order != "m,a,s,p":
 		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,a,s,p"})
-	case b == firefox && order != "m,p,a,s" && order != "":
+	case b == firefox && all && order != "m,p,a,s":
 		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,p,a,s"})
 	}
 	return dst

@@ -30,6 +30,7 @@ import (
 //	alpn-transport          HTTP/3 over TCP
 //	signature-algorithms    schemes that the browser's library has not
 //	foreign-extension       an extension that the browser's library has not
+//	malformed-extension     an extension whose body is not as its RFC has it
 //	missing-extension       none of an extension that the browser's library always sends
 //	features-of-two-ages    features of which one came after the other was gone
 //	sorted                  cipher suites or extensions in numeric order
@@ -37,7 +38,7 @@ import (
 //	certificate-compression other algorithms than the browser's
 //	point-formats           more than uncompressed points
 //	compression-methods     more than none, with TLS 1.3 (RFC 8446, section 4.1.2)
-//	session-id              not 32 bytes, with TLS 1.3 over TCP
+//	session-id              none, with TLS 1.3 over TCP
 //	padding                 not what pads to 512 bytes, or none where it is due
 //	record-version          not 0301 on a first hello
 //	http2-stack             the HTTP/2 settings of another program
@@ -61,6 +62,7 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 	dst = tellKeyShares(dst, h)
 	dst = tellALPN(dst, h)
 	dst = tellForeign(dst, h, b)
+	dst = tellMalformed(dst, h, b)
 	dst = tellMissing(dst, h, b)
 	dst = tellECH(dst, h, b)
 	dst = tellCertificateCompression(dst, h, b)
@@ -289,6 +291,17 @@ func tellForeign(dst []Tell, h *parser.ClientHello, b browser) []Tell {
 		if foreign {
 			dst = append(dst, Tell{"foreign-extension", "extensions", e.Offset,
 				fmt.Sprintf("%v (%04x)", e.Type, uint16(e.Type)), b.name() + " does not send it"})
+		}
+	}
+	return dst
+}
+
+// tellMalformed finds the first extension whose body is not as it should be.
+func tellMalformed(dst []Tell, h *parser.ClientHello, b browser) []Tell {
+	for i := range h.Extensions {
+		if e := &h.Extensions[i]; e.Err != nil {
+			return append(dst, Tell{"malformed-extension", "extensions", e.Offset,
+				fmt.Sprintf("%v (%04x): %v", e.Type, uint16(e.Type), e.Err), b.name() + " sends none"})
 		}
 	}
 	return dst

@@ -94,16 +94,13 @@ func tellECH(dst []Tell, h *parser.ClientHello, b browser) []Tell {
 	payload := e.Offset + 4 + len(e.Data) - n
 	switch b {
 	case chromium:
-		// Both follow from whether the machine has AES instructions.
+		// Both follow from whether the machine has AES instructions, in GREASE,
+		// whose payload has one of four lengths. A server that publishes a key
+		// may have it otherwise, as those do that have AES-128-GCM alone.
 		i := slices.IndexFunc(h.CipherSuites, func(v parser.CipherSuite) bool { return v == 0x1301 || v == 0x1303 })
-		switch {
-		case i < 0:
-		case h.ECH.AEAD == 3 && h.CipherSuites[i] == 0x1301:
+		if i >= 0 && h.CipherSuites[i] == 0x1301 && h.ECH.AEAD == 3 && n%32 == 16 && n >= 144 && n <= 240 {
 			dst = append(dst, Tell{"ech-aead", "encrypted_client_hello.cipher_suite", aead,
 				"ChaCha20Poly1305, with TLS_AES_128_GCM_SHA256 as first cipher suite", "AES-128-GCM where AES is first: both follow from the processor"})
-		case h.ECH.AEAD == 1 && h.CipherSuites[i] == 0x1303:
-			dst = append(dst, Tell{"ech-aead", "encrypted_client_hello.cipher_suite", aead,
-				"AES-128-GCM, with TLS_CHACHA20_POLY1305_SHA256 as first cipher suite", "ChaCha20Poly1305 where ChaCha is first: both follow from the processor"})
 		}
 		if n%32 != 16 {
 			dst = append(dst, Tell{"ech-payload", "encrypted_client_hello.payload", payload,
@@ -149,15 +146,17 @@ func tellALPS(dst []Tell, h *parser.ClientHello) []Tell {
 }
 
 // tellSchemes finds signature schemes that Chromium's network stack does not
-// set in BoringSSL: net/socket/ssl_client_socket_impl.cc.
+// set in BoringSSL: net/socket/ssl_client_socket_impl.cc. In versions that had
+// ALPS at 4469, net/socket/ssl_connect_job.cc tried again after a connection
+// that failed, with BoringSSL's own list, which has 0201 at its end.
 func tellSchemes(dst []Tell, h *parser.ClientHello) []Tell {
 	if !offers13(h) || h.Transport != parser.TLS {
 		return dst
 	}
-	modern := h.HasExtension(parser.ExtEncryptedClientHello) || hasALPS(h)
+	modern := h.HasExtension(parser.ExtApplicationSettings) || hasMLDSA(h)
 	for _, v := range limit(h.SignatureAlgorithms) {
 		foreign := v>>8 < 4 && v != 0x0201 || v == 0x0603 || v >= 0x0807 && v <= 0x080b ||
-			v == 0x0201 && modern // gone before ALPS came
+			v == 0x0201 && modern
 		if foreign && !parser.IsGREASE(v) {
 			return append(dst, Tell{"signature-algorithms", "signature_algorithms", offsetOf(h, parser.ExtSignatureAlgorithms),
 				fmt.Sprintf("%v (%04x)", v, uint16(v)), "Chromium does not offer it"})
@@ -166,18 +165,10 @@ func tellSchemes(dst []Tell, h *parser.ClientHello) []Tell {
 	return dst
 }
 
-// tellAges finds features of Chromium of which one was gone when the other
-// came. The versions are those of the captures; years of them lie between.
+// tellAges finds features of Chromium of which one was gone for years when the
+// other came. Those that a flag brings back or forward say nothing.
 func tellAges(dst []Tell, h *parser.ClientHello) []Tell {
-	newest := h.HasExtension(parser.ExtTrustAnchors) || slices.Contains(h.SignatureAlgorithms, 0x0904)
-	switch {
-	case newest && h.HasExtension(parser.ExtApplicationSettingsOld):
-		return append(dst, Tell{"features-of-two-ages", "extensions", offsetOf(h, parser.ExtApplicationSettingsOld),
-			"application_settings at 4469, with ML-DSA or trust_anchors", "4469 to version 137, the others from 150"})
-	case h.HasExtension(parser.ExtApplicationSettings) && slices.Contains(h.SupportedGroups, 0x6399):
-		return append(dst, Tell{"features-of-two-ages", "supported_groups", offsetOf(h, parser.ExtSupportedGroups),
-			"X25519Kyber768Draft00, with application_settings at 44cd", "Kyber to version 130, 44cd from 133"})
-	case h.HasExtension(parser.ExtEncryptedClientHello) && slices.Contains(h.SupportedVersions, parser.VersionTLS10):
+	if h.HasExtension(parser.ExtEncryptedClientHello) && slices.Contains(h.SupportedVersions, parser.VersionTLS10) {
 		return append(dst, Tell{"features-of-two-ages", "supported_versions", offsetOf(h, parser.ExtSupportedVersions),
 			"TLS 1.0, with encrypted_client_hello", "TLS 1.0 to version 97, ECH from 115"})
 	}
@@ -220,9 +211,10 @@ func tellLegacy(dst []Tell, o *Observation, b browser) []Tell {
 	if !offers13(h) {
 		return dst
 	}
-	if len(h.LegacySessionID) != 32 {
+	// That of a TLS 1.2 session to resume has the length that its server gave it.
+	if len(h.LegacySessionID) == 0 {
 		dst = append(dst, Tell{"session-id", "legacy_session_id", 4 + 2 + 32,
-			fmt.Sprintf("%d bytes", len(h.LegacySessionID)), "32 bytes (RFC 8446, appendix D.4)"})
+			"empty", "32 bytes (RFC 8446, appendix D.4), or a session to resume"})
 	}
 	if m := h.LegacyCompressionMethods; len(m) != 1 || m[0] != 0 {
 		dst = append(dst, Tell{"compression-methods", "legacy_compression_methods", suiteOffset(h, len(h.CipherSuites)),

@@ -148,10 +148,17 @@ func TestTells(t *testing.T) {
 			Tell{Field: "extensions", Offset: fox.Extensions[0].Offset, Found: "no " + fox.Extensions[2].Type.String() + " (" + hex4(uint16(fox.Extensions[2].Type)) + ")",
 				Genuine: "Firefox always sends it"},
 		},
+		"malformed-extension": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) {
+				h.Extensions[4].Err = &parser.Error{Offset: 150, Field: "ec_point_formats", Err: parser.ErrTruncated}
+			})},
+			Tell{Field: "extensions", Offset: fox.Extensions[4].Offset, Found: "ec_point_formats (000b): parser: ec_point_formats: truncated at byte 150",
+				Genuine: "Firefox sends none"},
+		},
 		"features-of-two-ages": {
-			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedGroups[1], h.KeyShares[1].Group = 0x6399, 0x6399 })},
-			Tell{Field: "supported_groups", Offset: offsetOf(chrome, parser.ExtSupportedGroups),
-				Found: "X25519Kyber768Draft00, with application_settings at 44cd", Genuine: "Kyber to version 130, 44cd from 133"},
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302, 0x0301) })},
+			Tell{Field: "supported_versions", Offset: offsetOf(chrome, parser.ExtSupportedVersions),
+				Found: "TLS 1.0, with encrypted_client_hello", Genuine: "TLS 1.0 to version 97, ECH from 115"},
 		},
 		"sorted": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { slices.Sort(h.CipherSuites) })},
@@ -178,7 +185,7 @@ func TestTells(t *testing.T) {
 		},
 		"session-id": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.LegacySessionID = nil })},
-			Tell{Field: "legacy_session_id", Offset: 38, Found: "0 bytes", Genuine: "32 bytes (RFC 8446, appendix D.4)"},
+			Tell{Field: "legacy_session_id", Offset: 38, Found: "empty", Genuine: "32 bytes (RFC 8446, appendix D.4), or a session to resume"},
 		},
 		"padding": {
 			Observation{Hello: edit(old, func(h *parser.ClientHello) { h.Raw = h.Raw[:500] })},
@@ -219,6 +226,34 @@ func TestNoTellOnSecondHello(t *testing.T) {
 	require.Len(t, AppendTells(nil, &o), 1)
 }
 
+// TestNoTellOnSettings holds that no tell fires on what a genuine browser sends
+// where a flag, a server, or a connection that failed has it send that.
+func TestNoTellOnSettings(t *testing.T) {
+	real := hellotest.Real(t)
+	chrome, old := real["chromium-156"], real["chromium-117"]
+	for name, o := range map[string]Observation{
+		"another try": {Hello: edit(old, func(h *parser.ClientHello) { h.SignatureAlgorithms = append(h.SignatureAlgorithms, 0x0201) })},
+		"ECH to a key for ChaCha20": {Hello: edit(chrome, func(h *parser.ClientHello) {
+			h.ECH.AEAD, h.ECH.Payload = 3, make([]byte, 272)
+		})},
+		"ECH to a key for AES, without AES": {Hello: edit(chrome, func(h *parser.ClientHello) {
+			h.CipherSuites[1], h.CipherSuites[3] = 0x1303, 0x1301
+		})},
+		"a TLS 1.2 session of a server with short ids": {Hello: edit(chrome, func(h *parser.ClientHello) {
+			h.LegacySessionID = h.LegacySessionID[:20]
+		})},
+		"Kyber by a flag": {Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedGroups[1], h.KeyShares[1].Group = 0x6399, 0x6399 })},
+		"4469 by a flag": {Hello: edit(chrome, func(h *parser.ClientHello) {
+			extension(h, parser.ExtApplicationSettings).Type = parser.ExtApplicationSettingsOld
+		})},
+		"CONNECT":        {Hello: chrome, HTTP2: "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a"},
+		"CONNECT of NSS": {Hello: real["firefox-153"], HTTP2: "1:65536;2:0;4:131072;5:16384|12517377|0|m,a"},
+	} {
+		o.RecordVersion = parser.VersionTLS10
+		assert.Empty(t, AppendTells(nil, &o), name)
+	}
+}
+
 // NSS can be told to send GREASE, and does it in a way of its own.
 func TestNoTellOnFirefoxWithGREASE(t *testing.T) {
 	h := edit(hellotest.Real(t)["firefox-153"], func(h *parser.ClientHello) {
@@ -243,7 +278,6 @@ func TestMoreTells(t *testing.T) {
 		"sorted": edit(chrome, func(h *parser.ClientHello) {
 			slices.SortFunc(h.Extensions[1:len(h.Extensions)-1], func(a, b parser.Extension) int { return int(a.Type) - int(b.Type) })
 		}),
-		"features-of-two-ages": edit(chrome, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302, 0x0301) }),
 		"signature-algorithms": edit(chrome, func(h *parser.ClientHello) { h.SignatureAlgorithms = append(h.SignatureAlgorithms, 0x0201) }),
 		"padding":              edit(old, func(h *parser.ClientHello) { extension(h, parser.ExtPadding).Data[3] = 1 }),
 		"record-version":       chrome,

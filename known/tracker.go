@@ -51,7 +51,7 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	h := o.Hello
 	b := worn(h)
 	now := tracked{random: binary.BigEndian.Uint64(h.Random)}
-	if b == chromium && h.HasExtension(parser.ExtEncryptedClientHello) && !isCanonical(h) {
+	if b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
 		now.order = orderOf(h)
 	}
 	now.grease = greaseOf(h)

@@ -66,17 +66,26 @@ func worn(h *parser.ClientHello) browser {
 		}
 	}
 	c, f, s := all&(1<<chromium) != 0, all&(1<<firefox) != 0, all&(1<<safari) != 0
+	brotli := len(h.CertificateCompressionAlgorithms) == 1 && h.CertificateCompressionAlgorithms[0] == 2
 	switch {
 	case hasSCSV && h.CipherSuites[0] == 0x1301 && (c && n >= 15 || f && n >= 16 || s && n >= 20):
 		return borrowed
-	case c && (hasALPS(h) || n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate))):
+	case c && (hasALPS(h) || greased && brotli || n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate))):
 		return chromium
-	case f && !greased && (h.HasExtension(parser.ExtDelegatedCredential) || n >= 13 && h.HasExtension(parser.ExtRecordSizeLimit)):
+	case f && !greased && (h.HasExtension(parser.ExtDelegatedCredential) ||
+		h.HasExtension(parser.ExtRecordSizeLimit) && (n >= 13 || isNSS13(h))):
 		return firefox
 	case s && n >= 13 && greased && !h.HasExtension(parser.ExtRecordSizeLimit) && !h.HasExtension(parser.ExtDelegatedCredential):
 		return safari // NSS has GREASE, too, where it is told to, and in other places
 	}
 	return noBrowser
+}
+
+// isNSS13 reports whether TLS 1.3's suites come first, in the order of NSS, and
+// there is a session id, without which NSS's own tools are.
+func isNSS13(h *parser.ClientHello) bool {
+	list := h.CipherSuites
+	return len(list) >= 3 && list[0] == 0x1301 && list[1] == 0x1303 && list[2] == 0x1302 && len(h.LegacySessionID) > 0
 }
 
 func hasALPS(h *parser.ClientHello) bool {
