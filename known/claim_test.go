@@ -1,6 +1,7 @@
 package known
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -113,6 +114,36 @@ func TestClaimedBy(t *testing.T) {
 	} {
 		assert.Equal(t, want, claimedBy(header), header)
 	}
+}
+
+// TestNoClaimRefuted holds that no claim of a genuine browser's own version is
+// refuted, whatever its settings.
+func TestNoClaimRefuted(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	formats := map[string]string{
+		"Chromium": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/%d.0.0.0 Safari/537.36",
+		"Firefox":  "Mozilla/5.0 (X11; Linux x86_64; rv:%[1]d.0) Gecko/20100101 Firefox/%[1]d.0",
+	}
+	n := 0
+	for _, e := range entries {
+		format, ok := formats[e.Name]
+		if !ok || e.Transport == "dtls" {
+			continue
+		}
+		n++
+		major, _ := product(e.Version, "")
+		h, err := e.ParseHello()
+		require.NoError(t, err)
+		o := Observation{Hello: h, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2, Agent: Agent{Header: fmt.Sprintf(format, major)}}
+		var m Matcher
+		var candidates []Candidate
+		if h.Transport == parser.QUIC { // Firefox is told by them alone
+			candidates = m.AppendCandidates(nil, &o)
+		}
+		assert.Equal(t, Consistent, CheckClaim(&o, candidates).Verdict, "%s %s %s %s", e.Name, e.Version, e.Flags, e.Source)
+	}
+	assert.Greater(t, n, 40)
 }
 
 // TestHistory holds that no feature refutes the version of a genuine browser.

@@ -96,9 +96,9 @@ func TestNearestNamesWhatDiffers(t *testing.T) {
 		"groups":   {FieldGroups, func(h *parser.ClientHello) { h.SupportedGroups = h.SupportedGroups[:3] }},
 		"schemes":  {FieldSignatureAlgorithms, func(h *parser.ClientHello) { h.SignatureAlgorithms[0] = 0x0904 }},
 		"versions": {FieldVersions, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302) }},
-		"alpn":     {FieldALPN, func(h *parser.ClientHello) { h.ALPNProtocols = h.ALPNProtocols[1:] }},
+		"alpn":     {FieldALPN, func(h *parser.ClientHello) { h.ALPNProtocols = h.ALPNProtocols[:1] }},
 		"limit":    {FieldOther, func(h *parser.ClientHello) { h.RecordSizeLimit = 1234 }},
-		"shares":   {FieldKeyShares, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[:2] }},
+		"shares":   {FieldKeyShares, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[:1] }},
 	} {
 		h := edit(hellotest.Real(t)["firefox-153"], c.f)
 		got := m.AppendCandidates(nil, &Observation{Hello: h})
