@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tlspeek/tlspeek/parser"
@@ -14,6 +15,23 @@ import (
 
 // maxImport is how much of a list is read, in bytes.
 const maxImport = 1 << 30
+
+// A MalformedError says which clients of a list were passed over because their
+// fingerprint is none. The others were read.
+type MalformedError struct {
+	N     int   // how many
+	First error // with the line of the first
+}
+
+func (e *MalformedError) Error() string {
+	if e.N == 1 {
+		return e.First.Error()
+	}
+	return fmt.Sprintf("%v, and %d more", e.First, e.N-1)
+}
+
+// Unwrap returns the first error.
+func (e *MalformedError) Unwrap() error { return e.First }
 
 // Import reads the clients of somebody else's list, whose shape it recognises:
 //
@@ -27,61 +45,61 @@ const maxImport = 1 << 30
 //     Listingreason, behind a #).
 //
 // What has no fingerprint of a ClientHello is passed over, and what the list has
-// twice is taken once. Source becomes the entries' source.
+// twice is taken once. Source becomes the entries' source. Errors have the line.
+// With a [MalformedError] the entries are what else the list has.
 func Import(r io.Reader, source string) ([]Entry, error) {
 	b := bufio.NewReader(io.LimitReader(r, maxImport))
-	first, err := firstByte(b)
+	l := list{source: source, seen: make(map[listKey]bool), line: 1}
+	first, err := l.skipSpace(b)
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("an empty list")
 	case err != nil:
 		return nil, err
 	}
-	var entries []Entry
 	if first == '[' || first == '{' {
-		entries, err = importJSON(b)
+		err = l.readJSON(b, first == '[')
 	} else {
-		entries, err = importCSV(b)
+		err = l.readCSV(b)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	type id struct{ name, version, ja3, ja4, npf, hello string }
-	seen := make(map[id]bool)
-	kept := entries[:0]
-	for _, e := range entries {
-		k := id{e.Name, e.Version, e.JA3, e.JA4, e.NPF, e.Hello}
-		if seen[k] {
-			continue
-		}
-		seen[k] = true
-		if _, err := e.ParseHello(); err != nil {
-			return nil, err
-		}
-		if e.Source == "" {
-			e.Source = source
-		}
-		kept = append(kept, e)
-	}
-	if len(kept) == 0 {
+	case len(l.entries) == 0 && l.malformed.N == 0:
 		return nil, errors.New("no client with a fingerprint of its hello: JA3, JA4 or NPF, or a hello")
+	case l.malformed.N > 0:
+		return l.entries, &l.malformed
 	}
-	return kept, nil
+	return l.entries, nil
 }
 
-// firstByte returns the first byte that is not white space or of a byte order
+// A list is what has been read of one.
+type list struct {
+	source    string
+	entries   []Entry
+	seen      map[listKey]bool
+	malformed MalformedError
+	line      int // that is read, counted from 1
+}
+
+// A listKey is what two entries of a list may not share.
+type listKey struct{ name, version, ja3, ja4, npf, hello string }
+
+// skipSpace returns the first byte that is not white space or of a byte order
 // mark, and leaves it to be read.
-func firstByte(b *bufio.Reader) (byte, error) {
+func (l *list) skipSpace(b *bufio.Reader) (byte, error) {
 	for {
 		c, err := b.ReadByte()
 		if err != nil {
 			return 0, err
 		}
 		switch c {
-		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
-			continue
+		case '\n':
+			l.line++
+		case ' ', '\t', '\r', 0xef, 0xbb, 0xbf:
+		default:
+			return c, b.UnreadByte()
 		}
-		return c, b.UnreadByte()
 	}
 }
 
@@ -101,50 +119,92 @@ type listed struct {
 	} `json:"process_info"`
 }
 
-func importJSON(r io.Reader) ([]Entry, error) {
-	d := json.NewDecoder(r)
-	var entries []Entry
-	add := func(l *listed) {
-		e := l.Entry
-		if e.JA4 == "" {
-			e.JA4 = l.JA4DB
+// A lineReader counts the lines of what is read through it.
+type lineReader struct {
+	io.Reader
+	n    int64
+	ends []int64 // offsets of line feeds
+}
+
+func (r *lineReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	for i, c := range p[:n] {
+		if c == '\n' {
+			r.ends = append(r.ends, r.n+int64(i))
 		}
-		if e.Name == "" {
-			e.Name = nameOf(l.Application, e.Library, l.Device, l.OS, l.UserAgent)
-		}
-		if l.StrRepr != "" {
-			e.NPF = l.StrRepr
-			for _, p := range l.Process {
-				e.Name = p.Process
-				entries = appendListed(entries, e)
-			}
-			return
-		}
-		entries = appendListed(entries, e)
 	}
-	for n := 1; ; n++ {
+	r.n += int64(n)
+	return n, err
+}
+
+// before returns how many line feeds stand before an offset.
+func (r *lineReader) before(offset int64) int {
+	n, _ := slices.BinarySearch(r.ends, offset)
+	return n
+}
+
+// readJSON reads an array of objects, or objects one after the other.
+func (l *list) readJSON(r io.Reader, array bool) error {
+	lines := &lineReader{Reader: r}
+	d := json.NewDecoder(lines)
+	first := l.line
+	at := func(err error) error {
+		offset := d.InputOffset()
+		if e := (*json.SyntaxError)(nil); errors.As(err, &e) {
+			offset = max(offset, e.Offset)
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			offset, err = max(0, lines.n-1), io.ErrUnexpectedEOF // a line feed at the end ends the last line
+		}
+		return fmt.Errorf("line %d: %w", first+lines.before(offset), err)
+	}
+	if array {
+		if _, err := d.Token(); err != nil {
+			return at(err)
+		}
+	}
+	for !array || d.More() {
 		var raw json.RawMessage
-		err := d.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			return entries, nil
+		switch err := d.Decode(&raw); {
+		case errors.Is(err, io.EOF) && !array:
+			return nil
+		case err != nil:
+			return at(err)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("value %d: %w", n, err)
+		l.line = first + lines.before(d.InputOffset()-int64(len(raw)))
+		var v listed
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return fmt.Errorf("line %d: %w", l.line, err)
 		}
-		var list []listed
-		if raw[0] == '[' {
-			err = json.Unmarshal(raw, &list)
-		} else {
-			list = make([]listed, 1)
-			err = json.Unmarshal(raw, &list[0])
-		}
-		if err != nil {
-			return nil, fmt.Errorf("value %d: %w", n, err)
-		}
-		for i := range list {
-			add(&list[i])
+		if err := l.addListed(&v); err != nil {
+			return err
 		}
 	}
+	if _, err := d.Token(); err != nil {
+		return at(err)
+	}
+	return nil
+}
+
+func (l *list) addListed(v *listed) error {
+	e := v.Entry
+	if e.JA4 == "" {
+		e.JA4 = v.JA4DB
+	}
+	if e.Name == "" {
+		e.Name = nameOf(v.Application, e.Library, v.Device, v.OS, v.UserAgent)
+	}
+	if v.StrRepr == "" {
+		return l.add(e)
+	}
+	e.NPF = v.StrRepr
+	for _, p := range v.Process {
+		e.Name = p.Process
+		if err := l.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nameOf returns the first text that is not empty, as the name of a client.
@@ -157,26 +217,53 @@ func nameOf(texts ...string) string {
 	return ""
 }
 
-// appendListed appends an entry that has a name and a fingerprint.
-func appendListed(entries []Entry, e Entry) []Entry {
+// add adds an entry that has a name and a fingerprint, unless it is there.
+func (l *list) add(e Entry) error {
 	e.JA3, e.JA4 = strings.ToLower(strings.TrimSpace(e.JA3)), strings.TrimSpace(e.JA4)
 	if !isJA4(e.JA4) {
-		e.JA4 = ""
+		l.passOver("ja4", &e.JA4)
 	}
-	if len(e.JA3) != 32 {
-		e.JA3 = ""
+	if !isHex(e.JA3, 32) {
+		l.passOver("ja3", &e.JA3)
 	}
 	if e.Name == "" || e.JA3 == "" && e.JA4 == "" && e.NPF == "" && e.Hello == "" {
-		return entries
+		return nil
 	}
 	for _, s := range []*string{&e.Name, &e.Version, &e.Library, &e.Family} {
 		*s = parser.Text([]byte(*s))
 	}
-	return append(entries, e)
+	k := listKey{e.Name, e.Version, e.JA3, e.JA4, e.NPF, e.Hello}
+	if l.seen[k] {
+		return nil
+	}
+	l.seen[k] = true
+	if _, err := e.ParseHello(); err != nil {
+		return fmt.Errorf("line %d: %w", l.line, err)
+	}
+	if e.Source == "" {
+		e.Source = l.source
+	}
+	l.entries = append(l.entries, e)
+	return nil
+}
+
+// passOver empties a fingerprint that is none, and remembers that.
+func (l *list) passOver(name string, text *string) {
+	if *text == "" {
+		return
+	}
+	if l.malformed.N++; l.malformed.N == 1 {
+		l.malformed.First = fmt.Errorf("line %d: %q is no %s", l.line, (*text)[:min(len(*text), 80)], name)
+	}
+	*text = ""
 }
 
 func isJA4(s string) bool {
-	return len(s) == 36 && s[10] == '_' && s[23] == '_'
+	return len(s) == 36 && s[10] == '_' && s[23] == '_' && isHex(s[11:23], 12) && isHex(s[24:], 12)
+}
+
+func isHex(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // column returns the field that a column of a CSV list fills, by the column's
@@ -208,9 +295,9 @@ func (e *Entry) column(name string) *string {
 	return nil
 }
 
-// importCSV reads CSV. The header is the first line with a column for a
+// readCSV reads CSV. The header is the first line with a column for a
 // fingerprint, and may be a comment.
-func importCSV(r *bufio.Reader) ([]Entry, error) {
+func (l *list) readCSV(r *bufio.Reader) error {
 	var header []string
 	for header == nil {
 		line, err := r.ReadString('\n')
@@ -223,37 +310,49 @@ func importCSV(r *bufio.Reader) ([]Entry, error) {
 			}
 		}
 		if err != nil && header == nil {
-			return nil, errors.New("neither JSON nor CSV with a header that names a column ja3, ja3_md5, ja4, ja4_fingerprint or npf")
+			return errors.New("neither JSON nor CSV with a header that names a column ja3, ja3_md5, ja4, ja4_fingerprint or npf")
 		}
+		l.line++
 	}
+	before := l.line - 1
 	c := csv.NewReader(r)
-	c.Comment, c.FieldsPerRecord, c.LazyQuotes, c.ReuseRecord = '#', -1, true, true
-	var entries []Entry
+	c.Comment, c.FieldsPerRecord, c.ReuseRecord = '#', -1, true
 	for {
 		record, err := c.Read()
 		if errors.Is(err, io.EOF) {
-			return entries, nil
+			return nil
+		}
+		if e := (*csv.ParseError)(nil); errors.As(err, &e) {
+			return fmt.Errorf("line %d: %w", before+e.StartLine, e.Err)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		var e Entry
-		other := ""
-		for i, text := range record[:min(len(record), len(header))] {
-			if f := e.column(header[i]); f != nil {
-				if *f == "" {
-					*f = strings.TrimSpace(text)
-				}
-				continue
-			}
-			switch header[i] {
-			case "kind":
-				e.Kind = ParseKind(strings.ToLower(text))
-			case "device", "os", "user_agent", "user_agent_string":
-				other = nameOf(other, text)
-			}
+		l.line, _ = c.FieldPos(0)
+		l.line += before
+		if err := l.add(entryOfRecord(header, record)); err != nil {
+			return err
 		}
-		e.Name = nameOf(e.Name, e.Library, other)
-		entries = appendListed(entries, e)
 	}
+}
+
+func entryOfRecord(header, record []string) Entry {
+	var e Entry
+	other := ""
+	for i, text := range record[:min(len(record), len(header))] {
+		if f := e.column(header[i]); f != nil {
+			if *f == "" {
+				*f = strings.TrimSpace(text)
+			}
+			continue
+		}
+		switch header[i] {
+		case "kind":
+			e.Kind = ParseKind(strings.ToLower(text))
+		case "device", "os", "user_agent", "user_agent_string":
+			other = nameOf(other, text)
+		}
+	}
+	e.Name = nameOf(e.Name, e.Library, other)
+	return e
 }

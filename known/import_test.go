@@ -1,6 +1,7 @@
 package known
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -62,21 +63,40 @@ func TestImport(t *testing.T) {
 
 func TestImportErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		" \n":                    "an empty list",
-		"{":                      "value 1: unexpected EOF",
-		`[{"application":7}]`:    "value 1: json: cannot unmarshal number into Go value of type string",
-		"a,b\n1,2\n":             "neither JSON nor CSV with a header that names a column ja3, ja3_md5, ja4, ja4_fingerprint or npf",
-		"name,ja4\nx,t13d\n":     "no client with a fingerprint of its hello: JA3, JA4 or NPF, or a hello",
-		`{"application":"none"}`: "no client with a fingerprint of its hello: JA3, JA4 or NPF, or a hello",
+		" \n":                                    "an empty list",
+		"{":                                      "line 1: unexpected EOF",
+		"\n[{\"name\":\"a\"}\n,\n":               "line 3: unexpected EOF",
+		"\n{\"name\":\"a\"}\n{\"name\":}\n":      "line 3: invalid character '}' looking for beginning of value",
+		"[{},\n{\"application\":7}]":             "line 2: json: cannot unmarshal number",
+		"{}\n\n{\"name\":\"a\",\"hello\":\"0\"}": "line 3: hello of a: encoding/hex: odd length hex string",
+		"# x\nname,ja4\n\na,\"b\nc\n":            `line 4: extraneous or missing " in quoted-field`,
+		"a,b\n1,2\n":                             "neither JSON nor CSV with a header that names a column ja3, ja3_md5, ja4, ja4_fingerprint or npf",
+		`{"application":"none"}`:                 "no client with a fingerprint of its hello: JA3, JA4 or NPF, or a hello",
 	} {
 		_, err := Import(strings.NewReader(text), "")
 		require.Error(t, err, text)
-		if strings.HasPrefix(want, "value 1: json") {
-			assert.ErrorContains(t, err, "value 1: json: cannot unmarshal number", text)
+		if strings.Contains(want, "cannot unmarshal") { // the rest is encoding/json's to say
+			assert.ErrorContains(t, err, want, text)
 			continue
 		}
 		assert.EqualError(t, err, want, text)
 	}
+}
+
+// What is malformed is passed over, and told.
+func TestImportMalformed(t *testing.T) {
+	got, err := Import(strings.NewReader("# a list\nname,ja3,ja4\na,"+someJA3+",\nb,0x,\nc,,"+someJA4+"\nd,,t13d\ne,0x,"+someJA4+"\n"), "list")
+	var bad *MalformedError
+	require.ErrorAs(t, err, &bad)
+	assert.Equal(t, 3, bad.N)
+	assert.EqualError(t, err, `line 4: "0x" is no ja3, and 2 more`)
+	assert.EqualError(t, bad.First, `line 4: "0x" is no ja3`)
+	assert.Equal(t, []Entry{{Name: "a", JA3: someJA3, Source: "list"}, {Name: "c", JA4: someJA4, Source: "list"},
+		{Name: "e", JA4: someJA4, Source: "list"}}, got)
+
+	got, err = Import(strings.NewReader("[{\"application\":\"a\",\n\"ja4_fingerprint\":\"t13d\"}]"), "list")
+	assert.EqualError(t, err, `line 1: "t13d" is no ja4`)
+	assert.Empty(t, got)
 }
 
 func TestReadEntriesErrors(t *testing.T) {
@@ -107,10 +127,11 @@ func FuzzImport(f *testing.F) {
 	f.Add(`{"str_repr":"tls/1/(0303)(1301)[]","process_info":[{"process":"a"}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		entries, err := Import(strings.NewReader(text), "list")
-		if err != nil {
+		var bad *MalformedError
+		if err != nil && !errors.As(err, &bad) {
 			return
 		}
-		require.NotEmpty(t, entries)
+		require.True(t, len(entries) > 0 || bad != nil)
 		var file []byte
 		for i := range entries {
 			file, err = entries[i].AppendLine(file)
