@@ -95,6 +95,9 @@ func clientsListCommand(file *string) *cobra.Command {
   tlspeek clients list --json --name curl > curl.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if kind != "" && known.ParseKind(kind).String() != kind {
+				return errKind(kind)
+			}
 			entries, err := allClients(*file)
 			if err != nil {
 				return err
@@ -113,6 +116,10 @@ func clientsListCommand(file *string) *cobra.Command {
 	cmd.Flags().StringVar(&kind, "kind", "", "only browser, library, tool or impersonator")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the lines of a clients file, with the hellos")
 	return cmd
+}
+
+func errKind(kind string) error {
+	return fmt.Errorf("--kind %q is none of browser, library, tool, impersonator, other", kind)
 }
 
 // contains reports whether s has part in it, in upper or lower case.

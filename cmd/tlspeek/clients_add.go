@@ -29,8 +29,8 @@ ja4db has it, FoxIO's mapping in CSV, SSLBL's JA3 list in CSV, mercury's
 fingerprint database, any other CSV with a header that names a column ja3, ja4 or
 npf, and clients files. A LIST is a file, or - for standard input.
 
-Such lists have their own licences, and their own errors. What is in the file
-already is not added again.`,
+Such lists have their own licences, and their own errors: what is no JA4 or JA3
+is passed over, and told. What is in the file already is not added again.`,
 		Example: `  tlspeek clients import --clients mine.jsonl ja4plus-mapping.csv ja3_fingerprints.csv`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +40,9 @@ already is not added again.`,
 			var entries []known.Entry
 			for _, name := range args {
 				list, err := importList(name, cmd.InOrStdin())
-				if err != nil {
+				if bad := (*known.MalformedError)(nil); errors.As(err, &bad) && len(list) > 0 {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: passed over %d: %v\n", name, bad.N, bad.First)
+				} else if err != nil {
 					return fmt.Errorf("%s: %w", name, err)
 				}
 				entries = append(entries, list...)
@@ -84,7 +86,7 @@ so capture that client alone, over several connections, fresh and resumed.
 				return errors.New("say with --name whose hellos these are")
 			}
 			if e.Kind = known.ParseKind(kind); kind != "" && e.Kind.String() != kind {
-				return fmt.Errorf("--kind %q is none of browser, library, tool, impersonator, other", kind)
+				return errKind(kind)
 			}
 			if e.Family == "" {
 				e.Family = e.Name
@@ -196,6 +198,18 @@ func distinctHellos(entries []known.Entry) ([]known.Entry, error) {
 	return kept, nil
 }
 
+// endsLine reports whether a file is empty, or ends with a line feed, as not
+// every editor has it.
+func endsLine(f *os.File) bool {
+	var last [1]byte
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return true
+	}
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return err != nil || last[0] == '\n'
+}
+
 // addClients appends to the file those of the entries that are not in it.
 func addClients(stderr io.Writer, file string, entries []known.Entry) error {
 	have, err := readClients(file)
@@ -221,9 +235,12 @@ func addClients(stderr io.Writer, file string, entries []known.Entry) error {
 		}
 		n++
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
+	}
+	if n > 0 && !endsLine(f) {
+		lines = append([]byte{'\n'}, lines...)
 	}
 	if _, err := f.Write(lines); err != nil {
 		f.Close()
