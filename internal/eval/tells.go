@@ -14,11 +14,15 @@ import (
 
 func (l *labelled) setJA4() { l.entry.JA4 = fingerprint.JA4(l.observation.Hello) }
 
-// A rate counts hellos of impersonators, or of others, that were flagged.
-type rate struct{ n, hello, all int }
+// A rate counts hellos of impersonators, or of others, that were flagged, and
+// those that were not by the hello, and have the shape of a genuine browser's.
+type rate struct{ n, hello, all, same int }
 
-func (r *rate) add(hello, all bool) {
+func (r *rate) add(hello, all, same bool) {
 	r.n++
+	if same && !hello {
+		r.same++
+	}
 	if hello {
 		r.hello++
 	}
@@ -44,12 +48,13 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 		found := known.AppendTells(nil, &o)
 		claim := known.CheckClaim(&o, candidates)
 		hello := slices.ContainsFunc(found, func(t known.Tell) bool { return t.Field != "http2" })
+		same := slices.ContainsFunc(candidates, func(c known.Candidate) bool { return c.Kind == known.Browser && c.Distance == 0 })
 		any := len(found) > 0 || claim.Verdict == known.Inconsistent
 		kind := l.entry.Kind.String()
 		if kinds[kind] == nil {
 			kinds[kind] = new(rate)
 		}
-		kinds[kind].add(hello, any)
+		kinds[kind].add(hello, any, same)
 		names := make(map[string]bool)
 		for _, t := range found {
 			names[t.Name] = true
@@ -68,7 +73,7 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 			if tools[tool] == nil {
 				tools[tool] = new(rate)
 			}
-			tools[tool].add(hello, any)
+			tools[tool].add(hello, any, same)
 			if !any {
 				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.agent.Header))
 			}
@@ -82,10 +87,11 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 		r := kinds[k]
 		fmt.Fprintf(t, "%s\t%d\t%d (%.1f %%)\t%d (%.1f %%)\n", k, r.n, r.hello, percent(r.hello, r.n), r.all, percent(r.all, r.n))
 	}
-	fmt.Fprintln(t, "\nimpersonator\thellos\tby the hello\twith HTTP/2 and User-Agent")
+	fmt.Fprintln(t, "\nimpersonator\thellos\tof a browser's shape\tby the hello\tof the others\twith HTTP/2 and User-Agent")
 	for _, k := range slices.Sorted(maps.Keys(tools)) {
 		r := tools[k]
-		fmt.Fprintf(t, "%s\t%d\t%d (%.1f %%)\t%d (%.1f %%)\n", k, r.n, r.hello, percent(r.hello, r.n), r.all, percent(r.all, r.n))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d (%.1f %%)\t%.1f %%\t%d (%.1f %%)\n", k, r.n, r.same,
+			r.hello, percent(r.hello, r.n), percent(r.hello, r.n-r.same), r.all, percent(r.all, r.n))
 	}
 	fmt.Fprintln(t, "\ntell\tbrowser\timpersonator\tlibrary\ttool")
 	for _, k := range slices.Sorted(maps.Keys(byTell)) {
