@@ -12,6 +12,10 @@ const (
 	maxAhead = 32768
 )
 
+// usualHello is the room that a hello is given of which the first frame to come
+// is not the first, or not alone: that of a browser has 1700 to 2000 bytes.
+const usualHello = 2048
+
 // A stream puts CRYPTO data in order. Frames may come in any order, overlap and
 // repeat; a byte once received stands, whatever comes later for its place.
 // Each byte received is worked on a constant number of times.
@@ -41,13 +45,13 @@ func (s *stream) write(offset uint64, data []byte) (added int, ok bool) {
 		return 0, false
 	}
 	if at == s.ready && s.ready == len(s.data) { // in order
-		s.grow(end)
+		s.grow(end, 0)
 		s.ready = end
 		return copy(s.data[at:], data), true
 	}
-	s.grow(end)
-	if words := (len(s.data) + 63) / 64; words > len(s.have) {
-		s.have = append(s.have, make([]uint64, words-len(s.have))...)
+	s.grow(end, usualHello)
+	if words := (cap(s.data) + 63) / 64; words > len(s.have) {
+		s.have = append(make([]uint64, 0, words), s.have...)[:words]
 	}
 	for at < end {
 		word, bit := at/64, at%64
@@ -78,14 +82,15 @@ func (s *stream) write(offset uint64, data []byte) (added int, ok bool) {
 	return added, true
 }
 
-// grow makes data reach to end. The first time it makes just that room: most
-// hellos come in one frame, or in frames of one packet.
-func (s *stream) grow(end int) {
+// grow makes data reach to end, in memory for least bytes at least. In order, the
+// first time it makes just the room: most hellos come in one frame, or in frames
+// of one packet.
+func (s *stream) grow(end, least int) {
 	if end <= len(s.data) {
 		return
 	}
 	if end > cap(s.data) {
-		data := make([]byte, len(s.data), max(end, 2*cap(s.data)))
+		data := make([]byte, len(s.data), max(end, 2*cap(s.data), least))
 		copy(data, s.data)
 		s.data = data
 	}
