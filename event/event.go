@@ -62,6 +62,8 @@ type Event struct {
 
 	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree
 	Raw   []byte        `json:"raw,omitempty"`   // detail: the message, base64
+
+	clients *clientsJSON // what Client is in JSON, if that is known
 }
 
 // A Carrier says how the message arrived.

@@ -56,6 +56,7 @@ func assertSameJSON(t *testing.T, e *Event) {
 	}
 	var back reflected
 	require.NoError(t, json.Unmarshal(got, &back))
+	back.clients = e.clients
 	assert.Equal(t, *(*reflected)(e), back)
 }
 
@@ -242,6 +243,24 @@ func TestFill(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got))
 	}
+}
+
+// TestClientsAreRemembered: what is remembered of a list of clients is not taken
+// for another.
+func TestClientsAreRemembered(t *testing.T) {
+	o := observation(hellotest.Real(t)["chromium-156"])
+	var ob Observer
+	ob.Event(o, Compact)
+	e := ob.Event(o, Compact)
+	require.NotNil(t, e.clients)
+	assertSameJSON(t, &e)
+	e.Client = slices.Clone(e.Client)
+	e.Client[0].Name = "another"
+	assertSameJSON(t, &e)
+	e.Client = e.Client[:0]
+	got, err := e.AppendJSON(nil)
+	require.NoError(t, err)
+	assert.NotContains(t, string(got), "client")
 }
 
 func BenchmarkCompact(b *testing.B) {

@@ -49,14 +49,7 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	o = o.value("quic", e.QUIC, e.QUIC != nil, &err)
 	o = o.value("sslv2", e.SSLv2, e.SSLv2 != nil, &err)
 	if len(e.Client) > 0 {
-		o = append(o.key("client"), '[')
-		for i := range e.Client {
-			if i > 0 {
-				o = append(o, ',')
-			}
-			o = e.Client[i].AppendJSON(o)
-		}
-		o = append(o, ']')
+		o = e.clients.append(o.key("client"), e.Client)
 	}
 	if len(e.Tells) > 0 {
 		o = append(o.key("tells"), '[')

@@ -65,6 +65,7 @@ type Observer struct {
 
 	memo    memo
 	matcher known.Matcher
+	clients clientsMemo
 	buf     []byte // the texts of one Event, which become one string
 	ends    []int
 }
@@ -156,6 +157,7 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 	if e.Tells = known.AppendTells(e.Tells, &k); len(e.Tells) > 0 {
 		known.Distrust(e.Client)
 	}
+	e.clients = ob.clients.find(e.Client)
 	if o.Agent != (known.Agent{}) {
 		claim := known.CheckClaim(&k, e.Client)
 		e.Claim = &claim
