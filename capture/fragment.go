@@ -74,8 +74,8 @@ func (f *fragments) add(h fragmentHeader, payload []byte) (whole []byte, dropped
 	before := p.runs.memory
 	p.runs.add(uint32(h.offset), payload)
 	f.memory += p.runs.memory - before
-	if first := p.runs.list[0]; first.at == 0 && p.length >= 0 && len(first.data) >= p.length {
-		whole = first.data[:p.length]
+	if first := p.runs.list[0]; first.at == 0 && p.length >= 0 && len(first.data()) >= p.length {
+		whole = first.data()[:p.length]
 		f.memory -= p.runs.memory
 		delete(f.packets, key)
 	}

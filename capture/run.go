@@ -8,11 +8,28 @@ import (
 
 // A run is a piece of a stream, or of a packet, without a hole.
 type run struct {
-	at   uint32 // place of data[0]
-	data []byte
+	at   uint32 // place of the first byte
+	room uint32 // bytes of buf before it that are free
+	buf  []byte
 }
 
-func (r *run) end() uint32 { return r.at + uint32(len(r.data)) }
+func (r *run) data() []byte { return r.buf[r.room:] }
+func (r *run) end() uint32  { return r.at + uint32(len(r.data())) }
+
+// prepend puts data before the run. Where there is no room it makes as much as
+// the run is then long, so that a byte is moved once or twice, whatever the
+// number of pieces.
+func (r *run) prepend(data []byte) {
+	if len(data) > int(r.room) {
+		have := r.data()
+		room := len(data) + len(have)
+		r.buf = append(make([]byte, room, room+len(have)), have...)
+		r.room = uint32(room)
+	}
+	r.room -= uint32(len(data))
+	r.at -= uint32(len(data))
+	copy(r.data(), data)
+}
 
 // runOverhead is what a run costs beside its data, in bytes.
 const runOverhead = 64
@@ -25,7 +42,7 @@ const runOverhead = 64
 // never more than one run.
 type runs struct {
 	list   []run
-	memory int  // bytes, nearly
+	memory int  // bytes, with the room, nearly
 	differ bool // whether a copy differed from the first
 }
 
@@ -40,7 +57,7 @@ func (r *runs) add(at uint32, data []byte) {
 			r.memory += runOverhead
 		}
 		p := &r.list[i]
-		have := p.data[at-p.at:]
+		have := p.data()[at-p.at:]
 		n := min(len(have), len(data))
 		r.differ = r.differ || !bytes.Equal(have[:n], data[:n])
 		at += uint32(n)
@@ -51,24 +68,36 @@ func (r *runs) add(at uint32, data []byte) {
 		if i+1 < len(r.list) {
 			n = min(n, int(r.list[i+1].at-at))
 		}
-		p.data = append(p.data, data[:n]...)
+		p.buf = append(p.buf, data[:n]...)
 		r.memory += n
 		at += uint32(n)
 		data = data[n:]
 		if i+1 < len(r.list) && p.end() == r.list[i+1].at {
-			p.data = append(p.data, r.list[i+1].data...)
-			r.list = slices.Delete(r.list, i+1, i+2)
-			r.memory -= runOverhead
+			r.join(i)
 		}
 	}
 }
 
+// join makes one of run i and the next, which touch. The shorter one is moved.
+func (r *runs) join(i int) {
+	p, next := &r.list[i], &r.list[i+1]
+	r.memory -= len(p.buf) + len(next.buf) + runOverhead
+	if len(p.data()) < len(next.data()) {
+		next.prepend(p.data())
+		*p = *next
+	} else {
+		p.buf = append(p.buf, next.data()...)
+	}
+	r.memory += len(p.buf)
+	r.list = slices.Delete(r.list, i+1, i+2)
+}
+
 // pop takes off the first run.
 func (r *runs) pop() []byte {
-	data := r.list[0].data
-	r.memory -= len(data) + runOverhead
+	p := r.list[0]
+	r.memory -= len(p.buf) + runOverhead
 	r.list = slices.Delete(r.list, 0, 1)
-	return data
+	return p.data()
 }
 
 // skip removes what comes before a place.
@@ -77,8 +106,7 @@ func (r *runs) skip(to uint32) {
 		r.pop()
 	}
 	if len(r.list) > 0 && int32(to-r.list[0].at) > 0 {
-		n := to - r.list[0].at
-		r.list[0] = run{to, r.list[0].data[n:]}
-		r.memory -= int(n)
+		r.list[0].room += to - r.list[0].at
+		r.list[0].at = to
 	}
 }

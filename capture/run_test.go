@@ -2,6 +2,7 @@ package capture
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,16 +46,35 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// TestRunsFalling: pieces in falling order are moved a few times, not once for
+// each piece that comes after.
+func TestRunsFalling(t *testing.T) {
+	const pieces, length = 20000, 19
+	var (
+		rs            runs
+		before, after runtime.MemStats
+		data          = make([]byte, length)
+	)
+	runtime.ReadMemStats(&before)
+	for i := pieces - 1; i >= 0; i-- {
+		rs.add(uint32(i*length), data)
+	}
+	runtime.ReadMemStats(&after)
+	require.Len(t, rs.list, 1)
+	require.Len(t, rs.list[0].data(), pieces*length)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*pieces*length))
+}
+
 // requireRuns requires that the runs have the bytes that are set, in as few
 // pieces as there are, and know their memory.
 func requireRuns(t *testing.T, rs *runs, base uint32, bytes []byte, set []bool) {
 	memory, n := 0, 0
 	for _, run := range rs.list {
-		require.NotEmpty(t, run.data)
-		memory += len(run.data) + runOverhead
+		require.NotEmpty(t, run.data())
+		memory += len(run.buf) + runOverhead
 		at := int(run.at - base)
 		require.True(t, at == 0 || !set[at-1], "runs that touch")
-		for i, b := range run.data {
+		for i, b := range run.data() {
 			require.True(t, set[at+i])
 			require.Equal(t, bytes[at+i], b)
 			n++
