@@ -56,9 +56,12 @@ func sniff(b []byte) verdict {
 		}
 		body := b[recordHeader:min(recordHeader+n, len(b))]
 		m = append(m, body[:min(len(body), cap(m)-len(m))]...)
+		if v := sniffMessage(m); v != undecided {
+			return v
+		}
 		b = b[recordHeader+len(body):]
 	}
-	return sniffMessage(m)
+	return undecided
 }
 
 // maxSessionID is the length of the longest session id that a server takes.

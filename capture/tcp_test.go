@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -254,8 +255,8 @@ func TestFallingOrder(t *testing.T) {
 	assert.Len(t, readAll(t, rawPcap(append([][]byte{s.syn()}, packets...)...)), 1)
 }
 
-// TestHoles: segments with a hole between each two, and empty records, are what
-// would cost most; they cost no more than others do.
+// TestHoles: segments with a hole between each two, and empty and short records,
+// are what would cost most; they cost no more than others do.
 func TestHoles(t *testing.T) {
 	s := side{client4, server4, 1}
 	packets := [][]byte{s.syn()}
@@ -264,6 +265,10 @@ func TestHoles(t *testing.T) {
 	}
 	for i := range 30000 {
 		packets = append(packets, side{client6, server6, 1}.data(5*i, []byte("\x16\x03\x01\x00\x00")))
+	}
+	short := bytes.Repeat([]byte("\x16\x03\x01\x00\x01\x16"), 200)
+	for i := range 10000 {
+		packets = append(packets, side{addrPort(client4, i), server4, 1}.syn(), side{addrPort(client4, i), server4, 1}.data(0, short))
 	}
 	assert.Empty(t, readAll(t, rawPcap(packets...)))
 }
