@@ -1,12 +1,20 @@
 package capture
 
-import "hash/maphash"
+import (
+	"container/list"
+	"hash/maphash"
+	"time"
+)
 
 // What is kept of IP packets of which not all fragments have come.
 const (
 	maxFragmented     = 4096    // packets
 	maxFragmentMemory = 8 << 20 // bytes
 	maxIPPayload      = 65535   // bytes of one packet
+
+	// maxFragmentAge is how long a packet is waited for (RFC 8200, section 4.5).
+	// After that its identification is another packet's.
+	maxFragmentAge = time.Minute
 )
 
 // A fragmentHeader is what the header of an IP fragment says.
@@ -31,43 +39,41 @@ type fragmentKey struct {
 // limits the oldest packet is dropped.
 type fragments struct {
 	seed    maphash.Seed
-	packets map[fragmentKey]*fragmented
-	oldest  *fragmented
-	newest  *fragmented
-	memory  int // bytes of payload in all
+	packets map[fragmentKey]*list.Element // of order
+	order   list.List                     // *fragmented, the oldest first
+	memory  int                           // bytes of payload in all
 }
 
 // A fragmented is a packet that is being put together.
 type fragmented struct {
 	key    fragmentKey
-	next   *fragmented // the next younger
+	begun  time.Time
 	runs   runs
 	length int // of the whole payload, or -1 while the last fragment has not come
 }
 
 // add takes a fragment of which payload was captured. It returns the payload of
 // the packet if it is whole with it, and how many packets were dropped.
-func (f *fragments) add(h fragmentHeader, payload []byte) (whole []byte, dropped int) {
+func (f *fragments) add(h fragmentHeader, payload []byte, now time.Time) (whole []byte, dropped int) {
 	end := h.offset + len(payload)
 	if end > maxIPPayload || len(payload) == 0 {
 		return nil, 0
 	}
 	if f.packets == nil {
 		f.seed = maphash.MakeSeed()
-		f.packets = make(map[fragmentKey]*fragmented)
+		f.packets = make(map[fragmentKey]*list.Element)
+	}
+	for e := f.order.Front(); e != nil && now.Sub(e.Value.(*fragmented).begun) > maxFragmentAge; e = f.order.Front() {
+		f.remove(e)
+		dropped++
 	}
 	key := fragmentKey{maphash.Bytes(f.seed, h.addrs), h.id, h.protocol}
-	p := f.packets[key]
-	if p == nil {
-		p = &fragmented{key: key, length: -1}
-		f.packets[key] = p
-		if f.newest != nil {
-			f.newest.next = p
-		} else {
-			f.oldest = p
-		}
-		f.newest = p
+	e := f.packets[key]
+	if e == nil {
+		e = f.order.PushBack(&fragmented{key: key, begun: now, length: -1})
+		f.packets[key] = e
 	}
+	p := e.Value.(*fragmented)
 	if !h.more && p.length < 0 {
 		p.length = h.offset + h.length
 	}
@@ -76,25 +82,25 @@ func (f *fragments) add(h fragmentHeader, payload []byte) (whole []byte, dropped
 	f.memory += p.runs.memory - before
 	if first := p.runs.list[0]; first.at == 0 && p.length >= 0 && len(first.data()) >= p.length {
 		whole = first.data()[:p.length]
-		f.memory -= p.runs.memory
-		delete(f.packets, key)
+		f.remove(e)
 	}
-	for f.oldest != nil && (len(f.packets) > maxFragmented || f.memory > maxFragmentMemory || f.packets[f.oldest.key] != f.oldest) {
-		if o := f.oldest; f.packets[o.key] == o {
-			dropped++
-			f.memory -= o.runs.memory
-			delete(f.packets, o.key)
-		}
-		if f.oldest = f.oldest.next; f.oldest == nil {
-			f.newest = nil
-		}
+	for len(f.packets) > maxFragmented || f.memory > maxFragmentMemory {
+		f.remove(f.order.Front())
+		dropped++
 	}
 	return whole, dropped
 }
 
+// remove forgets a packet.
+func (f *fragments) remove(e *list.Element) {
+	p := f.order.Remove(e).(*fragmented)
+	delete(f.packets, p.key)
+	f.memory -= p.runs.memory
+}
+
 // fragment goes on with the whole packet, when it is whole.
 func (s *scanner) fragment(h fragmentHeader, payload []byte) {
-	whole, dropped := s.fragments.add(h, payload)
+	whole, dropped := s.fragments.add(h, payload, s.packet.stamp.time())
 	s.stats.DroppedFragments += int64(dropped)
 	if whole != nil && s.deeper() {
 		s.wrap(LayerFragments, 0)

@@ -118,3 +118,55 @@ func TestFragmentLimits(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(1000-maxFragmentMemory/(50000+runOverhead)), stats.DroppedFragments)
 }
+
+// TestFragmentsKept: of packets that are whole nothing is kept, also if one that
+// came before them is not.
+func TestFragmentsKept(t *testing.T) {
+	packet := ip(client4.Addr(), server4.Addr(), ipUDP, make([]byte, 30000))
+	packets := fragmented4(packet, 0, 16000)[:1]
+	for id := range uint16(1000) {
+		packets = append(packets, fragmented4(packet, 1+id, 16000)...)
+	}
+	s := newScanner(new(Reader), nil)
+	for _, p := range packets {
+		s.packet = packet4(p, 0)
+		s.scan()
+	}
+	assert.Equal(t, 1, s.fragments.order.Len())
+	assert.Len(t, s.fragments.packets, 1)
+	assert.Equal(t, 16000+runOverhead, s.fragments.memory)
+	assert.Zero(t, s.stats.DroppedFragments)
+}
+
+// TestFragmentAge: what is left of a packet is not mixed with a later one of the
+// same identification.
+func TestFragmentAge(t *testing.T) {
+	hello := realHello(t, "chromium-156")
+	old := fragmented4(side{client4, server4, 1}.data(0, record(slices.Repeat([]byte{1}, len(hello)))), 7, 800)
+	packets := fragmented4(side{client4, server4, 1}.data(0, record(hello)), 7, 800)
+	for _, age := range []int64{60, 61} {
+		var messages []string
+		s := newScanner(new(Reader), func(h *Hello) error {
+			messages = append(messages, string(h.ClientHello.Raw))
+			return nil
+		})
+		s.packet = packet4(old[1], 0)
+		s.scan()
+		for _, p := range packets {
+			s.packet = packet4(p, age)
+			s.scan()
+		}
+		if age > 60 {
+			assert.Equal(t, []string{string(hello)}, messages)
+			assert.Equal(t, int64(1), s.stats.DroppedFragments)
+		} else {
+			assert.NotEqual(t, []string{string(hello)}, messages)
+			assert.Zero(t, s.stats.DroppedFragments)
+		}
+	}
+}
+
+// packet4 returns an IP packet as a capture has it, at a second.
+func packet4(b []byte, second int64) packet {
+	return packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{seconds: second, rate: 1}}
+}
