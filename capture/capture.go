@@ -69,6 +69,9 @@ type Stats struct {
 	Unknown int64 // packets of a link layer or an EtherType that is not known
 	TooDeep int64 // packets with more wrappings than are followed
 
+	// Overlaps counts the hellos of which parts came twice with different bytes.
+	Overlaps int64
+
 	// Incomplete counts the hellos that began and were not whole at the end of
 	// the stream or of the capture.
 	Incomplete int64

@@ -97,6 +97,9 @@ func (s *scanner) emitDecoded(err error) {
 	if err != nil {
 		s.stats.Errors++
 	}
+	if h.Overlap {
+		s.stats.Overlaps++
+	}
 	if s.err == nil {
 		s.err = s.f(h)
 	}

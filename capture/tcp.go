@@ -151,7 +151,7 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 		s.stash(sl, sequence, ahead, p)
 		return
 	case ahead < 0:
-		if t != nil {
+		if keepAlive := ahead == -1 && len(p) == 1; t != nil && !keepAlive { // whose byte is any (RFC 9293, section 3.8.4)
 			t.compare(sequence, p)
 		}
 		if len(p) <= -ahead {

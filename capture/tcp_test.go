@@ -183,18 +183,20 @@ func TestHowItCame(t *testing.T) {
 		{"two records", all(s.syn(), s.data(0, records(message, 1000))), how{2, 1, false, 2, 0x301}},
 		{"retransmitted part", all(s.syn(), s.data(0, record(message)[:700]), s.data(0, record(message)[:700]), s.data(700, record(message)[700:])), how{1, 2, false, 4, 0x301}},
 		{"overlap", all(s.syn(), s.data(0, record(message)[:1200]), s.data(700, record(message)[700:])), how{1, 2, false, 3, 0x301}},
+		{"keep-alive", all(s.syn(), s.data(0, record(message)[:1200]), s.data(1199, []byte{record(message)[1199] + 1}), s.data(1200, record(message)[1200:])), how{1, 2, false, 4, 0x301}},
 		{"overlap that differs", all(s.syn(), s.data(0, record(message)[:1200]), s.data(700, record(differing)[700:])), how{1, 2, true, 3, 0x301}},
 		{"overlap that differs, behind a hole", all(s.syn(), s.data(700, record(message)[700:]), s.data(0, record(differing)[:1200])), how{1, 2, true, 3, 0x301}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []how
-			_, err := Read(t.Context(), file(rawPcap(test.packets...)), func(h *Hello) error {
+			stats, err := Read(t.Context(), file(rawPcap(test.packets...)), func(h *Hello) error {
 				assert.Equal(t, string(message), string(h.ClientHello.Raw))
 				got = append(got, how{h.Records, h.Segments, h.Overlap, h.Packet, int(h.RecordVersion)})
 				return nil
 			})
 			require.NoError(t, err)
 			assert.Equal(t, []how{test.want}, got)
+			assert.Equal(t, test.want.Overlap, stats.Overlaps == 1)
 		})
 	}
 }

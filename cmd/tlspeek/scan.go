@@ -256,6 +256,7 @@ func add(total, s *capture.Stats) {
 	total.Errors += s.Errors
 	total.Unknown += s.Unknown
 	total.TooDeep += s.TooDeep
+	total.Overlaps += s.Overlaps
 	total.Incomplete += s.Incomplete
 	total.DroppedStreams += s.DroppedStreams
 	total.DroppedHellos += s.DroppedHellos
@@ -276,6 +277,7 @@ func (s *scan) summary(t capture.Stats, files int, interrupted bool) {
 		n    int64
 		what string
 	}{
+		{t.Overlaps, "with parts that came twice and differ: the first copy was taken"},
 		{t.Incomplete, "begun and not whole"},
 		{t.TooDeep, "in more than 16 wrappings: not read"},
 		{t.DroppedStreams, "connections given up for want of memory (--max-memory)"},
