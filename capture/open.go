@@ -11,8 +11,9 @@ import (
 )
 
 var (
-	errFormat   = errors.New("neither pcap nor pcapng")
-	errExpanded = errors.New("compressed input expands beyond the limit")
+	errFormat     = errors.New("neither pcap nor pcapng")
+	errExpanded   = errors.New("compressed input expands beyond the limit")
+	errCompressed = errors.New("compressed more than twice")
 )
 
 // maxZstdWindow is the most memory that a zstd frame may ask for: that of
@@ -48,43 +49,63 @@ func FormatOf(b [4]byte) Format {
 	return Unknown
 }
 
+// maxCompressed is how often a file may be compressed.
+const maxCompressed = 2
+
 // open finds out by its first bytes what w holds. It returns a reader of the
 // packets; the window that it reads, which is another one for compressed input;
 // and what to call when done with it.
-func open(w *window, maxExpanded int64) (packetReader, *window, func(), error) {
-	done := func() {}
-	b, err := w.peek(4)
-	if err != nil {
-		return nil, w, done, err
-	}
-	var expanded io.Reader
-	switch FormatOf([4]byte(b)) {
-	case Gzip:
-		expanded, err = gzip.NewReader(&remainder{w})
-	case Zstd:
-		var z *zstd.Decoder
-		z, err = zstd.NewReader(&remainder{w}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
-		if err == nil {
-			expanded, done = z, z.Close
-		}
-	}
-	if err != nil {
-		return nil, w, done, err
-	}
-	if expanded != nil {
-		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
-		if b, err = w.peek(4); err != nil {
+func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(), _ error) {
+	done = func() {}
+	for range maxCompressed + 1 {
+		b, err := w.peek(4)
+		if err != nil {
 			return nil, w, done, err
 		}
+		var expanded io.Reader
+		switch FormatOf([4]byte(b)) {
+		case Pcap:
+			r, err := newPcapReader(w)
+			return r, w, done, err
+		case Pcapng:
+			return &pcapngReader{window: w}, w, done, nil
+		case Gzip:
+			expanded, err = gzip.NewReader(&remainder{w})
+		case Zstd:
+			var z *zstd.Decoder
+			z, err = zstd.NewReader(&remainder{w}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+			if err == nil {
+				expanded = z
+				rest := done
+				done = func() { z.Close(); rest() }
+			}
+		default:
+			return nil, w, done, fmt.Errorf("%w: begins with % x%s", errFormat, b, likeness([4]byte(b)))
+		}
+		if err != nil {
+			return nil, w, done, err
+		}
+		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
 	}
-	switch FormatOf([4]byte(b)) {
-	case Pcap:
-		r, err := newPcapReader(w)
-		return r, w, done, err
-	case Pcapng:
-		return &pcapngReader{window: w}, w, done, nil
+	return nil, w, done, errCompressed
+}
+
+// likeness tells what a file is that begins with b, if it is of a kind that
+// captures are often found in.
+func likeness(b [4]byte) string {
+	switch s := string(b[:]); {
+	case s == "\xfd7zX":
+		return ", as xz does"
+	case s[:3] == "BZh":
+		return ", as bzip2 does"
+	case s == "\x04\x22\x4d\x18":
+		return ", as lz4 does"
+	case s == "PK\x03\x04":
+		return ", as zip does"
+	case s == "snoo":
+		return ", as snoop does"
 	}
-	return nil, w, done, fmt.Errorf("%w: begins with % x", errFormat, b)
+	return ""
 }
 
 // A remainder reads what is left of a window.

@@ -37,6 +37,8 @@ func TestCompressed(t *testing.T) {
 		"gzip, two members":      append(gzipped(t, file[:half]), gzipped(t, file[half:])...),
 		"zstd":                   zstdCompressed(t, file),
 		"zstd, two frames":       append(zstdCompressed(t, file[:half]), zstdCompressed(t, file[half:])...),
+		"gzip in gzip":           gzipped(t, gzipped(t, file)),
+		"gzip in zstd":           zstdCompressed(t, gzipped(t, file)),
 		"zstd, skippable before": append([]byte("\x5e\x2a\x4d\x18\x02\x00\x00\x00hi"), zstdCompressed(t, file)...),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,6 +71,12 @@ func TestFormats(t *testing.T) {
 		{"GET", "capture: after packet 0, at byte 0: unexpected EOF"},
 		{"GET / HTTP/1.1", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
 		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
+		{string(gzipped(t, gzipped(t, gzipped(t, rawPcap())))), "capture: after packet 0, at byte 0: compressed more than twice"},
+		{"\xfd7zXZ\x00", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with fd 37 7a 58, as xz does"},
+		{"BZh9", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 42 5a 68 39, as bzip2 does"},
+		{"\x04\"M\x18", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 04 22 4d 18, as lz4 does"},
+		{"PK\x03\x04", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
+		{"snoop\x00", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 73 6e 6f 6f, as snoop does"},
 		{string(gzipped(t, nil)), "capture: after packet 0, at byte 0: empty file"},
 		{"\x1f\x8b\x08", "capture: after packet 0, at byte 0: unexpected EOF"},
 		{"\x1f\x8b\x08\x00\x00", "capture: after packet 0, at byte 5: unexpected EOF"},
