@@ -63,10 +63,12 @@ func (s *scanner) link(t LinkType, b []byte) {
 		s.frameRelay(b)
 	case link80211:
 		s.ieee80211(b)
-	case linkRadiotap, linkPPI:
+	case linkRadiotap:
 		if len(b) >= 4 {
 			s.after(b, int(binary.LittleEndian.Uint16(b[2:])), s.ieee80211)
 		}
+	case linkPPI:
+		s.ppi(b)
 	case linkPrism, linkAVS:
 		s.prism(b)
 	case linkENC:
@@ -207,10 +209,13 @@ func (s *scanner) otherEtherType(t uint16, b []byte) {
 
 // llc reads an IEEE 802.2 header: only with SNAP it has an EtherType.
 func (s *scanner) llc(b []byte) {
-	if len(b) >= 8 && b[0] == 0xaa && b[1] == 0xaa && b[2] == 3 {
+	if isSNAP(b) {
 		s.etherTypeAt(b, 6)
 	}
 }
+
+// isSNAP reports whether b begins with an IEEE 802.2 header that has SNAP.
+func isSNAP(b []byte) bool { return len(b) >= 8 && b[0] == 0xaa && b[1] == 0xaa && b[2] == 3 }
 
 // pppoe reads a PPPoE session header (RFC 2516, section 4).
 func (s *scanner) pppoe(b []byte) {

@@ -187,12 +187,16 @@ func (s *scanner) erspan3(b []byte) {
 	if len(b) < 12 {
 		return
 	}
-	n := 12
-	if b[11]&1 != 0 {
+	const subheader, ipPacket = 1, 2
+	n, next := 12, s.ethernet
+	if b[11]&subheader != 0 {
 		n += 8
 	}
+	if b[10]>>2&31 == ipPacket {
+		next = s.ip
+	}
 	s.wrap(LayerERSPAN, uint32(binary.BigEndian.Uint16(b[2:])&0x3ff))
-	s.after(b, n, s.ethernet)
+	s.after(b, n, next)
 }
 
 // vxlan reads a VXLAN header (RFC 7348, section 5).

@@ -2,6 +2,17 @@ package capture
 
 import "encoding/binary"
 
+// ppi reads the header of a PPI capture, which has its own link type within.
+func (s *scanner) ppi(b []byte) {
+	if len(b) < 8 || !s.deeper() {
+		return
+	}
+	n := int(binary.LittleEndian.Uint16(b[2:]))
+	if t := binary.LittleEndian.Uint32(b[4:]); n >= 8 && n < len(b) && t <= 0xffff {
+		s.link(LinkType(t), b[n:])
+	}
+}
+
 // prism reads the headers of a Prism or AVS capture before an 802.11 frame.
 func (s *scanner) prism(b []byte) {
 	const prismLen = 144
@@ -47,7 +58,10 @@ func (s *scanner) ieee80211(b []byte) {
 		return
 	}
 	s.wrap(Layer80211, 0)
-	if b = b[n:]; !aggregate {
+	if b = b[n:]; n%4 != 0 && !isSNAP(b) && isSNAP(b[min(2, len(b)):]) {
+		b = b[2:] // some drivers let the body begin at a multiple of 4
+	}
+	if !aggregate {
 		s.llc(b)
 		return
 	}
