@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -88,6 +89,14 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
 	}
 	return nil, w, done, errCompressed
+}
+
+// Recognized reports whether r begins as a capture that can be read, compressed
+// or not. It reads some of r.
+func Recognized(r io.Reader) bool {
+	_, _, done, err := open(&window{ctx: context.Background(), r: r, buf: make([]byte, 4<<10)}, DefaultMaxExpanded)
+	done()
+	return err == nil
 }
 
 // likeness tells what a file is that begins with b, if it is of a kind that

@@ -49,6 +49,17 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
+func TestRecognized(t *testing.T) {
+	plain := rawPcap()
+	for _, file := range [][]byte{plain, gzipped(t, plain), zstdCompressed(t, plain), gzipped(t, zstdCompressed(t, plain))} {
+		assert.True(t, Recognized(bytes.NewReader(file)), "% x", file)
+		assert.False(t, Recognized(bytes.NewReader(file[:3])), "% x", file)
+	}
+	for _, file := range [][]byte{nil, []byte("GET / HTTP/1.1"), gzipped(t, []byte("GET / HTTP/1.1")), gzipped(t, nil)} {
+		assert.False(t, Recognized(bytes.NewReader(file)), "% x", file)
+	}
+}
+
 // TestExpanded: what a small file may expand to has a limit.
 func TestExpanded(t *testing.T) {
 	file := rawPcap(make([]byte, 1<<20))

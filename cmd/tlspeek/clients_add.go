@@ -123,7 +123,7 @@ so capture that client alone, over several connections, fresh and resumed.
 // learn returns entries with the hellos that an argument means, and nothing
 // else but where they are from.
 func learn(cmd *cobra.Command, source *helloSource, arg string) ([]known.Entry, error) {
-	if source.packet == 0 && isCapture(arg) {
+	if is, _ := isCapture(os.Open(arg)); is && source.packet == 0 {
 		f, err := os.Open(arg)
 		if err != nil {
 			return nil, err

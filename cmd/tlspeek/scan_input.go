@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/tlspeek/tlspeek/capture"
 )
@@ -16,68 +16,58 @@ import (
 // pattern into what it matches.
 func expand(paths []string) (files []string, failed []error) {
 	for _, path := range paths {
-		if path == "-" {
-			files = append(files, path)
-			continue
+		matches := []string{path}
+		if _, err := os.Stat(path); err != nil && path != "-" {
+			if matches, _ = filepath.Glob(path); len(matches) == 0 {
+				failed = append(failed, err)
+			}
 		}
-		info, err := os.Stat(path)
-		switch {
-		case err == nil && info.IsDir():
-			found, err := captures(path)
-			if err == nil && len(found) == 0 {
-				err = fmt.Errorf("%s: no capture in this directory", path)
+		for _, match := range matches {
+			if info, err := os.Stat(match); match == "-" || err != nil || !info.IsDir() {
+				files = append(files, match)
+				continue
 			}
-			if err != nil {
-				failed = append(failed, err)
+			found, errs := captures(os.DirFS(match))
+			if len(found)+len(errs) == 0 {
+				errs = append(errs, errors.New("no capture in this directory"))
 			}
-			files = append(files, found...)
-		case err == nil:
-			files = append(files, path)
-		default:
-			matches, globErr := filepath.Glob(path)
-			if globErr != nil || len(matches) == 0 {
-				failed = append(failed, err)
+			for _, name := range found {
+				files = append(files, filepath.Join(match, filepath.FromSlash(name)))
 			}
-			files = append(files, matches...)
+			for _, err := range errs {
+				failed = append(failed, fmt.Errorf("%s: %w", match, err))
+			}
 		}
 	}
 	return files, failed
 }
 
-// captures returns the captures in a directory and below, sorted by name.
-func captures(dir string) ([]string, error) {
-	var found []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+// captures returns the captures in a directory and below, sorted by name, and
+// what could not be looked into.
+func captures(dir fs.FS) (found []string, failed []error) {
+	fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
+		is := false
+		if err == nil && d.Type().IsRegular() {
+			is, err = isCapture(dir.Open(name))
 		}
-		if d.Type().IsRegular() && isCapture(path) {
-			found = append(found, path)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if is {
+			found = append(found, name)
 		}
 		return nil
 	})
-	return found, err
+	return found, failed
 }
 
-// isCapture tells a capture by its first bytes. Whether something compressed is
-// one, its name has to say.
-func isCapture(path string) bool {
-	f, err := os.Open(path)
+// isCapture tells a capture, which was opened with err, by its first bytes.
+func isCapture(f fs.File, err error) (bool, error) {
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
-	var magic [4]byte
-	if _, err := io.ReadFull(f, magic[:]); err != nil {
-		return false
-	}
-	switch capture.FormatOf(magic) {
-	case capture.Pcap, capture.Pcapng:
-		return true
-	case capture.Gzip, capture.Zstd:
-		return strings.Contains(filepath.Base(path), "cap")
-	}
-	return false
+	return capture.Recognized(f), nil
 }
 
 // A liveReader reads what may not have been written yet. It can be interrupted,

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A lockedFS is a file system in which some files cannot be opened.
+type lockedFS struct {
+	fs.FS
+	locked map[string]bool
+}
+
+func (l lockedFS) Open(name string) (fs.File, error) {
+	if l.locked[name] {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return l.FS.Open(name)
+}
+
+// TestCaptures: of a directory all is read that can be, and the rest is told.
+func TestCaptures(t *testing.T) {
+	data, err := os.ReadFile("../../testdata/captures/curl.pcap")
+	require.NoError(t, err)
+	compressed, err := os.ReadFile("../../testdata/captures/curl.pcap.gz")
+	require.NoError(t, err)
+	dir := fstest.MapFS{
+		"a/locked/1.pcap": {Data: data},
+		"a/notes.txt":     {Data: []byte("notes")},
+		"a/trace":         {Data: data},
+		"b.gz":            {Data: compressed},
+		"empty.pcap":      {},
+		"locked.pcap":     {Data: data},
+		"z.pcap":          {Data: data},
+	}
+	found, failed := captures(lockedFS{dir, map[string]bool{"a/locked": true, "locked.pcap": true}})
+	assert.Equal(t, []string{"a/trace", "b.gz", "z.pcap"}, found)
+	require.Len(t, failed, 2)
+	assert.EqualError(t, failed[0], "open a/locked: permission denied")
+	assert.EqualError(t, failed[1], "open locked.pcap: permission denied")
+}
