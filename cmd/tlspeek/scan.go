@@ -83,6 +83,9 @@ func (s *scan) run(ctx context.Context) error {
 	if err := s.output.check(); err != nil {
 		return err
 	}
+	if err := s.checkUnique(); err != nil {
+		return err
+	}
 	if s.memory < 1 || s.expand < 1 || s.workers < 1 {
 		return errors.New("--max-memory, --max-expanded and --jobs want a number above 0")
 	}
@@ -108,6 +111,20 @@ func (s *scan) run(ctx context.Context) error {
 	}
 	if len(failed) > 0 || ctx.Err() != nil {
 		return errReported
+	}
+	return nil
+}
+
+// checkUnique says what to write to one who wrote "--unique sni", where sni is
+// not taken for its value but for a file.
+func (s *scan) checkUnique() error {
+	for _, path := range s.paths {
+		if _, err := columnOf(path); err != nil || s.output.unique == "" {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("no file %s: if it is the field, write --unique=%s", path, path)
+		}
 	}
 	return nil
 }

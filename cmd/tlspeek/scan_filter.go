@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"path"
 	"slices"
@@ -28,7 +29,7 @@ type scanFilter struct {
 
 func (c *scanFilter) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.sni, "sni", nil, "only hellos with this server name; * stands for any text")
-	f.StringSliceVar(&c.ja3, "ja3", nil, "only hellos with this JA3 or JA3N")
+	f.StringSliceVar(&c.ja3, "ja3", nil, "only hellos with this JA3 or JA3N; * stands for any text")
 	f.StringSliceVar(&c.ja4, "ja4", nil, "only hellos with this JA4; * stands for any text")
 	f.StringSliceVar(&c.transports, "transport", nil, "only hellos over tls, quic or dtls")
 	f.StringSliceVar(&c.hosts, "host", nil, "only hellos from or to this address or network")
@@ -40,16 +41,24 @@ func (c *scanFilter) addFlags(f *pflag.FlagSet) {
 
 // check reads the flags.
 func (c *scanFilter) check() error {
-	for _, list := range [][]string{c.sni, c.ja3, c.ja4} {
-		for i, p := range list {
-			list[i] = strings.ToLower(p)
+	for _, l := range []struct {
+		flag     string
+		patterns []string
+		length   int // of a whole value, if all have the same
+	}{{"--sni", c.sni, 0}, {"--ja3", c.ja3, 32}, {"--ja4", c.ja4, 36}} {
+		for i, p := range l.patterns {
+			l.patterns[i] = strings.ToLower(p)
 			if _, err := path.Match(p, ""); err != nil {
-				return fmt.Errorf("pattern %q: %w", p, err)
+				return fmt.Errorf("%s %q: %w", l.flag, p, err)
+			}
+			if l.length > 0 && len(p) != l.length && !strings.ContainsAny(p, `*?[\`) {
+				return fmt.Errorf("%s %q: it has %d characters, and not %d; to match the beginning of one, write '%s*'", l.flag, p, len(p), l.length, p)
 			}
 		}
 	}
-	for _, t := range c.transports {
-		if !slices.Contains([]string{"tls", "quic", "dtls"}, t) {
+	for i, t := range c.transports {
+		c.transports[i] = strings.ToLower(t)
+		if !slices.Contains([]string{"tls", "quic", "dtls"}, c.transports[i]) {
 			return fmt.Errorf("--transport %q: not tls, quic or dtls", t)
 		}
 	}
@@ -60,6 +69,7 @@ func (c *scanFilter) check() error {
 			if a, err = netip.ParseAddr(h); err != nil {
 				return fmt.Errorf("--host %q: neither an address nor a network", h)
 			}
+			a = a.Unmap()
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		c.prefixes = append(c.prefixes, p)
@@ -76,6 +86,9 @@ func (c *scanFilter) check() error {
 	if c.until, err = parseTime(c.untilText); err != nil {
 		return fmt.Errorf("--until %w", err)
 	}
+	if c.sinceText != "" && c.untilText != "" && !c.since.Before(c.until) {
+		return fmt.Errorf("--since %s is not before --until %s, which ends the time without being part of it", c.sinceText, c.untilText)
+	}
 	return nil
 }
 
@@ -84,15 +97,24 @@ func parseTime(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
 		}
 	}
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		return time.UnixMicro(int64(seconds * 1e6)), nil
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(seconds) < 1<<40 {
+		return time.UnixMicro(int64(math.Round(seconds * 1e6))), nil
 	}
 	return time.Time{}, fmt.Errorf("%q: not a time like 2006-01-02T15:04:05Z", text)
+}
+
+// timeLayouts are the forms of a time but for seconds. A year stands for its
+// beginning, and is not taken for seconds.
+var timeLayouts = []string{
+	time.RFC3339Nano, "2006-01-02 15:04:05Z07:00",
+	"2006-01-02T15:04:05", "2006-01-02 15:04:05",
+	"2006-01-02T15:04", "2006-01-02 15:04",
+	"2006-01-02", "2006-01", "2006",
 }
 
 // matchHello holds those conditions that need no fingerprint.
@@ -120,7 +142,7 @@ func (c *scanFilter) matchEvent(e *event.Event) bool {
 	if c.ja3 != nil && !matchAny(c.ja3, e.JA3) && !matchAny(c.ja3, e.JA3N) {
 		return false
 	}
-	return c.ja4 == nil || matchAny(c.ja4, e.JA4)
+	return c.ja4 == nil || matchAny(c.ja4, strings.ToLower(e.JA4))
 }
 
 func (c *scanFilter) matchHost(a netip.Addr) bool {

@@ -34,12 +34,12 @@ func (o *scanOutput) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.detail, "detail", false, "in addition the hello as a tree, and its bytes")
 	f.BoolVar(&o.csv, "csv", false, "print CSV, with a header line")
 	f.BoolVar(&o.tsv, "tsv", false, "print values separated by tabs, with a header line")
-	f.StringSliceVar(&o.fields, "fields", nil, "columns of --csv and --tsv: keys of the JSON form, as ja4 or carrier.segments")
+	f.StringSliceVar(&o.fields, "fields", nil, "columns of --csv and --tsv: keys of the JSON form, as ja4, client.name or carrier.segments")
 	f.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first")
 	f.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
 	f.Lookup("unique").NoOptDefVal = "ja4"
 	f.BoolVar(&o.count, "count", false, "print only how many hellos there are")
-	f.IntVar(&o.limit, "limit", 0, "how many lines --top prints, if not 0")
+	f.IntVar(&o.limit, "limit", 0, "how many lines --top or --unique prints, if not 0")
 }
 
 // compactFields are the columns if none are named.
@@ -58,8 +58,15 @@ func (o *scanOutput) check() error {
 		return errors.New("--csv and --tsv: only one of them")
 	case tables > 1:
 		return errors.New("--top, --unique and --count: only one of them")
+	case len(o.fields) > 0 && (o.top != "" || o.count):
+		return errors.New("--fields are those of hellos, and of --unique: not of --top or --count")
+	case o.limit < 0 || o.limit > 0 && o.top == "" && o.unique == "":
+		return errors.New("--limit wants a number above 0, and --top or --unique")
 	case len(o.fields) > 0 && !o.csv:
 		o.tsv = true
+	}
+	for i, name := range o.fields {
+		o.fields[i] = strings.TrimSpace(name)
 	}
 	if o.csv || o.tsv {
 		names := o.fields

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -27,12 +28,12 @@ func columnOf(name string) (column, error) {
 	c := column{name: name}
 	t := reflect.TypeFor[event.Event]()
 	for part := range strings.SplitSeq(name, ".") {
-		for t.Kind() == reflect.Pointer {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 			t = t.Elem()
 		}
 		f, ok := fieldOf(t, part)
 		if !ok {
-			return c, fmt.Errorf("no field %q: fields have the names of the JSON form, as sni, ja4 or carrier.segments", name)
+			return c, fmt.Errorf("no field %q: fields have the names of the JSON form, as sni, client.name or carrier.segments", name)
 		}
 		c.path = append(c.path, f.Index)
 		t = f.Type
@@ -54,22 +55,25 @@ func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
 }
 
 // text returns the value that e has in the column, or nothing if it has none.
-func (c *column) text(e *event.Event) string {
-	v := reflect.ValueOf(e).Elem()
-	for _, index := range c.path {
-		for v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				return ""
-			}
-			v = v.Elem()
-		}
-		v = v.FieldByIndex(index)
-	}
+func (c *column) text(e *event.Event) string { return textAt(reflect.ValueOf(e).Elem(), c.path) }
+
+// textAt returns the value at the end of a path. Where a list is on it, those of
+// all that are in the list are joined.
+func textAt(v reflect.Value, path [][]int) string {
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
-	if v.IsZero() && v.Kind() != reflect.Bool {
+	switch {
+	case v.IsZero() && v.Kind() != reflect.Bool:
 		return ""
+	case len(path) > 0 && v.Kind() == reflect.Slice:
+		texts := make([]string, v.Len())
+		for i := range texts {
+			texts[i] = textAt(v.Index(i), path)
+		}
+		return strings.Join(texts, ",")
+	case len(path) > 0:
+		return textAt(v.FieldByIndex(path[0]), path[1:])
 	}
 	switch x := v.Interface().(type) {
 	case string:
@@ -82,6 +86,12 @@ func (c *column) text(e *event.Event) string {
 		return x.Format(time.RFC3339Nano)
 	case netip.Addr:
 		return x.String()
+	case encoding.TextMarshaler:
+		b, err := x.MarshalText()
+		if err != nil {
+			return ""
+		}
+		return string(b)
 	}
 	b, err := json.Marshal(v.Interface())
 	if err != nil {
