@@ -103,11 +103,12 @@ func (s *scan) run(ctx context.Context) error {
 		fmt.Fprintln(s.stderr, "tlspeek:", err)
 	}
 	s.progress.begin(s.stderr, files, s.quiet)
-	total, errs := s.files(ctx, files)
+	s.stdout, s.stderr = s.progress.over(s.stdout), s.progress.over(s.stderr)
+	total, read, errs := s.files(ctx, files)
 	s.progress.end()
 	failed = append(failed, errs...)
 	if !s.quiet {
-		s.summary(total, len(files), ctx.Err() != nil)
+		s.summary(total, read, ctx.Err() != nil)
 	}
 	if len(failed) > 0 || ctx.Err() != nil {
 		return errReported
@@ -130,27 +131,28 @@ func (s *scan) checkUnique() error {
 }
 
 // files scans all files and prints their hellos in order. What is wrong with a
-// file is reported; what is wrong with the output ends the scan.
-func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, failed []error) {
+// file is reported; what is wrong with the output ends the scan. It returns how
+// many files were begun.
+func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, begun int, failed []error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	out := newOrderedWriter(s.stdout)
 	s.output.begin(out)
 	var (
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		next int
+		mu sync.Mutex
+		wg sync.WaitGroup
 	)
 	for range min(s.workers, len(files)) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= len(files) {
+				i := begun
+				if i == len(files) || ctx.Err() != nil {
+					mu.Unlock()
 					return
 				}
+				begun++
+				mu.Unlock()
 				w := out.turn(i)
 				stats, err := s.file(ctx, files[i], w)
 				if closed := w.close(); closed != nil {
@@ -159,7 +161,6 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 				mu.Lock()
 				add(&total, &stats)
 				if err != nil && ctx.Err() == nil {
-					s.progress.clear()
 					fmt.Fprintln(s.stderr, "tlspeek:", err)
 					failed = append(failed, err)
 					if errors.Is(err, errOutput) {
@@ -175,7 +176,7 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 		fmt.Fprintln(s.stderr, "tlspeek:", err)
 		failed = append(failed, err)
 	}
-	return total, failed
+	return total, begun, failed
 }
 
 // file scans one file.

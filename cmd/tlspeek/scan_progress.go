@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +19,10 @@ type progress struct {
 	w      io.Writer // nil if nobody watches
 	stop   chan struct{}
 	done   chan struct{}
+
+	mu     sync.Mutex
+	shown  bool // whether the line at hand is that of the progress
+	within bool // whether it is one of another, which is not whole
 }
 
 // begin begins to tell, if stderr is a terminal and quiet is false.
@@ -58,17 +63,25 @@ func (p *progress) end() {
 	}
 	close(p.stop)
 	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.clear()
 }
 
 // clear empties the line, for something else to be printed.
 func (p *progress) clear() {
-	if p.w != nil {
+	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
 	}
 }
 
 func (p *progress) print() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.within {
+		return
+	}
 	bytes, took := p.bytes.Load(), time.Since(p.start)
 	rate := float64(bytes) / took.Seconds()
 	line := fmt.Sprintf("%s, %s/s, %s", size(float64(bytes)), size(rate), count(p.hellos.Load(), "hello"))
@@ -77,6 +90,33 @@ func (p *progress) print() {
 		line = fmt.Sprintf("%d %% of %s, %s/s, %s, %s left", bytes*100/p.total, size(float64(p.total)), size(rate), count(p.hellos.Load(), "hello"), left.Round(time.Second))
 	}
 	fmt.Fprintf(p.w, "\r%s\x1b[K", line)
+	p.shown = true
+}
+
+// over returns what writes to w, where that is the terminal as well, in place of
+// the progress.
+func (p *progress) over(w io.Writer) io.Writer {
+	if p.w == nil || !isTerminal(w) {
+		return w
+	}
+	return &overWriter{w, p}
+}
+
+// An overWriter writes in place of a progress.
+type overWriter struct {
+	w io.Writer
+	p *progress
+}
+
+func (o *overWriter) Write(b []byte) (int, error) {
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	o.p.clear()
+	n, err := o.w.Write(b)
+	if n > 0 {
+		o.p.within = b[n-1] != '\n'
+	}
+	return n, err
 }
 
 // isTerminal reports whether w is a terminal.
