@@ -43,7 +43,7 @@ func scanCommand() *cobra.Command {
 		Use:   "scan PATH...",
 		Short: "Print the hellos in captures",
 		Long: `Scan prints one JSON object a line for each ClientHello in captures: over TCP,
-QUIC and DTLS, on any port, in any tunnel, and however it is cut.
+QUIC and DTLS, on any port, in tunnels up to 16 deep, and however it is cut.
 
 A PATH is a pcap or pcapng file, also compressed by gzip or zstd; a directory,
 of which all captures are read; a pattern like 'day*.pcap'; or - for standard
