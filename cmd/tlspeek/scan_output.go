@@ -154,8 +154,12 @@ func (o *scanOutput) separate(dst []byte) []byte {
 
 // appendRow appends the columns of e.
 func (o *scanOutput) appendRow(dst []byte, e *event.Event) []byte {
+	begin := len(dst)
 	for i := range o.columns {
 		dst = o.appendValue(dst, i, o.columns[i].text(e))
+	}
+	if o.csv && len(dst) == begin { // readers of CSV pass over empty lines
+		dst = append(dst, `""`...)
 	}
 	return append(dst, '\n')
 }
