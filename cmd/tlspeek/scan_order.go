@@ -11,9 +11,9 @@ import (
 // errOutput marks errors of writing, which end a scan.
 var errOutput = errors.New("writing the results")
 
-// maxAhead is how much a file may write before its turn comes, in bytes. Then
-// its job waits.
-const maxAhead = 4 << 20
+// maxAhead is how much may be written before its turn comes, in bytes, for all
+// files together. Then jobs wait.
+const maxAhead = 16 << 20
 
 // An orderedWriter joins what is written for several files at the same time:
 // file after file, in their order.
@@ -23,6 +23,7 @@ type orderedWriter struct {
 	w       *bufio.Writer
 	current int // the file whose turn it is
 	closed  map[int]*turn
+	ahead   int   // bytes written before their turn
 	err     error // of w
 }
 
@@ -47,11 +48,12 @@ func (t *turn) Write(line []byte) (int, error) {
 	o := t.o
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for t.file != o.current && len(t.ahead) > maxAhead && o.err == nil {
+	for t.file != o.current && o.ahead > maxAhead && o.err == nil {
 		o.changed.Wait()
 	}
 	if t.file != o.current {
 		t.ahead = append(t.ahead, line...)
+		o.ahead += len(line)
 	} else {
 		t.catchUp()
 		o.write(line)
@@ -62,6 +64,7 @@ func (t *turn) Write(line []byte) (int, error) {
 // catchUp writes what was written before the turn, which has come.
 func (t *turn) catchUp() {
 	t.o.write(t.ahead)
+	t.o.ahead -= len(t.ahead)
 	t.ahead = nil
 }
 

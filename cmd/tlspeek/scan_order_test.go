@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestAhead: what is written before its turn has a limit for all files together,
+// whether they are whole or not, and comes in the order of the files.
+func TestAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 40
+		var b bytes.Buffer
+		o := newOrderedWriter(&b)
+		first := o.turn(0)
+		line := []byte(strings.Repeat("x", maxAhead/8-1) + "\n")
+		done := 0
+		go func() {
+			for i := range files - 1 {
+				w := o.turn(1 + i)
+				w.Write(line)
+				w.close()
+				done++
+			}
+		}()
+		synctest.Wait() // sync.Cond blocks durably
+		assert.Equal(t, 9, done)
+		assert.Zero(t, b.Len())
+		first.Write([]byte("first\n"))
+		first.close()
+		synctest.Wait()
+		assert.Equal(t, files-1, done)
+		assert.NoError(t, o.finish())
+		assert.Equal(t, "first\n"+strings.Repeat(string(line), files-1), b.String())
+		assert.Zero(t, o.ahead)
+	})
+}
