@@ -73,6 +73,7 @@ type Carrier struct {
 	Segments  int  `json:"segments,omitempty"`  // TCP
 	Bytes     int  `json:"bytes,omitempty"`     // of the handshake message
 	Split     bool `json:"split"`               // over more than one record, datagram or segment
+	Overlap   bool `json:"overlap,omitempty"`   // parts came twice and differ; the first copy was taken
 }
 
 // QUIC has what a QUIC client shows besides its hello (RFC 9000, section 17.2).

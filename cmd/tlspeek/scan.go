@@ -235,6 +235,7 @@ func observe(h *capture.Hello, file string, size event.Size) event.Observation {
 			Segments:  h.Segments,
 			Datagrams: h.Datagrams,
 			Bytes:     len(h.ClientHello.Raw),
+			Overlap:   h.Overlap,
 		},
 	}
 	if h.Err != nil {
