@@ -37,9 +37,10 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
 	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
 	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
+	ours := func(name string) bool { return alike(name, ja3) || alike(name, ja4) || alike(name, h2) }
 	remove := func(fields http.Header) {
 		for name := range fields {
-			if alike(name, ja3) || alike(name, ja4) || alike(name, h2) {
+			if ours(name) {
 				delete(fields, name)
 			}
 		}
@@ -53,6 +54,7 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 			f.http2 = noneNotHTTP2
 		}
 		remove(r.Header)
+		keepOnHop(r.Header, ours)
 		if r.Trailer != nil || r.ContentLength < 0 { // a trailer may come with the body's end
 			remove(r.Trailer)
 			r.Body = &withoutTrailers{r.Body, func() { remove(r.Trailer) }}
@@ -71,13 +73,58 @@ func headerName(name, standard string) string {
 }
 
 // alike reports whether name may be taken for ours: backends that put fields
-// into the environment see no difference between a hyphen and an underscore.
+// into the environment make an underscore of a hyphen, or of whatever is
+// neither letter nor digit.
 func alike(name, ours string) bool {
-	return len(name) == len(ours) && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), ours)
+	if len(name) != len(ours) {
+		return false
+	}
+	for i := range len(name) {
+		if variable(name[i]) != variable(ours[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// variable returns what becomes of a byte of a field's name in the name of a
+// CGI variable (RFC 3875, section 4.1.18).
+func variable(b byte) byte {
+	switch {
+	case 'a' <= b && b <= 'z':
+		return b - 'a' + 'A'
+	case 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		return b
+	}
+	return '_'
+}
+
+// keepOnHop takes our names from the Connection field, by which a client has
+// proxies remove fields (RFC 9110, section 7.6.1).
+func keepOnHop(fields http.Header, ours func(name string) bool) {
+	named := false
+	var kept []string
+	for _, value := range fields["Connection"] {
+		for option := range strings.SplitSeq(value, ",") {
+			option = strings.Trim(option, " \t")
+			if ours(option) {
+				named = true
+			} else if option != "" {
+				kept = append(kept, option)
+			}
+		}
+	}
+	switch {
+	case !named:
+	case len(kept) == 0:
+		delete(fields, "Connection")
+	default:
+		fields["Connection"] = []string{strings.Join(kept, ", ")}
+	}
 }
 
 // withoutTrailers removes fields from the trailer, which come with the body's
-// end.
+// end, or when what is left of it is thrown away.
 type withoutTrailers struct {
 	io.ReadCloser
 	remove func()
@@ -89,6 +136,12 @@ func (b *withoutTrailers) Read(p []byte) (int, error) {
 		b.remove()
 	}
 	return n, err
+}
+
+func (b *withoutTrailers) Close() error {
+	err := b.ReadCloser.Close()
+	b.remove()
+	return err
 }
 
 // fingerprints are the values of [Headers].

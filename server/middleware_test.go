@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -65,7 +68,7 @@ func TestForgedHeadersNeverReachTheBackend(t *testing.T) {
 			r := bufio.NewReader(conn)
 			for range 2 {
 				_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-JA4-Fingerprint\r\n"+
-					"X-JA4-Fingerprint: FORGED\r\nx-ja4-fingerprint: FORGED\r\nX_JA4_FINGERPRINT: FORGED\r\nX-Ja3_Fingerprint: FORGED\r\nX-HTTP2-Fingerprint: FORGED\r\nOther: mine\r\n\r\n"+
+					"X-JA4-Fingerprint: FORGED\r\nx-ja4-fingerprint: FORGED\r\nX_JA4_FINGERPRINT: FORGED\r\nX-Ja3_Fingerprint: FORGED\r\nX.JA4!Fingerprint: FORGED\r\nX-HTTP2-Fingerprint: FORGED\r\nOther: mine\r\n\r\n"+
 					"1\r\nx\r\n0\r\nX-JA4-Fingerprint: FORGED\r\nX-JA3-Fingerprint: FORGED\r\n\r\n")
 				require.NoError(t, err)
 				resp, err := http.ReadResponse(r, nil)
@@ -79,6 +82,61 @@ func TestForgedHeadersNeverReachTheBackend(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHeadersPassAProxy has a client that asks for the fields to be removed on
+// the way, as net/http/httputil does.
+func TestHeadersPassAProxy(t *testing.T) {
+	behind := httptest.NewServer(backend())
+	defer behind.Close()
+	target, err := url.Parse(behind.URL)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	for connection, want := range map[string]string{
+		"X-JA4-Fingerprint": "",
+		"close, x-ja3-fingerprint , X_HTTP2_Fingerprint,,Other\r\nConnection: X-Ja4-Fingerprint": "close, Other",
+		"close,Other": "close,Other",
+	} {
+		got := make(chan string, 1)
+		handler := server.Headers{}.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got <- strings.Join(r.Header["Connection"], "; ")
+			proxy.ServeHTTP(w, r)
+		}))
+		front := httptest.NewServer(handler)
+		defer front.Close()
+		conn, err := net.Dial("tcp", front.Listener.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nOther: mine\r\nConnection: "+connection+"\r\n\r\n")
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		assert.Equal(t, want, <-got)
+		for _, name := range []string{"Ja3", "Ja4", "Http2"} {
+			assert.Contains(t, string(text), "X-"+name+"-Fingerprint: none; unknown connection\n", connection)
+		}
+		assert.Equal(t, want == "", strings.Contains(string(text), "Other: mine"), "what else it names is removed")
+	}
+}
+
+// TestForgedTrailersDoNotComeWithTheEnd has a handler that does not read the
+// body, but throws it away.
+func TestForgedTrailersDoNotComeWithTheEnd(t *testing.T) {
+	got := make(chan http.Header, 1)
+	front := httptest.NewServer(server.Headers{}.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		r.Body.Close()
+		got <- r.Trailer
+	})))
+	defer front.Close()
+	conn, err := net.Dial("tcp", front.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-JA4-Fingerprint, Other\r\n\r\n"+
+		"1\r\nx\r\n0\r\nX-JA4-Fingerprint: FORGED\r\nOther: mine\r\n\r\n")
+	require.NoError(t, err)
+	assert.Equal(t, http.Header{"Other": {"mine"}}, <-got)
 }
 
 func TestHeadersOverHTTP2(t *testing.T) {
