@@ -274,5 +274,10 @@ func send(w http.ResponseWriter, text string) bool {
 	// A connection without deadlines is bounded by its transport.
 	_ = c.SetWriteDeadline(time.Now().Add(liveTimeout))
 	_, err := w.Write([]byte(text))
-	return err == nil && c.Flush() == nil
+	if err != nil || c.Flush() != nil {
+		return false
+	}
+	// HTTP/2 resets a stream when its deadline passes, written to or not.
+	_ = c.SetWriteDeadline(time.Time{})
+	return true
 }
