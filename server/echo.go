@@ -59,6 +59,8 @@ func (e *Echo) Ready() bool { return e.ready.Load() }
 // Timeouts of the endpoint's connections, once they have shaken hands.
 const (
 	readHeaderTimeout = 10 * time.Second
+	bodyTimeout       = time.Minute // of a request, which nobody reads
+	answerTimeout     = time.Minute // to take an answer
 	idleTimeout       = 2 * time.Minute
 )
 
@@ -75,7 +77,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	e.giveUsers(ln)
 	s.tls.NextProtos = append([]string{"h2", "http/1.1"}, s.tls.NextProtos...)
 	s.tls = TLSConfig(s.tls)
-	h := Handler(e.Page)
+	h := bounded(Handler(e.Page))
 	if len(e.UDP) > 0 {
 		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
 		h = announcing(h, s.http3)
@@ -84,7 +86,9 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 		Handler:           h,
 		ConnContext:       ConnContext,
 		ReadHeaderTimeout: readHeaderTimeout,
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: answerTimeout},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	if err := ConfigureHTTP2(s.http); err != nil {
@@ -95,6 +99,19 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	}
 	e.Metrics.watch(ln, s.http3)
 	return s.run(ctx)
+}
+
+// bounded gives the body of a request a time to come: net/http reads the rest
+// of a short one before the next request. A deadline on all requests would end
+// the long answers to those without.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			// A connection without deadlines is bounded by its transport.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // announcing tells clients that there is HTTP/3.
