@@ -3,9 +3,12 @@ package server_test
 import (
 	"crypto/tls"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -60,6 +63,32 @@ func TestRotatingFileByAge(t *testing.T) {
 	assert.Error(t, (&server.RotatingFile{Path: filepath.Join(path, "x")}).Open())
 }
 
+// TestRotatingFileKeepsLinesWhole has no room for the second line for a while.
+func TestRotatingFileKeepsLinesWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hellos.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte("{\"half"), 0o600))
+	f := &server.RotatingFile{Path: path}
+	defer f.Close()
+	require.NoError(t, f.Open())
+	write := func(line string) (int, error) { return f.Write([]byte(line)) }
+	_, err := write("one\n")
+	require.NoError(t, err)
+
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 15, Max: before.Max}))
+	n, err := write("too long\n")
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
+	assert.ErrorIs(t, err, syscall.EFBIG)
+	assert.Zero(t, n)
+
+	_, err = write("two\n")
+	require.NoError(t, err)
+	assert.Equal(t, "{\"half\none\ntwo\n", read(t, path))
+}
+
 // TestCertificateIsReloaded replaces the files while clients shake hands.
 func TestCertificateIsReloaded(t *testing.T) {
 	certFile, keyFile := certificate(t)
@@ -90,4 +119,40 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 	wg.Wait()
 	assert.ErrorContains(t, files.Load(), "reading certificate "+certFile+" and key "+keyFile)
+}
+
+// TestCertificateThatIsBeingWritten looks while its files are changed. The
+// clock is the test's own.
+func TestCertificateThatIsBeingWritten(t *testing.T) {
+	oldCert, oldKey := certificate(t)
+	newCert, newKey := certificate(t)
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		files := &server.CertificateFiles{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
+		write := func(path, text string) {
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+			require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
+		}
+		chain := func() int {
+			pair, err := files.GetCertificate(nil)
+			require.NoError(t, err)
+			return len(pair.Certificate)
+		}
+		write(files.Cert, read(t, oldCert))
+		write(files.Key, read(t, oldKey))
+		require.NoError(t, files.Load(), "at once")
+		assert.Equal(t, 1, chain())
+
+		time.Sleep(time.Minute)
+		whole := read(t, newCert) + read(t, oldCert) + read(t, oldCert)
+		write(files.Key, read(t, newKey))
+		write(files.Cert, whole[:len(whole)-100])
+		assert.Equal(t, 1, chain(), "the last certificate is half written")
+		time.Sleep(500 * time.Millisecond)
+		write(files.Cert, whole)
+		time.Sleep(800 * time.Millisecond)
+		assert.Equal(t, 1, chain(), "there may be more to come")
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, 3, chain())
+	})
 }

@@ -28,19 +28,32 @@ type stamp struct {
 	size int64
 }
 
-// checkEvery is how often the files are looked at, in seconds.
-const checkEvery = 1
+// younger reports whether the change was within the last d. One in the future
+// is no reason to wait for it.
+func (s stamp) younger(d time.Duration) bool {
+	age := time.Since(s.time)
+	return 0 <= age && age < d
+}
+
+// checkEvery is how often the files are looked at, in seconds, and settleTime
+// how long they are left alone after a change: half a chain is a certificate,
+// too, but one that clients do not take.
+const (
+	checkEvery = 1
+	settleTime = time.Second
+)
 
 // Load reads the files.
 func (c *CertificateFiles) Load() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.load()
+	return c.load(0)
 }
 
-func (c *CertificateFiles) load() error {
+// load reads the files if they have changed, and not within the time settled.
+func (c *CertificateFiles) load(settled time.Duration) error {
 	now, err := c.stamps()
-	if err == nil && now == c.stamp {
+	if err == nil && (now == c.stamp || now[0].younger(settled) || now[1].younger(settled)) {
 		return nil
 	}
 	var pair tls.Certificate
@@ -71,7 +84,7 @@ func (c *CertificateFiles) stamps() (s [2]stamp, err error) {
 func (c *CertificateFiles) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	now, before := time.Now().Unix(), c.checked.Load()
 	if now-before >= checkEvery && c.checked.CompareAndSwap(before, now) && c.mu.TryLock() {
-		if err := c.load(); err != nil && c.Log != nil {
+		if err := c.load(settleTime); err != nil && c.Log != nil {
 			c.Log.Error("reading the certificate again", "error", err)
 		}
 		c.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 
 // A RotatingFile is a file of lines to append to, that gives way to a new one
 // when it has become too large or too old. The old one keeps its name with the
-// time behind it: "hellos.jsonl.20261122T073315.390Z". A Write is not cut.
+// time behind it: "hellos.jsonl.20261122T073315.390Z". A Write is not cut, not
+// even by a full disk: then nothing of it is kept.
 type RotatingFile struct {
 	Path    string
 	MaxSize int64         // bytes; 0 for no limit
@@ -48,7 +49,25 @@ func (f *RotatingFile) open() error {
 		return err
 	}
 	f.file, f.size, f.opened = file, info.Size(), time.Now()
+	if info.Mode().IsRegular() && !endsLine(f.Path, info.Size()) {
+		n, err := file.WriteString("\n")
+		f.size += int64(n)
+		return err
+	}
 	return nil
+}
+
+// endsLine reports whether a file of this size does not end in half a line, as
+// it may where the machine has stopped.
+func endsLine(path string, size int64) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return true // as far as one sees
+	}
+	defer file.Close()
+	var last [1]byte
+	n, _ := file.ReadAt(last[:], max(0, size-1))
+	return n == 0 || last[0] == '\n'
 }
 
 // Write appends p.
@@ -67,6 +86,9 @@ func (f *RotatingFile) Write(p []byte) (int, error) {
 		}
 	}
 	n, err := f.file.Write(p)
+	if err != nil && n > 0 && f.takeBack(n) {
+		n = 0
+	}
 	f.size += int64(n)
 	switch {
 	case err != nil:
@@ -79,6 +101,12 @@ func (f *RotatingFile) Write(p []byte) (int, error) {
 		err, f.failed = f.failed, nil
 	}
 	return n, err
+}
+
+// takeBack cuts the last n bytes off.
+func (f *RotatingFile) takeBack(n int) bool {
+	info, err := f.file.Stat()
+	return err == nil && info.Mode().IsRegular() && f.file.Truncate(info.Size()-int64(n)) == nil
 }
 
 // syncLater has the next Write tell of an error.
