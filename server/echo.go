@@ -50,7 +50,8 @@ type Echo struct {
 	// Log says what goes wrong. Nil is for silence.
 	Log *slog.Logger
 
-	ready atomic.Bool
+	ready      atomic.Bool
+	unrecorded atomic.Int64 // hellos, since recording fails
 }
 
 // Ready reports whether the endpoint accepts connections.
@@ -75,7 +76,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	}
 	e.attach(ln)
 	e.giveUsers(ln)
-	s.tls.NextProtos = append([]string{"h2", "http/1.1"}, s.tls.NextProtos...)
+	s.tls.NextProtos = append([]string{"h2", "http/1.1", "http/1.0"}, s.tls.NextProtos...)
 	s.tls = TLSConfig(s.tls)
 	h := bounded(Handler(e.Page))
 	if len(e.UDP) > 0 {
@@ -171,8 +172,20 @@ func (e *Echo) observe(o *event.Observation) {
 	if e.Recorder == nil || o.Err != nil && len(o.Seen) == 0 {
 		return
 	}
-	if err := e.Recorder.Record(o); err != nil && e.Log != nil {
-		e.Log.Error("recording a hello", "error", err)
+	e.recorded(e.Recorder.Record(o))
+}
+
+// recorded says when recording begins to fail, and when it works again.
+func (e *Echo) recorded(err error) {
+	switch {
+	case err != nil:
+		if e.unrecorded.Add(1) == 1 && e.Log != nil {
+			e.Log.Error("recording a hello", "error", err)
+		}
+	case e.unrecorded.Load() > 0:
+		if n := e.unrecorded.Swap(0); n > 0 && e.Log != nil {
+			e.Log.Info("recording hellos again", "lost", n)
+		}
 	}
 }
 
@@ -297,7 +310,7 @@ func (s *serving) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	switch c.ConnectionState().NegotiatedProtocol {
-	case "h2", "http/1.1":
+	case "h2", "http/1.1", "http/1.0":
 		s.queue.put(c)
 		return
 	case "":

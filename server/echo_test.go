@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +76,7 @@ type kind struct {
 var kinds = []kind{
 	{"http/1.1", []string{"http/1.1"}, get},
 	{"http/1.1 without ALPN", nil, get},
+	{"http/1.0", []string{"http/1.0"}, get},
 	{"line", nil, line},
 	{"h2", []string{"h2"}, nil},
 }
@@ -97,7 +99,7 @@ func line(c *tls.Conn, r *bufio.Reader) ([]byte, error) {
 	return r.ReadBytes('\n')
 }
 
-// TestEachClientGetsItsOwnHello has 200 clients of four kinds at once.
+// TestEachClientGetsItsOwnHello has 200 clients of five kinds at once.
 func TestEachClientGetsItsOwnHello(t *testing.T) {
 	var log safeBuffer
 	ln := &server.Listener{Listener: listen(t), HandshakeTimeout: time.Minute}
@@ -270,6 +272,35 @@ func TestRecorder(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, left, 1, "no temporary file is left")
+}
+
+// TestRecordingThatFailsIsSaidOnce has a full disk for three clients.
+func TestRecordingThatFailsIsSaidOnce(t *testing.T) {
+	var log safeBuffer
+	file := &fullFor{n: 3}
+	addr, stop := start(t, &server.Echo{Recorder: &server.Recorder{File: file}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 5 {
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	require.NoError(t, stop())
+	assert.Equal(t, 2, strings.Count(file.String(), "\n"))
+	assert.Equal(t, 1, strings.Count(log.String(), "no space left on device"))
+	assert.Contains(t, log.String(), `msg="recording hellos again" lost=3`)
+}
+
+// fullFor is full for n writes.
+type fullFor struct {
+	n int
+	bytes.Buffer
+}
+
+func (f *fullFor) Write(p []byte) (int, error) {
+	if f.n--; f.n >= 0 {
+		return 0, syscall.ENOSPC
+	}
+	return f.Buffer.Write(p)
 }
 
 func TestLatestRefusesWhatIsNoArray(t *testing.T) {
