@@ -27,6 +27,7 @@ func TestServeRefusesFlags(t *testing.T) {
 		"either --cert or --acme, not both":                                                    {"--cert", "a", "--key", "b", "--acme", "c.example"},
 		"--hello-json-keep 0: it is to be 1 or more":                                           {"--hello-json-keep", "0"},
 		`--log-format "xml": it is to be text or json`:                                         {"--log-format", "xml"},
+		"--handshake-timeout 0: it is to be a time, or negative for no limit":                  {"--handshake-timeout", "0"},
 		"--pprof needs --admin":                                                                {"--pprof"},
 		"reading certificate nowhere and key nowhere: stat nowhere: no such file or directory": {"--cert", "nowhere", "--key", "nowhere"},
 		`--trusted-proxies: netip.ParsePrefix("ten"): no '/'`:                                  {"--state-dir", t.TempDir(), "--trusted-proxies", "10.0.0.0/8,10.0.0.1,ten"},

@@ -77,8 +77,8 @@ A client that speaks no HTTP gets one line for each line it sends.
 
 Without --cert and --key it makes a self-signed certificate for localhost,
 which it keeps in the state directory. Certificates are read again when their
-files change. It ends on SIGINT and SIGTERM, when the open connections have had
-their time to finish; a second signal ends it at once.
+files change. It ends on SIGINT, SIGTERM and SIGHUP, when the open connections
+have had their time to finish; a second signal ends it at once.
 
 Each flag may be given in the environment, too: --hello-json as
 TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
@@ -115,7 +115,7 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.StringVar(&f.helloJSON, "hello-json", "", "keep the latest Events in `file`, as one JSON array")
 	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file")
 
-	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time from a connection to the end of its handshake")
+	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time from a connection to the end of its handshake; negative for no limit")
 	flags.IntVar(&f.maxConns, "max-conns", 0, "`number` of connections at once; 0 for no limit")
 	flags.IntVar(&f.maxHalfOpen, "max-half-open", 0, "`number` of unfinished handshakes at once, beyond which the oldest is closed; 0 for no limit")
 	flags.IntVar(&f.maxPerAddr, "max-per-addr", 0, "`number` of connections at once from an IPv4 address or IPv6 /64; 0 for no limit")
@@ -145,6 +145,8 @@ func (f *serveFlags) check() error {
 		return fmt.Errorf("--hello-json-keep %d: it is to be 1 or more", f.helloJSONKeep)
 	case f.logFormat != "text" && f.logFormat != "json":
 		return fmt.Errorf("--log-format %q: it is to be text or json", f.logFormat)
+	case f.handshakeTimeout == 0:
+		return errors.New("--handshake-timeout 0: it is to be a time, or negative for no limit")
 	case f.pprof && f.admin == "":
 		return errors.New("--pprof needs --admin")
 	}
@@ -192,7 +194,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	}
 	stopAdmin, err := startAdmin(f, server.Admin(echo, registry, f.pprof))
 	if err != nil {
-		return errors.Join(err, ln.Close(), closeEvents())
+		return errors.Join(fmt.Errorf("--admin: %w", err), ln.Close(), closeEvents())
 	}
 	printLinesToTry(stderr, ln.Addr())
 	err = echo.Serve(ctx, &server.Listener{

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -67,6 +68,40 @@ func TestServeAndClient(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &kept))
 	require.Len(t, kept, 3)
 	assert.Contains(t, events.String(), kept[0].JA4)
+}
+
+// TestServeEndsInOrder has it end by each signal, half-open connections or not,
+// with nothing lost.
+func TestServeEndsInOrder(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		dir := t.TempDir()
+		latest := filepath.Join(dir, "hello.json")
+		said, stderr := io.Pipe()
+		status := make(chan int, 1)
+		go func() {
+			status <- run([]string{"serve", "--listen", "127.0.0.1:0", "--http3=false", "--state-dir", dir, "--hello-json", latest, "--grace", "1h"},
+				strings.NewReader(""), io.Discard, stderr)
+			stderr.Close()
+		}()
+		r := bufio.NewReader(said)
+		first, err := r.ReadString('\n')
+		require.NoError(t, err)
+		go io.Copy(io.Discard, r)
+		addr := strings.TrimSuffix(strings.Fields(first)[2], ";")
+		silent, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer silent.Close()
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, ServerName: "last.example"})
+		require.NoError(t, err)
+		defer conn.Close()
+
+		require.NoError(t, syscall.Kill(os.Getpid(), sig))
+		assert.Zero(t, <-status, sig)
+		text, err := os.ReadFile(latest)
+		require.NoError(t, err)
+		assert.True(t, json.Valid(text), sig)
+		assert.Contains(t, string(text), `"sni":"last.example"`, sig)
+	}
 }
 
 // TestServeWithClients has the endpoint name a client of the user's own, in the
