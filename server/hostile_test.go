@@ -57,7 +57,9 @@ func attacks(t testing.TB) map[string]func(c *net.TCPConn) {
 // TestHostileClients has all attacks at once, three times over, and honest
 // clients among them.
 func TestHostileClients(t *testing.T) {
-	ln := &server.Listener{Listener: listen(t), HandshakeTimeout: 2 * time.Second}
+	t.Parallel() // it waits for timeouts
+	// Long enough for the honest ones on a machine with much else to do.
+	ln := &server.Listener{Listener: listen(t), HandshakeTimeout: 10 * time.Second}
 	var recorded safeBuffer
 	stop := startListener(t, &server.Echo{Grace: time.Minute, Recorder: &server.Recorder{File: &recorded}}, ln)
 	addr := ln.Addr().String()

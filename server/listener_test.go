@@ -209,24 +209,29 @@ type single struct{ net.Conn }
 func (s single) Accept() (net.Conn, error) { return s.Conn, nil }
 func (s single) Addr() net.Addr            { return s.LocalAddr() }
 
+// TestUsersDeadlineHoldsWhileWaiting runs on a clock of its own.
 func TestUsersDeadlineHoldsWhileWaiting(t *testing.T) {
-	conn, client := pipe(t, &server.Listener{})
-	_, err := client.Write([]byte{22, 3, 1})
-	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Millisecond)))
-	buf := make([]byte, 64)
-	n, err := conn.Read(buf)
-	require.NoError(t, err, "the bytes come before the error")
-	assert.Equal(t, []byte{22, 3, 1}, buf[:n])
-	_, err = conn.Read(buf)
-	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	synctest.Test(t, func(t *testing.T) {
+		near, client := net.Pipe()
+		defer client.Close()
+		conn, err := (&server.Listener{Listener: single{near}}).Accept()
+		require.NoError(t, err)
+		defer conn.Close()
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Second)))
+		go client.Write([]byte{22, 3, 1})
+		buf := make([]byte, 64)
+		n, err := conn.Read(buf)
+		require.NoError(t, err, "the bytes come before the error")
+		assert.Equal(t, []byte{22, 3, 1}, buf[:n])
+		_, err = conn.Read(buf)
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 
-	require.NoError(t, conn.SetDeadline(time.Time{}))
-	_, err = client.Write([]byte{1})
-	require.NoError(t, err)
-	n, err = conn.Read(buf)
-	require.NoError(t, err)
-	assert.Equal(t, []byte{1}, buf[:n])
+		require.NoError(t, conn.SetDeadline(time.Time{}))
+		go client.Write([]byte{1})
+		n, err = conn.Read(buf)
+		require.NoError(t, err)
+		assert.Equal(t, []byte{1}, buf[:n])
+	})
 }
 
 func TestWhatIsNotAHello(t *testing.T) {
