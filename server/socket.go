@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -15,6 +16,16 @@ import (
 // systemd has passed sockets on (see systemd.socket), it returns these, and
 // does not look at addr: no right to low ports is needed then.
 func Listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
+	for tries := 1; ; tries++ {
+		ln, conns, err := listen(addr, udp)
+		// Any port will do that is free on all sockets.
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasSuffix(addr, ":0") || tries == 10 {
+			return ln, conns, err
+		}
+	}
+}
+
+func listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	listeners, conns, err := passedOn()
 	if err == nil && len(listeners) == 0 {
 		listeners, err = listenTCP(addr)
