@@ -284,12 +284,13 @@ func (s *serving) accept(ctx context.Context) error {
 			s.conns.Go(func() { s.serve(ctx, conn) })
 			continue
 		}
-		// Out of descriptors, say: net/http, too, waits for better times.
+		// Out of descriptors, say: net/http, too, waits for better times, if
+		// longer. Within a second of relief clients are served again.
 		var temporary interface{ Temporary() bool }
 		if !errors.As(err, &temporary) || !temporary.Temporary() {
 			return err
 		}
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second/2)
 		s.log.Warn("accepting a connection", "error", err, "pause", pause)
 		select {
 		case <-time.After(pause):

@@ -165,7 +165,7 @@ func TestFileDescriptorsRunOut(t *testing.T) {
 	require.Contains(t, <-lines, "too many open files")
 	for line := range lines {
 		require.Contains(t, line, "too many open files")
-		if strings.Contains(line, "pause=1s") {
+		if strings.Contains(line, "pause=500ms") {
 			break // it waits, and does not spin
 		}
 	}
