@@ -31,7 +31,7 @@ func TestServeRefusesFlags(t *testing.T) {
 		"--pprof needs --admin":                                                                {"--pprof"},
 		"reading certificate nowhere and key nowhere: stat nowhere: no such file or directory": {"--cert", "nowhere", "--key", "nowhere"},
 		`--trusted-proxies: netip.ParsePrefix("ten"): no '/'`:                                  {"--state-dir", t.TempDir(), "--trusted-proxies", "10.0.0.0/8,10.0.0.1,ten"},
-		`--events-fsync "often": it is to be always, never or a time as 1s`:                    {"--state-dir", t.TempDir(), "--events", "x", "--events-fsync", "often"},
+		`--events-fsync "often": it is to be always, never or a time as 1s`:                    {"--events-fsync", "often"},
 		`invalid argument "x" for "--grace" flag: time: invalid duration "x"`:                  {"--grace", "x"},
 	} {
 		assert.Equal(t, want, serveError(t, args...))

@@ -143,6 +143,8 @@ func (f *serveFlags) check() error {
 		return errors.New("either --cert or --acme, not both")
 	case f.helloJSONKeep < 1:
 		return fmt.Errorf("--hello-json-keep %d: it is to be 1 or more", f.helloJSONKeep)
+	case f.eventsFsync != "never" && f.eventsFsync != "always" && fsyncEvery(f.eventsFsync) <= 0:
+		return fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
 	case f.logFormat != "text" && f.logFormat != "json":
 		return fmt.Errorf("--log-format %q: it is to be text or json", f.logFormat)
 	case f.handshakeTimeout == 0:
@@ -266,9 +268,7 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		case "always":
 			file.SyncEvery = -1
 		default:
-			if file.SyncEvery, err = time.ParseDuration(f.eventsFsync); err != nil || file.SyncEvery <= 0 {
-				return nil, nil, fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
-			}
+			file.SyncEvery = fsyncEvery(f.eventsFsync)
 		}
 		if err := file.Open(); err != nil {
 			return nil, nil, err
@@ -276,6 +276,12 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		r.File, closeFile = file, file.Close
 	}
 	return r, closeFile, nil
+}
+
+// fsyncEvery returns 0 for what is no time.
+func fsyncEvery(s string) time.Duration {
+	every, _ := time.ParseDuration(s)
+	return every
 }
 
 // startAdmin serves h, if --admin asks for it, until stop is called.
