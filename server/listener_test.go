@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,13 +244,16 @@ func TestWhatIsNotAHello(t *testing.T) {
 		{"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03", "parser: legacy_version: truncated at byte 5", "0100000103"},
 	} {
 		var got []*event.Observation
-		conn, client := pipe(t, &server.Listener{Observe: func(o *event.Observation) { got = append(got, o) }})
+		l := &server.Listener{Observe: func(o *event.Observation) { got = append(got, o) }}
+		conn, client := pipe(t, l)
 		_, err := io.WriteString(client, c.sent)
 		require.NoError(t, err)
 		require.NoError(t, client.(*net.TCPConn).CloseWrite())
 		all, err := io.ReadAll(conn)
 		require.NoError(t, err)
 		assert.Equal(t, c.sent, string(all))
+		_, halfOpen := l.Conns()
+		assert.Equal(t, !strings.Contains(c.err, "not TLS"), halfOpen == 1, "what is not TLS is no handshake")
 		_, err = conn.ClientHello()
 		assert.EqualError(t, err, c.err)
 		require.NoError(t, conn.Close())
@@ -323,6 +327,24 @@ func TestClientHelloHoldsNoMore(t *testing.T) {
 	assert.True(t, bytes.Equal(warnings, all), "they are handed on")
 }
 
+// TestReadHoldsABlockAtMost has a hello that is longer.
+func TestReadHoldsABlockAtMost(t *testing.T) {
+	message := hellotest.Message(0x0303, []parser.CipherSuite{0xc02b}, hellotest.Extension(21, make([]byte, 60_000)))
+	s := &script{stream: records(message, 1<<14, 0x0301), chunk: 100}
+	conn, err := (&server.Listener{Listener: one{s}}).Accept()
+	require.NoError(t, err)
+	buf := make([]byte, 1)
+	_, err = conn.Read(buf)
+	require.NoError(t, err)
+	assert.Less(t, s.sent, 2500)
+	rest, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(s.stream, append(buf, rest...)))
+	h, err := conn.(*server.Conn).ClientHello()
+	require.NoError(t, err)
+	assert.Equal(t, message, h.Raw)
+}
+
 // TestHelloOutlivesItsConnection keeps hellos while later connections come.
 func TestHelloOutlivesItsConnection(t *testing.T) {
 	l := &server.Listener{}
@@ -330,12 +352,24 @@ func TestHelloOutlivesItsConnection(t *testing.T) {
 	var want []string
 	for i := range 20 {
 		message := hellotest.Message(0x0303, []parser.CipherSuite{0xc02b}, hellotest.Extension(0, hellotest.ServerName([]byte(fmt.Sprintf("%d.example", i)))))
-		l.Listener = one{&script{stream: record(22, 0x0301, message), chunk: 1000}}
+		handshake := append(record(22, 0x0301, message), record(23, 0x0303, make([]byte, 50))...)
+		l.Listener = one{&script{stream: handshake, chunk: 1000}}
 		conn, err := l.Accept()
 		require.NoError(t, err)
+		if i%4 == 3 { // as net/http does it, for a handler that asks late
+			kept := server.ConnContext(t.Context(), conn)
+			defer func() {
+				e, ok := server.FromContext(kept)
+				require.True(t, ok)
+				assert.Equal(t, fmt.Sprintf("%d.example", i), *e.SNI)
+			}()
+		}
 		_, err = io.ReadAll(conn)
 		require.NoError(t, err)
 		c := conn.(*server.Conn)
+		if i%4 == 3 {
+			continue
+		}
 		switch i % 3 {
 		case 0: // and nobody asks
 		case 1:
