@@ -108,3 +108,19 @@ func TestStopDoesNotWaitForHalfOpenConnections(t *testing.T) {
 	defer c.Close()
 	require.NoError(t, stop())
 }
+
+// TestAListenerThatFailsEndsServe has a client that would be waited for.
+func TestAListenerThatFailsEndsServe(t *testing.T) {
+	inner := listen(t)
+	e := &server.Echo{Grace: time.Hour, TLSConfig: serverConfig(t)}
+	served := make(chan error, 1)
+	go func() { served <- e.Serve(t.Context(), &server.Listener{Listener: inner, HandshakeTimeout: -1}) }()
+	silent, err := net.Dial("tcp", inner.Addr().String())
+	require.NoError(t, err)
+	defer silent.Close()
+	c, err := tls.Dial("tcp", inner.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, inner.Close())
+	assert.ErrorIs(t, <-served, net.ErrClosed)
+}

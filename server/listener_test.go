@@ -191,12 +191,17 @@ func TestHandshakeDeadlineIsLifted(t *testing.T) {
 				done <- err
 			}()
 			s := tls.Server(conn, serverConfig(t))
+			began := time.Now()
+			require.NoError(t, s.SetReadDeadline(began.Add(90*time.Second)))
 			buf := make([]byte, 4)
 			_, err = io.ReadFull(s, buf)
 			require.NoError(t, err, tls.VersionName(version))
 			require.NoError(t, <-done)
 
-			// The user's own holds.
+			// The user's own holds, set before or after.
+			_, err = s.Read(buf)
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			assert.Equal(t, 90*time.Second, time.Since(began))
 			require.NoError(t, s.SetReadDeadline(time.Now().Add(time.Second)))
 			_, err = s.Read(buf)
 			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)

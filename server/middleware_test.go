@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -165,6 +166,42 @@ func TestHeadersWithoutListener(t *testing.T) {
 	r.Header.Set("X-JA4-Fingerprint", "FORGED")
 	server.Headers{}.Wrap(backend()).ServeHTTP(w, r)
 	assert.Equal(t, "X-Http2-Fingerprint: none; unknown connection\nX-Ja3-Fingerprint: none; unknown connection\nX-Ja4-Fingerprint: none; unknown connection\n", w.Body.String())
+}
+
+// TestHTTP2IsKnownAfterAnEarlierLook looks at the connection when there is no
+// HTTP/2 yet.
+func TestHTTP2IsKnownAfterAnEarlierLook(t *testing.T) {
+	looked := make(chan string, 1)
+	config := serverConfig(t)
+	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
+		e, ok := info.Conn.(*server.Conn).Event(event.Full)
+		assert.True(t, ok)
+		looked <- e.HTTP2
+		return nil, nil
+	}
+	srv := &http.Server{
+		TLSConfig:   config,
+		ConnContext: server.ConnContext,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e, _ := server.FromContext(r.Context())
+			io.WriteString(w, e.HTTP2)
+		}),
+	}
+	require.NoError(t, server.ConfigureHTTP2(srv))
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
+	client := httpClient(true)
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("https://" + ln.Addr().String())
+	require.NoError(t, err)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	resp.Body.Close()
+	assert.Empty(t, <-looked)
+	assert.Regexp(t, `^2:0;4:4194304.*\|a,m,p,s$`, string(text))
+	srv.Close()
+	<-served
 }
 
 // TestHTTP2Fingerprint sends frames that no library would.
