@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -113,19 +114,13 @@ func TestLiveEventsGoOn(t *testing.T) {
 			stop := startListener(t, &server.Echo{TLSConfig: config, Page: &server.Page{Live: new(server.Live)}}, &server.Listener{Listener: ln})
 			conn := tls.Client(ln.dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{proto}})
 			require.NoError(t, conn.Handshake())
-			req, err := http.NewRequestWithContext(t.Context(), "GET", "https://x/live/events", nil)
+			client := &http.Client{Transport: &http.Transport{
+				ForceAttemptHTTP2: proto == "h2",
+				DialTLSContext:    func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+			}}
+			resp, err := client.Get("https://x/live/events")
 			require.NoError(t, err)
-			var resp *http.Response
-			if proto == "h2" {
-				client, err := new(http2.Transport).NewClientConn(conn)
-				require.NoError(t, err)
-				resp, err = client.RoundTrip(req)
-				require.NoError(t, err)
-			} else {
-				require.NoError(t, req.Write(conn))
-				resp, err = http.ReadResponse(bufio.NewReader(conn), req)
-				require.NoError(t, err)
-			}
+			assert.Equal(t, proto == "h2", resp.ProtoMajor == 2)
 			began := time.Now()
 			for lines := bufio.NewScanner(resp.Body); time.Since(began) < time.Hour; {
 				if !assert.True(t, lines.Scan(), "%s: after %v: %v", proto, time.Since(began), lines.Err()) {
@@ -135,6 +130,8 @@ func TestLiveEventsGoOn(t *testing.T) {
 					t.Fatal("nothing has come")
 				}
 			}
+			resp.Body.Close()
+			client.CloseIdleConnections()
 			conn.NetConn().Close()
 			require.NoError(t, stop())
 		})
