@@ -40,8 +40,9 @@ type Echo struct {
 	// Recorder, if not nil, is given each hello, and what came in place of one.
 	Recorder *Recorder
 
-	// Metrics, if not nil, counts.
-	Metrics *Metrics
+	// Shaken, if not nil, is told of each TLS handshake over TCP that has ended:
+	// its time since Accept, and why it failed if it did.
+	Shaken func(took time.Duration, err error)
 
 	// Grace is how long the open connections have to finish when Serve is
 	// told to stop.
@@ -51,11 +52,20 @@ type Echo struct {
 	Log *slog.Logger
 
 	ready      atomic.Bool
-	unrecorded atomic.Int64 // hellos, since recording fails
+	unrecorded atomic.Int64          // hellos, since recording fails
+	http3      atomic.Pointer[HTTP3] // nil while there is none
 }
 
 // Ready reports whether the endpoint accepts connections.
 func (e *Echo) Ready() bool { return e.ready.Load() }
+
+// HalfOpenQUIC returns how many QUIC handshakes are open.
+func (e *Echo) HalfOpenQUIC() int {
+	if h3 := e.http3.Load(); h3 != nil {
+		return h3.HalfOpen()
+	}
+	return 0
+}
 
 // Timeouts of the endpoint's connections, once they have shaken hands.
 const (
@@ -68,7 +78,7 @@ const (
 // Serve accepts connections from ln, until ctx is done: then it closes ln and
 // the connections that have not shaken hands, lets the others finish within
 // the grace period, and closes what is left. Its error is that of ln, if that
-// ended it. What ln observes and drops the Echo is told of, too.
+// ended it. What ln observes the Echo is told of, too.
 func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	s := &serving{Echo: e, ln: ln, tls: e.TLSConfig.Clone(), queue: newQueue(ln.Addr()), log: e.Log}
 	if s.log == nil {
@@ -81,6 +91,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	h := bounded(Handler(e.Page))
 	if len(e.UDP) > 0 {
 		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
+		e.http3.Store(s.http3)
 		h = announcing(h, s.http3)
 	}
 	s.http = &http.Server{
@@ -98,7 +109,6 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	if e.Page != nil && e.Page.Live != nil {
 		s.http.RegisterOnShutdown(e.Page.Live.Stop)
 	}
-	e.Metrics.watch(ln, s.http3)
 	return s.run(ctx)
 }
 
@@ -125,18 +135,12 @@ func announcing(next http.Handler, h3 *HTTP3) http.Handler {
 
 // attach has ln tell e what happens.
 func (e *Echo) attach(ln *Listener) {
-	observe, dropped := ln.Observe, ln.Dropped
+	observe := ln.Observe
 	ln.Observe = func(o *event.Observation) {
 		if observe != nil {
 			observe(o)
 		}
 		e.observe(o)
-	}
-	ln.Dropped = func(why DropReason) {
-		if dropped != nil {
-			dropped(why)
-		}
-		e.Metrics.dropped(why)
 	}
 }
 
@@ -158,7 +162,6 @@ func (e *Echo) giveUsers(ln *Listener) {
 }
 
 func (e *Echo) observe(o *event.Observation) {
-	e.Metrics.observe(o)
 	if e.Log != nil && o.Err != nil {
 		level := slog.LevelInfo
 		if len(o.Seen) == 0 { // a port scan, or a client that was silent
@@ -304,7 +307,9 @@ func (s *serving) serve(ctx context.Context, conn net.Conn) {
 	c := tls.Server(conn, s.tls)
 	began := time.Now()
 	err := s.shake(ctx, c)
-	s.Metrics.shaken(time.Since(began), err)
+	if s.Shaken != nil {
+		s.Shaken(time.Since(began), err)
+	}
 	if err != nil {
 		answerPlainHTTP(err)
 		c.Close()

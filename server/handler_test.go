@@ -3,13 +3,10 @@ package server_test
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -137,53 +134,4 @@ func TestHandlerWithoutListener(t *testing.T) {
 		assert.Equal(t, 500, w.Code)
 		assert.Equal(t, "no hello is known of this connection\n", w.Body.String())
 	}
-}
-
-func TestAdmin(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	e := &server.Echo{Metrics: server.NewMetrics(registry), UDP: []*net.UDPConn{udp(t)}}
-	admin := server.Admin(e, registry, false)
-	ask := func(path string) (int, string) {
-		w := httptest.NewRecorder()
-		admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		return w.Code, w.Body.String()
-	}
-	code, _ := ask("/healthz")
-	assert.Equal(t, 200, code)
-	code, _ = ask("/readyz")
-	assert.Equal(t, 503, code)
-	code, _ = ask("/debug/pprof/")
-	assert.Equal(t, 404, code)
-
-	addr, stop := start(t, e)
-	client := httpClient(true)
-	resp, _ := fetch(t, client, "GET", "https://"+addr)
-	assert.Equal(t, 200, resp.StatusCode)
-	resp, err := http.Get("http://" + addr)
-	require.NoError(t, err)
-	resp.Body.Close()
-	code, _ = ask("/readyz")
-	assert.Equal(t, 200, code)
-	code, text := ask("/metrics")
-	assert.Equal(t, 200, code)
-	for _, line := range []string{
-		`tlspeek_hellos_total{outcome="hello",transport="tls"} 1`,
-		`tlspeek_hellos_total{outcome="not_tls",transport="tls"} 1`,
-		`tlspeek_hello_bytes_count{transport="tls"} 1`,
-		`tlspeek_handshake_seconds_count{outcome="ok"} 1`,
-		`tlspeek_handshake_seconds_count{outcome="failed"} 1`,
-		`tlspeek_connections `,
-		`tlspeek_half_open_connections 0`,
-		`tlspeek_half_open_quic_connections 0`,
-	} {
-		assert.Contains(t, text, "\n"+line)
-	}
-	client.CloseIdleConnections()
-	require.NoError(t, stop())
-	code, _ = ask("/readyz")
-	assert.Equal(t, 503, code)
-
-	w := httptest.NewRecorder()
-	server.Admin(e, registry, true).ServeHTTP(w, httptest.NewRequest("GET", "/debug/pprof/", nil))
-	assert.True(t, strings.Contains(w.Body.String(), "goroutine"))
 }

@@ -8,15 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/event"
@@ -181,25 +178,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(listenError(err), closeEvents())
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	echo := &server.Echo{
-		TLSConfig:  config,
-		Page:       f.page.page(),
-		Users:      users,
-		UDP:        udp,
-		RetryAbove: f.retryAbove,
-		Recorder:   recorder,
-		Metrics:    server.NewMetrics(registry),
-		Grace:      f.grace,
-		Log:        log,
-	}
-	stopAdmin, err := startAdmin(f, server.Admin(echo, registry, f.pprof))
-	if err != nil {
-		return errors.Join(fmt.Errorf("--admin: %w", err), ln.Close(), closeEvents())
-	}
-	printLinesToTry(stderr, ln.Addr())
-	err = echo.Serve(ctx, &server.Listener{
+	listener := &server.Listener{
 		Listener:         ln,
 		HandshakeTimeout: f.handshakeTimeout,
 		MaxConns:         f.maxConns,
@@ -208,14 +187,30 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		MaxHello:         f.maxHello,
 		MaxRecords:       f.maxRecords,
 		TrustedProxies:   proxies,
-	})
+	}
+	echo := &server.Echo{
+		TLSConfig:  config,
+		Page:       f.page.page(),
+		Users:      users,
+		UDP:        udp,
+		RetryAbove: f.retryAbove,
+		Recorder:   recorder,
+		Grace:      f.grace,
+		Log:        log,
+	}
+	stopAdmin, err := startAdmin(f, echo, listener)
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeEvents())
+	}
+	printLinesToTry(stderr, ln.Addr())
+	err = echo.Serve(ctx, listener)
 	return errors.Join(err, stopAdmin(), closeEvents())
 }
 
 // certificates returns the configuration that --cert, --acme or neither asks for.
 func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Config, error) {
 	if len(f.acme) > 0 {
-		return server.ACME(ctx, f.acme, f.acmeEmail, filepath.Join(f.stateDir, "acme"), log)
+		return acme(ctx, f.acme, f.acmeEmail, filepath.Join(f.stateDir, "acme"), log)
 	}
 	files := &server.CertificateFiles{Cert: f.cert, Key: f.key, Log: log}
 	if f.cert == "" {
@@ -282,27 +277,6 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 func fsyncEvery(s string) time.Duration {
 	every, _ := time.ParseDuration(s)
 	return every
-}
-
-// startAdmin serves h, if --admin asks for it, until stop is called.
-func startAdmin(f *serveFlags, h http.Handler) (stop func() error, err error) {
-	if f.admin == "" {
-		return func() error { return nil }, nil
-	}
-	ln, err := net.Listen("tcp", f.admin)
-	if err != nil {
-		return nil, err
-	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
-	return func() error {
-		err := srv.Close()
-		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-			err = errors.Join(err, failed)
-		}
-		return err
-	}, nil
 }
 
 // defaultStateDir follows the XDG Base Directory Specification.

@@ -1,4 +1,4 @@
-package server
+package main
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// ACME returns a configuration with certificates for hosts, which it gets from
+// acme returns a configuration with certificates for hosts, which it gets from
 // Let's Encrypt by the TLS-ALPN challenge (RFC 8737) and keeps in dir. It takes
 // port 443. Serving may begin at once: the first certificate comes soon after.
 // Log is told what comes of it.
-func ACME(ctx context.Context, hosts []string, email, dir string, log *slog.Logger) (*tls.Config, error) {
+func acme(ctx context.Context, hosts []string, email, dir string, log *slog.Logger) (*tls.Config, error) {
 	var config *certmagic.Config
 	cache := certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return config, nil },

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// adminHandler answers those who run an Echo, not its clients: /healthz, /readyz and
+// /metrics, and with profiling /debug/pprof/.
+func adminHandler(e *server.Echo, metrics prometheus.Gatherer, profiling bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "ok\n")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !e.Ready() {
+			http.Error(w, "not accepting connections", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ok\n")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	if profiling {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+// startAdmin has e and ln counted and serves the figures, if --admin asks for
+// it, until stop is called.
+func startAdmin(f *serveFlags, e *server.Echo, ln *server.Listener) (stop func() error, err error) {
+	if f.admin == "" {
+		return func() error { return nil }, nil
+	}
+	inner, err := net.Listen("tcp", f.admin)
+	if err != nil {
+		return nil, fmt.Errorf("--admin: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	addMetrics(registry, e, ln)
+	srv := &http.Server{Handler: adminHandler(e, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(inner) }()
+	return func() error {
+		err := srv.Close()
+		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+			err = errors.Join(err, failed)
+		}
+		return err
+	}, nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/server"
+)
+
+func TestAdmin(t *testing.T) {
+	certFile, keyFile, err := server.SelfSigned(t.TempDir())
+	require.NoError(t, err)
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	require.NoError(t, err)
+	ln, udp, err := server.Listen("127.0.0.1:0", true)
+	require.NoError(t, err)
+	addr := ln.Addr().String()
+	e := &server.Echo{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
+		UDP:       udp,
+		Grace:     10 * time.Second,
+	}
+	listener := &server.Listener{Listener: ln}
+	registry := prometheus.NewRegistry()
+	addMetrics(registry, e, listener)
+	admin := adminHandler(e, registry, false)
+	ask := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code, w.Body.String()
+	}
+	code, _ := ask("/healthz")
+	assert.Equal(t, 200, code)
+	code, _ = ask("/readyz")
+	assert.Equal(t, 503, code)
+	code, _ = ask("/debug/pprof/")
+	assert.Equal(t, 404, code)
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- e.Serve(ctx, listener) }()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	for _, url := range []string{"https://" + addr, "http://" + addr} {
+		resp, err := client.Get(url)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+	}
+	code, _ = ask("/readyz")
+	assert.Equal(t, 200, code)
+	code, text := ask("/metrics")
+	assert.Equal(t, 200, code)
+	for _, line := range []string{
+		`tlspeek_hellos_total{outcome="hello",transport="tls"} 1`,
+		`tlspeek_hellos_total{outcome="not_tls",transport="tls"} 1`,
+		`tlspeek_hello_bytes_count{transport="tls"} 1`,
+		`tlspeek_handshake_seconds_count{outcome="ok"} 1`,
+		`tlspeek_handshake_seconds_count{outcome="failed"} 1`,
+		`tlspeek_connections `,
+		`tlspeek_half_open_connections 0`,
+		`tlspeek_half_open_quic_connections 0`,
+	} {
+		assert.Contains(t, text, "\n"+line)
+	}
+	client.CloseIdleConnections()
+	stop()
+	require.NoError(t, <-served)
+	code, _ = ask("/readyz")
+	assert.Equal(t, 503, code)
+
+	w := httptest.NewRecorder()
+	adminHandler(e, registry, true).ServeHTTP(w, httptest.NewRequest("GET", "/debug/pprof/", nil))
+	assert.Contains(t, w.Body.String(), "goroutine")
+}

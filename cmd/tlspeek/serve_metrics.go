@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// addMetrics has r count what e and ln do, once e serves ln. No label has a
+// value that a client chose.
+func addMetrics(r *prometheus.Registry, e *server.Echo, ln *server.Listener) {
+	hellos := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tlspeek_hellos_total",
+		Help: "Hellos, and what came in place of one, by transport and outcome.",
+	}, []string{"transport", "outcome"})
+	bytes := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "tlspeek_hello_bytes",
+		Help:    "Length of the handshake message of a hello, by transport.",
+		Buckets: []float64{128, 256, 512, 1024, 1536, 2048, 4096, 16384, 65536},
+	}, []string{"transport"})
+	handshakes := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "tlspeek_handshake_seconds",
+		Help:    "Time from Accept to the end of a TLS handshake over TCP, by outcome.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 11),
+	}, []string{"outcome"})
+	drops := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tlspeek_dropped_total",
+		Help: "Connections closed for a limit, by limit.",
+	}, []string{"limit"})
+	gauge := func(name, help string, value func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	r.MustRegister(hellos, bytes, handshakes, drops,
+		gauge("tlspeek_connections", "Open TCP connections.", func() int {
+			open, _ := ln.Conns()
+			return open
+		}),
+		gauge("tlspeek_half_open_connections", "TCP connections that have not finished their handshake.", func() int {
+			_, halfOpen := ln.Conns()
+			return halfOpen
+		}),
+		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", e.HalfOpenQUIC))
+
+	ln.Observe = func(o *event.Observation) {
+		transport := o.Transport
+		if o.Hello != nil {
+			transport = o.Hello.Transport
+			bytes.WithLabelValues(transport.String()).Observe(float64(len(o.Hello.Raw)))
+		}
+		hellos.WithLabelValues(transport.String(), outcomeOf(o)).Inc()
+	}
+	ln.Dropped = func(why server.DropReason) { drops.WithLabelValues(string(why)).Inc() }
+	e.Shaken = func(took time.Duration, err error) {
+		outcome := "ok"
+		if err != nil {
+			outcome = "failed"
+		}
+		handshakes.WithLabelValues(outcome).Observe(took.Seconds())
+	}
+}
+
+func outcomeOf(o *event.Observation) string {
+	var malformed *parser.Error
+	switch {
+	case o.Hello != nil && o.Index > 1:
+		return "second_hello"
+	case o.Hello != nil:
+		return "hello"
+	case errors.Is(o.Err, parser.ErrNotTLS):
+		return "not_tls"
+	case errors.Is(o.Err, server.ErrOverLimit):
+		return "over_limit"
+	case errors.As(o.Err, &malformed):
+		return "malformed"
+	case len(o.Seen) == 0:
+		return "silent"
+	}
+	return "incomplete"
+}
