@@ -28,10 +28,14 @@ const selfSignedFor = 397 * 24 * time.Hour
 func SelfSigned(dir string) (certFile, keyFile string, err error) {
 	certFile, keyFile = filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key")
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	unreadable := new(fs.PathError)
 	switch {
 	case err == nil && time.Now().Before(pair.Leaf.NotAfter):
 		return certFile, keyFile, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &unreadable):
+		return "", "", err
+	default:
 		return "", "", fmt.Errorf("reading the certificate of an earlier run; remove %s and %s to have a new one: %w", certFile, keyFile, err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

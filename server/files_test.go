@@ -1,7 +1,12 @@
 package server_test
 
 import (
+	"bytes"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -155,4 +160,29 @@ func TestCertificateThatIsBeingWritten(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		assert.Equal(t, 3, chain())
 	})
+}
+
+// TestCertificateWarnings has a certificate that no client takes, and a key that
+// anybody may read.
+func TestCertificateWarnings(t *testing.T) {
+	certFile, keyFile := certificate(t)
+	load := func() string {
+		var said bytes.Buffer
+		files := &server.CertificateFiles{Cert: certFile, Key: keyFile, Log: slog.New(slog.NewTextHandler(&said, nil))}
+		require.NoError(t, files.Load())
+		return said.String()
+	}
+	assert.Empty(t, load())
+	require.NoError(t, os.Chmod(keyFile, 0o644))
+	assert.Contains(t, load(), "all users of this machine can read the key")
+	require.NoError(t, os.Chmod(keyFile, 0o640))
+	assert.Empty(t, load(), "a group may be there for it")
+
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	require.NoError(t, err)
+	pair.Leaf.NotAfter = time.Now().Add(-time.Minute)
+	der, err := x509.CreateCertificate(rand.Reader, pair.Leaf, pair.Leaf, pair.Leaf.PublicKey, pair.PrivateKey)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	assert.Contains(t, load(), "the certificate has expired")
 }

@@ -98,7 +98,7 @@ func (l *Latest) Save() (err error) {
 func writeFile(path string, mode fs.FileMode, write func(*bufio.Writer)) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer os.Remove(f.Name()) // in vain once it is renamed
 	w := bufio.NewWriter(f)

@@ -66,7 +66,21 @@ func (c *CertificateFiles) load(settled time.Duration) error {
 	// Had one of them changed meanwhile, the next look finds it.
 	c.stamp = now
 	c.pair.Store(&pair)
+	c.warn(&pair)
 	return nil
+}
+
+// warn logs what clients, or those who run the server, will not like.
+func (c *CertificateFiles) warn(pair *tls.Certificate) {
+	if c.Log == nil {
+		return
+	}
+	if leaf := pair.Leaf; leaf != nil && time.Now().After(leaf.NotAfter) {
+		c.Log.Warn("the certificate has expired: clients will not take it", "cert", c.Cert, "expired", leaf.NotAfter)
+	}
+	if info, err := os.Stat(c.Key); err == nil && info.Mode().Perm()&0o004 != 0 {
+		c.Log.Warn("all users of this machine can read the key: chmod 600 it", "key", c.Key)
+	}
 }
 
 func (c *CertificateFiles) stamps() (s [2]stamp, err error) {

@@ -48,6 +48,9 @@ sends lines and prints the replies: one Event, as JSON, for each line.`,
 }
 
 func ask(ctx context.Context, addr string, f *clientFlags, stdin io.Reader, stdout io.Writer) error {
+	if f.count < 1 {
+		return fmt.Errorf("--count %d: it is to be 1 or more", f.count)
+	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		host = strings.Trim(addr, "[]")
@@ -58,7 +61,7 @@ func ask(ctx context.Context, addr string, f *clientFlags, stdin io.Reader, stdo
 		if len(f.lines) == 0 {
 			f.lines = []string{"hello"}
 		}
-		lines = strings.NewReader(strings.Repeat(strings.Join(f.lines, "\n")+"\n", max(0, f.count)))
+		lines = strings.NewReader(strings.Repeat(strings.Join(f.lines, "\n")+"\n", f.count))
 	}
 	dialer := tls.Dialer{Config: &tls.Config{ServerName: host, InsecureSkipVerify: f.insecure}}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)

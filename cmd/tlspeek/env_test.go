@@ -30,12 +30,17 @@ func TestServeRefusesFlags(t *testing.T) {
 		"--handshake-timeout 0: it is to be a time, or negative for no limit":                  {"--handshake-timeout", "0"},
 		"--pprof needs --admin":                                                                {"--pprof"},
 		"reading certificate nowhere and key nowhere: stat nowhere: no such file or directory": {"--cert", "nowhere", "--key", "nowhere"},
-		`--trusted-proxies: netip.ParsePrefix("ten"): no '/'`:                                  {"--state-dir", t.TempDir(), "--trusted-proxies", "10.0.0.0/8,10.0.0.1,ten"},
+		`--trusted-proxies "ten": neither an address nor a network`:                            {"--state-dir", t.TempDir(), "--trusted-proxies", "10.0.0.0/8,10.0.0.1,ten"},
 		`--events-fsync "often": it is to be always, never or a time as 1s`:                    {"--events-fsync", "often"},
 		`invalid argument "x" for "--grace" flag: time: invalid duration "x"`:                  {"--grace", "x"},
 	} {
 		assert.Equal(t, want, serveError(t, args...))
 	}
+}
+
+func TestRetryAboveNoHandshakeIsAlways(t *testing.T) {
+	assert.Equal(t, -1, (&serveFlags{}).retry())
+	assert.Equal(t, 1, (&serveFlags{retryAbove: 1}).retry())
 }
 
 func TestFlagsFromTheEnvironment(t *testing.T) {

@@ -118,7 +118,7 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.IntVar(&f.maxPerAddr, "max-per-addr", 0, "`number` of connections at once from an IPv4 address or IPv6 /64; 0 for no limit")
 	flags.IntVar(&f.maxHello, "max-hello", 0, "`bytes` of a hello that is fingerprinted; 0 for crypto/tls's limit, 65540")
 	flags.IntVar(&f.maxRecords, "max-records", 0, "`number` of records of a hello that is fingerprinted; 0 for no limit")
-	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients have to show that their address is theirs")
+	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients have to show that their address is theirs; 0 for always")
 	flags.StringSliceVar(&f.trustedProxies, "trusted-proxies", nil, "`prefixes` of proxies whose PROXY protocol header is believed, as 10.0.0.0/8")
 
 	f.page.add(flags)
@@ -140,8 +140,10 @@ func (f *serveFlags) check() error {
 		return errors.New("either --cert or --acme, not both")
 	case f.helloJSONKeep < 1:
 		return fmt.Errorf("--hello-json-keep %d: it is to be 1 or more", f.helloJSONKeep)
-	case f.eventsFsync != "never" && f.eventsFsync != "always" && fsyncEvery(f.eventsFsync) <= 0:
-		return fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
+	case min(f.maxConns, f.maxHalfOpen, f.maxPerAddr, f.maxHello, f.maxRecords, f.retryAbove) < 0 || f.eventsMaxSize < 0:
+		return errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size are to be 0 or more")
+	case f.grace < 0 || f.eventsMaxAge < 0:
+		return errors.New("--grace and --events-max-age are to be 0 or more")
 	case f.logFormat != "text" && f.logFormat != "json":
 		return fmt.Errorf("--log-format %q: it is to be text or json", f.logFormat)
 	case f.handshakeTimeout == 0:
@@ -149,7 +151,31 @@ func (f *serveFlags) check() error {
 	case f.pprof && f.admin == "":
 		return errors.New("--pprof needs --admin")
 	}
-	return nil
+	_, err := f.syncEvery()
+	return err
+}
+
+// syncEvery reads --events-fsync for a [server.RotatingFile].
+func (f *serveFlags) syncEvery() (time.Duration, error) {
+	switch f.eventsFsync {
+	case "never":
+		return 0, nil
+	case "always":
+		return -1, nil
+	}
+	d, err := time.ParseDuration(f.eventsFsync)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
+	}
+	return d, nil
+}
+
+// retry reads --retry-above for a [server.Echo], where 0 is for the default.
+func (f *serveFlags) retry() int {
+	if f.retryAbove == 0 {
+		return -1
+	}
+	return f.retryAbove
 }
 
 func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
@@ -193,7 +219,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		Page:       f.page.page(),
 		Users:      users,
 		UDP:        udp,
-		RetryAbove: f.retryAbove,
+		RetryAbove: f.retry(),
 		Recorder:   recorder,
 		Grace:      f.grace,
 		Log:        log,
@@ -216,7 +242,7 @@ func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Co
 	if f.cert == "" {
 		var err error
 		if files.Cert, files.Key, err = server.SelfSigned(f.stateDir); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("certificate for localhost: %w: choose another folder with --state-dir, or give --cert and --key", err)
 		}
 	}
 	if err := files.Load(); err != nil {
@@ -233,7 +259,7 @@ func prefixes(list []string) (all []netip.Prefix, err error) {
 			p, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--trusted-proxies: %w", err)
+			return nil, fmt.Errorf("--trusted-proxies %q: neither an address nor a network", s)
 		}
 		all = append(all, p.Masked())
 	}
@@ -251,6 +277,9 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		if err := r.Latest.Load(); err != nil {
 			return nil, nil, err
 		}
+		if err := r.Latest.Save(); err != nil { // now, not when there is something to lose
+			return nil, nil, err
+		}
 	}
 	switch f.events {
 	case "":
@@ -258,12 +287,8 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		r.File = stdout
 	default:
 		file := &server.RotatingFile{Path: f.events, MaxSize: f.eventsMaxSize, MaxAge: f.eventsMaxAge}
-		switch f.eventsFsync {
-		case "never":
-		case "always":
-			file.SyncEvery = -1
-		default:
-			file.SyncEvery = fsyncEvery(f.eventsFsync)
+		if file.SyncEvery, err = f.syncEvery(); err != nil {
+			return nil, nil, err
 		}
 		if err := file.Open(); err != nil {
 			return nil, nil, err
@@ -271,12 +296,6 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		r.File, closeFile = file, file.Close
 	}
 	return r, closeFile, nil
-}
-
-// fsyncEvery returns 0 for what is no time.
-func fsyncEvery(s string) time.Duration {
-	every, _ := time.ParseDuration(s)
-	return every
 }
 
 // defaultStateDir follows the XDG Base Directory Specification.
@@ -307,12 +326,16 @@ func printLinesToTry(w io.Writer, addr net.Addr) {
 
 // listenError says what to do about a port that cannot be had.
 func listenError(err error) error {
-	op := new(net.OpError)
+	op, address := new(net.OpError), new(net.AddrError)
 	switch {
+	case errors.As(err, &address):
+		return fmt.Errorf("--listen: %w: give host and port, as localhost:8443, or :443 for all addresses", err)
 	case errors.As(err, &op) && op.Net == "udp":
 		return fmt.Errorf("%w: choose another port with --listen, or do without HTTP/3 with --http3=false", err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: choose another port with --listen", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: choose an address of this machine with --listen", err)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: choose a port over 1023 with --listen, or have systemd open it", err)
 	}
