@@ -32,7 +32,8 @@ sends lines and prints the replies: one Event, as JSON, for each line.`,
 		Example: `  tlspeek client --insecure localhost:8443
   tlspeek client --line one --line two tls.example
   seq 3 | tlspeek client --stdin --insecure localhost`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(cmd.Context(), args[0], &f, cmd.InOrStdin(), cmd.OutOrStdout())
 		},

@@ -111,9 +111,10 @@ func clientsListCommand(file *string) *cobra.Command {
 			return writeEntries(cmd.OutOrStdout(), kept, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&family, "family", "", "only families whose name has this in it")
-	cmd.Flags().StringVar(&name, "name", "", "only clients whose name has this in it")
-	cmd.Flags().StringVar(&kind, "kind", "", "only browser, library, tool or impersonator")
+	cmd.Flags().StringVar(&family, "family", "", "only families whose `name` has this in it")
+	cmd.Flags().StringVar(&name, "name", "", "only clients whose `name` has this in it")
+	cmd.Flags().StringVar(&kind, "kind", "", "only this `kind`: browser, library, tool or impersonator")
+	suggest(cmd, "kind", "browser", "library", "tool", "impersonator")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the lines of a clients file, with the hellos")
 	return cmd
 }
@@ -203,8 +204,8 @@ values, too.
 		},
 	}
 	source.flags(cmd)
-	cmd.Flags().StringVar(&ja3, "ja3", "", "a JA3, as MD5")
-	cmd.Flags().StringVar(&ja4, "ja4", "", "a JA4")
+	cmd.Flags().StringVar(&ja3, "ja3", "", "a JA3, as `md5`")
+	cmd.Flags().StringVar(&ja4, "ja4", "", "a `fingerprint`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object; for a fingerprint, the lines of a clients file")
 	return cmd
 }

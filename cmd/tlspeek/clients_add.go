@@ -111,12 +111,13 @@ so capture that client alone, over several connections, fresh and resumed.
 	}
 	source.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&e.Name, "name", "", "its name")
-	f.StringVar(&e.Version, "version", "", "its version")
-	f.StringVar(&e.Family, "family", "", "the family of clients that make their hellos the same way (default: its name)")
-	f.StringVar(&e.Library, "library", "", "its TLS library, with the version")
-	f.StringVar(&kind, "kind", "", "browser, library, tool or impersonator")
-	f.StringVar(&e.Flags, "flags", "", "the settings under which it sends this")
+	f.StringVar(&e.Name, "name", "", "its `name`")
+	f.StringVar(&e.Version, "version", "", "its `version`")
+	f.StringVar(&e.Family, "family", "", "the `family` of clients that make their hellos the same way (default: its name)")
+	f.StringVar(&e.Library, "library", "", "its TLS `library`, with the version")
+	f.StringVar(&kind, "kind", "", "its `kind`: browser, library, tool or impersonator")
+	suggest(cmd, "kind", "browser", "library", "tool", "impersonator")
+	f.StringVar(&e.Flags, "flags", "", "the `settings` under which it sends this")
 	return cmd
 }
 

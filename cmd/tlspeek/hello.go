@@ -32,9 +32,14 @@ type aHello struct {
 	initial *fingerprint.QUICInitial
 }
 
-func (s *helloSource) flags(cmd *cobra.Command) {
+func (s *helloSource) packetFlag(cmd *cobra.Command) {
 	cmd.Flags().Int64Var(&s.packet, "packet", 0, "the `number` of the packet that completes the hello, of a capture with several")
-	cmd.Flags().StringVar(&s.transport, "transport", "", "what carried a bare handshake message: tls, quic or dtls")
+}
+
+func (s *helloSource) flags(cmd *cobra.Command) {
+	s.packetFlag(cmd)
+	cmd.Flags().StringVar(&s.transport, "transport", "", "`carrier` of a bare handshake message: tls, quic or dtls")
+	suggest(cmd, "transport", "tls", "quic", "dtls")
 }
 
 // helloHelp is what the help of a verb says of its input.
@@ -52,10 +57,90 @@ var errNoHello = errors.New("neither a file nor a hello in hex")
 
 // read returns the hello that arg means.
 func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*aHello, error) {
-	if arg == "-" {
-		return s.readFrom(ctx, stdin, "standard input", s.packet)
+	in, err := s.open(arg, stdin)
+	if err != nil {
+		return nil, err
 	}
-	packet := s.packet
+	defer in.Close()
+	var found *aHello
+	if in.isCapture {
+		err = readCapture(ctx, in, in.packet, func(h *capture.Hello) error {
+			if h.Err != nil {
+				return fmt.Errorf("packet %d: %w", h.Packet, h.Err)
+			}
+			found = &aHello{ClientHello: h.ClientHello.Clone()}
+			if h.QUIC != nil {
+				found.initial = quicInitial(h.QUIC)
+			}
+			return nil
+		})
+	} else {
+		var b []byte
+		if b, err = readInput(in); err == nil {
+			found, err = s.decode(b)
+		}
+	}
+	if err != nil {
+		return nil, in.failed(err)
+	}
+	return found, nil
+}
+
+// parse returns what parse has to show of the hello that arg means. Name is
+// that of its source.
+func (s *helloSource) parse(ctx context.Context, arg string, stdin io.Reader) (p *parsed, name string, err error) {
+	in, err := s.open(arg, stdin)
+	if errors.Is(err, errNoHello) {
+		err = fmt.Errorf("%q is %w", arg, err)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	defer in.Close()
+	if in.isCapture {
+		err = readCapture(ctx, in, in.packet, func(h *capture.Hello) error {
+			p = unmarshal(fmt.Sprintf("packet %d of a capture", h.Packet), h.Transport, bytes.Clone(h.ClientHello.Raw), nil)
+			if h.Err != nil && p.errs == nil {
+				p.errs = []error{h.Err}
+			}
+			return nil
+		})
+	} else {
+		var b []byte
+		if b, err = readInput(in); err == nil {
+			p = parseHello(b)
+		}
+	}
+	if err != nil {
+		return nil, "", in.failed(err)
+	}
+	return p, in.name, nil
+}
+
+// A helloInput is what an argument means, to be read.
+type helloInput struct {
+	io.Reader
+	io.Closer
+	name      string // for errors; empty for hex on the command line
+	isCapture bool
+	packet    int64 // of a capture; 0 for any
+}
+
+func (in *helloInput) failed(err error) error {
+	if in.name == "" {
+		return err
+	}
+	return fmt.Errorf("reading %s: %w", in.name, err)
+}
+
+// open finds out what arg means. The error is [errNoHello] if it is not meant
+// as a hello.
+func (s *helloSource) open(arg string, stdin io.Reader) (*helloInput, error) {
+	in := &helloInput{name: arg, packet: s.packet}
+	if arg == "-" {
+		in.name, in.Closer, in.Reader = "standard input", io.NopCloser(nil), stdin
+		return in, in.sniff()
+	}
 	f, err := os.Open(arg)
 	if err != nil {
 		// capture.pcap:17, unless there is a file of that name.
@@ -64,76 +149,62 @@ func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*a
 				if f, err = os.Open(arg[:i]); err != nil {
 					return nil, err
 				}
-				packet = n
+				in.packet = n
 			}
 		}
 	}
-	if f == nil {
-		// Nothing shorter is a hello, and no fingerprint in hex is as long.
-		switch b, err := decodeHex(arg); {
-		case len(b) <= 38:
-		case err == nil:
-			return s.decode(b)
-		case errors.Is(err, hex.ErrLength):
-			return nil, errOddHex
+	if f != nil {
+		in.Reader, in.Closer = f, f
+		if err := in.sniff(); err != nil {
+			f.Close()
+			return nil, err
 		}
-		if _, ferr := fingerprint.Explain(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
-			return nil, err // it is the name of a file
-		}
-		return nil, errNoHello
+		return in, nil
 	}
-	defer f.Close()
-	return s.readFrom(ctx, f, arg, packet)
+	// Nothing shorter is a hello, and no fingerprint in hex is as long.
+	switch b, err := decodeHex(arg); {
+	case len(b) <= 38:
+	case err == nil:
+		in.name, in.Reader, in.Closer = "", bytes.NewReader([]byte(arg)), io.NopCloser(nil)
+		return in, nil
+	case errors.Is(err, hex.ErrLength):
+		return nil, errOddHex
+	}
+	if _, ferr := fingerprint.Explain(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
+		return nil, err // it is the name of a file
+	}
+	return nil, errNoHello
 }
 
-func (s *helloSource) readFrom(ctx context.Context, r io.Reader, name string, packet int64) (*aHello, error) {
+// sniff looks whether a capture comes.
+func (in *helloInput) sniff() error {
 	var head [4]byte
-	n, err := io.ReadFull(r, head[:])
+	n, err := io.ReadFull(in.Reader, head[:])
 	switch {
 	case err == io.EOF:
-		return nil, fmt.Errorf("reading %s: %w", name, errEmpty)
+		return in.failed(errEmpty)
 	case err != nil && err != io.ErrUnexpectedEOF:
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return in.failed(err)
 	}
-	r = io.MultiReader(bytes.NewReader(head[:n]), r)
-	if capture.FormatOf(head) != capture.Unknown {
-		h, err := s.readCapture(ctx, r, packet)
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", name, err)
-		}
-		return h, nil
-	}
-	b, err := readInput(r)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	h, err := s.decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return h, nil
+	in.Reader = io.MultiReader(bytes.NewReader(head[:n]), in.Reader)
+	in.isCapture = capture.FormatOf(head) != capture.Unknown
+	return nil
 }
 
-// readCapture returns the hello of the given packet, or the only one if packet
-// is 0. What is wrong with the capture matters only where there is none.
-func (s *helloSource) readCapture(ctx context.Context, r io.Reader, packet int64) (*aHello, error) {
-	var found *aHello
-	var broken error // the hello that is meant
+// readCapture gives take the hello of the given packet, or the only one if
+// packet is 0. What is wrong with the capture matters only where there is none.
+func readCapture(ctx context.Context, r io.Reader, packet int64, take func(*capture.Hello) error) error {
+	found := false
+	var broken error // of the hello that is meant
 	var packets []string
 	errFound := errors.New("found")
 	_, err := capture.Read(ctx, r, func(h *capture.Hello) error {
 		packets = append(packets, strconv.FormatInt(h.Packet, 10))
-		switch {
-		case packet != 0 && h.Packet != packet:
+		if packet != 0 && h.Packet != packet || packet == 0 && found {
 			return nil
-		case h.Err != nil:
-			broken = fmt.Errorf("packet %d: %w", h.Packet, h.Err)
-		default:
-			found = &aHello{ClientHello: h.ClientHello.Clone()}
-			if h.QUIC != nil {
-				found.initial = quicInitial(h.QUIC)
-			}
 		}
+		found = true
+		broken = take(h)
 		if packet != 0 {
 			return errFound
 		}
@@ -141,17 +212,15 @@ func (s *helloSource) readCapture(ctx context.Context, r io.Reader, packet int64
 	})
 	switch {
 	case packet == 0 && len(packets) > 1:
-		return nil, fmt.Errorf("%d hellos: choose one with --packet, of %s", len(packets), list(packets))
-	case found != nil:
-		return found, nil
-	case broken != nil:
-		return nil, broken
+		return fmt.Errorf("%d hellos: choose one with --packet, of %s", len(packets), list(packets))
+	case found:
+		return broken
 	case err != nil:
-		return nil, err
+		return err
 	case len(packets) == 0:
-		return nil, errors.New("no hello in this capture")
+		return errors.New("no hello in this capture")
 	}
-	return nil, fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))
+	return fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))
 }
 
 // list returns the first few items.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -25,7 +24,8 @@ func readCaptureFile(t *testing.T, name string) []byte {
 }
 
 func ja4Of(t *testing.T, input []byte, packet int64) (string, error) {
-	h, err := new(helloSource).readFrom(context.Background(), bytes.NewReader(input), "x", packet)
+	require.NoError(t, os.WriteFile("x", input, 0o600))
+	h, err := (&helloSource{packet: packet}).read(context.Background(), "x", nil)
 	if err != nil {
 		return "", err
 	}
@@ -35,6 +35,7 @@ func ja4Of(t *testing.T, input []byte, packet int64) (string, error) {
 // A capture that is cut after its hello still has it.
 func TestReadCaptureCut(t *testing.T) {
 	whole := readCaptureFile(t, "curl.pcap")
+	t.Chdir(t.TempDir())
 	ja4, err := ja4Of(t, whole[:len(whole)-10], 0)
 	require.NoError(t, err)
 	assert.Equal(t, "t13d3112h2_e8f1e7e78f70_b26ce05bbdd6", ja4)

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -13,36 +13,32 @@ import (
 )
 
 func parseCommand() *cobra.Command {
+	var source helloSource
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "parse [FILE]",
+		Use:   "parse [HELLO]",
 		Short: "Show one hello, field by field",
 		Long: `Show one ClientHello, field by field: the offset and size in bytes of each
 field of the handshake message, its name in the RFC, and what it says.
 
-FILE, or standard input, has the hello as hex (with or without blanks, colons
-and 0x; also as xxd and hexdump -C print it), as base64, or as it is. It may be
-TLS records, a handshake message, a DTLS record, a hello in SSLv2 format or a
-QUIC Initial: parse finds out.
+HELLO is a file, hex on the command line, or standard input if it is absent or -.
+A file has the hello as hex (with or without blanks, colons and 0x; also as xxd
+and hexdump -C print it), as base64, or as it is. It may be TLS records, a
+handshake message, a DTLS record, a hello in SSLv2 format or a QUIC Initial: parse
+finds out. Of a capture with several hellos, one is chosen by the number of its
+packet: capture.pcap:17, or --packet 17.
 
 If something is wrong with it, parse shows what can be read, says what is wrong
 and at which byte of the message, and exits with status 1.`,
+		Example: `  tlspeek parse hello.hex
+  tlspeek parse capture.pcap:17
+  xxd -p hello.bin | tlspeek parse --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, r := "standard input", cmd.InOrStdin()
-			if len(args) == 1 && args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				name, r = args[0], f
-			}
-			b, err := readInput(r)
+			p, name, err := source.parse(cmd.Context(), cmp.Or(strings.Join(args, ""), "-"), cmd.InOrStdin())
 			if err != nil {
-				return fmt.Errorf("reading %s: %w", name, err)
+				return err
 			}
-			p := parseHello(b)
 			var out []byte
 			if asJSON {
 				if out, err = p.appendJSON(nil); err != nil {
@@ -55,7 +51,10 @@ and at which byte of the message, and exits with status 1.`,
 				return err
 			}
 			for _, err := range p.errs {
-				fmt.Fprintf(cmd.ErrOrStderr(), "tlspeek: reading %s: %v\n", name, err)
+				if name != "" {
+					err = fmt.Errorf("reading %s: %w", name, err)
+				}
+				fmt.Fprintln(cmd.ErrOrStderr(), "tlspeek:", err)
 			}
 			if p.errs != nil {
 				return errReported
@@ -63,6 +62,7 @@ and at which byte of the message, and exits with status 1.`,
 			return nil
 		},
 	}
+	source.packetFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: transport, form, errors, and the fields by their names as hello")
 	return cmd
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -34,8 +33,6 @@ func readInput(r io.Reader) ([]byte, error) {
 		return nil, err
 	case len(input) > maxParseInput:
 		return nil, fmt.Errorf("more than %d bytes: give one hello", maxParseInput)
-	case len(input) >= 4 && capture.FormatOf([4]byte(input)) != capture.Unknown:
-		return nil, errors.New("a capture: tlspeek scan --detail shows the hellos in it field by field")
 	}
 	return decodeInput(input)
 }

@@ -65,10 +65,14 @@ are still read, and the exit status is 1.`,
 	s.output.addFlags(f)
 	s.filter.addFlags(f)
 	f.StringVar(&s.clients, "clients", "", clientsHelp)
-	f.IntVarP(&s.workers, "jobs", "j", runtime.NumCPU(), "how many files to read at the same time")
-	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "memory for hellos that are not whole, in MiB for each job")
-	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "what a compressed file may expand to, in GiB")
+	f.IntVarP(&s.workers, "jobs", "j", runtime.NumCPU(), "`number` of files to read at the same time")
+	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for hellos that are not whole, for each job")
+	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "`GiB` that a compressed file may expand to")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
+	suggest(cmd, "transport", "tls", "quic", "dtls")
+	for _, flag := range []string{"fields", "top", "unique"} {
+		suggest(cmd, flag, fieldNames()...)
+	}
 	return cmd
 }
 
@@ -196,6 +200,9 @@ func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, e
 		}
 	}
 	c := s.output.encoder(name)
+	if name == "-" {
+		name = "standard input"
+	}
 	stats, err := s.limits.Read(ctx, &countingReader{r, &s.progress}, func(h *capture.Hello) error {
 		s.progress.hellos.Add(1)
 		switch {

@@ -28,15 +28,15 @@ type scanFilter struct {
 }
 
 func (c *scanFilter) addFlags(f *pflag.FlagSet) {
-	f.StringSliceVar(&c.sni, "sni", nil, "only hellos with this server name; * stands for any text")
-	f.StringSliceVar(&c.ja3, "ja3", nil, "only hellos with this JA3 or JA3N; * stands for any text")
-	f.StringSliceVar(&c.ja4, "ja4", nil, "only hellos with this JA4; * stands for any text")
-	f.StringSliceVar(&c.transports, "transport", nil, "only hellos over tls, quic or dtls")
-	f.StringSliceVar(&c.hosts, "host", nil, "only hellos from or to this address or network")
-	f.UintSliceVar(&c.ports, "port", nil, "only hellos from or to this port")
+	f.StringSliceVar(&c.sni, "sni", nil, "only hellos with this server `name`; * stands for any text")
+	f.StringSliceVar(&c.ja3, "ja3", nil, "only hellos with this `md5` as JA3 or JA3N; * stands for any text")
+	f.StringSliceVar(&c.ja4, "ja4", nil, "only hellos with this `fingerprint` as JA4; * stands for any text")
+	f.StringSliceVar(&c.transports, "transport", nil, "only hellos over this `carrier`: tls, quic or dtls")
+	f.StringSliceVar(&c.hosts, "host", nil, "only hellos from or to this `address` or network")
+	f.UintSliceVar(&c.ports, "port", nil, "only hellos from or to this `number`")
 	f.Lookup("port").DefValue = "" // not []
-	f.StringVar(&c.sinceText, "since", "", "only hellos from this time on: 2006-01-02, 2006-01-02T15:04:05Z or seconds since 1970")
-	f.StringVar(&c.untilText, "until", "", "only hellos before this time")
+	f.StringVar(&c.sinceText, "since", "", "only hellos from this `time` on: 2006-01-02, 2006-01-02T15:04:05Z or seconds since 1970")
+	f.StringVar(&c.untilText, "until", "", "only hellos before this `time`")
 }
 
 // check reads the flags.

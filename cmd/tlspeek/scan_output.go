@@ -34,16 +34,24 @@ func (o *scanOutput) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.detail, "detail", false, "in addition the hello as a tree, and its bytes")
 	f.BoolVar(&o.csv, "csv", false, "print CSV, with a header line")
 	f.BoolVar(&o.tsv, "tsv", false, "print values separated by tabs, with a header line")
-	f.StringSliceVar(&o.fields, "fields", nil, "columns of --csv and --tsv: keys of the JSON form, as ja4, client.name or carrier.segments")
+	f.StringSliceVar(&o.fields, "fields", nil, "`columns` of --csv and --tsv: keys of the JSON form, as ja4, carrier.segments or client.name")
 	f.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first")
 	f.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
 	f.Lookup("unique").NoOptDefVal = "ja4"
 	f.BoolVar(&o.count, "count", false, "print only how many hellos there are")
-	f.IntVar(&o.limit, "limit", 0, "how many lines --top or --unique prints, if not 0")
+	f.IntVar(&o.limit, "limit", 0, "at the most this `number` of lines of --top or --unique; 0 for all")
 }
 
-// compactFields are the columns if none are named.
-var compactFields = []string{"time", "transport", "src_ip", "src_port", "dst_ip", "dst_port", "hello_index", "sni", "alpn", "version", "ja3", "ja3n", "ja4", "session", "error"}
+// compactFields are the columns if none are named, and fullFields those that
+// --full adds.
+var (
+	compactFields = []string{"time", "transport", "src_ip", "src_port", "dst_ip", "dst_port", "hello_index", "sni", "alpn", "version", "ja3", "ja3n", "ja4", "session", "error"}
+	fullFields    = []string{
+		"file", "packet", "via", "ja3_full", "ja3n_full", "ja4_r", "ja4_o", "ja4_ro", "npf", "tlsfp_id", "tlsfp_norm_id",
+		"quic_header_id", "quic_params_id", "stable", "carrier.records", "carrier.datagrams", "carrier.segments",
+		"carrier.bytes", "carrier.split", "client.name", "tells.name",
+	}
+)
 
 // check reads the flags.
 func (o *scanOutput) check() error {
@@ -70,7 +78,11 @@ func (o *scanOutput) check() error {
 	}
 	if o.csv || o.tsv {
 		names := o.fields
-		if len(names) == 0 {
+		switch {
+		case len(names) > 0:
+		case o.full || o.detail:
+			names = slices.Concat(compactFields, fullFields)
+		default:
 			names = compactFields
 		}
 		for _, name := range names {

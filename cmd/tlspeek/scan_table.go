@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -19,11 +18,13 @@ import (
 
 // A column is a field of an Event, found by its name in the JSON form.
 type column struct {
-	name string
-	path [][]int // of indices, from struct to struct
+	name  string
+	path  [][]int // of indices, from struct to struct
+	omits bool    // whether the JSON form leaves out what is zero
 }
 
-// columnOf returns the column of a name, as ja4 or carrier.segments.
+// columnOf returns the column of a name, as ja4 or carrier.segments. That of
+// client.name has the name of each client.
 func columnOf(name string) (column, error) {
 	c := column{name: name}
 	t := reflect.TypeFor[event.Event]()
@@ -36,6 +37,7 @@ func columnOf(name string) (column, error) {
 			return c, fmt.Errorf("no field %q: fields have the names of the JSON form, as sni, client.name or carrier.segments", name)
 		}
 		c.path = append(c.path, f.Index)
+		c.omits = strings.Contains(f.Tag.Get("json"), ",omit")
 		t = f.Type
 	}
 	return c, nil
@@ -47,34 +49,47 @@ func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
 		return reflect.StructField{}, false
 	}
 	for i := range t.NumField() {
-		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag == name {
+		if name != "" && name == jsonName(t.Field(i)) {
 			return t.Field(i), true
 		}
 	}
 	return reflect.StructField{}, false
 }
 
+// jsonName returns the name of a field in the JSON form, if its tag has one.
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
 // text returns the value that e has in the column, or nothing if it has none.
-func (c *column) text(e *event.Event) string { return textAt(reflect.ValueOf(e).Elem(), c.path) }
+func (c *column) text(e *event.Event) string { return c.textAt(reflect.ValueOf(e).Elem(), c.path) }
 
 // textAt returns the value at the end of a path. Where a list is on it, those of
 // all that are in the list are joined.
-func textAt(v reflect.Value, path [][]int) string {
-	for v.Kind() == reflect.Pointer && !v.IsNil() {
+func (c *column) textAt(v reflect.Value, path [][]int) string {
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return ""
+		}
 		v = v.Elem()
 	}
 	switch {
-	case v.IsZero() && v.Kind() != reflect.Bool:
-		return ""
 	case len(path) > 0 && v.Kind() == reflect.Slice:
 		texts := make([]string, v.Len())
 		for i := range texts {
-			texts[i] = textAt(v.Index(i), path)
+			texts[i] = c.textAt(v.Index(i), path)
 		}
 		return strings.Join(texts, ",")
 	case len(path) > 0:
-		return textAt(v.FieldByIndex(path[0]), path[1:])
+		return c.textAt(v.FieldByIndex(path[0]), path[1:])
+	case c.omits && v.IsZero():
+		return ""
 	}
+	return textOf(v)
+}
+
+func textOf(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case string:
 		return x
@@ -84,7 +99,7 @@ func textAt(v reflect.Value, path [][]int) string {
 		return base64.StdEncoding.EncodeToString(x)
 	case time.Time:
 		return x.Format(time.RFC3339Nano)
-	case netip.Addr:
+	case fmt.Stringer: // an address, a kind of client
 		return x.String()
 	case encoding.TextMarshaler:
 		b, err := x.MarshalText()

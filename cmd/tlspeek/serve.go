@@ -128,6 +128,9 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "least `level` of what is logged: debug, info, warn or error")
 	flags.Lookup("log-level").DefValue = "info" // as it is given
 	flags.StringVar(&f.logFormat, "log-format", "text", "`format` of the log: text or json")
+	suggest(cmd, "log-level", "debug", "info", "warn", "error")
+	suggest(cmd, "log-format", "text", "json")
+	suggest(cmd, "events-fsync", "always", "never", "1s")
 	return cmd
 }
 
