@@ -41,7 +41,7 @@ type Candidate struct {
 	Kind    Kind   `json:"kind"`
 
 	// Distance is in thousandths: 0 for the shape of a known hello, 1000 for
-	// nothing in common..
+	// nothing in common.
 	Distance uint16 `json:"distance"`
 	// Differs has the fields in which the hello is not as the known one.
 	Differs Fields `json:"differs,omitempty"`

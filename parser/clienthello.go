@@ -131,7 +131,9 @@ type TransportParameter struct {
 	Value []byte
 }
 
-// Parse reads a ClientHello carried by TLS or QUIC from its handshake message.
+// Parse reads a ClientHello carried by TLS or QUIC from its handshake message,
+// which it aliases. Errors are as those of [ClientHello.Unmarshal], which also
+// reads what DTLS carried, and shows what came before an error.
 func Parse(msg []byte) (*ClientHello, error) {
 	h := new(ClientHello)
 	if err := h.Unmarshal(msg); err != nil {

@@ -4,16 +4,22 @@ import "strconv"
 
 //go:generate go run gen.go
 
-// The code points of a ClientHello. String returns the name of the IANA
-// registry, "GREASE" for a GREASE value, and otherwise the value in hex.
+// The code points of a ClientHello, as they stand on the wire.
 type (
-	Version                         uint16
-	CipherSuite                     uint16
-	ExtensionType                   uint16
-	NamedGroup                      uint16
-	SignatureScheme                 uint16
+	// A Version is a ProtocolVersion of SSL, TLS or DTLS (RFC 8446, section 4.2.1).
+	Version uint16
+	// A CipherSuite is one of IANA's TLS Cipher Suites (RFC 8446, section B.4).
+	CipherSuite uint16
+	// An ExtensionType is one of IANA's TLS ExtensionType Values (RFC 8446, section 4.2).
+	ExtensionType uint16
+	// A NamedGroup is one of IANA's TLS Supported Groups (RFC 8446, section 4.2.7).
+	NamedGroup uint16
+	// A SignatureScheme is one of IANA's TLS SignatureScheme (RFC 8446, section 4.2.3).
+	SignatureScheme uint16
+	// A CertificateCompressionAlgorithm is one of RFC 8879, section 7.3.
 	CertificateCompressionAlgorithm uint16
-	CipherSpec                      uint32 // SSLv2's, of three bytes
+	// A CipherSpec is one of SSLv2's, of three bytes (RFC 5246, appendix E.2).
+	CipherSpec uint32
 )
 
 // Versions of the protocol, as they stand on the wire.
@@ -112,7 +118,8 @@ func IsGREASETransportParameter(id uint64) bool { return id%31 == 27 }
 // "".
 func (p TransportParameter) Name() string { return parameterName(p.ID) }
 
-// String returns the version as "TLS 1.3", "DTLS 1.2", "SSL 3.0" and so on.
+// String returns the version as "TLS 1.3", "DTLS 1.2", "SSL 3.0" and so on,
+// "GREASE" for a GREASE value, and otherwise the value in hex: "0x7f1c".
 func (v Version) String() string { return nameOrHex(protocolVersionName(v), v) }
 
 func protocolVersionName(v Version) string {
@@ -139,19 +146,24 @@ func protocolVersionName(v Version) string {
 	return ""
 }
 
-// String returns the name, as CipherSuite's does.
+// String returns IANA's name, "GREASE" for a GREASE value, and for one that is
+// not registered its value in hex: "0x00ab".
 func (v CipherSuite) String() string { return nameOrHex(cipherSuiteName(v), v) }
 
-// String returns the name, as CipherSuite's does.
+// String returns IANA's name, "GREASE" for a GREASE value, and for one that is
+// not registered its value in hex: "0x00ab".
 func (v ExtensionType) String() string { return nameOrHex(extensionTypeName(v), v) }
 
-// String returns the name, as CipherSuite's does.
+// String returns IANA's name, "GREASE" for a GREASE value, and for one that is
+// not registered its value in hex: "0x00ab".
 func (v NamedGroup) String() string { return nameOrHex(namedGroupName(v), v) }
 
-// String returns the name, as CipherSuite's does.
+// String returns IANA's name, "GREASE" for a GREASE value, and for one that is
+// not registered its value in hex: "0x00ab".
 func (v SignatureScheme) String() string { return nameOrHex(signatureSchemeName(v), v) }
 
-// String returns the name, as CipherSuite's does.
+// String returns IANA's name, "GREASE" for a GREASE value, and for one that is
+// not registered its value in hex: "0x00ab".
 func (v CertificateCompressionAlgorithm) String() string {
 	return nameOrHex(certificateCompressionName(v), v)
 }
