@@ -27,10 +27,10 @@ func clientsCommand() *cobra.Command {
 		Long: `List the clients whose hellos tlspeek knows, look up whose a hello or a
 fingerprint is, and keep clients of your own.
 
-Your own clients stand in one file, which --clients names, here and for scan: an
-object of JSON a line, with name, version, family, library, kind (browser,
-library, tool, impersonator), transport, flags, source, date, and the hello in
-hex or, where there is no hello, its ja3, ja4 or npf.`,
+Your own clients stand in one file, which --clients names, here, for scan and for
+serve: an object of JSON a line, with name, version, family, library, kind
+(browser, library, tool, impersonator), transport, flags, source, date, and the
+hello in hex or, where there is no hello, its ja3, ja4 or npf.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -204,8 +204,8 @@ values, too.
 		},
 	}
 	source.flags(cmd)
-	cmd.Flags().StringVar(&ja3, "ja3", "", "a JA3, as `md5`")
-	cmd.Flags().StringVar(&ja4, "ja4", "", "a `fingerprint`")
+	cmd.Flags().StringVar(&ja3, "ja3", "", "the `md5` of a JA3")
+	cmd.Flags().StringVar(&ja4, "ja4", "", "a JA4 `fingerprint`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object; for a fingerprint, the lines of a clients file")
 	return cmd
 }
