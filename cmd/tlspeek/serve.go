@@ -322,9 +322,9 @@ func printLinesToTry(w io.Writer, addr net.Addr) {
 	fmt.Fprintf(w, `listening on %s; to try it:
   curl -k https://%s/
   openssl s_client -quiet -connect %s    and type a line
-  tlspeek client --insecure %s
+  %s client --insecure %s
   a browser at https://%s/
-`, addr, at, at, at, at)
+`, addr, at, at, os.Args[0], at, at)
 }
 
 // listenError says what to do about a port that cannot be had.
