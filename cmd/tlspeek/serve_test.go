@@ -204,3 +204,14 @@ func TestListenErrorSaysWhatToDo(t *testing.T) {
 	_, _, err = server.Listen(udp.LocalAddr().String(), true)
 	assert.ErrorContains(t, listenError(err), "do without HTTP/3 with --http3=false")
 }
+
+// TestLinesToTry has them as they work where they are printed.
+func TestLinesToTry(t *testing.T) {
+	var said strings.Builder
+	printLinesToTry(&said, &net.TCPAddr{IP: net.IPv4zero, Port: 8443})
+	assert.Contains(t, said.String(), "\n  curl -k https://localhost:8443/\n")
+	assert.Contains(t, said.String(), "\n  "+os.Args[0]+" client --insecure localhost:8443\n")
+	said.Reset()
+	printLinesToTry(&said, &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 443})
+	assert.Contains(t, said.String(), "\n  curl -k https://[2001:db8::1]:443/\n")
+}
