@@ -110,3 +110,14 @@ func (r *runs) skip(to uint32) {
 		r.list[0].at = to
 	}
 }
+
+// from returns a copy of what is behind a place.
+func (r *runs) from(place uint32) (behind runs) {
+	for i := range r.list {
+		if p := &r.list[i]; int32(p.end()-place) > 0 {
+			behind.add(p.at, p.data())
+		}
+	}
+	behind.skip(place)
+	return behind
+}

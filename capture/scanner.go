@@ -22,7 +22,9 @@ type scanner struct {
 	// Of the TCP segment or UDP datagram at hand.
 	addrs []byte // source and destination address: 8 or 32 bytes
 	ports uint32 // source and destination port
-	key   uint64 // of its flow, in its direction
+	key   uint64 // of its flow, in its direction, or of a stream in that
+
+	connection uint64 // of TCP: the key of the flow
 
 	fragments fragments
 	streams   streams

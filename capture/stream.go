@@ -7,7 +7,10 @@ const (
 	slotStream = 1 << 31 // the number is that of a stream; else it counts bytes that were no hello
 	slotAfter  = 1 << 30 // a hello has come, and a second may follow
 	slotEarly  = 1 << 29 // that hello offered early data, which stand before the second
-	slotNumber = 1<<29 - 1
+	slotBranch = 1 << 28 // a second stream may have begun: see scanner.branch
+	slotNumber = 1<<28 - 1
+
+	slotFlags = slotAfter | slotEarly | slotBranch
 )
 
 // A stream is what has come of a hello that is not whole, and of what is behind
@@ -169,7 +172,7 @@ func (ss *streams) attach(sl *slot) *stream {
 	}
 	t.key = sl.key
 	t.passed = sl.state & slotNumber
-	sl.state = sl.state&(slotAfter|slotEarly) | slotStream | t.number
+	sl.state = sl.state&slotFlags | slotStream | t.number
 	if t.older = ss.newest; t.older != nil {
 		t.older.newer = t
 	} else {
@@ -181,7 +184,7 @@ func (ss *streams) attach(sl *slot) *stream {
 
 // detach takes the stream away from a connection.
 func (ss *streams) detach(sl *slot, t *stream) {
-	sl.state = sl.state&(slotAfter|slotEarly) | t.passed&slotNumber
+	sl.state = sl.state&slotFlags | t.passed&slotNumber
 	ss.release(t)
 }
 

@@ -59,6 +59,7 @@ func (s *scanner) tcp(addrs, b []byte) {
 	}
 	s.addrs, s.ports = addrs, portsOf(b)
 	s.key = s.streams.hasher.key(addrs, s.ports)
+	s.connection = s.key
 	sequence := binary.BigEndian.Uint32(b[4:])
 	switch {
 	case flags&tcpRST != 0:
@@ -135,18 +136,30 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 		}
 		sl = ss.insert(s.key, sequence)
 	}
-	t := ss.stream(sl)
-	ahead := int(int32(sequence - sl.next))
-	switch {
-	case !fresh || ss.hellos.seen(s.helloKey(sequence)):
+	fresh = fresh && !ss.hellos.seen(s.helloKey(sequence))
+	switch ahead := int(int32(sequence - sl.next)); {
+	case !fresh:
 	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
 		s.forget(sl)
-		sl, t, ahead = ss.insert(s.key, sequence), nil, 0
-	case elsewhere(sl, t, sequence):
-		s.restart(sl, t, sequence)
-		ahead = 0
+		sl = ss.insert(s.key, sequence)
+	case ahead > 0:
+		sl = s.branch(sl, sequence)
+	case elsewhere(sl, ss.stream(sl), sequence):
+		s.restart(sl, sequence)
 	}
-	switch {
+	if sl.state&slotBranch != 0 {
+		sl = s.follow(sequence, p, fresh)
+	}
+	if sl != nil {
+		s.advance(sl, sequence, p)
+	}
+}
+
+// advance takes the payload of a segment of the connection that sl is.
+func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
+	ss := &s.streams
+	t := ss.stream(sl)
+	switch ahead := int(int32(sequence - sl.next)); {
 	case ahead > 0:
 		s.stash(sl, sequence, ahead, p)
 		return
@@ -182,8 +195,57 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 // helloKey returns what a hello of this connection is known by, for the case
 // that it comes again.
 func (s *scanner) helloKey(sequence uint32) uint64 {
-	return fold(s.key, uint64(sequence)^s.streams.hasher[1]) | 1
+	return fold(s.connection, uint64(sequence)^s.streams.hasher[1]) | 1
 }
+
+// branch has a second stream begin in a connection, behind a hole, where a hello
+// begins: what was to come before may be lost. But if it is only late, what looks
+// like a hello here may be a part of one that begins in the hole, and was put there
+// to be taken for it. So the first stream goes on to wait. It returns its slot.
+func (s *scanner) branch(sl *slot, sequence uint32) *slot {
+	ss := &s.streams
+	if sl.state&slotBranch != 0 && ss.find(s.branchKey()) != nil {
+		return sl
+	}
+	if old := ss.find(s.branchKey()); old != nil {
+		s.forget(old)
+	}
+	ss.insert(s.branchKey(), sequence)
+	if sl = ss.find(s.key); sl == nil { // dropped for it
+		return ss.insert(s.key, sequence)
+	}
+	second := ss.find(s.branchKey())
+	second.state = sl.state & (slotAfter | slotEarly)
+	if t := ss.stream(sl); t != nil {
+		if t.begun {
+			second.state |= slotAfter
+		}
+		if behind := t.behind.from(sequence); len(behind.list) > 0 {
+			ss.attach(second).behind = behind
+		}
+	}
+	sl.state |= slotBranch
+	return sl
+}
+
+// follow takes the payload of a segment for the second stream of a connection. It
+// returns the slot of the first, or nil if it was dropped.
+func (s *scanner) follow(sequence uint32, p []byte, fresh bool) *slot {
+	ss := &s.streams
+	key := s.key
+	s.key = s.branchKey()
+	if sl := ss.find(s.key); sl != nil {
+		if fresh && elsewhere(sl, ss.stream(sl), sequence) {
+			s.restart(sl, sequence)
+		}
+		s.advance(sl, sequence, p)
+	}
+	s.key = key
+	return ss.find(key)
+}
+
+// branchKey returns the key of the second stream of the connection.
+func (s *scanner) branchKey() uint64 { return fold(s.connection, s.streams.hasher[3]) | 1 }
 
 // elsewhere reports whether a segment that begins a hello begins another than
 // the one at hand: what was to come before it is lost, or what came before was
@@ -198,9 +260,10 @@ func elsewhere(sl *slot, t *stream, sequence uint32) bool {
 	return sl.state&slotAfter == 0
 }
 
-// restart goes on in a connection at another place.
-func (s *scanner) restart(sl *slot, t *stream, sequence uint32) {
+// restart goes on in a stream at another place.
+func (s *scanner) restart(sl *slot, sequence uint32) {
 	sl.next = sequence
+	t := s.streams.stream(sl)
 	if t == nil {
 		return
 	}
@@ -445,6 +508,7 @@ func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) boo
 		// What only looked like a hello, or is one in pieces between other bytes.
 		return s.pass(sl, len(message), maxPreface)
 	}
+	known := sl.state&slotBranch != 0 && ss.hellos.seen(s.helloKey(start)) // by the second stream
 	ss.hellos.add(s.helloKey(start))
 	index := 1
 	if sl.state&slotAfter != 0 {
@@ -458,7 +522,9 @@ func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) boo
 		Segments:      how.segments,
 		Overlap:       how.differ,
 	}
-	s.emitDecoded(err)
+	if !known {
+		s.emitDecoded(err)
+	}
 	if index == 2 {
 		s.forget(sl)
 		return false

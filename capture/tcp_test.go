@@ -8,6 +8,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // TestTCP: what can happen to a hello in a TCP stream.
@@ -246,6 +249,70 @@ func shuffled(r *rand.Rand, s side, stream []byte) [][]byte {
 
 // TestFallingOrder: 20,000 segments in falling order cost no more than in rising
 // order, but for one copy.
+// TestDecoy: a part of a hello that looks like another one does not hide it, in
+// whatever order the segments come.
+func TestDecoy(t *testing.T) {
+	decoy := realHello(t, "curl-openssl-3.0")
+	whole := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f},
+		hellotest.Extension(0x1234, make([]byte, 600)), hellotest.Extension(0x1235, record(decoy)), hellotest.Extension(0x1236, make([]byte, 100)))
+	stream := record(whole)
+	at := bytes.Index(stream, record(decoy))
+	end := at + len(record(decoy))
+	s := side{client4, server4, 0x1000}
+	parts := [][]byte{s.data(0, stream[:at]), s.data(at, stream[at:end]), s.data(end, stream[end:])}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}, {1, 0, 1, 2}, {1, 1, 2, 0, 0}, {2, 1, 0, 1, 2}} {
+		packets := all(s.syn())
+		for _, i := range order {
+			packets = append(packets, parts[i])
+		}
+		hellos := map[string]int{}
+		for _, h := range readAll(t, rawPcap(packets...)) {
+			hellos[h.Message]++
+		}
+		assert.Equal(t, 1, hellos[string(whole)], order)
+		assert.LessOrEqual(t, hellos[string(decoy)], 1, order)
+		delete(hellos, string(whole))
+		delete(hellos, string(decoy))
+		assert.Empty(t, hellos, order)
+	}
+}
+
+// TestLatePreface: what comes late before a hello has it found no second time.
+func TestLatePreface(t *testing.T) {
+	hello := record(realHello(t, "chromium-156"))
+	preface := []byte("EHLO mail.example\r\nSTARTTLS\r\n")
+	n := len(preface)
+	s := side{client4, server4, 0x1000}
+	packets := [][]byte{
+		s.data(0, preface[:10]), s.data(10, preface[10:]),
+		s.data(n, hello[:500]), s.data(n+500, hello[500:1000]), s.data(n+1000, hello[1000:]),
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		order := append(r.Perm(len(packets)), r.IntN(len(packets)), r.IntN(len(packets)))
+		sent := all(s.syn())
+		for _, i := range order {
+			sent = append(sent, packets[i])
+		}
+		got := readAll(t, rawPcap(sent...))
+		require.Len(t, got, 1, order)
+		require.Equal(t, string(hello[5:]), got[0].Message, order)
+	}
+}
+
+// TestHoleIsBounded: what is kept of holes that are never filled is dropped.
+func TestHoleIsBounded(t *testing.T) {
+	hello := record(realHello(t, "curl-openssl-3.0"))
+	var packets [][]byte
+	for i := range 3000 {
+		s := side{addrPort(client4, i), server4, 0x1000}
+		packets = append(packets, s.syn(), s.data(5, hello), s.data(3000, hello), s.data(9000, hello))
+	}
+	got, _, err := read(t, &Reader{MaxMemory: 1 << 20}, rawPcap(packets...))
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, len(got), 3000)
+}
+
 func TestFallingOrder(t *testing.T) {
 	hello := records(realHello(t, "chromium-156")[:1700], 1)
 	hello = append(hello, records(realHello(t, "chromium-156")[1700:], 1)...)
