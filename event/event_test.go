@@ -232,7 +232,7 @@ func TestFill(t *testing.T) {
 		case 1:
 			o.Hello, o.Err, o.Seen = nil, io.EOF, []byte("GET")
 		case 2:
-			o.HTTP2, o.Agent = "2:0|00|0|m,p,s,a", known.Agent{Header: "curl/8.0", Name: "curl"}
+			o.HTTP2, o.Agent = "2:0|00|0|m,p,s,a", known.Agent{Header: "curl/8.0"}
 		}
 		size := Size(r.IntN(3))
 		ob.Fill(&e, &o, size)

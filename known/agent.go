@@ -10,8 +10,7 @@ import (
 // left empty, and is then not judged.
 type Agent struct {
 	Header string // User-Agent as it was sent
-	Name   string // of the program, as "Chrome" or "curl", if a parser of User-Agents has told
-	OS     string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", likewise
+	OS     string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", if a parser of User-Agents has told
 
 	ClientHints string // sec-ch-ua as it was sent
 	Platform    string // sec-ch-ua-platform without its quotes

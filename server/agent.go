@@ -18,11 +18,9 @@ const maxAgent = 512
 // is not in it.
 func AgentOf(r *http.Request) known.Agent {
 	header := headerText(r.UserAgent())
-	ua := useragent.Parse(header)
 	return known.Agent{
 		Header:      header,
-		Name:        ua.Name,
-		OS:          ua.OS,
+		OS:          useragent.Parse(header).OS,
 		ClientHints: headerText(r.Header.Get("Sec-Ch-Ua")),
 		Platform:    strings.Trim(headerText(r.Header.Get("Sec-Ch-Ua-Platform")), `"`),
 	}

@@ -17,7 +17,7 @@ func TestAgentOf(t *testing.T) {
 		"Sec-Ch-Ua":          {`"Chromium";v="133"`},
 		"Sec-Ch-Ua-Platform": {`"Windows"`},
 	}}
-	assert.Equal(t, known.Agent{Header: chrome, Name: "Chrome", OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, AgentOf(r))
+	assert.Equal(t, known.Agent{Header: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, AgentOf(r))
 	assert.Equal(t, known.Agent{}, AgentOf(&http.Request{}))
 	r.Header.Set("User-Agent", strings.Repeat("(", 1<<16))
 	assert.Len(t, AgentOf(r).Header, maxAgent)
