@@ -14,15 +14,16 @@ import (
 // quarter of the time of two MD5, two SHA-256 and the texts that they are of.
 type memo struct {
 	seed    maphash.Seed
-	entries []memoEntry // by the key's hash
-	spare   memoEntry   // for what is not remembered
-	hellos  int         // that were seen
+	entries [2][]memoEntry // by the key's hash: in wire order, and sorted
+	spare   [2]memoEntry   // for what is not remembered
+	hellos  int            // that were seen
 	key     []byte
 	types   []parser.ExtensionType
 }
 
-// memoEntries is how many kinds of hello are remembered, at most.
-const memoEntries = 1024
+// memoEntries is how many kinds of hello are remembered, at most: in wire order,
+// and as many sorted.
+const memoEntries = 512
 
 // maxMemoKey is the longest key that is remembered, in bytes: twice that of any
 // client in the wild. Hostile hellos, of 64 KB, could take 200 MB otherwise.
@@ -35,18 +36,25 @@ type memoEntry struct {
 	ends []int
 }
 
+// The keys of a memo: with the extension types as they came, and sorted.
+const (
+	wireOrder = iota
+	sortedOrder
+)
+
 // entry returns the entry of the key in m.key, and whether its texts are those
 // of that key; else they are for the caller to fill.
-func (m *memo) entry() (e *memoEntry, known bool) {
-	if m.entries == nil && m.hellos > 1 { // an Observer of one hello takes no memory for more
+func (m *memo) entry(order int) (e *memoEntry, known bool) {
+	if m.entries[order] == nil && m.hellos > 1 { // an Observer of one hello takes no memory for more
 		m.seed = maphash.MakeSeed()
-		m.entries = make([]memoEntry, memoEntries)
+		m.entries = [2][]memoEntry{make([]memoEntry, memoEntries), make([]memoEntry, memoEntries)}
 	}
-	if len(m.key) > maxMemoKey || m.entries == nil {
-		m.spare.buf, m.spare.ends = m.spare.buf[:0], m.spare.ends[:0]
-		return &m.spare, false
+	if len(m.key) > maxMemoKey || m.entries[order] == nil {
+		e = &m.spare[order]
+		e.buf, e.ends = e.buf[:0], e.ends[:0]
+		return e, false
 	}
-	e = &m.entries[maphash.Bytes(m.seed, m.key)%memoEntries]
+	e = &m.entries[order][maphash.Bytes(m.seed, m.key)%memoEntries]
 	if len(e.key) > 0 && bytes.Equal(e.key, m.key) {
 		return e, true
 	}
@@ -60,8 +68,9 @@ func (e *memoEntry) add(buf []byte) {
 	e.ends = append(e.ends, len(buf))
 }
 
-// addMemorized adds JA3, version, JA3N and JA4. JA3 is remembered by the order of
-// the extensions, which some clients permute; the others are not.
+// addMemorized adds JA3, version, JA3N and JA4. They are remembered by the order
+// of the extensions, and but for JA3, which depends on it, by their types, for
+// clients that permute them.
 func (ob *Observer) addMemorized(h *parser.ClientHello) {
 	m := &ob.memo
 	m.hellos++
@@ -74,24 +83,27 @@ func (ob *Observer) addMemorized(h *parser.ClientHello) {
 	m.key = appendLists(m.key[:0], h)
 	lists := len(m.key)
 
-	m.key = appendList(append(m.key, 'w'), m.types)
-	e, known := m.entry()
+	m.key = appendList(m.key, m.types)
+	wire, known := m.entry(wireOrder)
 	if !known {
-		e.add(fingerprint.AppendJA3(e.buf, h))
-	}
-	ob.add(append(ob.buf, e.buf...))
-
-	slices.Sort(m.types)
-	m.key = appendList(append(m.key[:lists], 's'), m.types)
-	e, known = m.entry()
-	if !known {
-		e.add(append(e.buf, versionText(highestVersion(h))...))
-		e.add(fingerprint.AppendJA3N(e.buf, h))
-		e.add(fingerprint.AppendJA4(e.buf, h))
+		wire.add(fingerprint.AppendJA3(wire.buf, h))
+		slices.Sort(m.types)
+		m.key = appendList(m.key[:lists], m.types)
+		sorted, known := m.entry(sortedOrder)
+		if !known {
+			sorted.add(append(sorted.buf, versionText(highestVersion(h))...))
+			sorted.add(fingerprint.AppendJA3N(sorted.buf, h))
+			sorted.add(fingerprint.AppendJA4(sorted.buf, h))
+		}
+		from := 0
+		for _, end := range sorted.ends {
+			wire.add(append(wire.buf, sorted.buf[from:end]...))
+			from = end
+		}
 	}
 	from := 0
-	for _, end := range e.ends {
-		ob.add(append(ob.buf, e.buf[from:end]...))
+	for _, end := range wire.ends {
+		ob.add(append(ob.buf, wire.buf[from:end]...))
 		from = end
 	}
 }

@@ -70,7 +70,7 @@ func TestMemoIsBounded(t *testing.T) {
 		assert.Equal(t, fingerprint.JA4(h), e.JA4)
 		assert.Equal(t, fingerprint.JA3(h), e.JA3)
 	}
-	for _, e := range ob.memo.entries {
+	for _, e := range slices.Concat(ob.memo.entries[:]...) {
 		assert.Empty(t, e.key)
 	}
 }

@@ -123,7 +123,12 @@ func (m *Matcher) cached(db *Database) *cached {
 		m.seed = rand.Uint64()
 	}
 	key := m.shape.key(m.seed)
-	c := &m.cache[key%cacheSize]
+	i := key % (cacheSize / 2) * 2 // two places, so that two shapes that meet do not drive each other out
+	c, other := &m.cache[i], &m.cache[i+1]
+	if c.key == key && len(c.near) > 0 {
+		return c
+	}
+	*c, *other = *other, *c
 	if c.key != key || len(c.near) == 0 {
 		c.key, c.all = key, c.all[:0]
 		c.near, m.scratch = db.appendNeighbours(c.near[:0], &m.shape, m.scratch)
