@@ -263,6 +263,17 @@ func TestClientsAreRemembered(t *testing.T) {
 	assert.NotContains(t, string(got), "client")
 }
 
+func TestUnnamed(t *testing.T) {
+	o := observation(hellotest.Real(t)["curl-openssl-3.0"])
+	o.Agent = known.Agent{Header: "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"}
+	want := new(Observer).Event(o, Full)
+	require.NotEmpty(t, want.Client)
+	require.NotNil(t, want.Claim)
+	got := (&Observer{Unnamed: true}).Event(o, Full)
+	want.Client, want.Tells, want.Claim = nil, nil, nil
+	assert.Equal(t, want, got)
+}
+
 func BenchmarkCompact(b *testing.B) {
 	h := hellotest.Real(b)["chromium-156"]
 	o := observation(h)

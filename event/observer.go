@@ -61,7 +61,8 @@ type Initial struct {
 // else. The zero value is ready. It is not for use by several goroutines at
 // once.
 type Observer struct {
-	Users *known.Database // clients of the user's own, beside the built-in ones; may be nil
+	Users   *known.Database // clients of the user's own, beside the built-in ones; may be nil
+	Unnamed bool            // whether Events go without Client, Tells and Claim, for who does not want them
 
 	memo    memo
 	matcher known.Matcher
@@ -122,7 +123,9 @@ func (ob *Observer) Fill(e *Event, o *Observation, size Size) {
 		}
 		ob.fingerprints(e, o, size)
 		e.Session = fingerprint.SessionOf(h).String()
-		ob.identify(e, o)
+		if !ob.Unnamed {
+			ob.identify(e, o)
+		}
 		if size >= Full && o.QUIC != nil {
 			e.QUIC = quic(o.QUIC, h)
 		}

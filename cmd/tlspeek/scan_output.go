@@ -114,6 +114,22 @@ func (o *scanOutput) check() error {
 	return err
 }
 
+// namesClients reports whether what is printed has part of what an Observer says
+// of the client.
+func (o *scanOutput) namesClients() bool {
+	if o.columns == nil && (o.table == nil || o.unique != "") {
+		return true // whole Events
+	}
+	names := []string{o.top, o.unique}
+	for i := range o.columns {
+		names = append(names, o.columns[i].name)
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		name, _, _ = strings.Cut(name, ".")
+		return name == "client" || name == "tells" || name == "claim"
+	})
+}
+
 // sizeOf returns the size of Event that a field is part of.
 func sizeOf(name string) event.Size {
 	name, _, _ = strings.Cut(name, ".")
@@ -198,7 +214,7 @@ type encoder struct {
 }
 
 func (o *scanOutput) encoder(file string) *encoder {
-	return &encoder{scanOutput: o, file: file, observer: event.Observer{Users: o.users}}
+	return &encoder{scanOutput: o, file: file, observer: event.Observer{Users: o.users, Unnamed: !o.namesClients()}}
 }
 
 // event makes an Event of a hello. It holds until the next is made.
