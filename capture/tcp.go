@@ -31,6 +31,11 @@ const (
 	// records of one byte.
 	maxHead = 6 * (maxMessage + messageHeader)
 
+	// maxLate is how far a connection may go on after a hole behind which a hello
+	// was found. More than a usual window has no client sent that has an answer to
+	// wait for: what is missing was not captured.
+	maxLate = 128 << 10
+
 	// maxHoles is how many holes a stream may have. No client makes as many, and
 	// each makes it slower to put a segment in its place.
 	maxHoles = 1024
@@ -228,7 +233,11 @@ func (s *scanner) restart(sl *slot, sequence uint32) {
 
 // stash keeps a segment that came too early.
 func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
-	if ahead+len(p) > maxHead {
+	switch {
+	case ahead+len(p) > maxHead:
+		return
+	case ahead > maxLate && sl.state&slotBranch != 0:
+		s.forget(sl)
 		return
 	}
 	if sl.state&(slotAfter|slotEarly) == slotAfter && len(p) > 2 && p[0] == recordApplicationData && p[1] == 3 && p[2] <= 3 {

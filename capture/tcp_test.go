@@ -300,6 +300,27 @@ func TestLatePreface(t *testing.T) {
 	}
 }
 
+// TestLostPreface: a connection whose beginning is lost is not waited for until
+// its end.
+func TestLostPreface(t *testing.T) {
+	hello := record(realHello(t, "curl-openssl-3.0"))
+	bulk := append([]byte{recordApplicationData, 3, 3, 5, 0}, make([]byte, 0x500)...)
+	r := newScanner(&Reader{}, func(*Hello) error { return nil })
+	send := func(b []byte) {
+		r.packet = packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{rate: 1e6}}
+		r.scan()
+	}
+	s := side{client4, server4, 0x1000}
+	send(s.syn())
+	send(s.data(5, hello))
+	assert.Equal(t, int64(1), r.stats.Hellos)
+	for at := 5 + len(hello); at < 300<<10; at += len(bulk) {
+		send(s.data(at, bulk))
+	}
+	assert.Zero(t, r.streams.young.live)
+	assert.Zero(t, r.streams.memory)
+}
+
 // TestHoleIsBounded: what is kept of holes that are never filled is dropped.
 func TestHoleIsBounded(t *testing.T) {
 	hello := record(realHello(t, "curl-openssl-3.0"))
