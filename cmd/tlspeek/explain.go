@@ -97,7 +97,7 @@ func writeExplanation(b *strings.Builder, e *explained, names bool) {
 	fmt.Fprintf(b, "%s  %s\n", e.Name, e.Text)
 	width := 0
 	for i := range e.Parts {
-		if n := len(label(&e.Parts[i])); n <= 12 {
+		if n := len(label(&e.Parts[i])); n <= len("signature_algorithms_list") { // a longer one is a digest, or an HTTP/2 list
 			width = max(width, n)
 		}
 	}
@@ -105,8 +105,12 @@ func writeExplanation(b *strings.Builder, e *explained, names bool) {
 		p := &e.Parts[i]
 		fmt.Fprintf(b, "  %-*s  %s\n", width, label(p), p.Words)
 		if names {
+			values := 0
 			for _, v := range p.Values {
-				fmt.Fprintf(b, "  %*s    %s\n", width, "", strings.TrimSpace(v.Text+"  "+v.Name))
+				values = max(values, len(v.Text))
+			}
+			for _, v := range p.Values {
+				fmt.Fprintf(b, "  %*s    %s\n", width, "", strings.TrimRight(fmt.Sprintf("%-*s  %s", values, v.Text, v.Name), " "))
 			}
 		}
 		if p.Hashed != "" {
