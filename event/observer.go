@@ -66,7 +66,7 @@ type Observer struct {
 
 	memo    memo
 	matcher known.Matcher
-	clients clientsMemo
+	clients *clientsMemo
 	buf     []byte // the texts of one Event, which become one string
 	ends    []int
 }
@@ -160,7 +160,12 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 	if e.Tells = known.AppendTells(e.Tells, &k); len(e.Tells) > 0 {
 		known.Distrust(e.Client)
 	}
-	e.clients = ob.clients.find(e.Client)
+	if ob.clients == nil && ob.memo.hellos > 1 { // as in memo.entry
+		ob.clients = new(clientsMemo)
+	}
+	if ob.clients != nil {
+		e.clients = ob.clients.find(e.Client)
+	}
 	if o.Agent != (known.Agent{}) {
 		claim := known.CheckClaim(&k, e.Client)
 		e.Claim = &claim

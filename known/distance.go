@@ -21,9 +21,14 @@ type positions struct {
 	n     int                   // distinct values
 }
 
-// read fills p with a list of at most maxValues values.
-func (p *positions) read(list []uint16) {
-	*p = positions{}
+// read fills p, or new memory if it is nil, with a list of at most maxValues
+// values.
+func (p *positions) read(list []uint16) *positions {
+	if p == nil {
+		p = new(positions)
+	} else {
+		*p = positions{}
+	}
 	for i, v := range list {
 		s := slot(v)
 		for p.slots[s] != 0 && uint16(p.slots[s]>>16) != v {
@@ -34,6 +39,7 @@ func (p *positions) read(list []uint16) {
 			p.n++
 		}
 	}
+	return p
 }
 
 func slot(v uint16) int { return int(uint32(v)*0x9e3779b1>>23) % (2 * maxValues) }
@@ -164,8 +170,8 @@ const (
 	paddingWeight = 10_000
 )
 
-// A ranker has memory to rank with.
-type ranker struct{ order, share positions }
+// A ranker has memory to rank with, once it was needed.
+type ranker struct{ order, share *positions }
 
 // rank adds what appendNeighbours left out, and sorts the list, nearest first.
 func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
@@ -175,7 +181,7 @@ func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
 		e := &db.shapes[n.shape]
 		if theirs := db.lists[extensions][e.lists[extensions]]; !e.permutes && !slices.Equal(theirs, s.lists[extensions]) {
 			if !ordered {
-				r.order.read(s.lists[extensions])
+				r.order = r.order.read(s.lists[extensions])
 				ordered = true
 			}
 			if _, turned := r.order.compare(theirs); turned != 0 {
@@ -193,7 +199,7 @@ func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
 		}
 		if theirs := db.lists[shares][e.lists[shares]]; len(s.lists[shares]) > 0 && !slices.Equal(theirs, s.lists[shares]) {
 			if !shared {
-				r.share.read(s.lists[shares])
+				r.share = r.share.read(s.lists[shares])
 				shared = true
 			}
 			if set, _ := r.share.compare(theirs); set != 0 {
