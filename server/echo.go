@@ -90,7 +90,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	s.tls = TLSConfig(s.tls)
 	h := bounded(Handler(e.Page))
 	if len(e.UDP) > 0 {
-		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
+		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, Limits: ln, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
 		e.http3.Store(s.http3)
 		h = announcing(h, s.http3)
 	}

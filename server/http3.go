@@ -29,6 +29,11 @@ type HTTP3 struct {
 	// Users is that of a [Listener].
 	Users *known.Database
 
+	// Limits, if not nil, is the Listener whose MaxConns and MaxPerAddr are to
+	// hold for its connections and those over QUIC together. Those that are too
+	// many are refused, and Dropped is told.
+	Limits *Listener
+
 	// RetryAbove is how many handshakes may be open before further clients
 	// have to show that their address is theirs (RFC 9000, section 8.1.2).
 	// 0 is 100, negative for all clients.
@@ -56,7 +61,7 @@ func (s *HTTP3) Serve(ctx, killed context.Context, conn *net.UDPConn) error {
 	transport := &quic.Transport{
 		Conn: t,
 		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
-			return s.begin(ctx, t, client), nil
+			return s.begin(ctx, t, client)
 		},
 		VerifySourceAddress: func(net.Addr) bool { return s.halfOpen.Load() >= s.retryAbove() },
 	}
@@ -108,15 +113,21 @@ func (s *HTTP3) Announce(h http.Header) {
 	}
 }
 
-// begin takes note of a connection that begins.
-func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) context.Context {
+// begin takes note of a connection that begins, or refuses it.
+func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
 	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Users, waiting: true}
+	if s.Limits != nil && !s.Limits.admitQUIC(c) {
+		return nil, errFull
+	}
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {
 		t.forget(c)
 		s.shaken(c)
+		if s.Limits != nil {
+			s.Limits.leaveQUIC(c)
+		}
 	})
-	return context.WithValue(ctx, contextKey{}, source(c))
+	return context.WithValue(ctx, contextKey{}, source(c)), nil
 }
 
 // shaken takes note that the handshake of c has ended, well or not.
@@ -137,12 +148,19 @@ type counting struct {
 }
 
 func (l *counting) Accept(ctx context.Context) (*quic.Conn, error) {
-	conn, err := l.Listener.Accept(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c, ok := sourceOf(conn.Context()).(*quicConn); ok {
+	for {
+		conn, err := l.Listener.Accept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c, ok := sourceOf(conn.Context()).(*quicConn)
+		if !ok {
+			return conn, nil
+		}
 		l.server.shaken(c)
+		if limits := l.server.Limits; limits == nil || limits.admitQUICAddr(c) {
+			return conn, nil
+		}
+		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "") // who has gone need not know
 	}
-	return conn, nil
 }

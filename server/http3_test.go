@@ -194,3 +194,48 @@ func TestSecondHelloOverQUIC(t *testing.T) {
 	defer mu.Unlock()
 	assert.Equal(t, []int{1, 2}, indexes)
 }
+
+// TestHTTP3Limits: the limits on connections hold for those over QUIC, too.
+func TestHTTP3Limits(t *testing.T) {
+	for _, c := range []struct {
+		conns, perAddr int
+		want           server.DropReason
+	}{{1, 0, server.DropConns}, {0, 1, server.DropAddr}} {
+		t.Run(string(c.want), func(t *testing.T) {
+			drops := make(chan server.DropReason, 10)
+			conn := udp(t)
+			ln := &server.Listener{Listener: listen(t), MaxConns: c.conns, MaxPerAddr: c.perAddr}
+			ln.Dropped = func(why server.DropReason) { drops <- why }
+			stop := startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, Grace: time.Second}, ln)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			dial := func() (*quic.Conn, error) {
+				return quic.DialAddr(ctx, conn.LocalAddr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
+			}
+			first, err := dial()
+			require.NoError(t, err)
+			_, err = first.AcceptUniStream(ctx) // the server's control stream: it was let in
+			require.NoError(t, err)
+
+			second, err := dial()
+			if err == nil { // refused once its address is known to be its own
+				_, err = second.AcceptUniStream(ctx)
+			}
+			require.Error(t, err)
+			require.NoError(t, ctx.Err())
+			assert.Equal(t, c.want, <-drops)
+
+			require.NoError(t, first.CloseWithError(0, ""))
+			require.Eventually(t, func() bool {
+				third, err := dial()
+				if err != nil {
+					return false
+				}
+				defer third.CloseWithError(0, "")
+				_, err = third.AcceptUniStream(ctx)
+				return err == nil
+			}, 15*time.Second, 10*time.Millisecond)
+			require.NoError(t, stop())
+		})
+	}
+}

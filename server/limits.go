@@ -10,7 +10,10 @@ import (
 // or in more records. Crypto/tls has its own limits, and may take it.
 var ErrOverLimit = errors.New("hello over limit")
 
-var errTooMany = errors.New("refused: too many connections from its address")
+var (
+	errTooMany = errors.New("refused: too many connections from its address")
+	errFull    = errors.New("refused: too many connections")
+)
 
 // A DropReason says which limit of a [Listener] a connection was closed for.
 type DropReason string
@@ -26,6 +29,7 @@ const (
 type gate struct {
 	mu       sync.Mutex
 	conns    int
+	quic     int                // connections of an HTTP3 that shares the limits
 	perAddr  map[netip.Addr]int // only with a limit on it
 	oldest   *Conn              // of those that have not shaken hands
 	newest   *Conn
@@ -52,12 +56,12 @@ func (l *Listener) Conns() (open, halfOpen int) {
 func (l *Listener) admit(c *Conn, addr netip.Addr) bool {
 	g := &l.gate
 	g.mu.Lock()
-	if l.MaxConns > 0 && g.conns >= l.MaxConns {
+	if l.full() {
 		g.mu.Unlock()
 		l.dropped(DropConns)
 		return false
 	}
-	if !l.count(c, addr) {
+	if !l.count(&c.place, addr) {
 		g.mu.Unlock()
 		l.dropped(DropAddr)
 		return false
@@ -89,7 +93,7 @@ func (l *Listener) admit(c *Conn, addr netip.Addr) bool {
 // admitAddr counts c, which came through a proxy, for its client's address.
 func (l *Listener) admitAddr(c *Conn, addr netip.Addr) bool {
 	l.gate.mu.Lock()
-	ok := l.count(c, addr)
+	ok := l.count(&c.place, addr)
 	l.gate.mu.Unlock()
 	if !ok {
 		l.dropped(DropAddr)
@@ -97,8 +101,48 @@ func (l *Listener) admitAddr(c *Conn, addr netip.Addr) bool {
 	return ok
 }
 
-// count counts c for addr. It is called with the gate's mu held.
-func (l *Listener) count(c *Conn, addr netip.Addr) bool {
+// full reports whether there are as many connections as there may be. It is
+// called with the gate's mu held.
+func (l *Listener) full() bool { return l.MaxConns > 0 && l.gate.conns+l.gate.quic >= l.MaxConns }
+
+// admitQUIC lets a connection of an HTTP3 in, unless that is over a limit.
+func (l *Listener) admitQUIC(c *quicConn) bool {
+	l.gate.mu.Lock()
+	full := l.full()
+	if !full {
+		l.gate.quic++
+		c.place.in = true
+	}
+	l.gate.mu.Unlock()
+	if full {
+		l.dropped(DropConns)
+	}
+	return !full
+}
+
+// admitQUICAddr counts a connection of an HTTP3 for its client's address, once
+// that is known to be its own: others could have it shut out.
+func (l *Listener) admitQUICAddr(c *quicConn) bool {
+	l.gate.mu.Lock()
+	ok := !c.place.in || l.count(&c.place, c.client.Addr())
+	l.gate.mu.Unlock()
+	if !ok {
+		l.dropped(DropAddr)
+	}
+	return ok
+}
+
+// leaveQUIC takes a connection of an HTTP3 from all counts.
+func (l *Listener) leaveQUIC(c *quicConn) {
+	l.gate.mu.Lock()
+	defer l.gate.mu.Unlock()
+	c.place.in = false
+	l.gate.quic--
+	l.gate.uncount(&c.place)
+}
+
+// count counts a connection for addr. It is called with the gate's mu held.
+func (l *Listener) count(p *place, addr netip.Addr) bool {
 	if l.MaxPerAddr <= 0 || !addr.IsValid() {
 		return true
 	}
@@ -111,8 +155,17 @@ func (l *Listener) count(c *Conn, addr netip.Addr) bool {
 		g.perAddr = make(map[netip.Addr]int)
 	}
 	g.perAddr[addr]++
-	c.place.counted = addr
+	p.counted = addr
 	return true
+}
+
+// uncount undoes count.
+func (g *gate) uncount(p *place) {
+	if a := p.counted; a.IsValid() {
+		if g.perAddr[a]--; g.perAddr[a] == 0 {
+			delete(g.perAddr, a)
+		}
+	}
 }
 
 // network returns what a client may choose its address from: of IPv6, a /64.
@@ -143,11 +196,7 @@ func (l *Listener) leave(c *Conn) {
 	c.place.in = false
 	g.conns--
 	g.unlink(c)
-	if a := c.place.counted; a.IsValid() {
-		if g.perAddr[a]--; g.perAddr[a] == 0 {
-			delete(g.perAddr, a)
-		}
-	}
+	g.uncount(&c.place)
 }
 
 func (g *gate) unlink(c *Conn) {

@@ -63,7 +63,8 @@ type Listener struct {
 	// MaxConns bounds the connections, MaxPerAddr those of one IPv4 address
 	// or IPv6 /64: further ones are closed when they come. MaxHalfOpen bounds
 	// those that have not finished their handshake: when there are more, the
-	// one is closed that has been at it longest. 0 is for no limit.
+	// one is closed that has been at it longest. 0 is for no limit. An [HTTP3]
+	// may share the first two.
 	MaxConns, MaxPerAddr, MaxHalfOpen int
 
 	// Dropped, if not nil, is told of each connection closed for a limit.

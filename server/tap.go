@@ -233,6 +233,7 @@ type quicConn struct {
 	verified bool            // the client has shown that the address is its own
 	own      *known.Database // clients of the user's own
 	id       string          // guarded by the tap
+	place    place           // guarded by HTTP3.Limits
 
 	mu      sync.Mutex
 	hello   *quicHello
