@@ -103,6 +103,10 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 		}
 		p.read(s.lists[f])
 		for _, list := range db.lists[f] {
+			if slices.Equal(list, s.lists[f]) { // also where values repeat: compare looks at the first
+				scratch = append(scratch, 0)
+				continue
+			}
 			set, order := p.compare(list)
 			d := set * weights[f].set
 			if field(f) != extensions {

@@ -345,6 +345,9 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 				continue
 			}
 			a, b := s.lists[f], k.lists[f]
+			if slices.Equal(a, b) {
+				continue
+			}
 			common := slices.DeleteFunc(slices.Clone(b), func(v uint16) bool { return !slices.Contains(a, v) })
 			var set, order uint32
 			if union := distinct(a) + len(b) - len(common); union > len(common) {
@@ -381,14 +384,13 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 	return all, s.key(0)
 }
 
-// slowNearest returns those of the least distance, of the hellos that differ at
-// the most in the order of extensions, key shares and traits if there are
-// such, and else of all. It is not sure if there are many that are nearer
-// but for these.
+// slowNearest returns those that send the hello's shape, and else those of the
+// least distance. It is not sure if there are many that are nearer but for the
+// order of extensions, key shares and traits.
 func slowNearest(h *parser.ClientHello, entries []Entry) (names []string, least uint32, sure bool) {
 	all, key := slowDistances(h, entries)
-	same := slices.DeleteFunc(slices.Clone(all), func(p plain) bool { return p.key != key })
-	if len(same) == 0 {
+	same := slices.DeleteFunc(slices.Clone(all), func(p plain) bool { return p.key != key || p.whole != 0 })
+	if len(same) == 0 { // else that settles it
 		same = all
 	}
 	if len(same) == 0 {
@@ -428,6 +430,7 @@ func FuzzNearest(f *testing.F) {
 	f.Add(uint16(0), []byte{})
 	f.Add(uint16(40), []byte{0, 3, 1, 200, 2, 1, 3, 9})
 	f.Add(uint16(100), []byte{4, 0, 5, 1, 6, 0, 7, 0})
+	f.Add(uint16(47), []byte{}) // Erlang repeats signature schemes
 	f.Fuzz(func(t *testing.T, which uint16, changes []byte) {
 		h, err := entries[int(which)%len(entries)].ParseHello()
 		require.NoError(t, err)
