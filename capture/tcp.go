@@ -136,12 +136,12 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	fresh := p[0] == recordHandshake && len(p) >= minFresh && sniff(p) != noHello
 	sl := ss.find(s.key)
 	if sl == nil {
-		if !fresh || ss.hellos.seen(s.helloKey(sequence)) {
+		if !fresh || ss.hellos.seen(s.helloKey(sequence, p[recordHeader:])) {
 			return
 		}
 		sl = ss.insert(s.key, sequence)
 	}
-	fresh = fresh && !ss.hellos.seen(s.helloKey(sequence))
+	fresh = fresh && !ss.hellos.seen(s.helloKey(sequence, p[recordHeader:]))
 	switch ahead := int(int32(sequence - sl.next)); {
 	case !fresh:
 	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
@@ -198,9 +198,14 @@ func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
 }
 
 // helloKey returns what a hello of this connection is known by, for the case
-// that it comes again.
-func (s *scanner) helloKey(sequence uint32) uint64 {
-	return fold(s.connection, uint64(sequence)^s.streams.hasher[1]) | 1
+// that it comes again: where it begins, and its random.
+func (s *scanner) helloKey(sequence uint32, message []byte) uint64 {
+	const random = messageHeader + 2
+	key := fold(s.connection, uint64(sequence)^s.streams.hasher[1])
+	if len(message) >= random+8 {
+		key = fold(key, binary.LittleEndian.Uint64(message[random:])^s.streams.hasher[2])
+	}
+	return key | 1
 }
 
 // elsewhere reports whether a segment that begins a hello begins another than
@@ -468,8 +473,9 @@ func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) boo
 		// What only looked like a hello, or is one in pieces between other bytes.
 		return s.pass(sl, len(message), maxPreface)
 	}
-	known := sl.state&slotBranch != 0 && ss.hellos.seen(s.helloKey(start)) // by the second stream
-	ss.hellos.add(s.helloKey(start))
+	key := s.helloKey(start, message)
+	known := ss.hellos.seen(key) // by a second stream, or of a connection that was captured twice
+	ss.hellos.add(key)
 	index := 1
 	if sl.state&slotAfter != 0 {
 		index = 2

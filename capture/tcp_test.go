@@ -300,6 +300,15 @@ func TestLatePreface(t *testing.T) {
 	}
 }
 
+// TestCapturedTwice: a connection that is in a capture twice has one hello, and one
+// that has its ports and sequence numbers another.
+func TestCapturedTwice(t *testing.T) {
+	s := side{client4, server4, 0x1000}
+	whole := func(name string) []byte { return s.at(-1, tcpSYN|tcpFIN, record(realHello(t, name))) }
+	chromium, firefox := whole("chromium-156"), whole("firefox-153")
+	assert.Len(t, readAll(t, rawPcap(chromium, chromium, firefox, chromium, firefox)), 2)
+}
+
 // TestLostPreface: a connection whose beginning is lost is not waited for until
 // its end.
 func TestLostPreface(t *testing.T) {
