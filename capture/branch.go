@@ -48,3 +48,31 @@ func (s *scanner) follow(sequence uint32, p []byte, fresh bool) *slot {
 
 // branchKey returns the key of the second stream of the connection.
 func (s *scanner) branchKey() uint64 { return fold(s.connection, s.streams.hasher[3]) | 1 }
+
+// elsewhere reports whether a segment that begins a hello begins another than
+// the one at hand: what was to come before it is lost, or what came before was
+// not what the server saw.
+func elsewhere(sl *slot, t *stream, sequence uint32) bool {
+	switch ahead := int32(sequence - sl.next); {
+	case ahead >= 0:
+		return ahead > 0
+	case t != nil && len(t.head) > 0:
+		return !t.begun && t.start != sequence
+	}
+	return sl.state&slotAfter == 0
+}
+
+// restart goes on in a stream at another place.
+func (s *scanner) restart(sl *slot, sequence uint32) {
+	sl.next = sequence
+	t := s.streams.stream(sl)
+	if t == nil {
+		return
+	}
+	if t.begun {
+		s.streams.incomplete++
+		sl.state |= slotAfter
+	}
+	t.clear()
+	t.behind.skip(sequence)
+}

@@ -208,34 +208,6 @@ func (s *scanner) helloKey(sequence uint32, message []byte) uint64 {
 	return key | 1
 }
 
-// elsewhere reports whether a segment that begins a hello begins another than
-// the one at hand: what was to come before it is lost, or what came before was
-// not what the server saw.
-func elsewhere(sl *slot, t *stream, sequence uint32) bool {
-	switch ahead := int32(sequence - sl.next); {
-	case ahead >= 0:
-		return ahead > 0
-	case t != nil && len(t.head) > 0:
-		return !t.begun && t.start != sequence
-	}
-	return sl.state&slotAfter == 0
-}
-
-// restart goes on in a stream at another place.
-func (s *scanner) restart(sl *slot, sequence uint32) {
-	sl.next = sequence
-	t := s.streams.stream(sl)
-	if t == nil {
-		return
-	}
-	if t.begun {
-		s.streams.incomplete++
-		sl.state |= slotAfter
-	}
-	t.clear()
-	t.behind.skip(sequence)
-}
-
 // stash keeps a segment that came too early.
 func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
 	switch {
