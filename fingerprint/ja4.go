@@ -75,12 +75,8 @@ func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
 	} else {
 		dst = appendHexList(dst, appendExtensionTypes(scratchTypes[:0], h))
 	}
-	separator := byte('_')
-	for _, s := range h.SignatureAlgorithms {
-		if !parser.IsGREASE(s) {
-			dst = appendHex(append(dst, separator), uint16(s))
-			separator = ','
-		}
+	if schemes := appendPlain(scratchSuites[:0], h.SignatureAlgorithms); len(schemes) > 0 {
+		dst = appendHexList(append(dst, '_'), schemes)
 	}
 	if hashed {
 		dst = foldJA4(dst, start)

@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -24,12 +25,15 @@ const textLen = 1024
 
 // appendPlain appends list less GREASE to dst.
 func appendPlain[T ~uint16](dst []uint16, list []T) []uint16 {
+	n := len(dst)
+	dst = slices.Grow(dst, len(list))[:n+len(list)]
 	for _, v := range list {
+		dst[n] = uint16(v)
 		if !parser.IsGREASE(v) {
-			dst = append(dst, uint16(v))
+			n++
 		}
 	}
-	return dst
+	return dst[:n]
 }
 
 // appendExtensionTypes appends the types of the extensions of h, less GREASE.
@@ -60,10 +64,15 @@ func appendHexList[T ~uint16](dst []byte, list []T) []byte {
 	if len(list) == 0 {
 		return dst
 	}
+	start, n := len(dst), 5*len(list)
+	dst = slices.Grow(dst, n)[:start+n]
+	out := dst[start:]
 	for _, v := range list {
-		dst = append(appendHex(dst, uint16(v)), ',')
+		binary.LittleEndian.PutUint32(out, hex4(uint16(v)))
+		out[4] = ','
+		out = out[5:]
 	}
-	return dst[:len(dst)-1]
+	return dst[:start+n-1]
 }
 
 // appendDecimal appends v in decimal.

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 )
 
@@ -267,22 +268,13 @@ func (h *ClientHello) unmarshalBody(msg []byte) *Error {
 
 // unmarshalExtensions reads the extension block b, which stands at start in
 // the message.
-func (h *ClientHello) unmarshalExtensions(b []byte, start int) (err *Error) {
+func (h *ClientHello) unmarshalExtensions(b []byte, start int) *Error {
 	var seen uint64 // bits of extensionBit
-	list := h.Extensions
-	for i := 0; i < len(b); {
-		if len(b)-i < 4 {
-			field := "extension_data"
-			if len(b)-i < 2 {
-				field = "extension_type"
-			}
-			err = &Error{Offset: start + len(b), Field: field, Err: ErrTruncated}
-			break
-		}
-		typ := ExtensionType(b[i])<<8 | ExtensionType(b[i+1])
-		end := i + 4 + (int(b[i+2])<<8 | int(b[i+3]))
-		if end > len(b) {
-			err = &Error{Offset: start + len(b), Field: "extension_data", Err: ErrTruncated}
+	list, end := h.Extensions, start+len(b)
+	for len(b) >= 4 {
+		head := binary.BigEndian.Uint32(b)
+		n := 4 + int(head&0xffff)
+		if n > len(b) {
 			break
 		}
 		// Filled in place: to append an Extension that lies elsewhere costs
@@ -292,16 +284,23 @@ func (h *ClientHello) unmarshalExtensions(b []byte, start int) (err *Error) {
 		}
 		list = list[:len(list)+1]
 		e := &list[len(list)-1]
-		e.Type, e.Offset, e.Data, e.Err = typ, start+i, b[i+4:end], nil
-		i = end
+		typ, data := ExtensionType(head>>16), b[4:n]
+		e.Type, e.Offset, e.Data, e.Err = typ, end-len(b), data, nil
+		b = b[n:]
 		bit := extensionBit(typ)
-		if seen&bit != 0 || !h.decode(typ, e.Data) { // the first one's values stay
+		if seen&bit != 0 || !h.decode(typ, data) { // the first one's values stay
 			e.Err = h.check(e)
 		}
 		seen |= bit
 	}
 	h.Extensions = list
-	return err
+	switch len(b) {
+	case 0:
+		return nil
+	case 1:
+		return &Error{Offset: end, Field: "extension_type", Err: ErrTruncated}
+	}
+	return &Error{Offset: end, Field: "extension_data", Err: ErrTruncated}
 }
 
 // HasExtension reports whether an extension of type t was sent.

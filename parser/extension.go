@@ -147,6 +147,11 @@ func decodeUint16s[T ~uint16](list *[]T, v []byte) bool {
 	values = values[:len(values)+n]
 	*list = values
 	values = values[len(values)-n:]
+	for len(v) >= 8 && len(values) >= 4 {
+		x := binary.BigEndian.Uint64(v)
+		values[0], values[1], values[2], values[3] = T(x>>48), T(x>>32), T(x>>16), T(x)
+		v, values = v[8:], values[4:]
+	}
 	for i := range values {
 		values[i] = T(binary.BigEndian.Uint16(v[2*i:]))
 	}
