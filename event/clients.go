@@ -48,6 +48,10 @@ func (m *clientsMemo) find(list []known.Candidate) *clientsJSON {
 	if *place != nil && slices.Equal((*place).list, list) {
 		return *place
 	}
-	*place = &clientsJSON{slices.Clone(list), (*clientsJSON)(nil).append(nil, list)}
+	*place = newClientsJSON(list)
 	return nil
+}
+
+func newClientsJSON(list []known.Candidate) *clientsJSON {
+	return &clientsJSON{slices.Clone(list), (*clientsJSON)(nil).append(nil, list)}
 }

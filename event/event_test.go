@@ -284,8 +284,7 @@ func BenchmarkCompact(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		e := ob.Event(o, Compact)
-		buf, _ = e.AppendJSON(buf[:0])
+		buf, _ = ob.AppendJSON(buf[:0], o, Compact)
 	}
 }
 

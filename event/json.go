@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/netip"
 	"strconv"
@@ -26,6 +27,11 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	if e.SNI != nil {
 		o = parser.AppendQuoted(o.key("sni"), *e.SNI)
 	}
+	return e.appendRest(o)
+}
+
+// appendRest appends what is not of the one connection, and the end.
+func (e *Event) appendRest(o object) ([]byte, error) {
 	o = o.texts("alpn", e.ALPN)
 	o = o.text("version", e.Version)
 	o = o.text("ja3", e.JA3)
@@ -127,6 +133,44 @@ func (o object) time(k string, t time.Time) object {
 	}
 	o = append(o.key(k), '"')
 	return append(t.AppendFormat(o, time.RFC3339Nano), '"')
+}
+
+// serverName appends the text of a server's name.
+func (o object) serverName(name []byte) object {
+	o = append(o.key("sni"), '"')
+	start := len(o)
+	o = parser.AppendText(o, name)
+	if text := o[start:]; bytes.IndexByte(text, '"') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
+		return parser.AppendQuoted(o[:start-1], string(text))
+	}
+	return append(o, '"')
+}
+
+// A clock writes times as [time.RFC3339Nano] does. It remembers the second.
+type clock struct {
+	second int64 // since 1970
+	text   []byte
+}
+
+// append appends the text of t, which is in UTC.
+func (c *clock) append(dst []byte, t time.Time) []byte {
+	if second := t.Unix(); second != c.second || c.text == nil {
+		c.second, c.text = second, t.AppendFormat(c.text[:0], "2006-01-02T15:04:05")
+	}
+	dst = append(dst, c.text...)
+	if n := t.Nanosecond(); n != 0 {
+		digits := [10]byte{'.'}
+		last := 0
+		for i := 9; i > 0; i-- {
+			digit := byte(n % 10)
+			digits[i], n = '0'+digit, n/10
+			if digit != 0 && last == 0 {
+				last = i
+			}
+		}
+		dst = append(dst, digits[:last+1]...)
+	}
+	return append(dst, 'Z')
 }
 
 // value appends what is rare enough to be left to encoding/json.

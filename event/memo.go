@@ -9,20 +9,19 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A memo remembers the fingerprints of the last kinds of hello. Clients send the
-// same lists again and again, with other random bytes, and to look them up takes a
-// quarter of the time of two MD5, two SHA-256 and the texts that they are of.
+// A memo remembers the fingerprints of the last kinds of hello that do not depend
+// on the order of extensions, for clients that permute theirs: to look them up
+// takes a quarter of the time of an MD5, two SHA-256 and the texts that they are
+// of.
 type memo struct {
 	seed    maphash.Seed
-	entries [2][]memoEntry // by the key's hash: in wire order, and sorted
-	spare   [2]memoEntry   // for what is not remembered
-	hellos  int            // that were seen
+	entries []memoEntry // by the key's hash
+	spare   memoEntry   // for what is not remembered
 	key     []byte
 	types   []parser.ExtensionType
 }
 
-// memoEntries is how many kinds of hello are remembered, at most: in wire order,
-// and as many sorted.
+// memoEntries is how many kinds of hello are remembered, at most.
 const memoEntries = 512
 
 // maxMemoKey is the longest key that is remembered, in bytes: twice that of any
@@ -36,25 +35,18 @@ type memoEntry struct {
 	ends []int
 }
 
-// The keys of a memo: with the extension types as they came, and sorted.
-const (
-	wireOrder = iota
-	sortedOrder
-)
-
 // entry returns the entry of the key in m.key, and whether its texts are those
 // of that key; else they are for the caller to fill.
-func (m *memo) entry(order int) (e *memoEntry, known bool) {
-	if m.entries[order] == nil && m.hellos > 1 { // an Observer of one hello takes no memory for more
+func (m *memo) entry(remember bool) (e *memoEntry, known bool) {
+	if !remember || len(m.key) > maxMemoKey {
+		m.spare.buf, m.spare.ends = m.spare.buf[:0], m.spare.ends[:0]
+		return &m.spare, false
+	}
+	if m.entries == nil {
 		m.seed = maphash.MakeSeed()
-		m.entries = [2][]memoEntry{make([]memoEntry, memoEntries), make([]memoEntry, memoEntries)}
+		m.entries = make([]memoEntry, memoEntries)
 	}
-	if len(m.key) > maxMemoKey || m.entries[order] == nil {
-		e = &m.spare[order]
-		e.buf, e.ends = e.buf[:0], e.ends[:0]
-		return e, false
-	}
-	e = &m.entries[order][maphash.Bytes(m.seed, m.key)%memoEntries]
+	e = &m.entries[maphash.Bytes(m.seed, m.key)%memoEntries]
 	if len(e.key) > 0 && bytes.Equal(e.key, m.key) {
 		return e, true
 	}
@@ -68,42 +60,28 @@ func (e *memoEntry) add(buf []byte) {
 	e.ends = append(e.ends, len(buf))
 }
 
-// addMemorized adds JA3, version, JA3N and JA4. They are remembered by the order
-// of the extensions, and but for JA3, which depends on it, by their types, for
-// clients that permute them.
+// addMemorized adds JA3, version, JA3N and JA4, of which JA3 depends on the order
+// of the extensions, and the others are remembered.
 func (ob *Observer) addMemorized(h *parser.ClientHello) {
+	ob.add(fingerprint.AppendJA3(ob.buf, h))
 	m := &ob.memo
-	m.hellos++
 	m.types = m.types[:0]
 	for i := range h.Extensions {
 		if t := h.Extensions[i].Type; !parser.IsGREASE(t) {
 			m.types = append(m.types, t)
 		}
 	}
-	m.key = appendLists(m.key[:0], h)
-	lists := len(m.key)
-
-	m.key = appendList(m.key, m.types)
-	wire, known := m.entry(wireOrder)
+	slices.Sort(m.types)
+	m.key = appendList(appendLists(m.key[:0], h), m.types)
+	e, known := m.entry(ob.remembers())
 	if !known {
-		wire.add(fingerprint.AppendJA3(wire.buf, h))
-		slices.Sort(m.types)
-		m.key = appendList(m.key[:lists], m.types)
-		sorted, known := m.entry(sortedOrder)
-		if !known {
-			sorted.add(append(sorted.buf, versionText(highestVersion(h))...))
-			sorted.add(fingerprint.AppendJA3N(sorted.buf, h))
-			sorted.add(fingerprint.AppendJA4(sorted.buf, h))
-		}
-		from := 0
-		for _, end := range sorted.ends {
-			wire.add(append(wire.buf, sorted.buf[from:end]...))
-			from = end
-		}
+		e.add(append(e.buf, versionText(highestVersion(h))...))
+		e.add(fingerprint.AppendJA3N(e.buf, h))
+		e.add(fingerprint.AppendJA4(e.buf, h))
 	}
 	from := 0
-	for _, end := range wire.ends {
-		ob.add(append(ob.buf, wire.buf[from:end]...))
+	for _, end := range e.ends {
+		ob.add(append(ob.buf, e.buf[from:end]...))
 		from = end
 	}
 }

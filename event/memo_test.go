@@ -53,6 +53,7 @@ func TestMemo(t *testing.T) {
 		require.Equal(t, fingerprint.JA3N(h), e.JA3N)
 		require.Equal(t, fingerprint.JA4(h), e.JA4)
 		require.Equal(t, versionText(highestVersion(h)), e.Version)
+		assertForgetful(t, &ob, observation(h))
 	}
 }
 
@@ -70,7 +71,7 @@ func TestMemoIsBounded(t *testing.T) {
 		assert.Equal(t, fingerprint.JA4(h), e.JA4)
 		assert.Equal(t, fingerprint.JA3(h), e.JA3)
 	}
-	for _, e := range slices.Concat(ob.memo.entries[:]...) {
+	for _, e := range ob.memo.entries {
 		assert.Empty(t, e.key)
 	}
 }

@@ -64,9 +64,13 @@ type Observer struct {
 	Users   *known.Database // clients of the user's own, beside the built-in ones; may be nil
 	Unnamed bool            // whether Events go without Client, Tells and Claim, for who does not want them
 
+	hellos  int // that were seen
+	classes classes
 	memo    memo
 	matcher known.Matcher
 	clients *clientsMemo
+	event   Event // of AppendJSON
+	clock   clock
 	buf     []byte // the texts of one Event, which become one string
 	ends    []int
 }
@@ -81,7 +85,60 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 
 // Fill sets e to what [Observer.Event] returns, and reuses its memory: copies of
 // what e was before share lists with it.
-func (ob *Observer) Fill(e *Event, o *Observation, size Size) {
+func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, size, ob.class(o)) }
+
+// AppendJSON appends to dst what [Observer.Event] returns, as one JSON object
+// without a newline. It is the fastest way to a compact one: nearly all of it is
+// remembered.
+func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
+	c := ob.class(o)
+	whole := c != nil && size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Agent{})
+	if whole && c.rest != nil {
+		return ob.appendShort(dst, o, c.rest), nil
+	}
+	e := &ob.event
+	ob.fill(e, o, size, c)
+	if whole && !c.tells {
+		c.rest, _ = e.appendRest(object("{"))
+	}
+	return e.AppendJSON(dst)
+}
+
+// appendShort appends the compact Event of o, of which rest is what appendRest
+// appends.
+func (ob *Observer) appendShort(dst []byte, o *Observation, rest []byte) []byte {
+	j := object(append(dst, '{'))
+	if !o.Time.IsZero() {
+		j = append(j, `"time":"`...)
+		j = append(ob.clock.append(j, o.Time.UTC()), '"')
+	}
+	j = append(j.key("transport"), '"')
+	j = append(append(j, o.Hello.Transport.String()...), '"')
+	j = j.addr("src_ip", o.Src.Addr().Unmap())
+	j = j.number("src_port", int64(o.Src.Port()))
+	j = j.addr("dst_ip", o.Dst.Addr().Unmap())
+	j = j.number("dst_port", int64(o.Dst.Port()))
+	j = j.number("hello_index", int64(o.Index))
+	if o.Hello.HasExtension(parser.ExtServerName) {
+		j = j.serverName(o.Hello.ServerName)
+	}
+	return append(append(j, ','), rest[1:]...)
+}
+
+// class returns the class of o if it is remembered, or is to be.
+func (ob *Observer) class(o *Observation) *class {
+	if o.Hello == nil || o.Hello.SSLv2 || o.Err != nil {
+		return nil
+	}
+	ob.hellos++
+	if !ob.remembers() {
+		return nil
+	}
+	return ob.classes.find(o)
+}
+
+// fill does the work of Fill. c is the class of o, or nil.
+func (ob *Observer) fill(e *Event, o *Observation, size Size, c *class) {
 	*e = Event{
 		Time:       o.Time.UTC(),
 		Transport:  o.Transport.String(),
@@ -121,10 +178,10 @@ func (ob *Observer) Fill(e *Event, o *Observation, size Size) {
 		if h.HasExtension(parser.ExtServerName) {
 			e.SNI = reuse(sni)
 		}
-		ob.fingerprints(e, o, size)
 		e.Session = fingerprint.SessionOf(h).String()
+		ob.fingerprints(e, o, size, c)
 		if !ob.Unnamed {
-			ob.identify(e, o)
+			ob.identify(e, o, c)
 		}
 		if size >= Full && o.QUIC != nil {
 			e.QUIC = quic(o.QUIC, h)
@@ -136,6 +193,10 @@ func (ob *Observer) Fill(e *Event, o *Observation, size Size) {
 	}
 }
 
+// remembers reports whether it is worth to remember anything: an Observer of one
+// hello takes no memory for more.
+func (ob *Observer) remembers() bool { return ob.hellos > 1 }
+
 // reuse returns p, or new memory if it is nil.
 func reuse[T any](p *T) *T {
 	if p == nil {
@@ -144,8 +205,9 @@ func reuse[T any](p *T) *T {
 	return p
 }
 
-// identify says who the client may be, and whether it is.
-func (ob *Observer) identify(e *Event, o *Observation) {
+// identify says who the client may be, and whether it is. c is the class of o, or
+// nil.
+func (ob *Observer) identify(e *Event, o *Observation, c *class) {
 	k := known.Observation{
 		Hello:         o.Hello,
 		Index:         o.Index,
@@ -155,16 +217,21 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 		HTTP2:         o.HTTP2,
 		Agent:         o.Agent,
 	}
-	ob.matcher.Users = ob.Users
-	e.Client = ob.matcher.AppendCandidates(e.Client, &k)
-	if e.Tells = known.AppendTells(e.Tells, &k); len(e.Tells) > 0 {
-		known.Distrust(e.Client)
+	if ob.Users != nil {
+		c = nil // a user's clients may change
 	}
-	if ob.clients == nil && ob.memo.hellos > 1 { // as in memo.entry
-		ob.clients = new(clientsMemo)
-	}
-	if ob.clients != nil {
-		e.clients = ob.clients.find(e.Client)
+	if c != nil && c.named {
+		if e.clients = c.clients; c.clients != nil {
+			e.Client = append(e.Client, c.clients.list...)
+		}
+		if c.tells {
+			e.Tells = known.AppendTells(e.Tells, &k)
+		}
+	} else {
+		ob.match(e, &k)
+		if c != nil {
+			c.name(e)
+		}
 	}
 	if o.Agent != (known.Agent{}) {
 		claim := known.CheckClaim(&k, e.Client)
@@ -172,15 +239,33 @@ func (ob *Observer) identify(e *Event, o *Observation) {
 	}
 }
 
+// match finds clients and tells.
+func (ob *Observer) match(e *Event, k *known.Observation) {
+	ob.matcher.Users = ob.Users
+	e.Client = ob.matcher.AppendCandidates(e.Client, k)
+	if e.Tells = known.AppendTells(e.Tells, k); len(e.Tells) > 0 {
+		known.Distrust(e.Client)
+	}
+	if ob.clients == nil && ob.remembers() {
+		ob.clients = new(clientsMemo)
+	}
+	if ob.clients != nil {
+		e.clients = ob.clients.find(e.Client)
+	}
+}
+
 // fingerprints fills the texts of e, which share one string: a hello costs an
-// allocation or two, not one a value.
-func (ob *Observer) fingerprints(e *Event, o *Observation, size Size) {
+// allocation or two, not one a value. c is the class of o, or nil.
+func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, c *class) {
 	h := o.Hello
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
-	ob.addMemorized(h)
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
-	for _, p := range h.ALPNProtocols {
-		ob.add(parser.AppendText(ob.buf, p))
+	known := c != nil && c.ja4 != ""
+	if !known {
+		ob.addMemorized(h)
+		for _, p := range h.ALPNProtocols {
+			ob.add(parser.AppendText(ob.buf, p))
+		}
 	}
 	if size >= Full {
 		ob.addFull(o)
@@ -192,13 +277,20 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size) {
 		i, from = i+1, ob.ends[i]
 		return s
 	}
-	e.JA3, e.Version, e.JA3N, e.JA4 = next(), next(), next(), next()
 	if sni := next(); e.SNI != nil {
 		*e.SNI = sni
 	}
-	e.ALPN = slices.Grow(e.ALPN, len(h.ALPNProtocols))
-	for range h.ALPNProtocols {
-		e.ALPN = append(e.ALPN, next())
+	if known {
+		c.tell(e)
+	} else {
+		e.JA3, e.Version, e.JA3N, e.JA4 = next(), next(), next(), next()
+		e.ALPN = slices.Grow(e.ALPN, len(h.ALPNProtocols))
+		for range h.ALPNProtocols {
+			e.ALPN = append(e.ALPN, next())
+		}
+		if c != nil {
+			c.fill(e)
+		}
 	}
 	if size >= Full {
 		e.JA3Full, e.JA3NFull, e.JA4R, e.JA4O, e.JA4RO = next(), next(), next(), next(), next()

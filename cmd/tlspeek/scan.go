@@ -199,7 +199,7 @@ func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, e
 			r = newLiveReader(ctx, f, w.flush)
 		}
 	}
-	c := s.output.encoder(name)
+	c := s.output.encoder(name, &s.filter)
 	if name == "-" {
 		name = "standard input"
 	}
@@ -212,11 +212,7 @@ func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, e
 			s.output.table.addOne()
 			return nil
 		}
-		e := c.event(h)
-		if !s.filter.matchEvent(e) {
-			return nil
-		}
-		return c.write(w, e)
+		return c.print(w, h)
 	})
 	if err != nil && !errors.Is(err, errOutput) {
 		err = fmt.Errorf("%s: %w", name, err)

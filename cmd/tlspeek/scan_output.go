@@ -207,36 +207,46 @@ func (o *scanOutput) end(w *orderedWriter) error {
 // An encoder makes the Events of one file, and prints them.
 type encoder struct {
 	*scanOutput
+	filter   *scanFilter
 	file     string
 	observer event.Observer
 	e        event.Event // of the last hello
 	line     []byte
 }
 
-func (o *scanOutput) encoder(file string) *encoder {
-	return &encoder{scanOutput: o, file: file, observer: event.Observer{Users: o.users, Unnamed: !o.namesClients()}}
+func (o *scanOutput) encoder(file string, filter *scanFilter) *encoder {
+	return &encoder{scanOutput: o, filter: filter, file: file, observer: event.Observer{Users: o.users, Unnamed: !o.namesClients()}}
 }
 
-// event makes an Event of a hello. It holds until the next is made.
-func (c *encoder) event(h *capture.Hello) *event.Event {
+// print prints the Event of a hello, or puts it into the table, if the filter
+// lets it pass.
+func (c *encoder) print(w *turn, h *capture.Hello) (err error) {
 	o := observe(h, c.file, c.size)
+	if c.table == nil && c.columns == nil && !c.filter.wantsEvent() {
+		c.line, err = c.observer.AppendJSON(c.line[:0], &o, c.size)
+		return c.write(w, err)
+	}
 	c.observer.Fill(&c.e, &o, c.size)
-	return &c.e
+	switch {
+	case !c.filter.matchEvent(&c.e):
+		return nil
+	case c.table != nil:
+		return c.add(&c.e)
+	case c.columns != nil:
+		c.line = c.appendRow(c.line[:0], &c.e)
+		_, err = w.Write(c.line)
+		return err
+	}
+	c.line, err = c.e.AppendJSON(c.line[:0])
+	return c.write(w, err)
 }
 
-// write prints an Event, or puts it into the table.
-func (c *encoder) write(w *turn, e *event.Event) (err error) {
-	switch {
-	case c.table != nil:
-		return c.add(e)
-	case c.columns != nil:
-		c.line = c.appendRow(c.line[:0], e)
-	default:
-		if c.line, err = e.AppendJSON(c.line[:0]); err != nil {
-			return fmt.Errorf("%w: %w", errOutput, err)
-		}
-		c.line = append(c.line, '\n')
+// write writes a line of JSON, which was made with err.
+func (c *encoder) write(w *turn, err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOutput, err)
 	}
+	c.line = append(c.line, '\n')
 	_, err = w.Write(c.line)
 	return err
 }

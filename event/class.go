@@ -1,0 +1,235 @@
+package event
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A class is what is remembered of hellos that differ only in what no text, no
+// candidate and no tell depends on. Nearly every hello of a capture is of the
+// class of one before it, unless its client permutes its extensions.
+type class struct {
+	key []byte
+
+	ja3, version, ja3n, ja4 string
+	alpn                    []string
+
+	named   bool         // whether what follows is known
+	clients *clientsJSON // nil for none
+	tells   bool         // whether there are tells, whose evidence says more than the class
+	rest    []byte       // what appendRest appends to a { for a compact Event without tells, once it is known
+}
+
+// classes remembers the last classes. The first hello of a class leaves only its
+// hash: hellos that come but once drive out nothing that is of use.
+type classes struct {
+	seed  maphash.Seed
+	list  []class
+	heard []uint64 // hashes, in the places of list
+	key   []byte
+}
+
+// numClasses is how many classes are remembered, at most.
+const numClasses = 1024
+
+// maxClassKey is the longest key that is remembered, and maxClassHello the
+// longest hello of which one is made, in bytes. Clients' are half as long.
+// Hostile hellos, of 64 KiB, could take 64 MB otherwise.
+const (
+	maxClassKey   = 1024
+	maxClassHello = 8192
+)
+
+// find returns the class of o. If it is new, it has a key, and its texts are for
+// the caller to fill. It is nil if o is not to be remembered.
+func (c *classes) find(o *Observation) *class {
+	if len(o.Hello.Raw) > maxClassHello {
+		return nil
+	}
+	var ok bool
+	if c.key, ok = appendClass(c.key[:0], o); !ok || len(c.key) > maxClassKey {
+		return nil
+	}
+	if c.list == nil {
+		c.seed = maphash.MakeSeed()
+		c.list, c.heard = make([]class, numClasses), make([]uint64, numClasses)
+	}
+	hash := maphash.Bytes(c.seed, c.key)
+	i := hash % numClasses
+	found := &c.list[i]
+	switch {
+	case len(found.key) > 0 && bytes.Equal(found.key, c.key):
+		return found
+	case c.heard[i] != hash:
+		c.heard[i] = hash
+		return nil
+	}
+	*found = class{key: append(found.key[:0], c.key...), alpn: found.alpn[:0]}
+	return found
+}
+
+// fill sets the texts of the class to those of e, in memory of their own: those
+// of an Event share a string with the server's name.
+func (c *class) fill(e *Event) {
+	c.ja3, c.version = strings.Clone(e.JA3), strings.Clone(e.Version)
+	c.ja3n, c.ja4 = strings.Clone(e.JA3N), strings.Clone(e.JA4)
+	for _, name := range e.ALPN {
+		c.alpn = append(c.alpn, strings.Clone(name))
+	}
+}
+
+// tell sets the texts of e to those of the class.
+func (c *class) tell(e *Event) {
+	e.JA3, e.Version, e.JA3N, e.JA4 = c.ja3, c.version, c.ja3n, c.ja4
+	e.ALPN = append(e.ALPN[:0], c.alpn...)
+}
+
+// name sets the clients and tells of the class to those of e.
+func (c *class) name(e *Event) {
+	c.named, c.tells, c.clients = true, len(e.Tells) > 0, e.clients
+	if c.clients == nil && len(e.Client) > 0 {
+		c.clients = newClientsJSON(e.Client)
+	}
+}
+
+// appendClass appends to key what the texts, candidates and tells of o depend
+// on, so that two observations of which they differ have different keys, and none
+// is the beginning of another. It reports false for a hello with a malformed
+// extension, which no class has.
+//
+// Of a hello's fields, these are left out: the random, the content of session id,
+// cookies, tickets, keys, and of what else is drawn for a connection, where at the
+// most the length counts; the server's name; and which GREASE values were drawn,
+// where it counts only which are the same.
+func appendClass(key []byte, o *Observation) ([]byte, bool) {
+	h := o.Hello
+	key = append(key, byte(h.Transport), byte(min(o.Index, 2)), byte(o.RecordVersion>>8), byte(o.RecordVersion),
+		byte(h.LegacyVersion>>8), byte(h.LegacyVersion), byte(len(h.LegacySessionID)), lengthClass(h),
+		byte(h.RecordSizeLimit>>8), byte(h.RecordSizeLimit), flag(len(h.SessionTicket) > 0))
+	key = appendClassBytes(key, o.HTTP2)
+	key = appendClassBytes(key, h.LegacyCompressionMethods)
+	key = appendClassBytes(key, h.ECPointFormats)
+	key = appendClassBytes(key, h.PSKKeyExchangeModes)
+	key = appendClassList(key, h.CipherSuites, new(greases))
+	key = appendClassList(key, h.SignatureAlgorithms, new(greases))
+	key = appendClassList(key, h.SignatureAlgorithmsCert, new(greases))
+	key = appendClassList(key, h.DelegatedCredentials, new(greases))
+	key = appendClassList(key, h.SupportedVersions, new(greases))
+	key = appendClassList(key, h.CertificateCompressionAlgorithms, new(greases))
+	var groups greases // those of key_share are the same, or not
+	key = appendClassList(key, h.SupportedGroups, &groups)
+	key = appendLength(key, len(h.KeyShares))
+	for i := range h.KeyShares {
+		k := &h.KeyShares[i]
+		key = groups.append(key, uint16(k.Group))
+		if parser.IsGREASE(k.Group) {
+			key = appendClassBytes(key, k.KeyExchange)
+		}
+	}
+	for _, names := range [...][][]byte{h.ALPNProtocols, h.ApplicationSettings} {
+		key = appendLength(key, len(names))
+		for _, name := range names {
+			key = appendClassBytes(key, name)
+		}
+	}
+	key = append(key, h.ECH.Type, byte(h.ECH.AEAD>>8), byte(h.ECH.AEAD))
+	key = appendLength(key, len(h.ECH.Payload))
+	key = appendLength(key, len(h.TransportParameters))
+	for i := range h.TransportParameters {
+		id := h.TransportParameters[i].ID
+		if parser.IsGREASETransportParameter(id) {
+			id = greaseParameter
+		}
+		key = binary.BigEndian.AppendUint64(key, id)
+	}
+
+	var types greases
+	key = appendLength(key, len(h.Extensions))
+	for i := range h.Extensions {
+		e := &h.Extensions[i]
+		if e.Err != nil {
+			return key, false
+		}
+		key = types.append(key, uint16(e.Type))
+		switch {
+		case e.Type == parser.ExtPadding:
+			zeros := !slices.ContainsFunc(e.Data, func(c byte) bool { return c != 0 })
+			key = append(key, flag(len(e.Data) > 1), flag(zeros))
+		case parser.IsGREASE(e.Type):
+			key = appendClassBytes(key, e.Data)
+		}
+	}
+	return key, true
+}
+
+// greaseParameter is the first of the reserved ids (RFC 9000, section 18.1).
+const greaseParameter = 27
+
+// lengthClass says of the length of the message what counts for the padding: if
+// it is 512 bytes or nearly, and if it would be 256 to 511 without.
+func lengthClass(h *parser.ClientHello) byte {
+	n := len(h.Raw)
+	bare := n
+	if e := h.Extension(parser.ExtPadding); e != nil {
+		bare -= 4 + len(e.Data)
+	}
+	class := flag(bare < 256) | flag(bare < 512)<<1
+	for i, limit := range [...]int{256, 512, 513, 518} {
+		class |= flag(n < limit) << (2 + i)
+	}
+	return class
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func appendLength(key []byte, n int) []byte { return append(key, byte(n>>8), byte(n)) }
+
+func appendClassBytes[T ~string | ~[]byte](key []byte, b T) []byte {
+	return append(appendLength(key, len(b)), b...)
+}
+
+func appendClassList[T ~uint16](key []byte, list []T, g *greases) []byte {
+	key = appendLength(key, len(list))
+	for _, v := range list {
+		if parser.IsGREASE(v) {
+			v = T(g.number(uint16(v)))
+		}
+		key = append(key, byte(v>>8), byte(v))
+	}
+	return key
+}
+
+// greases numbers the GREASE values of a hello as they come, so that other
+// values in the same places give the same numbers.
+type greases struct {
+	numbers [16]uint8 // from 1, by the first digit of the value
+	n       uint8
+}
+
+// number returns the GREASE value that stands for v, which is one.
+func (g *greases) number(v uint16) uint16 {
+	n := &g.numbers[v>>12]
+	if *n == 0 {
+		g.n++
+		*n = g.n
+	}
+	return 0x0a0a + uint16(*n-1)*0x1010
+}
+
+// append appends v, or what stands for it.
+func (g *greases) append(key []byte, v uint16) []byte {
+	if parser.IsGREASE(v) {
+		v = g.number(v)
+	}
+	return append(key, byte(v>>8), byte(v))
+}
