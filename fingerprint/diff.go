@@ -257,7 +257,8 @@ func helloParts(h, other *parser.ClientHello) []Part {
 		return append(parts, Part{Name: "cipher_specs", Values: specs})
 	}
 	if h.Transport == parser.DTLS {
-		parts = append(parts, Part{Name: "cookie", Text: fmt.Sprintf("%d bytes", len(h.Cookie))})
+		// As RFC 9147, section 5.3, calls it: there is an extension cookie, too.
+		parts = append(parts, Part{Name: "legacy_cookie", Text: fmt.Sprintf("%d bytes", len(h.Cookie))})
 	}
 	var types []parser.ExtensionType
 	for i := range h.Extensions {

@@ -162,7 +162,7 @@ func TestDiffCarriers(t *testing.T) {
 	assert.Equal(t, len(all["chromium-156-quic"].TransportParameters), added["transport_parameters"])
 
 	d = fingerprint.DiffHellos(all["openssl-dtls"], all["openssl-dtls-cookie"])
-	assert.Equal(t, []string{"cookie: 0 bytes became 20 bytes"}, lines(d.Changes))
+	assert.Equal(t, []string{"legacy_cookie: 0 bytes became 20 bytes"}, lines(d.Changes))
 
 	d = fingerprint.DiffHellos(vectors(t)["sslv2"].hello(t), all["python-tls12"])
 	assert.Contains(t, lines(d.Changes), "cipher_specs: removed 000004 TLS_RSA_WITH_RC4_128_MD5, place 2")
