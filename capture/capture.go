@@ -156,12 +156,19 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 // readAll reads packets until it cannot, of which it returns the error, or until
 // f has failed.
 func (s *scanner) readAll(packets packetReader) error {
+	pcap, _ := packets.(*pcapReader)
 	for s.err == nil {
+		if pcap != nil {
+			s.skipDull(pcap)
+		}
 		if err := packets.read(&s.packet); err != nil {
 			return err
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
+		if pcap == nil && s.packet.link == linkEthernet && s.dull(s.packet.data) {
+			continue
+		}
 		s.scan()
 	}
 	return nil

@@ -165,9 +165,9 @@ func FuzzDecap(f *testing.F) {
 				return nil
 			})
 			s.packet = packet{data: data, wire: len(data), link: LinkType(link), stamp: stamp{rate: 1}}
-			s.scan()
+			s.scanChecked(t)
 			once := hellos
-			s.scan()
+			s.scanChecked(t)
 			require.Equal(t, once, hellos)
 			requireStreams(t, &s.streams)
 			s.finish()
@@ -202,8 +202,9 @@ func FuzzTCP(f *testing.F) {
 			return nil
 		})
 		send := func(p []byte) {
-			sc.packet = packet{data: p, wire: len(p), link: linkRaw, stamp: stamp{rate: 1}}
-			sc.scan()
+			p = ipFrame(p)
+			sc.packet = packet{data: p, wire: len(p), link: linkEthernet, stamp: stamp{rate: 1}}
+			sc.scanChecked(t)
 			requireStreams(t, &sc.streams)
 		}
 		send(s.syn())

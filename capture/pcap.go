@@ -81,7 +81,12 @@ func (r *pcapReader) read(p *packet) error {
 		}
 	}
 	h := (*[pcapRecordHeader]byte)(b)
-	seconds, ticks, captured, wire := r.number32(h[:4]), r.number32(h[4:8]), r.number32(h[8:12]), r.number32(h[12:])
+	seconds, ticks := binary.LittleEndian.Uint32(h[:]), binary.LittleEndian.Uint32(h[4:])
+	captured, wire := binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
+	if r.big {
+		seconds, ticks = bits.ReverseBytes32(seconds), bits.ReverseBytes32(ticks)
+		captured, wire = bits.ReverseBytes32(captured), bits.ReverseBytes32(wire)
+	}
 	if captured > maxPacket {
 		return fmt.Errorf("%w: %d bytes", errPacketLength, captured)
 	}

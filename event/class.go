@@ -22,11 +22,12 @@ type class struct {
 	named   bool         // whether what follows is known
 	clients *clientsJSON // nil for none
 	tells   bool         // whether there are tells, whose evidence says more than the class
-	rest    []byte       // what appendRest appends to a { for a compact Event without tells, once it is known
+	rest    []byte       // of a compact Event in JSON, behind the server's name and up to the tells, once it is known
 }
 
-// classes remembers the last classes. The first hello of a class leaves only its
-// hash: hellos that come but once drive out nothing that is of use.
+// classes remembers the last classes. Where the place of a class is taken, its
+// first hello leaves only a hash: hellos that come but once drive out nothing that
+// is of use.
 type classes struct {
 	seed  maphash.Seed
 	list  []class
@@ -65,7 +66,7 @@ func (c *classes) find(o *Observation) *class {
 	switch {
 	case len(found.key) > 0 && bytes.Equal(found.key, c.key):
 		return found
-	case c.heard[i] != hash:
+	case len(found.key) > 0 && c.heard[i] != hash:
 		c.heard[i] = hash
 		return nil
 	}

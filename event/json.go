@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -57,16 +58,7 @@ func (e *Event) appendRest(o object) ([]byte, error) {
 	if len(e.Client) > 0 {
 		o = e.clients.append(o.key("client"), e.Client)
 	}
-	if len(e.Tells) > 0 {
-		o = append(o.key("tells"), '[')
-		for i := range e.Tells {
-			if i > 0 {
-				o = append(o, ',')
-			}
-			o = e.Tells[i].AppendJSON(o)
-		}
-		o = append(o, ']')
-	}
+	o = o.tells(e.Tells)
 	if e.Claim != nil {
 		o = e.Claim.AppendJSON(o.key("claim"))
 	}
@@ -108,6 +100,20 @@ func (o object) texts(k string, v []string) object {
 			o = append(o, ',')
 		}
 		o = parser.AppendQuoted(o, s)
+	}
+	return append(o, ']')
+}
+
+func (o object) tells(list []known.Tell) object {
+	if len(list) == 0 {
+		return o
+	}
+	o = append(o.key("tells"), '[')
+	for i := range list {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = list[i].AppendJSON(o)
 	}
 	return append(o, ']')
 }

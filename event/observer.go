@@ -70,6 +70,7 @@ type Observer struct {
 	matcher known.Matcher
 	clients *clientsMemo
 	event   Event // of AppendJSON
+	judged  known.Observation
 	clock   clock
 	buf     []byte // the texts of one Event, which become one string
 	ends    []int
@@ -94,19 +95,22 @@ func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, e
 	c := ob.class(o)
 	whole := c != nil && size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Agent{})
 	if whole && c.rest != nil {
-		return ob.appendShort(dst, o, c.rest), nil
+		return ob.appendShort(dst, o, c), nil
 	}
 	e := &ob.event
 	ob.fill(e, o, size, c)
-	if whole && !c.tells {
-		c.rest, _ = e.appendRest(object("{"))
+	if whole {
+		tells := e.Tells
+		e.Tells = nil
+		rest, _ := e.appendRest(object("{")) // of a compact Event, which has nothing that could fail
+		e.Tells = tells
+		c.rest = rest[1 : len(rest)-1]
 	}
 	return e.AppendJSON(dst)
 }
 
-// appendShort appends the compact Event of o, of which rest is what appendRest
-// appends.
-func (ob *Observer) appendShort(dst []byte, o *Observation, rest []byte) []byte {
+// appendShort appends the compact Event of o, which is of class c.
+func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 	j := object(append(dst, '{'))
 	if !o.Time.IsZero() {
 		j = append(j, `"time":"`...)
@@ -122,7 +126,13 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, rest []byte) []byte 
 	if o.Hello.HasExtension(parser.ExtServerName) {
 		j = j.serverName(o.Hello.ServerName)
 	}
-	return append(append(j, ','), rest[1:]...)
+	j = append(append(j, ','), c.rest...)
+	if c.tells {
+		e := &ob.event
+		e.Tells = known.AppendTells(e.Tells[:0], ob.known(o))
+		j = j.tells(e.Tells)
+	}
+	return append(j, '}')
 }
 
 // class returns the class of o if it is remembered, or is to be.
@@ -208,15 +218,8 @@ func reuse[T any](p *T) *T {
 // identify says who the client may be, and whether it is. c is the class of o, or
 // nil.
 func (ob *Observer) identify(e *Event, o *Observation, c *class) {
-	k := known.Observation{
-		Hello:         o.Hello,
-		Index:         o.Index,
-		RecordVersion: o.RecordVersion,
-		JA3:           e.JA3,
-		JA4:           e.JA4,
-		HTTP2:         o.HTTP2,
-		Agent:         o.Agent,
-	}
+	k := ob.known(o)
+	k.JA3, k.JA4 = e.JA3, e.JA4
 	if ob.Users != nil {
 		c = nil // a user's clients may change
 	}
@@ -225,18 +228,31 @@ func (ob *Observer) identify(e *Event, o *Observation, c *class) {
 			e.Client = append(e.Client, c.clients.list...)
 		}
 		if c.tells {
-			e.Tells = known.AppendTells(e.Tells, &k)
+			e.Tells = known.AppendTells(e.Tells, k)
 		}
 	} else {
-		ob.match(e, &k)
+		ob.match(e, k)
 		if c != nil {
 			c.name(e)
 		}
 	}
 	if o.Agent != (known.Agent{}) {
-		claim := known.CheckClaim(&k, e.Client)
+		claim := known.CheckClaim(k, e.Client)
 		e.Claim = &claim
 	}
+}
+
+// known returns o for package known, without JA3 and JA4. It holds until the
+// next is asked for.
+func (ob *Observer) known(o *Observation) *known.Observation {
+	ob.judged = known.Observation{
+		Hello:         o.Hello,
+		Index:         o.Index,
+		RecordVersion: o.RecordVersion,
+		HTTP2:         o.HTTP2,
+		Agent:         o.Agent,
+	}
+	return &ob.judged
 }
 
 // match finds clients and tells.

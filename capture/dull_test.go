@@ -1,0 +1,93 @@
+package capture
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// scanChecked scans the packet at hand, and requires that one which is dull
+// changes nothing. It reports whether it was.
+func (s *scanner) scanChecked(t testing.TB) bool {
+	if s.packet.link != linkEthernet || !s.dull(s.packet.data) {
+		s.scan()
+		return false
+	}
+	before, slots := s.stats, slices.Concat(s.streams.young.slots, s.streams.old.slots)
+	streams, flows := s.streams.memory, s.flows.awaited.memory+s.flows.done.memory
+	s.scan()
+	require.Equal(t, before, s.stats, "%x", s.packet.data)
+	require.True(t, slices.Equal(slots, slices.Concat(s.streams.young.slots, s.streams.old.slots)), "%x", s.packet.data)
+	require.Equal(t, streams, s.streams.memory)
+	require.Equal(t, flows, s.flows.awaited.memory+s.flows.done.memory)
+	return true
+}
+
+// TestDull: of the packets of captures, many are dull, and none of these changes
+// anything.
+func TestDull(t *testing.T) {
+	g := newTraffic(t)
+	files := captureFiles(t)
+	for seed := range uint64(20) {
+		files = append(files, g.capture(seed))
+	}
+	dull, all := 0, 0
+	for _, file := range files {
+		s := newScanner(new(Reader), func(*Hello) error { return nil })
+		packets, _ := readPackets(t, file)
+		for _, p := range packets {
+			s.packet = p
+			all++
+			if s.scanChecked(t) {
+				dull++
+			}
+		}
+	}
+	t.Logf("%d of %d packets are dull", dull, all)
+	assert.Greater(t, dull, all/20)
+}
+
+// TestDullFrames has a dull frame of each kind, and what is none.
+func TestDullFrames(t *testing.T) {
+	s := newScanner(new(Reader), func(*Hello) error { return nil })
+	awaited := side{client4, server4, 7}
+	other := side{server4, client4, 9}
+	six := side{client6, server6, 7}
+	hello := record(realHello(t, "python-tls12"))
+	s.packet = packet{data: ipFrame(awaited.syn()), link: linkEthernet, stamp: stamp{rate: 1}}
+	require.False(t, s.dull(s.packet.data))
+	s.scan()
+	for _, c := range []struct {
+		what string
+		b    []byte
+		want bool
+	}{
+		{"a segment of the connection that is awaited", ipFrame(awaited.data(0, []byte("EHLO"))), false},
+		{"its acknowledgement", ipFrame(awaited.data(0, nil)), true},
+		{"its end", ipFrame(awaited.at(0, tcpFIN|tcpACK, nil)), false},
+		{"a segment of another", ipFrame(other.data(0, []byte("220 ok"))), true},
+		{"the end of another", ipFrame(other.at(0, tcpFIN|tcpACK, nil)), true},
+		{"the end of another, with a hello", ipFrame(other.at(0, tcpFIN|tcpACK, hello)), false},
+		{"a reset", ipFrame(other.at(0, tcpRST, nil)), false},
+		{"a SYN", ipFrame(other.syn()), false},
+		{"a SYN with ACK", ipFrame(other.at(0, tcpSYN|tcpACK, nil)), true},
+		{"a hello", ipFrame(other.data(0, hello)), false},
+		{"over IPv6", ipFrame(six.data(0, []byte("220 ok"))), true},
+		{"a hello over IPv6", ipFrame(six.data(0, hello)), false},
+		{"cut", ipFrame(other.data(0, make([]byte, 500)))[:100], true},
+		{"cut in the header", ipFrame(other.data(0, make([]byte, 500)))[:50], false},
+		{"nothing", nil, false},
+	} {
+		assert.Equal(t, c.want, s.dull(c.b), c.what)
+		if len(c.b) == 0 {
+			continue
+		}
+		tagged := append(bytes.Clone(c.b[:12]), 0x81, 0, 0, 5)
+		assert.Equal(t, c.want, s.dull(append(tagged, c.b[12:]...)), "%s, with a VLAN", c.what)
+		three := append(bytes.Clone(tagged), 0x88, 0xa8, 0, 6, 0x81, 0, 0, 7)
+		assert.False(t, s.dull(append(three, c.b[12:]...)), "%s, with three VLANs", c.what)
+	}
+}
