@@ -133,15 +133,15 @@ func (s *scanner) reset(sequence, acknowledgement uint32) {
 // segment takes the payload of a segment, at its place in the stream.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
-	fresh := p[0] == recordHandshake && len(p) >= minFresh && sniff(p) != noHello
+	fresh := p[0] == recordHandshake && len(p) >= minFresh && sniff(p) != noHello &&
+		!ss.hellos.seen(s.helloKey(sequence, p[recordHeader:]))
 	sl := ss.find(s.key)
 	if sl == nil {
-		if !fresh || ss.hellos.seen(s.helloKey(sequence, p[recordHeader:])) {
+		if !fresh {
 			return
 		}
 		sl = ss.insert(s.key, sequence)
 	}
-	fresh = fresh && !ss.hellos.seen(s.helloKey(sequence, p[recordHeader:]))
 	switch ahead := int(int32(sequence - sl.next)); {
 	case !fresh:
 	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
