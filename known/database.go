@@ -30,6 +30,9 @@ type entry struct {
 	first, n  uint16            // its part of clients
 }
 
+// ordinary reports whether somebody sends the shape who neither scans nor imitates.
+func (e *entry) ordinary() bool { return !e.probe && !e.imitation }
+
 // exact returns the indices of the shapes that s is: those of its key, of which
 // it makes sure, because the key is no secret.
 func (db *Database) exact(s *shape, key uint64) (from, to int) {
@@ -245,11 +248,11 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 }
 
 // appendNearest ranks the neighbours of s and appends their clients to dst, at
-// most limit of them, and the nearest that imitates nobody in any case.
+// most limit of them, and in any case the nearest that neither scans nor imitates.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
 	r.rank(db, near, s)
 	from := len(dst)
-	imitations := true
+	odd := true // so far
 	for _, n := range near {
 		if n.distance > farDistance {
 			break
@@ -257,14 +260,14 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 		if n.distance > near[0].distance+reach {
 			limit = 0
 		}
-		genuine := !db.shapes[n.shape].imitation
-		if limit <= 0 && !(imitations && genuine) {
+		ordinary := db.shapes[n.shape].ordinary()
+		if limit <= 0 && !(odd && ordinary) {
 			continue
 		}
 		before := len(dst)
 		dst = db.appendClients(dst, n, max(1, min(limit, maxPerShape)))
 		limit -= len(dst) - before
-		imitations = imitations && !genuine
+		odd = odd && !ordinary
 	}
 	spread(dst[from:])
 	return dst

@@ -115,7 +115,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			scratch = append(scratch, d)
 		}
 	}
-	genuine := neighbour{distance: ^uint32(0)}
+	ordinary := neighbour{distance: ^uint32(0)}
 	for i := range db.shapes {
 		e := &db.shapes[i]
 		if e.transport != s.transport {
@@ -135,12 +135,12 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			}
 		}
 		dst = keep(dst, n)
-		if !e.imitation && n.distance < genuine.distance {
-			genuine = n
+		if e.ordinary() && n.distance < ordinary.distance {
+			ordinary = n
 		}
 	}
-	if genuine.differs != 0 && !slices.Contains(dst, genuine) {
-		dst[farthest(dst)] = genuine
+	if ordinary.differs != 0 && !slices.Contains(dst, ordinary) {
+		dst[farthest(dst)] = ordinary
 	}
 	return dst, scratch
 }

@@ -174,7 +174,7 @@ func TestUnsettledMatch(t *testing.T) {
 }
 
 // A client that is much farther than the nearest is not named, unless it is the
-// nearest that imitates nobody.
+// nearest that neither scans nor imitates.
 func TestReach(t *testing.T) {
 	var m Matcher
 	n := 0
