@@ -12,67 +12,27 @@ import (
 
 // A class is what is remembered of hellos that differ only in what no text, no
 // candidate and no tell depends on. Nearly every hello of a capture is of the
-// class of one before it, unless its client permutes its extensions.
+// class of one before it.
+//
+// There are classes of an order of extensions, and for clients that permute
+// theirs, classes of any order, which have no JA3.
 type class struct {
 	key []byte
 
-	ja3, version, ja3n, ja4 string
+	ja3, version, ja3n, ja4 string // all empty before they are known
 	alpn                    []string
 
 	named   bool         // whether what follows is known
 	clients *clientsJSON // nil for none
 	tells   bool         // whether there are tells, whose evidence says more than the class
-	rest    []byte       // of a compact Event in JSON, behind the server's name and up to the tells, once it is known
+
+	// Of a compact Event in JSON, what is between the server's name and JA3, and
+	// between JA3 and the tells.
+	before, after []byte
 }
 
-// classes remembers the last classes. Where the place of a class is taken, its
-// first hello leaves only a hash: hellos that come but once drive out nothing that
-// is of use.
-type classes struct {
-	seed  maphash.Seed
-	list  []class
-	heard []uint64 // hashes, in the places of list
-	key   []byte
-}
-
-// numClasses is how many classes are remembered, at most.
-const numClasses = 1024
-
-// maxClassKey is the longest key that is remembered, and maxClassHello the
-// longest hello of which one is made, in bytes. Clients' are half as long.
-// Hostile hellos, of 64 KiB, could take 64 MB otherwise.
-const (
-	maxClassKey   = 1024
-	maxClassHello = 8192
-)
-
-// find returns the class of o. If it is new, it has a key, and its texts are for
-// the caller to fill. It is nil if o is not to be remembered.
-func (c *classes) find(o *Observation) *class {
-	if len(o.Hello.Raw) > maxClassHello {
-		return nil
-	}
-	var ok bool
-	if c.key, ok = appendClass(c.key[:0], o); !ok || len(c.key) > maxClassKey {
-		return nil
-	}
-	if c.list == nil {
-		c.seed = maphash.MakeSeed()
-		c.list, c.heard = make([]class, numClasses), make([]uint64, numClasses)
-	}
-	hash := maphash.Bytes(c.seed, c.key)
-	i := hash % numClasses
-	found := &c.list[i]
-	switch {
-	case len(found.key) > 0 && bytes.Equal(found.key, c.key):
-		return found
-	case len(found.key) > 0 && c.heard[i] != hash:
-		c.heard[i] = hash
-		return nil
-	}
-	*found = class{key: append(found.key[:0], c.key...), alpn: found.alpn[:0]}
-	return found
-}
+// filled reports whether the texts are known.
+func (c *class) filled() bool { return c != nil && c.ja4 != "" }
 
 // fill sets the texts of the class to those of e, in memory of their own: those
 // of an Event share a string with the server's name.
@@ -84,12 +44,6 @@ func (c *class) fill(e *Event) {
 	}
 }
 
-// tell sets the texts of e to those of the class.
-func (c *class) tell(e *Event) {
-	e.JA3, e.Version, e.JA3N, e.JA4 = c.ja3, c.version, c.ja3n, c.ja4
-	e.ALPN = append(e.ALPN[:0], c.alpn...)
-}
-
 // name sets the clients and tells of the class to those of e.
 func (c *class) name(e *Event) {
 	c.named, c.tells, c.clients = true, len(e.Tells) > 0, e.clients
@@ -98,16 +52,112 @@ func (c *class) name(e *Event) {
 	}
 }
 
-// appendClass appends to key what the texts, candidates and tells of o depend
-// on, so that two observations of which they differ have different keys, and none
-// is the beginning of another. It reports false for a hello with a malformed
-// extension, which no class has.
+// classes remembers the last classes. Where the place of a class is taken, its
+// first hello leaves only a hash: hellos that come but once drive out nothing that
+// is of use.
+type classes struct {
+	seed  maphash.Seed
+	list  []class
+	heard []uint64 // hashes, in the places of list
+}
+
+// numClasses is how many classes are remembered, at most.
+const numClasses = 1024
+
+// find returns the class of a key, or nil. If it is new, it has a key, and the
+// rest is for the caller to fill.
+func (c *classes) find(key []byte) *class {
+	if c.list == nil {
+		c.seed = maphash.MakeSeed()
+		c.list, c.heard = make([]class, numClasses), make([]uint64, numClasses)
+	}
+	hash := maphash.Bytes(c.seed, key)
+	i := hash % numClasses
+	found := &c.list[i]
+	switch {
+	case len(found.key) > 0 && bytes.Equal(found.key, key):
+		return found
+	case len(found.key) > 0 && c.heard[i] != hash:
+		c.heard[i] = hash
+		return nil
+	}
+	*found = class{key: append(found.key[:0], key...), alpn: found.alpn[:0]}
+	return found
+}
+
+// A classifier finds the classes of hellos.
+type classifier struct {
+	ordered, anyOrder classes
+	key, keyAny       []byte
+	types             []uint16
+}
+
+// maxClassKey is the longest key that is remembered, and maxClassHello the
+// longest hello of which one is made, in bytes. Clients' are half as long.
+// Hostile hellos, of 64 KiB, could take 100 MB otherwise.
+const (
+	maxClassKey   = 1024
+	maxClassHello = 8192
+)
+
+// maxTypes is how many extensions a hello of a class of any order may have. Of more,
+// known.AppendTells looks only at some.
+const maxTypes = 64
+
+// A kin is the class of a hello, and its class of any order, which is looked up
+// only if the first is not filled. Either may be nil.
+type kin struct{ ordered, anyOrder *class }
+
+// filled returns the class that has the texts of the hello, or nil.
+func (k kin) filled() *class {
+	switch {
+	case k.ordered.filled():
+		return k.ordered
+	case k.anyOrder.filled():
+		return k.anyOrder
+	}
+	return nil
+}
+
+// named returns the class that has the clients of the hello, or nil.
+func (k kin) named() *class {
+	switch {
+	case k.ordered != nil && k.ordered.named:
+		return k.ordered
+	case k.anyOrder != nil && k.anyOrder.named:
+		return k.anyOrder
+	}
+	return nil
+}
+
+// find returns the classes of o. There are none for a hello with a malformed
+// extension.
+func (c *classifier) find(o *Observation) (k kin) {
+	h := o.Hello
+	if len(h.Raw) > maxClassHello || slices.ContainsFunc(h.Extensions, func(e parser.Extension) bool { return e.Err != nil }) {
+		return kin{}
+	}
+	c.key = appendCommon(c.key[:0], o)
+	common := len(c.key)
+	if c.key = appendOrder(c.key, h); len(c.key) > maxClassKey {
+		return kin{}
+	}
+	if k.ordered = c.ordered.find(c.key); !k.ordered.filled() && len(h.Extensions) <= maxTypes {
+		c.keyAny = c.appendTypes(append(c.keyAny[:0], c.key[:common]...), h)
+		k.anyOrder = c.anyOrder.find(c.keyAny)
+	}
+	return k
+}
+
+// appendCommon appends to key what the texts, candidates and tells of o depend on,
+// but for the order of extensions, so that two observations of which they differ
+// have different keys, and none is the beginning of another.
 //
 // Of a hello's fields, these are left out: the random, the content of session id,
 // cookies, tickets, keys, and of what else is drawn for a connection, where at the
 // most the length counts; the server's name; and which GREASE values were drawn,
 // where it counts only which are the same.
-func appendClass(key []byte, o *Observation) ([]byte, bool) {
+func appendCommon(key []byte, o *Observation) []byte {
 	h := o.Hello
 	key = append(key, byte(h.Transport), byte(min(o.Index, 2)), byte(o.RecordVersion>>8), byte(o.RecordVersion),
 		byte(h.LegacyVersion>>8), byte(h.LegacyVersion), byte(len(h.LegacySessionID)), lengthClass(h),
@@ -149,23 +199,65 @@ func appendClass(key []byte, o *Observation) ([]byte, bool) {
 		key = binary.BigEndian.AppendUint64(key, id)
 	}
 
+	return appendFrame(key, h)
+}
+
+// appendFrame appends what a tell reads of the bodies of GREASE extensions and of
+// padding, and of where GREASE extensions stand: BoringSSL has the first before
+// all others, and the second behind all but padding and pre_shared_key.
+func appendFrame(key []byte, h *parser.ClientHello) []byte {
+	last := len(h.Extensions) - 1
+	for last > 0 && (h.Extensions[last].Type == parser.ExtPadding || h.Extensions[last].Type == parser.ExtPreSharedKey) {
+		last--
+	}
 	var types greases
-	key = appendLength(key, len(h.Extensions))
 	for i := range h.Extensions {
 		e := &h.Extensions[i]
-		if e.Err != nil {
-			return key, false
-		}
-		key = types.append(key, uint16(e.Type))
 		switch {
 		case e.Type == parser.ExtPadding:
 			zeros := !slices.ContainsFunc(e.Data, func(c byte) bool { return c != 0 })
-			key = append(key, flag(len(e.Data) > 1), flag(zeros))
+			key = append(key, 1, flag(len(e.Data) > 1), flag(zeros))
 		case parser.IsGREASE(e.Type):
+			key = append(key, 2, flag(i == 0), flag(i == last))
+			key = types.append(key, uint16(e.Type))
 			key = appendClassBytes(key, e.Data)
 		}
 	}
-	return key, true
+	return append(key, 0)
+}
+
+// appendOrder appends the types of the extensions as they stand.
+func appendOrder(key []byte, h *parser.ClientHello) []byte {
+	key = appendLength(key, len(h.Extensions))
+	var types greases
+	for i := range h.Extensions {
+		key = types.append(key, uint16(h.Extensions[i].Type))
+	}
+	return key
+}
+
+// appendTypes appends the types sorted, without GREASE, and whether they stood in
+// that order, of which there is a tell.
+func (c *classifier) appendTypes(key []byte, h *parser.ClientHello) []byte {
+	c.types = c.types[:0]
+	ascending, last := true, parser.ExtensionType(0)
+	for i := range h.Extensions {
+		t := h.Extensions[i].Type
+		if parser.IsGREASE(t) {
+			continue
+		}
+		c.types = append(c.types, uint16(t))
+		if t != parser.ExtPadding && t != parser.ExtPreSharedKey {
+			ascending, last = ascending && t >= last, t
+		}
+	}
+	slices.Sort(c.types)
+	key = append(key, flag(ascending))
+	key = appendLength(key, len(c.types))
+	for _, t := range c.types {
+		key = append(key, byte(t>>8), byte(t))
+	}
+	return key
 }
 
 // greaseParameter is the first of the reserved ids (RFC 9000, section 18.1).

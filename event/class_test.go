@@ -1,7 +1,6 @@
 package event
 
 import (
-	"bytes"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -72,21 +71,37 @@ func TestClassOfChanged(t *testing.T) {
 	}
 }
 
-// rebuild returns h with its session id and the bodies of its extensions as f
-// makes them.
-func rebuild(t *testing.T, h *parser.ClientHello, sessionID []byte, f func(e *parser.Extension) []byte) *parser.ClientHello {
+// rebuild returns h with another session id, and its extensions as f changes them.
+func rebuild(t *testing.T, h *parser.ClientHello, sessionID []byte, f func(all []parser.Extension)) *parser.ClientHello {
 	body := append(slices.Clone(h.Raw[4:38]), byte(len(sessionID)))
 	body = append(body, sessionID...)
-	start := h.Extensions[0].Offset
-	body = append(body, h.Raw[39+len(h.LegacySessionID):start-2]...)
+	body = append(body, h.Raw[39+len(h.LegacySessionID):h.Extensions[0].Offset-2]...)
+	extensions := slices.Clone(h.Extensions)
+	f(extensions)
 	var all []byte
-	for i := range h.Extensions {
-		all = append(all, hellotest.Extension(h.Extensions[i].Type, f(&h.Extensions[i]))...)
+	for i := range extensions {
+		all = append(all, hellotest.Extension(extensions[i].Type, extensions[i].Data)...)
 	}
 	body = append(body, hellotest.Vector16(all)...)
 	c := &parser.ClientHello{Transport: h.Transport}
 	require.NoError(t, c.Unmarshal(append([]byte{1, 0, byte(len(body) >> 8), byte(len(body))}, body...)))
 	return c
+}
+
+// bodies returns what changes the bodies of extensions.
+func bodies(f func(e *parser.Extension) []byte) func(all []parser.Extension) {
+	return func(all []parser.Extension) {
+		for i := range all {
+			all[i].Data = f(&all[i])
+		}
+	}
+}
+
+// keysOf returns the keys of the classes of o.
+func keysOf(o *Observation) [2]string {
+	var c classifier
+	c.find(o)
+	return [2]string{string(c.key), string(c.keyAny)}
 }
 
 // TestClassOfLengths: lengths count where something depends on them.
@@ -97,7 +112,7 @@ func TestClassOfLengths(t *testing.T) {
 		}
 		var all []*parser.ClientHello
 		for n := 1; n < 400; n++ { // of the server's name, which moves the hello over the bounds of padding
-			all = append(all, rebuild(t, h, h.LegacySessionID, func(e *parser.Extension) []byte {
+			all = append(all, rebuild(t, h, h.LegacySessionID, bodies(func(e *parser.Extension) []byte {
 				switch {
 				case e.Type == parser.ExtServerName:
 					return hellotest.Vector16(append([]byte{0}, hellotest.Vector16(make([]byte, n))...))
@@ -105,10 +120,10 @@ func TestClassOfLengths(t *testing.T) {
 					return make([]byte, n%3)
 				}
 				return e.Data
-			}))
+			})))
 		}
 		for _, n := range []int{0, 1, 31, 32} { // of session id, ticket, padding
-			all = append(all, rebuild(t, h, make([]byte, n), func(e *parser.Extension) []byte {
+			all = append(all, rebuild(t, h, make([]byte, n), bodies(func(e *parser.Extension) []byte {
 				switch e.Type {
 				case parser.ExtSessionTicket:
 					return make([]byte, n)
@@ -116,8 +131,8 @@ func TestClassOfLengths(t *testing.T) {
 					return make([]byte, 512-len(h.Raw)+len(e.Data)+len(h.LegacySessionID)-n)
 				}
 				return e.Data
-			}))
-			all = append(all, rebuild(t, h, h.LegacySessionID, func(e *parser.Extension) []byte {
+			})))
+			all = append(all, rebuild(t, h, h.LegacySessionID, bodies(func(e *parser.Extension) []byte {
 				switch {
 				case e.Type == parser.ExtPadding:
 					return make([]byte, n)
@@ -127,7 +142,7 @@ func TestClassOfLengths(t *testing.T) {
 					return data
 				}
 				return e.Data
-			}))
+			})))
 		}
 		var ob Observer
 		for range 3 {
@@ -138,8 +153,98 @@ func TestClassOfLengths(t *testing.T) {
 				assertForgetful(t, &ob, observation(c))
 			}
 		}
-		require.NotEmpty(t, ob.classes.list, name)
+		require.NotEmpty(t, ob.classes.ordered.list, name)
 	}
+}
+
+// TestClassOfFields: an Observer that has seen many hellos tells of each what one that
+// has seen none does, though they differ in one value only.
+func TestClassOfFields(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var names []string
+	real := hellotest.Real(t)
+	for name := range real {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var ob Observer
+	for range 5000 {
+		h := real[names[r.IntN(len(names))]].Clone()
+		pick := func(n int) int { return r.IntN(max(n, 1)) }
+		switch r.IntN(9) {
+		case 0:
+			h.LegacyVersion ^= parser.Version(r.IntN(4))
+		case 1:
+			h.Transport = []parser.Transport{parser.TLS, parser.QUIC, parser.DTLS}[r.IntN(3)]
+		case 2:
+			h.CipherSuites = slices.Delete(slices.Clone(h.CipherSuites), pick(len(h.CipherSuites)), len(h.CipherSuites))
+		case 3:
+			h.SupportedGroups = append(slices.Clone(h.SupportedGroups), parser.NamedGroup(r.IntN(4)))
+		case 4:
+			h.SignatureAlgorithms = append(slices.Clone(h.SignatureAlgorithms), parser.SignatureScheme(r.IntN(4)))
+		case 5:
+			h.SupportedVersions = append(slices.Clone(h.SupportedVersions), parser.Version(0x300+r.IntN(6)))
+		case 6:
+			h.ECPointFormats = append(slices.Clone(h.ECPointFormats), byte(r.IntN(4)))
+		case 7:
+			h.ALPNProtocols = [][]byte{[]byte([]string{"h2", "h3", "x", ""}[r.IntN(4)])}
+		case 8:
+			h.Extensions = slices.Clone(h.Extensions)
+			r.Shuffle(len(h.Extensions), func(i, j int) { h.Extensions[i], h.Extensions[j] = h.Extensions[j], h.Extensions[i] })
+		}
+		assertForgetful(t, &ob, observation(h))
+	}
+}
+
+// inner returns the extensions that Chromium permutes: those between its two of
+// GREASE.
+func inner(all []parser.Extension) []parser.Extension {
+	for len(all) > 0 && parser.IsGREASE(all[0].Type) {
+		all = all[1:]
+	}
+	for n := len(all); n > 0 && (parser.IsGREASE(all[n-1].Type) || all[n-1].Type == parser.ExtPadding || all[n-1].Type == parser.ExtPreSharedKey); n-- {
+		all = all[:n-1]
+	}
+	return all
+}
+
+// TestClassOfAnyOrder: nor does the order of extensions lead an Observer astray, be
+// it a random one, sorted, or one that breaks the frame of GREASE.
+func TestClassOfAnyOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	remembered := 0
+	for name, h := range hellotest.Real(t) {
+		if h.Transport == parser.DTLS || !h.HasExtensions {
+			continue
+		}
+		var ob Observer
+		for i := range 60 {
+			shuffle := func(all []parser.Extension) {
+				r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			}
+			c := rebuild(t, h, h.LegacySessionID, func(all []parser.Extension) {
+				shuffle(inner(all))
+				last := len(all) - 1
+				switch i % 12 {
+				case 5:
+					shuffle(all)
+				case 6:
+					slices.SortFunc(inner(all), func(a, b parser.Extension) int { return int(a.Type) - int(b.Type) })
+				case 7:
+					slices.Reverse(all)
+				case 8:
+					all[0], all[1] = all[1], all[0]
+				case 9:
+					all[last], all[last-1] = all[last-1], all[last]
+				}
+			})
+			assertForgetful(t, &ob, observation(c))
+		}
+		if name == "chromium-156" {
+			remembered = len(slices.DeleteFunc(slices.Clone(ob.classes.anyOrder.list), func(c class) bool { return c.before == nil }))
+		}
+	}
+	assert.Greater(t, remembered, 0)
 }
 
 // TestClassOfObservation: what the carrier knows counts, too.
@@ -171,8 +276,7 @@ func TestClassOfObservation(t *testing.T) {
 func TestClassIsShared(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := hellotest.Real(t)["chromium-156"]
-	want, ok := appendClass(nil, observation(h))
-	require.True(t, ok)
+	want := keysOf(observation(h))
 	for range 100 {
 		c := change(h, func(raw []byte) {
 			for i := 6; i < 38; i++ {
@@ -192,9 +296,7 @@ func TestClassIsShared(t *testing.T) {
 			raw[name.Offset+4+5] = 'a' + byte(r.IntN(26))
 		})
 		require.NotNil(t, c)
-		got, ok := appendClass(nil, observation(c))
-		assert.True(t, ok)
-		assert.Equal(t, want, got)
+		assert.Equal(t, want, keysOf(observation(c)))
 	}
 }
 
@@ -229,30 +331,31 @@ func TestClassesAreFew(t *testing.T) {
 			assertForgetful(t, &ob, observation(h))
 		}
 	}
-	for i := range ob.classes.list {
-		assert.Empty(t, ob.classes.list[i].key)
-	}
+	assert.Empty(t, keysIn(&ob))
 	real := hellotest.Real(t)
 	for range 3 {
 		for _, h := range real {
 			ob.Event(observation(h), Compact)
 		}
 	}
-	var keys [][]byte
-	for i := range ob.classes.list {
-		if c := &ob.classes.list[i]; len(c.key) > 0 {
-			keys = append(keys, slices.Clone(c.key))
-		}
-	}
+	keys := keysIn(&ob)
 	assert.Greater(t, len(keys), len(real)/2)
 	for i := range suites {
 		h, err := parser.Parse(hellotest.Message(parser.VersionTLS12, suites[i:i+1]))
 		require.NoError(t, err)
 		ob.Event(observation(h), Compact)
 	}
-	for _, key := range keys {
-		assert.True(t, slices.ContainsFunc(ob.classes.list, func(c class) bool { return bytes.Equal(c.key, key) }))
+	assert.Subset(t, keysIn(&ob), keys)
+}
+
+// keysIn returns the keys that are remembered.
+func keysIn(ob *Observer) (keys []string) {
+	for _, c := range slices.Concat(ob.classes.ordered.list, ob.classes.anyOrder.list) {
+		if len(c.key) > 0 {
+			keys = append(keys, string(c.key))
+		}
 	}
+	return keys
 }
 
 // TestClassFields: a field that ClientHello did not have when appendClass was
@@ -270,6 +373,17 @@ func TestClassFields(t *testing.T) {
 		"PSKKeyExchangeModes", "KeyShares", "CertificateCompressionAlgorithms", "RecordSizeLimit",
 		"SessionTicket", "PSKIdentities", "PSKBinders", "ECH", "TransportParameters", "checker",
 	}, fields)
+}
+
+// TestClassKey: lists of the same bytes, cut elsewhere, have different keys.
+func TestClassKey(t *testing.T) {
+	key := func(h parser.ClientHello) string { return string(appendCommon(nil, &Observation{Hello: &h})) }
+	assert.NotEqual(t,
+		key(parser.ClientHello{CipherSuites: []parser.CipherSuite{1, 2}, SignatureAlgorithms: []parser.SignatureScheme{3}}),
+		key(parser.ClientHello{CipherSuites: []parser.CipherSuite{1}, SignatureAlgorithms: []parser.SignatureScheme{2, 3}}))
+	assert.NotEqual(t,
+		key(parser.ClientHello{ALPNProtocols: [][]byte{[]byte("h2")}}),
+		key(parser.ClientHello{ALPNProtocols: [][]byte{[]byte("h"), []byte("2")}}))
 }
 
 // FuzzClass changes a hello that an Observer knows.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -65,10 +66,8 @@ type Observer struct {
 	Unnamed bool            // whether Events go without Client, Tells and Claim, for who does not want them
 
 	hellos  int // that were seen
-	classes classes
-	memo    memo
+	classes classifier
 	matcher known.Matcher
-	clients *clientsMemo
 	event   Event // of AppendJSON
 	judged  known.Observation
 	clock   clock
@@ -86,27 +85,36 @@ func (ob *Observer) Event(o *Observation, size Size) Event {
 
 // Fill sets e to what [Observer.Event] returns, and reuses its memory: copies of
 // what e was before share lists with it.
-func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, size, ob.class(o)) }
+func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, size, ob.kin(o)) }
 
 // AppendJSON appends to dst what [Observer.Event] returns, as one JSON object
 // without a newline. It is the fastest way to a compact one: nearly all of it is
 // remembered.
 func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
-	c := ob.class(o)
-	whole := c != nil && size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Agent{})
-	if whole && c.rest != nil {
+	k := ob.kin(o)
+	whole := size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Agent{})
+	if c := k.named(); c != nil && c.before != nil && whole && (c == k.ordered || k.ordered == nil) {
 		return ob.appendShort(dst, o, c), nil
 	}
 	e := &ob.event
-	ob.fill(e, o, size, c)
+	ob.fill(e, o, size, k)
 	if whole {
-		tells := e.Tells
-		e.Tells = nil
-		rest, _ := e.appendRest(object("{")) // of a compact Event, which has nothing that could fail
-		e.Tells = tells
-		c.rest = rest[1 : len(rest)-1]
+		e.remember(k.ordered)
+		e.remember(k.anyOrder)
 	}
 	return e.AppendJSON(dst)
+}
+
+// remember gives c the JSON of a compact Event, if c is named.
+func (e *Event) remember(c *class) {
+	if c == nil || !c.named || c.before != nil {
+		return
+	}
+	rest := *e
+	rest.Tells = nil
+	all, _ := rest.appendRest(object("{")) // of a compact Event, which has nothing that could fail
+	before, after, _ := bytes.Cut(all[1:len(all)-1], []byte(`"ja3":"`+e.JA3+`",`))
+	c.before, c.after = before, after
 }
 
 // appendShort appends the compact Event of o, which is of class c.
@@ -126,7 +134,13 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 	if o.Hello.HasExtension(parser.ExtServerName) {
 		j = j.serverName(o.Hello.ServerName)
 	}
-	j = append(append(j, ','), c.rest...)
+	j = append(append(append(j, ','), c.before...), `"ja3":"`...)
+	if c.ja3 != "" {
+		j = append(j, c.ja3...)
+	} else {
+		j = fingerprint.AppendJA3(j, o.Hello)
+	}
+	j = append(append(j, `",`...), c.after...)
 	if c.tells {
 		e := &ob.event
 		e.Tells = known.AppendTells(e.Tells[:0], ob.known(o))
@@ -135,20 +149,19 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 	return append(j, '}')
 }
 
-// class returns the class of o if it is remembered, or is to be.
-func (ob *Observer) class(o *Observation) *class {
+// kin returns the classes of o.
+func (ob *Observer) kin(o *Observation) kin {
 	if o.Hello == nil || o.Hello.SSLv2 || o.Err != nil {
-		return nil
+		return kin{}
 	}
-	ob.hellos++
-	if !ob.remembers() {
-		return nil
+	if ob.hellos++; ob.hellos == 1 {
+		return kin{} // an Observer of one hello takes no memory for more
 	}
 	return ob.classes.find(o)
 }
 
-// fill does the work of Fill. c is the class of o, or nil.
-func (ob *Observer) fill(e *Event, o *Observation, size Size, c *class) {
+// fill does the work of Fill, and fills the classes of o.
+func (ob *Observer) fill(e *Event, o *Observation, size Size, k kin) {
 	*e = Event{
 		Time:       o.Time.UTC(),
 		Transport:  o.Transport.String(),
@@ -189,9 +202,9 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, c *class) {
 			e.SNI = reuse(sni)
 		}
 		e.Session = fingerprint.SessionOf(h).String()
-		ob.fingerprints(e, o, size, c)
+		ob.fingerprints(e, o, size, k)
 		if !ob.Unnamed {
-			ob.identify(e, o, c)
+			ob.identify(e, o, k)
 		}
 		if size >= Full && o.QUIC != nil {
 			e.QUIC = quic(o.QUIC, h)
@@ -203,10 +216,6 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, c *class) {
 	}
 }
 
-// remembers reports whether it is worth to remember anything: an Observer of one
-// hello takes no memory for more.
-func (ob *Observer) remembers() bool { return ob.hellos > 1 }
-
 // reuse returns p, or new memory if it is nil.
 func reuse[T any](p *T) *T {
 	if p == nil {
@@ -215,29 +224,31 @@ func reuse[T any](p *T) *T {
 	return p
 }
 
-// identify says who the client may be, and whether it is. c is the class of o, or
-// nil.
-func (ob *Observer) identify(e *Event, o *Observation, c *class) {
-	k := ob.known(o)
-	k.JA3, k.JA4 = e.JA3, e.JA4
+// identify says who the client may be, and whether it is. k is the classes of o.
+func (ob *Observer) identify(e *Event, o *Observation, k kin) {
+	j := ob.known(o)
+	j.JA3, j.JA4 = e.JA3, e.JA4
 	if ob.Users != nil {
-		c = nil // a user's clients may change
+		k = kin{} // a user's clients may change
 	}
-	if c != nil && c.named {
+	if c := k.named(); c != nil {
 		if e.clients = c.clients; c.clients != nil {
 			e.Client = append(e.Client, c.clients.list...)
 		}
 		if c.tells {
-			e.Tells = known.AppendTells(e.Tells, k)
+			e.Tells = known.AppendTells(e.Tells, j)
 		}
 	} else {
-		ob.match(e, k)
-		if c != nil {
-			c.name(e)
+		ob.match(e, j)
+		if k.anyOrder != nil && ob.matcher.AnyOrder() && len(e.Tells) == 0 {
+			k.anyOrder.name(e)
 		}
 	}
+	if k.ordered != nil && !k.ordered.named {
+		k.ordered.name(e)
+	}
 	if o.Agent != (known.Agent{}) {
-		claim := known.CheckClaim(k, e.Client)
+		claim := known.CheckClaim(j, e.Client)
 		e.Claim = &claim
 	}
 }
@@ -262,23 +273,22 @@ func (ob *Observer) match(e *Event, k *known.Observation) {
 	if e.Tells = known.AppendTells(e.Tells, k); len(e.Tells) > 0 {
 		known.Distrust(e.Client)
 	}
-	if ob.clients == nil && ob.remembers() {
-		ob.clients = new(clientsMemo)
-	}
-	if ob.clients != nil {
-		e.clients = ob.clients.find(e.Client)
-	}
 }
 
 // fingerprints fills the texts of e, which share one string: a hello costs an
-// allocation or two, not one a value. c is the class of o, or nil.
-func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, c *class) {
+// allocation or two, not one a value. k is the classes of o.
+func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 	h := o.Hello
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
-	known := c != nil && c.ja4 != ""
-	if !known {
-		ob.addMemorized(h)
+	c := k.filled()
+	if c == nil || c.ja3 == "" {
+		ob.add(fingerprint.AppendJA3(ob.buf, h))
+	}
+	if c == nil {
+		ob.add(append(ob.buf, versionText(highestVersion(h))...))
+		ob.add(fingerprint.AppendJA3N(ob.buf, h))
+		ob.add(fingerprint.AppendJA4(ob.buf, h))
 		for _, p := range h.ALPNProtocols {
 			ob.add(parser.AppendText(ob.buf, p))
 		}
@@ -296,17 +306,26 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, c *class) 
 	if sni := next(); e.SNI != nil {
 		*e.SNI = sni
 	}
-	if known {
-		c.tell(e)
-	} else {
-		e.JA3, e.Version, e.JA3N, e.JA4 = next(), next(), next(), next()
+	if c != nil {
+		e.JA3, e.Version, e.JA3N, e.JA4 = c.ja3, c.version, c.ja3n, c.ja4
+		e.ALPN = append(e.ALPN, c.alpn...)
+	}
+	if e.JA3 == "" {
+		e.JA3 = next()
+	}
+	if c == nil {
+		e.Version, e.JA3N, e.JA4 = next(), next(), next()
 		e.ALPN = slices.Grow(e.ALPN, len(h.ALPNProtocols))
 		for range h.ALPNProtocols {
 			e.ALPN = append(e.ALPN, next())
 		}
-		if c != nil {
-			c.fill(e)
-		}
+	}
+	if k.ordered != nil && !k.ordered.filled() {
+		k.ordered.fill(e)
+	}
+	if k.anyOrder != nil && !k.anyOrder.filled() {
+		k.anyOrder.fill(e)
+		k.anyOrder.ja3 = ""
 	}
 	if size >= Full {
 		e.JA3Full, e.JA3NFull, e.JA4R, e.JA4O, e.JA4RO = next(), next(), next(), next(), next()

@@ -45,6 +45,13 @@ func (db *Database) exact(s *shape, key uint64) (from, to int) {
 	return from, to
 }
 
+// permute reports whether all clients that send hellos of shape s, whose key is
+// given, permute their extensions.
+func (db *Database) permute(s *shape, key uint64) bool {
+	from, to := db.exact(s, key)
+	return from < to && !slices.ContainsFunc(db.shapes[from:to], func(e entry) bool { return !e.permutes })
+}
+
 // is reports whether s, which has the key of e, is e but for what the key leaves
 // out.
 func (db *Database) is(e *entry, s *shape) bool {

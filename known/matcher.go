@@ -12,6 +12,7 @@ type Matcher struct {
 	Database *Database // if not nil, in the place of the built-in clients
 	Users    *Database // more clients, those of a user's own file; may be nil
 
+	ordered bool // whether the last answer depends on the order of extensions
 	shape   shape
 	ranker  ranker
 	all     []uint16 // of shape
@@ -53,6 +54,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	if h == nil || h.SSLv2 {
 		return dst
 	}
+	m.ordered = true
 	m.shape.read(h)
 	db := m.Database
 	if db == nil {
@@ -72,6 +74,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	dst, own = db.appendExact(dst, &m.shape, key, &m.ranker)
 	if settled || own {
+		m.ordered = settled || !db.permute(&m.shape, key)
 		return dst
 	}
 	limit := maxNearest
@@ -95,6 +98,10 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	return dst
 }
+
+// AnyOrder reports whether the last answer is that for any hello which differs from
+// the last in the order of its extensions alone.
+func (m *Matcher) AnyOrder() bool { return !m.ordered }
 
 // asOriginal is how much farther, in thousandths, the original of an imitation
 // may be to stand before it.
