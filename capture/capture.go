@@ -127,7 +127,7 @@ func Read(ctx context.Context, r io.Reader, f func(*Hello) error) (Stats, error)
 // The Stats hold for what was read up to then.
 func (r *Reader) Read(ctx context.Context, src io.Reader, f func(*Hello) error) (Stats, error) {
 	s := newScanner(r, f)
-	w := &window{ctx: ctx, r: src, buf: make([]byte, blockSize)}
+	w := &window{ctx: ctx, r: src, buf: make([]byte, firstBlock)}
 	err := s.read(w, orDefault(r.MaxExpanded, DefaultMaxExpanded))
 	s.finish()
 	return s.stats, err

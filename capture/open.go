@@ -86,7 +86,7 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 		if err != nil {
 			return nil, w, done, err
 		}
-		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, blockSize)}
+		w = &window{ctx: w.ctx, r: &limited{expanded, maxExpanded}, buf: make([]byte, firstBlock)}
 	}
 	return nil, w, done, errCompressed
 }

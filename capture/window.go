@@ -11,6 +11,9 @@ import (
 // headers of its packets are then read.
 const blockSize = 512 << 10
 
+// firstBlock is the first block: most files are smaller.
+const firstBlock = 64 << 10
+
 // A window is the part of a stream that is in memory. It reads no more than it
 // is asked for and the stream has, so that what a pipe has brought so far can
 // be used at once.
@@ -22,6 +25,8 @@ type window struct {
 	end  int   // in buf, of the byte after the last that was read
 	base int64 // in the stream, of buf[0]
 	err  error // of r
+
+	filled bool // whether the last read filled buf
 }
 
 // offset returns the place in the stream of the next byte.
@@ -55,9 +60,11 @@ func (w *window) fill(n int) error {
 		w.end = copy(w.buf, w.buf[w.pos:w.end])
 		w.pos = 0
 	}
-	if n > len(w.buf) {
-		w.buf = append(make([]byte, 0, n+blockSize), w.buf[:w.end]...)
-		w.buf = w.buf[:cap(w.buf)]
+	switch {
+	case n > len(w.buf):
+		w.grow(n + blockSize)
+	case w.filled && len(w.buf) < blockSize:
+		w.grow(blockSize)
 	}
 	for w.end < n {
 		if w.err == nil {
@@ -69,8 +76,16 @@ func (w *window) fill(n int) error {
 		var m int
 		m, w.err = w.r.Read(w.buf[w.end:])
 		w.end += m
+		w.filled = w.end == len(w.buf)
 	}
 	return nil
+}
+
+// grow makes room for n bytes.
+func (w *window) grow(n int) {
+	buf := make([]byte, n)
+	copy(buf, w.buf[:w.end])
+	w.buf = buf
 }
 
 // ending returns the error for a stream that ended too soon.

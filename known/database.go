@@ -255,7 +255,8 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 }
 
 // appendNearest ranks the neighbours of s and appends their clients to dst, at
-// most limit of them, and in any case the nearest that neither scans nor imitates.
+// most limit of them, and in any case the nearest that neither scans nor imitates;
+// or that does not imitate, where the nearest has just the shape.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
 	r.rank(db, near, s)
 	from := len(dst)
@@ -267,7 +268,8 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 		if n.distance > near[0].distance+reach {
 			limit = 0
 		}
-		ordinary := db.shapes[n.shape].ordinary()
+		e := &db.shapes[n.shape]
+		ordinary := e.ordinary() || !e.imitation && near[0].differs == 0
 		if limit <= 0 && !(odd && ordinary) {
 			continue
 		}

@@ -148,6 +148,7 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 	)
 	for range min(s.workers, len(files)) {
 		wg.Go(func() {
+			c := s.output.encoder(&s.filter)
 			for {
 				mu.Lock()
 				i := begun
@@ -158,7 +159,7 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 				begun++
 				mu.Unlock()
 				w := out.turn(i)
-				stats, err := s.file(ctx, files[i], w)
+				stats, err := s.file(ctx, files[i], c, w)
 				if closed := w.close(); closed != nil {
 					err = closed
 				}
@@ -183,8 +184,8 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 	return total, begun, failed
 }
 
-// file scans one file.
-func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, error) {
+// file scans one file, and prints its hellos.
+func (s *scan) file(ctx context.Context, name string, c *encoder, w *turn) (capture.Stats, error) {
 	var r io.Reader
 	if name == "-" {
 		r = newLiveReader(ctx, s.stdin, w.flush)
@@ -199,7 +200,7 @@ func (s *scan) file(ctx context.Context, name string, w *turn) (capture.Stats, e
 			r = newLiveReader(ctx, f, w.flush)
 		}
 	}
-	c := s.output.encoder(name, &s.filter)
+	c.file = name
 	if name == "-" {
 		name = "standard input"
 	}

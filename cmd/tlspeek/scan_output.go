@@ -204,7 +204,7 @@ func (o *scanOutput) end(w *orderedWriter) error {
 	return w.finish()
 }
 
-// An encoder makes the Events of one file, and prints them.
+// An encoder makes the Events of one file after the other, and prints them.
 type encoder struct {
 	*scanOutput
 	filter   *scanFilter
@@ -214,8 +214,8 @@ type encoder struct {
 	line     []byte
 }
 
-func (o *scanOutput) encoder(file string, filter *scanFilter) *encoder {
-	return &encoder{scanOutput: o, filter: filter, file: file, observer: event.Observer{Users: o.users, Unnamed: !o.namesClients()}}
+func (o *scanOutput) encoder(filter *scanFilter) *encoder {
+	return &encoder{scanOutput: o, filter: filter, observer: event.Observer{Users: o.users, Unnamed: !o.namesClients()}}
 }
 
 // print prints the Event of a hello, or puts it into the table, if the filter
