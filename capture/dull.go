@@ -20,6 +20,9 @@ func (s *scanner) skipDull(r *pcapReader) {
 		if r.big {
 			captured = bits.ReverseBytes32(captured)
 		}
+		if captured > maxPacket {
+			break // for read to report
+		}
 		n := r.header + int(captured)
 		if n > len(b) || !s.dull(b[r.header:n]) {
 			break

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -89,5 +90,28 @@ func TestDullFrames(t *testing.T) {
 		assert.Equal(t, c.want, s.dull(append(tagged, c.b[12:]...)), "%s, with a VLAN", c.what)
 		three := append(bytes.Clone(tagged), 0x88, 0xa8, 0, 6, 0x81, 0, 0, 7)
 		assert.False(t, s.dull(append(three, c.b[12:]...)), "%s, with three VLANs", c.what)
+	}
+}
+
+// TestDullIsNoCover: a dull packet of a length that no packet has is an error,
+// also where it lies whole in memory.
+func TestDullIsNoCover(t *testing.T) {
+	frame := ipFrame(side{server4, client4, 9}.data(0, []byte("220 ok")))
+	record := func(length uint32, data []byte) []byte {
+		b := binary.LittleEndian.AppendUint32(make([]byte, 8), length)
+		return append(binary.LittleEndian.AppendUint32(b, length), data...)
+	}
+	dull := func(length uint32) []byte {
+		return record(length, append(bytes.Clone(frame), make([]byte, int(length)-len(frame))...))
+	}
+	capture := slices.Concat(pcapOf(linkEthernet),
+		record(maxPacket, make([]byte, maxPacket)), // with which the memory grows to a block more
+		dull(blockSize-pcapRecordHeader-100),       // nearly all that is left in it
+		dull(2000),                                 // over its end, so that it is filled anew
+		dull(maxPacket+1))
+	for _, file := range [][]byte{capture, slices.Concat(pcapOf(linkEthernet), record(0xfffffff8, frame))} {
+		stats, err := Read(t.Context(), bytes.NewReader(file), func(*Hello) error { return nil })
+		require.ErrorIs(t, err, errPacketLength)
+		assert.Less(t, stats.Packets, int64(4))
 	}
 }

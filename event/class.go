@@ -171,7 +171,10 @@ func appendCommon(key []byte, o *Observation) []byte {
 	key = appendClassList(key, h.SignatureAlgorithmsCert, new(greases))
 	key = appendClassList(key, h.DelegatedCredentials, new(greases))
 	key = appendClassList(key, h.SupportedVersions, new(greases))
-	key = appendClassList(key, h.CertificateCompressionAlgorithms, new(greases))
+	key = appendLength(key, len(h.CertificateCompressionAlgorithms)) // no client is known to send GREASE there
+	for _, v := range h.CertificateCompressionAlgorithms {
+		key = append(key, byte(v>>8), byte(v))
+	}
 	var groups greases // those of key_share are the same, or not
 	key = appendClassList(key, h.SupportedGroups, &groups)
 	key = appendLength(key, len(h.KeyShares))

@@ -316,6 +316,23 @@ func isGREASEPlace(h *parser.ClientHello, i int) bool {
 	return found
 }
 
+// TestClassOfGREASE: where it counts which value was drawn, because the distance
+// from known hellos takes it for any other, it is part of the class.
+func TestClassOfGREASE(t *testing.T) {
+	h := hellotest.Real(t)["go-1.26"]
+	drawn := func(v byte) *parser.ClientHello {
+		return change(rebuild(t, h, h.LegacySessionID, func(all []parser.Extension) {
+			all[0] = parser.Extension{Type: parser.ExtCompressCertificate, Data: []byte{2, v, v}}
+			all[1] = parser.Extension{Type: parser.ExtRecordSizeLimit, Data: []byte{0x36, 0x56}}
+		}), func([]byte) {})
+	}
+	var ob Observer
+	for range 3 {
+		assertForgetful(t, &ob, observation(drawn(0x0a)))
+	}
+	assertForgetful(t, &ob, observation(drawn(0x1a)))
+}
+
 // TestClassesAreFew: what only a hostile client sends is not remembered, nor
 // what comes but once.
 func TestClassesAreFew(t *testing.T) {
