@@ -10,26 +10,23 @@ func (s *scanner) skipDull(r *pcapReader) {
 	if r.link != linkEthernet {
 		return
 	}
-	pos, number := r.pos, r.number
-	for {
-		b := r.buf[pos:r.end]
-		if len(b) < r.header {
-			break
-		}
-		captured := binary.LittleEndian.Uint32(b[8:])
+	rest, header, number := r.buf[r.pos:r.end], r.header, r.number
+	for len(rest) >= header {
+		captured := binary.LittleEndian.Uint32(rest[8:])
 		if r.big {
 			captured = bits.ReverseBytes32(captured)
 		}
 		if captured > maxPacket {
 			break // for read to report
 		}
-		n := r.header + int(captured)
-		if n > len(b) || !s.dull(b[r.header:n]) {
+		n := header + int(captured)
+		if n > len(rest) || !s.dull(rest[header:n]) {
 			break
 		}
-		pos += n
+		rest = rest[n:]
 		number++
 	}
+	pos := r.end - len(rest)
 	skipped := number - r.number
 	s.stats.Packets += skipped
 	s.stats.Bytes += int64(pos-r.pos) - skipped*int64(r.header)
