@@ -180,12 +180,13 @@ func decodeProtocols(list *[][]byte, b []byte) bool {
 	ok := len(v) >= 2 && len(rest) == 0
 	names := *list
 	for len(v) > 0 {
-		var name []byte
-		if name, v = vector8(v); name == nil {
+		n := 1 + int(v[0])
+		if n > len(v) {
 			return false
 		}
-		names = append(names, name)
-		ok = ok && len(name) > 0
+		names = append(names, v[1:n])
+		ok = ok && n > 1
+		v = v[n:]
 	}
 	*list = names
 	return ok
@@ -212,17 +213,18 @@ func (h *ClientHello) decodeKeyShare(b []byte) bool {
 	v, rest := vector16(b)
 	ok := v != nil && len(rest) == 0
 	shares := h.KeyShares
-	for len(v) > 0 {
-		if len(v) < 2 {
+	for len(v) >= 4 {
+		head := binary.BigEndian.Uint32(v)
+		n := 4 + int(head&0xffff)
+		if n > len(v) {
 			return false
 		}
-		group := NamedGroup(v[0])<<8 | NamedGroup(v[1])
-		var key []byte
-		if key, v = vector16(v[2:]); key == nil {
-			return false
-		}
-		shares = append(shares, KeyShare{group, key})
-		ok = ok && len(key) > 0
+		shares = append(shares, KeyShare{NamedGroup(head >> 16), v[4:n]})
+		ok = ok && n > 4
+		v = v[n:]
+	}
+	if len(v) > 0 {
+		return false
 	}
 	h.KeyShares = shares
 	return ok
