@@ -93,8 +93,8 @@ type classifier struct {
 }
 
 // maxClassKey is the longest key that is remembered, and maxClassHello the
-// longest hello of which one is made, in bytes. Clients' are half as long.
-// Hostile hellos, of 64 KiB, could take 100 MB otherwise.
+// longest hello of which one is made, in bytes. Without them the keys of hostile
+// hellos, of 64 KiB, would take 128 MiB.
 const (
 	maxClassKey   = 1024
 	maxClassHello = 8192

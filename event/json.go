@@ -17,12 +17,7 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	o = o.time("time", e.Time)
 	o = o.text("file", e.File)
 	o = o.number("packet", e.Packet)
-	o = append(o.key("transport"), '"')
-	o = append(append(o, e.Transport...), '"')
-	o = o.addr("src_ip", e.SrcIP)
-	o = o.number("src_port", int64(e.SrcPort))
-	o = o.addr("dst_ip", e.DstIP)
-	o = o.number("dst_port", int64(e.DstPort))
+	o = o.peers(e.Transport, netip.AddrPortFrom(e.SrcIP, e.SrcPort), netip.AddrPortFrom(e.DstIP, e.DstPort))
 	o = o.texts("via", e.Via)
 	o = o.number("hello_index", int64(e.HelloIndex))
 	if e.SNI != nil {
@@ -116,6 +111,16 @@ func (o object) tells(list []known.Tell) object {
 		o = list[i].AppendJSON(o)
 	}
 	return append(o, ']')
+}
+
+// peers appends what carried the hello, and from where to where.
+func (o object) peers(transport string, src, dst netip.AddrPort) object {
+	o = append(o.key("transport"), '"')
+	o = append(append(o, transport...), '"')
+	o = o.addr("src_ip", src.Addr())
+	o = o.number("src_port", int64(src.Port()))
+	o = o.addr("dst_ip", dst.Addr())
+	return o.number("dst_port", int64(dst.Port()))
 }
 
 func (o object) number(k string, v int64) object {

@@ -124,12 +124,7 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 		j = append(j, `"time":"`...)
 		j = append(ob.clock.append(j, o.Time.UTC()), '"')
 	}
-	j = append(j.key("transport"), '"')
-	j = append(append(j, o.Hello.Transport.String()...), '"')
-	j = j.addr("src_ip", o.Src.Addr().Unmap())
-	j = j.number("src_port", int64(o.Src.Port()))
-	j = j.addr("dst_ip", o.Dst.Addr().Unmap())
-	j = j.number("dst_port", int64(o.Dst.Port()))
+	j = j.peers(o.Hello.Transport.String(), unmap(o.Src), unmap(o.Dst))
 	j = j.number("hello_index", int64(o.Index))
 	if o.Hello.HasExtension(parser.ExtServerName) {
 		j = j.serverName(o.Hello.ServerName)
@@ -148,6 +143,8 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 	}
 	return append(j, '}')
 }
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // kin returns the classes of o.
 func (ob *Observer) kin(o *Observation) kin {
