@@ -295,30 +295,6 @@ func TestExactMakesSure(t *testing.T) {
 	}
 }
 
-func TestAllocations(t *testing.T) {
-	for name, h := range hellotest.Real(t) {
-		var m Matcher
-		o := Observation{Hello: h, Index: 1}
-		candidates := make([]Candidate, 0, 64)
-		tells := make([]Tell, 0, 8)
-		got := testing.AllocsPerRun(100, func() {
-			candidates = m.AppendCandidates(candidates[:0], &o)
-			tells = AppendTells(tells[:0], &o)
-		})
-		assert.Zero(t, got, name)
-	}
-
-	h := hellotest.Real(t)["chromium-156"].Clone()
-	var m Matcher
-	var candidates []Candidate
-	o := Observation{Hello: h}
-	got := testing.AllocsPerRun(2000, func() {
-		h.CipherSuites[3]++ // no two are of one shape
-		candidates = m.AppendCandidates(candidates[:0], &o)
-	})
-	assert.Zero(t, got, "nearest")
-}
-
 // A plain is an entry and its distance from a hello, computed the plain way.
 type plain struct {
 	name   string
