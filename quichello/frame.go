@@ -1,7 +1,7 @@
 package quichello
 
 import (
-	"encoding/binary"
+	"bytes"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -75,14 +75,18 @@ func skipVarints(s *cryptobyte.String, count int) bool {
 }
 
 // trimPadding drops the leading zero bytes, of which an Initial has up to a
-// thousand, 32 at a time.
+// thousand, and mostly nothing behind them.
 func trimPadding(b []byte) []byte {
-	le := binary.LittleEndian
-	for len(b) >= 32 && le.Uint64(b)|le.Uint64(b[8:])|le.Uint64(b[16:])|le.Uint64(b[24:]) == 0 {
-		b = b[32:]
+	for len(b) >= len(zeros) && bytes.Equal(b[:len(zeros)], zeros[:]) {
+		b = b[len(zeros):]
+	}
+	if len(b) < len(zeros) && bytes.Equal(b, zeros[:len(b)]) {
+		return nil
 	}
 	for len(b) > 0 && b[0] == 0 {
 		b = b[1:]
 	}
 	return b
 }
+
+var zeros [256]byte
