@@ -91,12 +91,16 @@ type Assembler struct {
 	// the Assembler makes its own.
 	Opener *Opener
 
-	connections [maxConnections]*connection // oldest first
-	last        *connection                 // of the last datagram
-	dropped     int
-	seed        maphash.Seed
-	given       [maxConnections]uint64 // hashes of the last hellos handed over
-	numGiven    int
+	// The connections followed, oldest first; most Assemblers see but one. Behind
+	// them is room for one that is tried.
+	first    connection
+	more     [maxConnections]*connection
+	followed int
+
+	last     int // 1 + the place of the last datagram's connection, or 0
+	dropped  int
+	given    [maxConnections]uint64 // hashes of the last hellos handed over
+	numGiven int
 }
 
 // Next takes a datagram of the client and returns the ClientHello that becomes
@@ -110,8 +114,8 @@ func (a *Assembler) Next(datagram []byte) (*Hello, error) {
 	if datagram != nil {
 		a.last, err = a.read(datagram)
 	}
-	for a.last != nil {
-		h, failed := a.last.next()
+	for a.last != 0 {
+		h, failed := a.at(a.last - 1).next()
 		switch {
 		case h == nil && err == nil:
 			return nil, failed
@@ -128,8 +132,8 @@ func (a *Assembler) Next(datagram []byte) (*Hello, error) {
 // what came before the first gap.
 func (a *Assembler) Incomplete() []*Hello {
 	var hellos []*Hello
-	for _, c := range a.connections {
-		if c != nil && len(c.stream.data) > 0 {
+	for i := range a.followed {
+		if c := a.at(i); len(c.stream.data) > 0 {
 			hellos = append(hellos, c.hello(c.stream.data[:c.stream.ready:c.stream.ready]))
 		}
 	}
@@ -141,8 +145,8 @@ func (a *Assembler) Incomplete() []*Hello {
 // Initials, or no ClientHello.
 func (a *Assembler) Dropped() int {
 	n := a.dropped
-	for _, c := range a.connections {
-		if c != nil && c.done && c.hellos == 0 {
+	for i := range a.followed {
+		if c := a.at(i); c.done && c.hellos == 0 {
 			n++
 		}
 	}
@@ -154,10 +158,8 @@ func (a *Assembler) Dropped() int {
 func (a *Assembler) Memory() int {
 	const overhead = 2 << 10 // a connection and its keys
 	n := 0
-	for _, c := range a.connections {
-		if c == nil {
-			continue
-		}
+	for i := range a.followed {
+		c := a.at(i)
 		n += overhead + cap(c.stream.data) + 8*cap(c.stream.have)
 		if c.agreed != nil {
 			n += overhead
@@ -166,19 +168,28 @@ func (a *Assembler) Memory() int {
 	return n
 }
 
-// read takes the Initials of a datagram and returns the connection that they
-// belong to, or nil if they open under no key that they can have.
-func (a *Assembler) read(datagram []byte) (c *connection, err error) {
+// at returns the connection at a place.
+func (a *Assembler) at(place int) *connection {
+	if place == 0 {
+		return &a.first
+	}
+	return a.more[place-1]
+}
+
+// read takes the Initials of a datagram and returns 1 + the place of the
+// connection that they belong to, or 0 if they open under no key that they can
+// have.
+func (a *Assembler) read(datagram []byte) (owner int, err error) {
 	var in initial
 	if !nextInitial(&datagram, &in) {
-		return nil, nil
+		return 0, nil
 	}
 	if a.Opener == nil {
 		a.Opener = new(Opener)
 	}
 	var (
-		buf        [maxConnections + 1]*connection
-		candidates = a.candidates(buf[:0], &in)
+		c          *connection
+		candidates = a.candidates(&in)
 		dcid       = in.dcid
 		version    = in.version
 		left       = in.left
@@ -190,13 +201,13 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 		if in.dcid != dcid || in.version != version {
 			continue
 		}
-		p, owner := a.open(candidates, &in)
-		if owner == nil {
+		p, place := a.open(&candidates, &in)
+		if place < 0 {
 			continue // as a server would, to what follows
 		}
 		if c == nil {
-			c, candidates = owner, append(candidates[:0], owner)
-			a.keep(c)
+			place = a.keep(place)
+			c, owner, candidates = a.at(place), place+1, places{n: 1, list: [...]int{0: place, maxConnections: 0}}
 		}
 		if left-in.left >= minDatagram && in.left >= minDatagram {
 			left, counted = in.left, false // the next of several that were sent at once
@@ -210,79 +221,99 @@ func (a *Assembler) read(datagram []byte) (c *connection, err error) {
 			counted = true
 		}
 	}
+	a.forget()
 	if c == nil {
-		return nil, ErrAuthentication
+		return 0, ErrAuthentication
 	}
-	return c, err
+	return owner, err
 }
 
-// candidates appends the connections to which an Initial may belong, the newest
+// places are some of an Assembler's connections.
+type places struct {
+	n    int
+	list [maxConnections + 1]int
+}
+
+func (p *places) add(place int) {
+	p.list[p.n] = place
+	p.n++
+}
+
+// candidates returns the connections to which an Initial may belong, the newest
 // first: those with its source connection id, which the client does not change
 // while the server may have changed the other, and the version; then a new one,
 // unless that would have the keys of one that is known. There is nothing else to
 // try.
-func (a *Assembler) candidates(list []*connection, in *initial) []*connection {
+func (a *Assembler) candidates(in *initial) (found places) {
 	known := false
-	for i := len(a.connections) - 1; i >= 0; i-- {
-		c := a.connections[i]
+	for place := a.followed - 1; place >= 0; place-- {
+		c := a.at(place)
 		switch {
-		case c == nil:
-			continue
 		case c.original == in.dcid && c.version == in.version:
 			known = true
 		case c.original == in.dcid || c.scid != in.scid:
 			continue
 		}
-		list = append(list, c)
+		found.add(place)
 	}
-	if known {
-		return list
+	if !known {
+		if a.followed > 0 {
+			a.more[a.followed-1] = new(connection)
+		}
+		c := a.at(a.followed)
+		c.version, c.original, c.scid, c.largest = in.version, in.dcid, in.scid, -1
+		found.add(a.followed)
 	}
-	return append(list, &connection{
-		version:  in.version,
-		original: in.dcid,
-		scid:     in.scid,
-		largest:  -1,
-	})
+	return found
+}
+
+// forget frees the connection that was tried, if it is not followed.
+func (a *Assembler) forget() {
+	if a.followed == 0 {
+		a.first = connection{}
+	} else {
+		a.more[a.followed-1] = nil
+	}
 }
 
 // open opens an Initial for the first of the candidates that it authenticates
-// for.
-func (a *Assembler) open(candidates []*connection, in *initial) (plain, *connection) {
-	for _, c := range candidates {
-		if p, ok := c.open(a.Opener, in); ok {
-			return p, c
+// for, and returns that one's place, or -1.
+func (a *Assembler) open(candidates *places, in *initial) (plain, int) {
+	for _, place := range candidates.list[:candidates.n] {
+		if p, ok := a.at(place).open(a.Opener, in); ok {
+			return p, place
 		}
 	}
-	return plain{}, nil
+	return plain{}, -1
 }
 
-// keep puts a connection among those that are followed, if it is new.
-func (a *Assembler) keep(c *connection) {
-	for i, known := range a.connections {
-		switch known {
-		case c:
-			return
-		case nil:
-			a.connections[i] = c
-			return
-		}
+// keep follows the connection at a place from now on, if it was only tried. It
+// returns the place where it is then.
+func (a *Assembler) keep(place int) int {
+	if place < a.followed {
+		return place
 	}
-	if a.connections[0].hellos == 0 {
+	if a.followed < maxConnections {
+		a.followed++
+		return place
+	}
+	if a.first.hellos == 0 {
 		a.dropped++
 	}
-	copy(a.connections[:], a.connections[1:])
-	a.connections[maxConnections-1] = c
+	a.first = *a.more[0]
+	copy(a.more[:], a.more[1:])
+	a.more[maxConnections-1] = nil
+	return maxConnections - 1
 }
+
+// seed makes the hashes of messages unforeseeable.
+var seed = maphash.MakeSeed()
 
 // repeated reports whether a message is one of the last that were handed over,
 // and remembers it. A Retry makes a client send its hello again on what is here
 // another connection.
 func (a *Assembler) repeated(message []byte) bool {
-	if a.seed == (maphash.Seed{}) {
-		a.seed = maphash.MakeSeed()
-	}
-	sum := maphash.Bytes(a.seed, message)
+	sum := maphash.Bytes(seed, message)
 	for _, given := range a.given[:min(a.numGiven, len(a.given))] {
 		if given == sum {
 			return true

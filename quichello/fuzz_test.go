@@ -198,7 +198,7 @@ func FuzzPayload(f *testing.F) {
 			if len(payload) < 3 {
 				payload = append(slices.Clone(payload), 0, 0, 0)
 			}
-			done := a.connections[0] != nil && a.connections[0].done
+			done := a.first.done
 			h, err := a.Next(client.seal(uint64(i), 1, payload))
 			more, ok := slowFrames(payload)
 			frames = append(frames, more...)
