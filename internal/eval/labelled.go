@@ -70,11 +70,13 @@ type helloLine struct {
 	File  string `json:"file"`
 	N     int    `json:"n"`
 	Proto string `json:"proto"`
+	JA4   string `json:"ja4"`
 	Hex   string `json:"handshake_hex"`
 }
 
 // fromCaptures reads the hellos of a directory of captures. Who sent one is
-// what the built-in entry of the same client and version says.
+// what the built-in entry of the same client and version says: that with the
+// same JA4 if there is one, as a program may use more than one TLS library.
 func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 	manifest, err := readLines[manifestLine](filepath.Join(dir, "manifest.jsonl"))
 	if err != nil {
@@ -92,11 +94,12 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 	for _, m := range manifest {
 		captures[strings.TrimPrefix(m.File, "pcap/")] = m
 	}
-	who := make(map[string]known.Entry) // by client and version of the manifest
+	who := make(map[string]known.Entry) // by client and version of the manifest, and with the JA4
 	for _, e := range entries {
 		if m, ok := captures[e.Source]; ok {
 			e.Hello = ""
-			who[m.Client+"\x00"+m.Version] = e
+			id := m.Client + "\x00" + m.Version
+			who[id], who[id+"\x00"+e.JA4] = e, e
 		}
 	}
 	seen := make(map[string]expectedLine)
@@ -109,7 +112,11 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 		if m.Group == "edge" {
 			continue // another client's hello, sent again
 		}
-		e, ok := who[m.Client+"\x00"+m.Version]
+		id := m.Client + "\x00" + m.Version
+		e, ok := who[id+"\x00"+line.JA4]
+		if !ok {
+			e, ok = who[id]
+		}
 		if !ok {
 			e = known.Entry{Name: m.Client, Version: m.Version, Kind: known.ParseKind(m.Kind)}
 		}
