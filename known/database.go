@@ -255,22 +255,28 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 }
 
 // appendNearest ranks the neighbours of s and appends their clients to dst, at
-// most limit of them, and in any case the nearest that neither scans nor imitates;
-// or that does not imitate, where the nearest has just the shape.
+// most limit of them; beyond it the first of a family, up to minFamilies; and in
+// any case the nearest that neither scans nor imitates, or that does not imitate,
+// where the nearest has just the shape.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
 	r.rank(db, near, s)
 	from := len(dst)
 	odd := true // so far
+	families := minFamilies
+	if limit == 0 {
+		families = 0
+	}
 	for _, n := range near {
 		if n.distance > farDistance {
 			break
 		}
 		if n.distance > near[0].distance+reach {
-			limit = 0
+			limit, families = 0, 0
 		}
 		e := &db.shapes[n.shape]
 		ordinary := e.ordinary() || !e.imitation && near[0].differs == 0
-		if limit <= 0 && !(odd && ordinary) {
+		another := !e.imitation && countFamilies(dst[from:], db.head(n).Family) < families
+		if limit <= 0 && !(odd && ordinary) && !another {
 			continue
 		}
 		before := len(dst)
@@ -290,19 +296,38 @@ const farDistance = 500_000
 // something about a hello.
 const reach = 100_000
 
-// asNear is how much farther, in thousandths, a candidate of another family may
-// be to stand before a second one of the nearest family.
-const asNear = 40
+// minFamilies is how many families are told at least, if as many are within reach.
+const minFamilies = 3
 
-// spread moves the first of each family among near candidates to the front.
+// countFamilies returns how many families the candidates are of, or minFamilies
+// if the given one is among them.
+func countFamilies(list []Candidate, family string) int {
+	n := 0
+	for i, c := range list {
+		if c.Family == family {
+			return minFamilies
+		}
+		if !hasFamily(list[:i], c.Family) {
+			n++
+		}
+	}
+	return n
+}
+
+func hasFamily(list []Candidate, family string) bool {
+	return slices.ContainsFunc(list, func(c Candidate) bool { return c.Family == family })
+}
+
+// spread moves the first of each family within reach to the front, so that the
+// first few say how far the answer is sure.
 func spread(list []Candidate) {
 	front := 0
 	for i := range list {
 		c := list[i]
-		if c.Distance > list[0].Distance+asNear {
+		if c.Distance > list[0].Distance+reach/1000 {
 			return
 		}
-		if slices.ContainsFunc(list[:front], func(o Candidate) bool { return o.Family == c.Family }) {
+		if hasFamily(list[:front], c.Family) {
 			continue
 		}
 		copy(list[front+1:i+1], list[front:i])

@@ -1,6 +1,9 @@
 package known
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // The weights of the fields in a distance, in thousandths. They were chosen on
 // a part of the captures and measured on the rest: see make eval.
@@ -10,7 +13,7 @@ var weights = [numFields]struct{ set, order uint32 }{
 	groups:     {80, 20},
 	schemes:    {110, 40},
 	versions:   {40, 0},
-	protocols:  {30, 0},
+	protocols:  {28, 0},
 	shares:     {20, 0},
 	others:     {80, 0},
 }
@@ -91,7 +94,8 @@ const maxNeighbours = 16
 
 // appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
 // nearest to s, but for the order of extensions, the key shares and the traits,
-// in no order. scratch is returned, perhaps grown.
+// in no order: among them the nearest of each of the nearest families, and the
+// nearest that is ordinary. scratch is returned, perhaps grown.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32) ([]neighbour, []uint32) {
 	scratch = scratch[:0]
 	var start [numFields]int
@@ -115,6 +119,8 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			scratch = append(scratch, d)
 		}
 	}
+	var kin nearestKin
+	far := 0 // which of dst is the farthest
 	ordinary := neighbour{distance: ^uint32(0)}
 	for i := range db.shapes {
 		e := &db.shapes[i]
@@ -125,35 +131,99 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 		if e.probe {
 			n.distance = probeWeight
 		}
-		for f := range e.lists {
-			if field(f) == shares {
-				continue
-			}
-			if d := scratch[start[f]+int(e.lists[f])]; d != 0 {
-				n.distance += d
-				n.differs |= fieldOf(field(f))
+		for f, list := range e.lists {
+			if field(f) != shares {
+				n.distance += scratch[start[f]+int(list)]
 			}
 		}
-		dst = keep(dst, n)
+		switch {
+		case len(dst) < maxNeighbours:
+			dst = append(dst, n)
+			far = farthest(dst)
+		case n.distance < dst[far].distance:
+			dst[far] = n
+			far = farthest(dst)
+		}
+		if !e.imitation {
+			kin.add(db, n)
+		}
 		if e.ordinary() && n.distance < ordinary.distance {
 			ordinary = n
 		}
 	}
-	if ordinary.differs != 0 && !slices.Contains(dst, ordinary) {
-		dst[farthest(dst)] = ordinary
+	kept := 0 // in front of the rest of dst
+	keep := func(n neighbour) {
+		at := slices.Index(dst, n)
+		if at < 0 {
+			at = kept + farthest(dst[kept:])
+			dst[at] = n
+		}
+		if at >= kept {
+			dst[kept], dst[at] = dst[at], dst[kept]
+			kept++
+		}
+	}
+	for _, n := range kin.list[:kin.n] {
+		keep(n)
+	}
+	if ordinary.distance != ^uint32(0) {
+		keep(ordinary)
+	}
+	for i := range dst {
+		n := &dst[i]
+		for f, list := range db.shapes[n.shape].lists {
+			if field(f) != shares && scratch[start[f]+int(list)] != 0 {
+				n.differs |= fieldOf(field(f))
+			}
+		}
 	}
 	return dst, scratch
 }
 
-// keep appends n to the list, or puts it in the place of the farthest.
-func keep(list []neighbour, n neighbour) []neighbour {
-	if len(list) < maxNeighbours {
-		return append(list, n)
+// maxKin is of how many families the nearest shape is kept in any case: more
+// than are told, as what is left to be ranked may change their order.
+const maxKin = 2 * minFamilies
+
+// nearestKin are the nearest shapes of different families, nearest first.
+type nearestKin struct {
+	list [maxKin]neighbour
+	n    int
+}
+
+// add puts in a shape if it is nearer than one of its family, or than the last.
+func (k *nearestKin) add(db *Database, n neighbour) {
+	if k.n == maxKin && n.distance > k.list[k.n-1].distance { // most
+		return
 	}
-	if far := farthest(list); n.distance < list[far].distance {
-		list[far] = n
+	family := db.head(n).Family
+	i := slices.IndexFunc(k.list[:k.n], func(o neighbour) bool { return db.head(o).Family == family })
+	switch {
+	case i >= 0 && db.compare(n, k.list[i]) >= 0:
+		return
+	case i >= 0:
+	case k.n < maxKin:
+		i = k.n
+		k.n++
+	case db.compare(n, k.list[k.n-1]) >= 0:
+		return
+	default:
+		i = k.n - 1
 	}
-	return list
+	for ; i > 0 && db.compare(n, k.list[i-1]) < 0; i-- {
+		k.list[i] = k.list[i-1]
+	}
+	k.list[i] = n
+}
+
+// head returns the first client of a neighbour.
+func (db *Database) head(n neighbour) *Candidate { return &db.clients[db.shapes[n.shape].first] }
+
+// compare orders neighbours by their distance, and those that are as near by how
+// many people may use them.
+func (db *Database) compare(a, b neighbour) int {
+	return cmp.Or(cmp.Compare(a.distance, b.distance),
+		-cmp.Compare(weightOf(db.head(a).Kind), weightOf(db.head(b).Kind)),
+		cmp.Compare(a.shape, b.shape))
 }
 
 func farthest(list []neighbour) int {
@@ -212,12 +282,7 @@ func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b neighbour) int {
-		if a.distance != b.distance {
-			return int(a.distance) - int(b.distance)
-		}
-		return a.shape - b.shape
-	})
+	slices.SortFunc(list, db.compare)
 }
 
 func fieldOf(f field) Fields {
