@@ -20,6 +20,11 @@ func TestAllocations(t *testing.T) {
 		require.NotNil(t, h)
 	}
 	assert.Equal(t, 5.0, testing.AllocsPerRun(100, hello))
+	assert.Equal(t, 3.0, testing.AllocsPerRun(100, func() {
+		a := Assembler{Opener: &o}
+		h, _ := a.Next(datagram)
+		o.Reuse(h)
+	}), "keys alone")
 
 	var a Assembler
 	other := []byte{0x45, 0, 0}

@@ -53,7 +53,8 @@ const (
 // A Hello is one ClientHello and how it came.
 type Hello struct {
 	// Message is the whole handshake message with its header of 4 bytes. It
-	// aliases nothing and is the caller's to keep.
+	// aliases nothing and is the caller's to keep, or to give back: see
+	// [Opener.Reuse].
 	Message []byte
 
 	// Index is 1 for the first hello of a connection and 2 for the one after a
@@ -115,7 +116,7 @@ func (a *Assembler) Next(datagram []byte) (*Hello, error) {
 		a.last, err = a.read(datagram)
 	}
 	for a.last != 0 {
-		h, failed := a.at(a.last - 1).next()
+		h, failed := a.at(a.last - 1).next(a.Opener)
 		switch {
 		case h == nil && err == nil:
 			return nil, failed
@@ -134,7 +135,7 @@ func (a *Assembler) Incomplete() []*Hello {
 	var hellos []*Hello
 	for i := range a.followed {
 		if c := a.at(i); len(c.stream.data) > 0 {
-			hellos = append(hellos, c.hello(c.stream.data[:c.stream.ready:c.stream.ready]))
+			hellos = append(hellos, c.hello(a.Opener, c.stream.data[:c.stream.ready:c.stream.ready]))
 		}
 	}
 	return hellos
@@ -213,7 +214,7 @@ func (a *Assembler) read(datagram []byte) (owner int, err error) {
 			left, counted = in.left, false // the next of several that were sent at once
 		}
 		frames := c.frames
-		if failed := c.take(&in, p); failed != nil {
+		if failed := c.take(a.Opener, &in, p); failed != nil {
 			err = failed
 		}
 		if c.frames > frames && !counted {

@@ -73,7 +73,7 @@ func (c *connection) finish() {
 
 // take takes an Initial that has been opened. As it is authentic, the frames
 // before a malformed one count: a server acts on them too.
-func (c *connection) take(in *initial, p plain) error {
+func (c *connection) take(o *Opener, in *initial, p plain) error {
 	if c.opened++; c.opened > maxInitials {
 		c.finish()
 	}
@@ -104,7 +104,7 @@ func (c *connection) take(in *initial, p plain) error {
 			continue
 		}
 		inOrder := f.offset == uint64(c.stream.base+c.stream.ready)
-		added, ok := c.stream.write(f.offset, f.data)
+		added, ok := c.stream.write(&o.spare, f.offset, f.data)
 		if !ok {
 			tooFar = ErrTooLarge
 		}
@@ -122,7 +122,7 @@ func (c *connection) take(in *initial, p plain) error {
 }
 
 // next returns the next hello that is complete, or nil.
-func (c *connection) next() (*Hello, error) {
+func (c *connection) next(o *Opener) (*Hello, error) {
 	data := c.stream.data[:c.stream.ready]
 	if c.done || len(data) == 0 {
 		return nil, nil
@@ -143,7 +143,7 @@ func (c *connection) next() (*Hello, error) {
 	if len(data) < n {
 		return nil, nil
 	}
-	h := c.hello(c.stream.take(n))
+	h := c.hello(o, c.stream.take(&o.spare, n))
 	c.hellos++
 	c.datagrams, c.initials, c.frames, c.scrambled = 0, 0, 0, false
 	if len(c.stream.data) > 0 { // what is left came with this hello
@@ -156,8 +156,12 @@ func (c *connection) next() (*Hello, error) {
 }
 
 // hello returns a Hello with a message and what is known of how it came.
-func (c *connection) hello(message []byte) *Hello {
-	h := &Hello{
+func (c *connection) hello(o *Opener, message []byte) *Hello {
+	h := o.hello
+	if o.hello = nil; h == nil {
+		h = new(Hello)
+	}
+	*h = Hello{
 		Message:      message,
 		Index:        c.hellos + 1,
 		Version:      c.current,

@@ -1,6 +1,7 @@
 package quichello
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 
@@ -103,8 +104,12 @@ func (c *cutter) datagrams(packets [][]byte) [][]byte {
 }
 
 // However a hello is cut, ordered, repeated and packed, it is the same message,
-// and it is handed over once.
+// and it is handed over once; and those that are kept stay as they are while the
+// memory of others is used again.
 func TestAnyCut(t *testing.T) {
+	var o Opener
+	var kept *Hello
+	var copied []byte
 	versions := []Version{Version1, Version2, 0xff00001d, 0xff000017}
 	for seed := range uint64(400) {
 		c := cutter{Rand: rand.New(rand.NewPCG(seed, 5))}
@@ -118,7 +123,7 @@ func TestAnyCut(t *testing.T) {
 		frames := c.pieces(hello)
 		datagrams := c.datagrams(c.packets(frames))
 
-		var a Assembler
+		a := Assembler{Opener: &o}
 		var got []*Hello
 		for _, d := range datagrams {
 			h, err := a.Next(d)
@@ -136,6 +141,14 @@ func TestAnyCut(t *testing.T) {
 		assert.LessOrEqual(t, got[0].Datagrams, got[0].Initials)
 		assert.Empty(t, a.Incomplete())
 		assert.Zero(t, a.Dropped())
+		if c.IntN(4) > 0 {
+			o.Reuse(got[0])
+			continue
+		}
+		if kept != nil {
+			require.Equal(t, copied, kept.Message, "seed %d", seed)
+		}
+		kept, copied = got[0], bytes.Clone(got[0].Message)
 	}
 }
 

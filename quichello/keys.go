@@ -26,6 +26,18 @@ type Opener struct {
 	mask    [aes.BlockSize]byte
 	header  []byte
 	payload []byte
+
+	// What is used again.
+	spare spare
+	hello *Hello
+}
+
+// Reuse gives back a Hello that Next returned. Nobody may use it, or its Message,
+// any more: the Assemblers of o use the memory for the next one.
+func (o *Opener) Reuse(h *Hello) {
+	o.spare.keep(h.Message)
+	h.Message = nil
+	o.hello = h
 }
 
 // A hashState is a SHA-256 whose state can be kept and put back.

@@ -21,14 +21,51 @@ const usualHello = 2048
 // Each byte received is worked on a constant number of times.
 type stream struct {
 	base  int      // the offset of data[0]; what stood before it has been taken
-	data  []byte   // up to the highest byte received; gaps are zero
+	data  []byte   // up to the highest byte received, with gaps
 	ready int      // how many bytes of data stand before the first gap
 	have  []uint64 // a bit for each byte of data after the first gap
 }
 
+// A spare is memory that streams had and have no more use for.
+type spare struct {
+	data []byte
+	have []uint64
+}
+
+// maxSpare is up to how many bytes memory is worth keeping.
+const maxSpare = 4 * usualHello
+
+// bytes returns room for n bytes.
+func (m *spare) bytes(n int) []byte {
+	if cap(m.data) < n {
+		return make([]byte, 0, n)
+	}
+	b := m.data[:0]
+	m.data = nil
+	return b
+}
+
+// keep takes memory that is not used any more.
+func (m *spare) keep(data []byte) {
+	if cap(data) > cap(m.data) && cap(data) <= maxSpare {
+		m.data = data
+	}
+}
+
+// words returns n words that are zero.
+func (m *spare) words(n int) []uint64 {
+	if cap(m.have) < n {
+		return make([]uint64, n)
+	}
+	w := m.have[:n]
+	m.have = nil
+	clear(w)
+	return w
+}
+
 // write puts in data at an offset and returns how many bytes of it are new.
 // It reports false, and takes nothing, if the data go beyond a limit.
-func (s *stream) write(offset uint64, data []byte) (added int, ok bool) {
+func (s *stream) write(m *spare, offset uint64, data []byte) (added int, ok bool) {
 	if offset > maxStream || offset+uint64(len(data)) > maxStream {
 		return 0, false
 	}
@@ -45,13 +82,15 @@ func (s *stream) write(offset uint64, data []byte) (added int, ok bool) {
 		return 0, false
 	}
 	if at == s.ready && s.ready == len(s.data) { // in order
-		s.grow(end, 0)
+		s.grow(m, end, 0)
 		s.ready = end
 		return copy(s.data[at:], data), true
 	}
-	s.grow(end, usualHello)
+	s.grow(m, end, usualHello)
 	if words := (cap(s.data) + 63) / 64; words > len(s.have) {
-		s.have = append(make([]uint64, 0, words), s.have...)[:words]
+		have := m.words(words)
+		copy(have, s.have)
+		s.have = have
 	}
 	for at < end {
 		word, bit := at/64, at%64
@@ -85,28 +124,34 @@ func (s *stream) write(offset uint64, data []byte) (added int, ok bool) {
 // grow makes data reach to end, in memory for least bytes at least. In order, the
 // first time it makes just the room: most hellos come in one frame, or in frames
 // of one packet.
-func (s *stream) grow(end, least int) {
+func (s *stream) grow(m *spare, end, least int) {
 	if end <= len(s.data) {
 		return
 	}
 	if end > cap(s.data) {
-		data := make([]byte, len(s.data), max(end, 2*cap(s.data), least))
-		copy(data, s.data)
-		s.data = data
+		small := s.data
+		s.data = append(m.bytes(max(end, 2*cap(small), least)), small...)
+		m.keep(small)
 	}
 	s.data = s.data[:end]
 }
 
 // take removes the first n bytes, which must be ready, and hands them over.
-func (s *stream) take(n int) []byte {
+func (s *stream) take(m *spare, n int) []byte {
+	if n == len(s.data) {
+		taken := s.data
+		if len(s.have) > 0 && len(s.have) <= maxSpare/64 {
+			m.have = s.have
+		}
+		*s = stream{base: s.base + n}
+		return taken
+	}
 	taken, rest := s.data[:n:n], s.data[n:]
 	left := stream{base: s.base + n, ready: s.ready - n}
-	if len(rest) > 0 {
-		left.data = append([]byte(nil), rest...)
-		left.have = make([]uint64, (len(rest)+63)/64)
-		for i := left.ready; i < len(rest); i++ {
-			left.have[i/64] |= s.have[(n+i)/64] >> ((n + i) % 64) & 1 << (i % 64)
-		}
+	left.data = append([]byte(nil), rest...)
+	left.have = make([]uint64, (len(rest)+63)/64)
+	for i := left.ready; i < len(rest); i++ {
+		left.have[i/64] |= s.have[(n+i)/64] >> ((n + i) % 64) & 1 << (i % 64)
 	}
 	*s = left
 	return taken

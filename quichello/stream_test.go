@@ -1,7 +1,9 @@
 package quichello
 
 import (
+	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,6 +36,7 @@ func TestStream(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		size := 1 + r.IntN(1500)
 		var s stream
+		m := spare{data: bytes.Repeat([]byte{0xee}, 3000), have: slices.Repeat([]uint64{^uint64(0)}, 100)} // of another
 		slow := slowStream{}
 		taken := 0
 		for range 1 + r.IntN(100) {
@@ -43,7 +46,7 @@ func TestStream(t *testing.T) {
 				data[i] = byte(r.Uint32())
 			}
 			want := slow.write(offset, data)
-			added, ok := s.write(uint64(offset), data)
+			added, ok := s.write(&m, uint64(offset), data)
 			require.True(t, ok)
 			require.Equal(t, want, added, "seed %d", seed)
 			require.Equal(t, slow.ready(), s.base+s.ready, "seed %d", seed)
@@ -52,7 +55,7 @@ func TestStream(t *testing.T) {
 			}
 			if r.IntN(20) == 0 {
 				n := r.IntN(s.ready + 1)
-				for i, b := range s.take(n) {
+				for i, b := range s.take(&m, n) {
 					require.Equal(t, slow[taken+i], b)
 				}
 				taken += n
@@ -80,7 +83,7 @@ func TestStreamLimits(t *testing.T) {
 		{maxStream - 1, 2, false},
 		{5, 100, true},
 	} {
-		added, ok := s.write(test.offset, make([]byte, test.n))
+		added, ok := s.write(new(spare), test.offset, make([]byte, test.n))
 		assert.Equal(t, test.ok, ok, "%d bytes at %d", test.n, test.offset)
 		if !ok {
 			assert.Zero(t, added)
@@ -116,7 +119,7 @@ func BenchmarkStreamBackwards(b *testing.B) {
 	for b.Loop() {
 		var s stream
 		for i := len(data) - 1; i >= 0; i-- {
-			s.write(uint64(i), data[i:i+1])
+			s.write(new(spare), uint64(i), data[i:i+1])
 		}
 		if s.ready != len(data) {
 			b.Fatal(s.ready)
