@@ -31,7 +31,7 @@ type flows struct {
 	byKey   map[uint64]*flow
 	awaited flowList
 	done    flowList
-	spare   *flow // made, and not needed
+	spare   *flow // for the next
 
 	opener quichello.Opener
 	seed   maphash.Seed
@@ -86,8 +86,7 @@ func (fs *flows) blank(key uint64) *flow {
 	if fs.spare = nil; f == nil {
 		f = new(flow)
 	}
-	f.key = key
-	f.quic.Opener = &fs.opener
+	*f = flow{key: key, scid: f.scid[:0], quic: quichello.Assembler{Opener: &fs.opener}, dtls: f.dtls}
 	return f
 }
 
@@ -123,6 +122,8 @@ func (fs *flows) trim(l *flowList) {
 		fs.dropped += int64(f.quic.Dropped())
 		delete(fs.byKey, f.key)
 		l.remove(f)
+		f.dtls = nil // which may hold much
+		fs.spare = f
 	}
 }
 
@@ -165,6 +166,7 @@ func (s *scanner) quic(p []byte, key uint64) {
 		}
 		s.hello = Hello{Transport: parser.QUIC, Index: hello.Index, Datagrams: hello.Datagrams, QUIC: hello}
 		s.emit(hello.Message)
+		fs.opener.Reuse(hello)
 	}
 }
 
