@@ -157,8 +157,9 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 // f has failed.
 func (s *scanner) readAll(packets packetReader) error {
 	pcap, _ := packets.(*pcapReader)
+	skips := pcap != nil && pcap.plain()
 	for s.err == nil {
-		if pcap != nil {
+		if skips {
 			s.skipDull(pcap)
 		}
 		if err := packets.read(&s.packet); err != nil {
@@ -166,7 +167,7 @@ func (s *scanner) readAll(packets packetReader) error {
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
-		if pcap == nil && s.packet.link == linkEthernet && s.dull(s.packet.data) {
+		if !skips && s.packet.link == linkEthernet && s.dull(s.packet.data) {
 			continue
 		}
 		s.scan()

@@ -72,6 +72,9 @@ func newPcapReader(w *window) (*pcapReader, error) {
 	return r, nil
 }
 
+// plain reports whether the file is of the form that nearly all have.
+func (r *pcapReader) plain() bool { return !r.big && r.header == pcapRecordHeader }
+
 func (r *pcapReader) read(p *packet) error {
 	b := r.buf[r.pos:r.end]
 	if len(b) < r.header {

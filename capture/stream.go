@@ -100,6 +100,14 @@ func (ss *streams) find(key uint64) *slot {
 	return sl
 }
 
+// has reports whether a connection has a slot.
+func (ss *streams) has(key uint64) bool {
+	if slots := ss.young.slots; ss.old.live == 0 && slots[key>>1&uint64(len(slots)-1)].key == 0 {
+		return false // as is most often so
+	}
+	return ss.find(key) != nil
+}
+
 // insert begins a connection that has no slot.
 func (ss *streams) insert(key uint64, next uint32) *slot {
 	if ss.young.live >= ss.maxSlots/4*3 {

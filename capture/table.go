@@ -20,10 +20,15 @@ func newHasher() hasher {
 func (h *hasher) key(addrs []byte, ports uint32) uint64 {
 	x := fold(binary.LittleEndian.Uint64(addrs)^h[0], uint64(ports)^h[1])
 	if len(addrs) == 32 {
-		x ^= fold(binary.LittleEndian.Uint64(addrs[8:])^h[1], binary.LittleEndian.Uint64(addrs[16:])^h[2])
-		x ^= fold(binary.LittleEndian.Uint64(addrs[24:])^h[3], h[0])
+		x ^= h.rest((*[32]byte)(addrs))
 	}
 	return fold(x^h[2], h[3]) | 1
+}
+
+// rest hashes what follows the first 8 bytes of two addresses of IPv6.
+func (h *hasher) rest(addrs *[32]byte) uint64 {
+	return fold(binary.LittleEndian.Uint64(addrs[8:])^h[1], binary.LittleEndian.Uint64(addrs[16:])^h[2]) ^
+		fold(binary.LittleEndian.Uint64(addrs[24:])^h[3], h[0])
 }
 
 // fold multiplies to 128 bits, and folds them to 64.
@@ -63,7 +68,7 @@ func (t *table) find(key uint64) *slot {
 
 // insert returns a slot for a key that has none.
 func (t *table) insert(key uint64) *slot {
-	if t.live >= len(t.slots)/4*3 {
+	if t.live >= t.full() {
 		old := t.slots
 		t.slots = make([]slot, 2*len(old))
 		for i := range old {
@@ -76,6 +81,16 @@ func (t *table) insert(key uint64) *slot {
 	s := t.free(key)
 	s.key = key
 	return s
+}
+
+// full returns how many slots may be taken: a quarter, so that most keys that are
+// not there are seen at one glance, and three where that takes much memory.
+func (t *table) full() int {
+	const small = 1 << 15 // 512 KiB
+	if len(t.slots) < small {
+		return len(t.slots) / 4
+	}
+	return len(t.slots) / 4 * 3
 }
 
 // free returns the free slot where a key belongs.

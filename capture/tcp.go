@@ -133,7 +133,7 @@ func (s *scanner) reset(sequence, acknowledgement uint32) {
 // segment takes the payload of a segment, at its place in the stream.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
-	fresh := p[0] == recordHandshake && len(p) >= minFresh && sniff(p) != noHello &&
+	fresh := p[0] == recordHandshake && beginsHello(p) &&
 		!ss.hellos.seen(s.helloKey(sequence, p[recordHeader:]))
 	sl := ss.find(s.key)
 	if sl == nil {
@@ -159,6 +159,9 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 		s.advance(sl, sequence, p)
 	}
 }
+
+// beginsHello reports whether a segment may be the beginning of a hello.
+func beginsHello(p []byte) bool { return len(p) >= minFresh && sniff(p) != noHello }
 
 // advance takes the payload of a segment of the connection that sl is.
 func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {

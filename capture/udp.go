@@ -8,15 +8,11 @@ import (
 
 // udp reads a UDP datagram (RFC 768).
 func (s *scanner) udp(addrs, b []byte) {
-	const headerLen = 8
-	if len(b) <= headerLen {
+	if len(b) <= udpHeader {
 		return
 	}
 	ports := portsOf(b)
-	p := b[headerLen:]
-	if n := int(binary.BigEndian.Uint16(b[4:])); n > headerLen && n < len(b) { // else offload, or a jumbogram
-		p = b[headerLen:n]
-	}
+	p := udpPayload(b)
 	layers := len(s.layers)
 	if src, dst := uint16(ports>>16), uint16(ports); isTunnel(dst) {
 		s.udpTunnel(dst, p)
@@ -26,6 +22,16 @@ func (s *scanner) udp(addrs, b []byte) {
 	s.layers = s.layers[:layers]
 	s.addrs, s.ports = addrs, ports
 	s.datagram(p, 0)
+}
+
+const udpHeader = 8
+
+// udpPayload returns what a UDP datagram of more than a header carries.
+func udpPayload(b []byte) []byte {
+	if n := int(binary.BigEndian.Uint16(b[4:])); n > udpHeader && n < len(b) { // else offload, or a jumbogram
+		b = b[:n]
+	}
+	return b[udpHeader:]
 }
 
 // datagram looks for a hello in the payload of a datagram. By its first byte it
@@ -38,10 +44,9 @@ func (s *scanner) datagram(p []byte, channel uint32) {
 		if quichello.IsInitial(p) {
 			s.quic(p, s.flowKey(channel))
 		}
-	case b >= 0x40 && b < 0x50 && len(p) > 4:
-		// A channel's data, perhaps padded (RFC 8656, section 12.4).
-		if n := 4 + int(binary.BigEndian.Uint16(p[2:])); n <= len(p) && n > len(p)-4 {
-			s.relayed(p[4:n], uint32(binary.BigEndian.Uint16(p)))
+	case b >= 0x40 && b < 0x50:
+		if data := channelData(p); data != nil {
+			s.relayed(data, uint32(binary.BigEndian.Uint16(p)))
 		}
 	case b == recordHandshake:
 		// In the clear, which is epoch 0 (RFC 9147, section 4).
@@ -53,6 +58,19 @@ func (s *scanner) datagram(p []byte, channel uint32) {
 	case b == 0:
 		s.stun(p)
 	}
+}
+
+// channelData returns the data of a channel, perhaps padded (RFC 8656, section
+// 12.4), or nil.
+func channelData(p []byte) []byte {
+	if len(p) <= 4 {
+		return nil
+	}
+	n := 4 + int(binary.BigEndian.Uint16(p[2:]))
+	if n > len(p) || n <= len(p)-4 {
+		return nil
+	}
+	return p[4:n]
 }
 
 // flowKey returns the key of the flow at hand.
