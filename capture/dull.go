@@ -11,24 +11,35 @@ func (s *scanner) skipDull(r *pcapReader) {
 	if r.link != linkEthernet {
 		return
 	}
+	b := r.buf[:r.end]
 	pos, skipped := r.pos, int64(0)
-	for {
-		rest := r.buf[pos:r.end]
-		if len(rest) < pcapRecordHeader {
+	captured := lengthAt(b, pos)
+	// What is longer than any packet is for read to report.
+	for captured <= maxPacket {
+		end := pos + pcapRecordHeader + int(captured)
+		if end > len(b) {
 			break
 		}
-		captured := binary.LittleEndian.Uint32(rest[8:])
-		// What is longer than any packet is for read to report.
-		if captured > maxPacket || int(captured) > len(rest)-pcapRecordHeader || !s.dull(rest[pcapRecordHeader:][:captured]) {
+		next := lengthAt(b, end) // so that memory brings it while this one is looked at
+		if !s.dull(b[pos+pcapRecordHeader : end]) {
 			break
 		}
-		pos += pcapRecordHeader + int(captured)
+		pos, captured = end, next
 		skipped++
 	}
 	s.stats.Packets += skipped
 	s.stats.Bytes += int64(pos-r.pos) - skipped*pcapRecordHeader
 	r.pos = pos
 	r.number += skipped
+}
+
+// lengthAt returns the length of the packet whose record begins at pos, or one
+// that none has if its header is not in b.
+func lengthAt(b []byte, pos int) uint32 {
+	if len(b)-pos < pcapRecordHeader {
+		return maxPacket + 1
+	}
+	return binary.LittleEndian.Uint32(b[pos+8:])
 }
 
 // dull reports whether b, an Ethernet frame, is one of the many that change

@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -58,6 +59,10 @@ func TestDullFrames(t *testing.T) {
 	other := side{server4, client4, 9}
 	six := side{client6, server6, 7}
 	hello := record(realHello(t, "python-tls12"))
+	initial, _ := initialDatagrams(t)
+	datagram := func(from, to int, payload []byte) []byte {
+		return ipFrame(udp(netip.AddrPortFrom(client4.Addr(), uint16(from)), netip.AddrPortFrom(server4.Addr(), uint16(to)), payload))
+	}
 	s.packet = packet{data: ipFrame(awaited.syn()), link: linkEthernet, stamp: stamp{rate: 1}}
 	require.False(t, s.dull(s.packet.data))
 	s.scan()
@@ -78,6 +83,17 @@ func TestDullFrames(t *testing.T) {
 		{"a hello", ipFrame(other.data(0, hello)), false},
 		{"over IPv6", ipFrame(six.data(0, []byte("220 ok"))), true},
 		{"a hello over IPv6", ipFrame(six.data(0, hello)), false},
+		{"a handshake record that is no hello", ipFrame(other.data(0, record([]byte{2, 0, 0, 70, 3, 3, 31: 0}))), true},
+		{"a short record of the handshake", ipFrame(other.data(0, []byte{22, 3, 1, 0, 90, 1})), true},
+		{"RTP", datagram(50000, 50002, append([]byte{0x80, 96, 0, 1}, make([]byte, 40)...)), true},
+		{"QUIC behind the handshake", datagram(443, 50002, append([]byte{0x45}, make([]byte, 40)...)), true},
+		{"data of a TURN channel", datagram(50000, 3478, append([]byte{0x40, 1, 0, 40}, make([]byte, 40)...)), false},
+		{"a QUIC Initial", datagram(50000, 443, initial), false},
+		{"its first byte alone", datagram(50000, 443, append([]byte{0xc3}, make([]byte, 40)...)), true},
+		{"a DTLS handshake record", datagram(50000, 4433, append([]byte{22, 0xfe, 0xfd}, make([]byte, 40)...)), false},
+		{"a DTLS record of application data", datagram(50000, 4433, append([]byte{23, 0xfe, 0xfd}, make([]byte, 40)...)), true},
+		{"STUN", datagram(50000, 3478, make([]byte, 40)), false},
+		{"VXLAN", datagram(50000, portVXLAN, append([]byte{0x50}, make([]byte, 40)...)), false},
 		{"cut", ipFrame(other.data(0, make([]byte, 500)))[:100], true},
 		{"cut in the header", ipFrame(other.data(0, make([]byte, 500)))[:50], false},
 		{"nothing", nil, false},

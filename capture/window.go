@@ -5,11 +5,10 @@ import (
 	"io"
 )
 
-// blockSize is how much is read at a time. A read costs the kernel some
-// microseconds beside the copy, so 256 KiB took 4 % more CPU time than this, and
-// 128 KiB 9 %; but a block should fit the second-level cache, from where the
-// headers of its packets are then read.
-const blockSize = 512 << 10
+// blockSize is how much is read at a time. The kernel copies large blocks faster:
+// of a file in its cache 2 GB took 0.19 s in blocks of 256 KiB, 0.16 in 512, and
+// 0.14 in 1024 and more.
+const blockSize = 1 << 20
 
 // firstBlock is the first block: most files are smaller.
 const firstBlock = 64 << 10
