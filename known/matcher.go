@@ -42,7 +42,8 @@ const (
 )
 
 // AppendCandidates appends to dst who may have sent the hello, best first: all
-// clients that send one of its shape, or else some that send the nearest ones.
+// clients that send one of its shape, or else some that send the nearest ones,
+// the first of each family within reach before the second of any.
 //
 // Of the shape are the cipher suites, extensions, groups, signature schemes,
 // versions and ALPN names, in their order, and the small fields. Not of it are

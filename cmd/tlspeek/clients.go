@@ -170,9 +170,9 @@ func clientsLookupCommand(file *string) *cobra.Command {
 		Use:   "lookup HELLO | JA4 | JA3",
 		Short: "Say whose a hello, a JA4 or a JA3 is",
 		Long: `Say who may have sent a hello, best first: all clients whose hellos have its
-shape, or else the nearest ones, with what differs. Distances are in
-thousandths: 0 is the same shape, 1000 has nothing in common. Then come the
-tells, the signs that it only imitates whom it looks like.
+shape, or else the nearest ones, one of each family first, with what differs.
+Distances are in thousandths: 0 is the same shape, 1000 has nothing in common.
+Then come the tells, the signs that it only imitates whom it looks like.
 
 Of a JA4 or a JA3, also given as --ja4 or --ja3, the clients are listed that have
 this value. Programs that share a TLS library and its settings share their
