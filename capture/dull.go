@@ -118,6 +118,8 @@ func dullDatagram(p []byte) bool {
 		return true
 	case b >= 0x40:
 		return channelData(p) == nil
+	case b == radiusRequest:
+		return !isRADIUS(p)
 	default:
 		return b != 0 && b != recordHandshake && b>>3 != vpnControl
 	}

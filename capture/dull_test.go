@@ -92,6 +92,8 @@ func TestDullFrames(t *testing.T) {
 		{"its first byte alone", datagram(50000, 443, append([]byte{0xc3}, make([]byte, 40)...)), true},
 		{"a DTLS handshake record", datagram(50000, 4433, append([]byte{22, 0xfe, 0xfd}, make([]byte, 40)...)), false},
 		{"a DTLS record of application data", datagram(50000, 4433, append([]byte{23, 0xfe, 0xfd}, make([]byte, 40)...)), true},
+		{"RADIUS", datagram(50000, 1812, accessRequest("a", nil)), false},
+		{"its code alone", datagram(50000, 1812, append([]byte{radiusRequest, 0, 1, 0}, make([]byte, 40)...)), true},
 		{"STUN", datagram(50000, 3478, make([]byte, 40)), false},
 		{"VXLAN", datagram(50000, portVXLAN, append([]byte{0x50}, make([]byte, 40)...)), false},
 		{"cut", ipFrame(other.data(0, make([]byte, 500)))[:100], true},

@@ -9,7 +9,7 @@ import (
 )
 
 // A flow is what has come of the datagrams of one client to one server, over
-// QUIC or DTLS.
+// QUIC or DTLS, or of TLS in EAP of one who logs in.
 type flow struct {
 	key          uint64
 	older, newer *flow
@@ -20,6 +20,7 @@ type flow struct {
 	scid []byte // source connection id of the client
 	dtls *parser.DTLSAssembler
 	vpn  *openVPN
+	eap  *eapStream // nil but while a hello comes
 }
 
 // flowOverhead is what a flow takes before anything is held of it.
@@ -31,7 +32,8 @@ type flows struct {
 	byKey   map[uint64]*flow
 	awaited flowList
 	done    flowList
-	spare   *flow // for the next
+	spare   *flow                 // for the next
+	unused  *parser.DTLSAssembler // likewise
 
 	opener quichello.Opener
 	seed   maphash.Seed
@@ -86,7 +88,7 @@ func (fs *flows) blank(key uint64) *flow {
 	if fs.spare = nil; f == nil {
 		f = new(flow)
 	}
-	*f = flow{key: key, scid: f.scid[:0], quic: quichello.Assembler{Opener: &fs.opener}, dtls: f.dtls}
+	*f = flow{key: key, scid: f.scid[:0], quic: quichello.Assembler{Opener: &fs.opener}}
 	return f
 }
 
@@ -122,8 +124,7 @@ func (fs *flows) trim(l *flowList) {
 		fs.dropped += int64(f.quic.Dropped())
 		delete(fs.byKey, f.key)
 		l.remove(f)
-		f.dtls = nil // which may hold much
-		fs.spare = f
+		fs.spare = f // which may be the flow at hand: it stays as it is until blank is called
 	}
 }
 
@@ -132,7 +133,7 @@ func (fs *flows) end() {
 	for _, f := range fs.byKey {
 		fs.dropped += int64(f.quic.Dropped())
 		fs.incomplete += int64(len(f.quic.Incomplete()))
-		if f.dtls != nil && f.dtls.Buffered() > 0 {
+		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil {
 			fs.incomplete++
 		}
 	}
@@ -197,13 +198,16 @@ func (s *scanner) dtls(p []byte, key uint64, client bool) {
 		f = fs.blank(key)
 	}
 	if f.dtls == nil {
-		f.dtls = new(parser.DTLSAssembler)
+		if f.dtls = fs.unused; f.dtls == nil {
+			f.dtls = new(parser.DTLSAssembler)
+		}
+		fs.unused = nil
 	}
 	message, _ := f.dtls.Next(p)
 	if message == nil && f.dtls.Buffered() == 0 {
 		if fs.byKey[key] == nil {
 			f.dtls.Reset()
-			fs.spare = f
+			fs.unused, fs.spare = f.dtls, f
 		}
 		return
 	}

@@ -6,7 +6,7 @@ import "strconv"
 // tells it from others of its kind.
 type Layer struct {
 	Kind LayerKind
-	ID   uint32 // VLAN, MPLS label, VXLAN or Geneve network, GTP-U tunnel, GRE key, session; 0 if none
+	ID   uint32 // VLAN, MPLS label, VXLAN or Geneve network, GTP-U tunnel, GRE key, session, EAP type; 0 if none
 }
 
 // String returns the kind, and the number if there is one: "vlan 100".
@@ -51,6 +51,7 @@ const (
 	LayerLISP
 	LayerSTUN
 	LayerOpenVPN
+	LayerEAP // in RADIUS; its ID is the EAP type
 )
 
 // String returns the name of the kind, in small letters.
@@ -112,6 +113,8 @@ func (k LayerKind) String() string {
 		return "stun"
 	case LayerOpenVPN:
 		return "openvpn"
+	case LayerEAP:
+		return "eap"
 	}
 	return "layer " + strconv.Itoa(int(k))
 }

@@ -183,7 +183,7 @@ func TestUnknownLink(t *testing.T) {
 }
 
 func TestLayerNames(t *testing.T) {
-	for k := LayerVLAN; k <= LayerOpenVPN; k++ {
+	for k := LayerVLAN; k <= LayerEAP; k++ {
 		assert.NotContains(t, k.String(), "layer", "%d", k)
 	}
 	assert.Equal(t, "layer 200", LayerKind(200).String())

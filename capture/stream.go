@@ -113,7 +113,7 @@ func (ss *streams) insert(key uint64, next uint32) *slot {
 	if ss.young.live >= ss.maxSlots/4*3 {
 		ss.grow()
 	}
-	sl := ss.young.insert(key)
+	sl := ss.young.insert(key, ss.maxSlots)
 	sl.next, sl.state = next, 0
 	return sl
 }

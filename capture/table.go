@@ -66,9 +66,9 @@ func (t *table) find(key uint64) *slot {
 	}
 }
 
-// insert returns a slot for a key that has none.
-func (t *table) insert(key uint64) *slot {
-	if t.live >= t.full() {
+// insert returns a slot for a key that has none, of at most maxSlots.
+func (t *table) insert(key uint64, maxSlots int) *slot {
+	if t.live >= t.full(maxSlots) {
 		old := t.slots
 		t.slots = make([]slot, 2*len(old))
 		for i := range old {
@@ -85,9 +85,9 @@ func (t *table) insert(key uint64) *slot {
 
 // full returns how many slots may be taken: a quarter, so that most keys that are
 // not there are seen at one glance, and three where that takes much memory.
-func (t *table) full() int {
+func (t *table) full(maxSlots int) int {
 	const small = 1 << 15 // 512 KiB
-	if len(t.slots) < small {
+	if len(t.slots) < min(small, maxSlots) {
 		return len(t.slots) / 4
 	}
 	return len(t.slots) / 4 * 3

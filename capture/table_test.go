@@ -26,7 +26,7 @@ func TestTable(t *testing.T) {
 			require.Equal(t, ok, s != nil)
 			switch {
 			case s == nil:
-				tab.insert(key).next = i
+				tab.insert(key, 1<<20).next = i
 				want[key] = i
 			case r.IntN(2) == 0:
 				require.Equal(t, want[key], s.next)
@@ -95,4 +95,18 @@ func BenchmarkHalfOpen(b *testing.B) {
 	}
 	sc.finish()
 	b.ReportMetric(float64(sc.stats.DroppedStreams), "dropped")
+}
+
+// TestTablesWithinMemory: the two tables take half of the memory, however little
+// that is.
+func TestTablesWithinMemory(t *testing.T) {
+	for _, memory := range []int64{64 << 10, 512 << 10, 1 << 20, 4 << 20} {
+		var ss streams
+		ss.init(memory)
+		for i := range uint64(300_000) {
+			ss.insert(i<<1|1, 0)
+		}
+		assert.LessOrEqual(t, int64(16*(len(ss.young.slots)+len(ss.old.slots))), memory/2, "%d", memory)
+		assert.Positive(t, ss.old.live)
+	}
 }

@@ -57,6 +57,8 @@ func (s *scanner) datagram(p []byte, channel uint32) {
 		s.openVPN(p, s.flowKey(channel))
 	case b == 0:
 		s.stun(p)
+	case b == radiusRequest:
+		s.radius(p)
 	}
 }
 

@@ -119,6 +119,39 @@ func TestQUICFacts(t *testing.T) {
 	assert.Equal(t, 1, hellos)
 }
 
+// TestFlowAtHandDropped: a flow that is dropped while its datagram is read is read
+// to the end.
+func TestFlowAtHandDropped(t *testing.T) {
+	initial, _ := initialDatagrams(t)
+	dtls := realHello(t, "openssl-dtls")
+	n := len(dtls) - 4
+	whole := dtlsFragment(dtls, 0, 0, n)
+	login := accessRequest("a", eapPacket(2, eapPEAP, 0, nil, record(realHello(t, "python-tls12"))))
+	for _, memory := range []int64{1, 4 << 10, 64 << 10, 512 << 10} {
+		var packets [][]byte
+		for i := range 40 {
+			from := addrPort(client4, i%7)
+			packets = append(packets, udp(from, server4, initial), udp(from, server4, whole), udp(from, server4, firstOfTwo(t)),
+				udp(from, server4, login), udp(from, server4, dtlsFragment(dtls, i, 0, n)))
+		}
+		hellos, stats, err := read(t, &Reader{MaxMemory: memory}, rawPcap(packets...))
+		require.NoError(t, err)
+		assert.Greater(t, len(hellos), 7)
+		assert.Equal(t, int64(len(hellos)), stats.Hellos)
+	}
+
+	// A flow that takes more than those that are done may.
+	packets := all(udp(client4, server4, dtlsFragment(dtls, 0, 0, 100)))
+	padding := make([]byte, 50000)
+	for range 12 {
+		packets = append(packets, udp(client4, server4, append(dtlsFragment(dtls, 0, 0, 100), padding...)))
+	}
+	packets = append(packets, udp(client4, server4, dtlsFragment(dtls, 0, 100, n)))
+	hellos, _, err := read(t, &Reader{MaxMemory: 16 << 20}, rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Len(t, hellos, 1)
+}
+
 // TestFlowLimits: flows whose hello is awaited are dropped, the oldest first.
 func TestFlowLimits(t *testing.T) {
 	dtls := realHello(t, "openssl-dtls")

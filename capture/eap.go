@@ -1,0 +1,147 @@
+package capture
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// Of RADIUS (RFC 2865, sections 3 and 5) and EAP (RFC 3748, section 4).
+const (
+	radiusRequest = 1 // Access-Request, what a client of the network sends
+	radiusHeader  = 20
+
+	radiusUserName         = 1
+	radiusCallingStationID = 31
+	radiusEAPMessage       = 79 // RFC 3579, section 3.1
+
+	eapResponse = 2
+	eapHeader   = 6 // with type and flags
+)
+
+// The EAP types that carry TLS.
+const (
+	eapTLS  = 13 // RFC 5216
+	eapTTLS = 21 // RFC 5281
+	eapPEAP = 25
+	eapFAST = 43 // RFC 4851
+	eapTEAP = 55 // RFC 7170
+)
+
+// An eapStream is the hello of one who logs in, of which each EAP packet has a
+// piece, and each waits for the answer to the one before.
+type eapStream struct {
+	identifier uint8 // of the last packet, which may come again
+	pieces     int
+	records    parser.RecordAssembler
+	bytes      int
+}
+
+// isRADIUS reports whether p may be an Access-Request.
+func isRADIUS(p []byte) bool {
+	if len(p) < radiusHeader || p[0] != radiusRequest {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(p[2:]))
+	return n >= radiusHeader && n <= len(p)
+}
+
+// eapOf returns the EAP packet in an Access-Request, in the memory of buf, and
+// adds to key what tells those apart who log in through one client of RADIUS. It
+// returns nil if there is none, or the attributes do not fit.
+func (s *scanner) eapOf(p, buf []byte, key uint64) (packet []byte, _ uint64) {
+	for p = p[radiusHeader:binary.BigEndian.Uint16(p[2:])]; len(p) > 0; {
+		if len(p) < 2 || p[1] < 2 || int(p[1]) > len(p) {
+			return nil, 0
+		}
+		kind, value := p[0], p[2:p[1]]
+		switch kind {
+		case radiusEAPMessage:
+			buf = append(buf, value...)
+		case radiusUserName, radiusCallingStationID:
+			key = fold(key, maphash.Bytes(s.flows.seed, value)) | 1
+		}
+		p = p[2+len(value):]
+	}
+	if len(buf) < eapHeader || buf[0] != eapResponse || int(binary.BigEndian.Uint16(buf[2:])) != len(buf) {
+		return nil, 0
+	}
+	return buf, key
+}
+
+// eapData returns the piece of a TLS stream in an EAP packet (RFC 5216, section
+// 3.1; the others have the same).
+func eapData(packet []byte) []byte {
+	const lengthIncluded, outerLength = 0x80, 0x10 // the second of TEAP: RFC 7170, section 4.1
+	kind, flags, data := packet[4], packet[5], packet[eapHeader:]
+	switch kind {
+	case eapTLS, eapTTLS, eapPEAP, eapFAST, eapTEAP:
+	default:
+		return nil
+	}
+	skip, outer := 0, 0
+	if flags&lengthIncluded != 0 {
+		skip += 4
+	}
+	if kind == eapTEAP && flags&outerLength != 0 {
+		if skip+4 > len(data) {
+			return nil
+		}
+		outer = int(binary.BigEndian.Uint32(data[skip:]))
+		skip += 4
+	}
+	if skip > len(data) || outer < 0 || outer > len(data)-skip {
+		return nil
+	}
+	return data[skip : len(data)-outer]
+}
+
+// radius takes a datagram that may be an Access-Request with a piece of a TLS
+// stream in it.
+func (s *scanner) radius(p []byte) {
+	if !isRADIUS(p) {
+		return
+	}
+	var buf [4096]byte // no packet of RADIUS is longer
+	packet, key := s.eapOf(p, buf[:0], s.flowKey(0))
+	if packet == nil {
+		return
+	}
+	data := eapData(packet)
+	if len(data) == 0 {
+		return
+	}
+	fs := &s.flows
+	f := fs.byKey[key]
+	switch begins := beginsHello(data); {
+	case !begins && (f == nil || f.eap == nil || f.eap.identifier == packet[1]):
+		return
+	case f == nil:
+		f = fs.blank(key)
+		fallthrough
+	case begins:
+		f.eap = new(eapStream)
+	}
+	e := f.eap
+	e.identifier = packet[1]
+	e.pieces++
+	message, used, err := e.records.Next(data)
+	if e.bytes += used; message != nil || err != nil || e.bytes > maxHead {
+		f.eap = nil
+	}
+	fs.follow(f, len(data))
+	if message == nil || s.repeated(key, message) {
+		return
+	}
+	fs.found(f)
+	s.wrap(LayerEAP, uint32(packet[4]))
+	s.hello = Hello{
+		Transport:     parser.TLS,
+		Index:         1,
+		RecordVersion: e.records.RecordVersion(),
+		Records:       e.records.Records(),
+		Datagrams:     e.pieces,
+	}
+	s.emit(message)
+}
