@@ -12,6 +12,7 @@
 package quichello
 
 import (
+	"bytes"
 	"errors"
 	"hash/maphash"
 )
@@ -135,7 +136,7 @@ func (a *Assembler) Incomplete() []*Hello {
 	var hellos []*Hello
 	for i := range a.followed {
 		if c := a.at(i); len(c.stream.data) > 0 {
-			hellos = append(hellos, c.hello(a.Opener, c.stream.data[:c.stream.ready:c.stream.ready]))
+			hellos = append(hellos, c.hello(a.Opener, bytes.Clone(c.stream.data[:c.stream.ready])))
 		}
 	}
 	return hellos
@@ -307,14 +308,14 @@ func (a *Assembler) keep(place int) int {
 	return maxConnections - 1
 }
 
-// seed makes the hashes of messages unforeseeable.
-var seed = maphash.MakeSeed()
-
 // repeated reports whether a message is one of the last that were handed over,
 // and remembers it. A Retry makes a client send its hello again on what is here
 // another connection.
 func (a *Assembler) repeated(message []byte) bool {
-	sum := maphash.Bytes(seed, message)
+	if a.Opener.seed == (maphash.Seed{}) {
+		a.Opener.seed = maphash.MakeSeed()
+	}
+	sum := maphash.Bytes(a.Opener.seed, message)
 	for _, given := range a.given[:min(a.numGiven, len(a.given))] {
 		if given == sum {
 			return true

@@ -182,6 +182,24 @@ func TestLostThenRepeated(t *testing.T) {
 	}
 }
 
+// What was told of an incomplete hello stays, while the rest comes, and others.
+func TestIncompleteIsKept(t *testing.T) {
+	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+	other := sealer{version: Version1, dcid: []byte("another.")}
+	hello := helloMessage(1800, 1)
+	var a Assembler
+	next := func(datagram []byte) {
+		_, err := a.Next(datagram)
+		require.NoError(t, err)
+	}
+	next(client.datagram(0, cryptoFrame(0, hello[:500])))
+	incomplete := a.Incomplete()
+	require.Len(t, incomplete, 1)
+	next(client.datagram(1, cryptoFrame(500, hello[500:1000])))
+	next(other.datagram(0, cryptoFrame(0, helloMessage(400, 2))))
+	assert.Equal(t, hello[:500], incomplete[0].Message)
+}
+
 // A byte once received stands: a later frame that says otherwise changes
 // nothing.
 func TestFirstByteStands(t *testing.T) {

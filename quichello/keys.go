@@ -7,13 +7,14 @@ import (
 	"encoding"
 	"encoding/binary"
 	"hash"
+	"hash/maphash"
 	"slices"
 )
 
 // An Opener derives the keys of Initials and opens them. It holds nothing of
-// any flow, only memory that the next packet can use again: the states of
-// HMAC-SHA256 keyed with the salts, and room for one packet. The zero value is
-// ready. The Assemblers of one goroutine may share one Opener.
+// any flow, only memory that can be used again: the states of HMAC-SHA256 keyed
+// with the salts, room for one packet, and what Reuse was given. The zero value
+// is ready. The Assemblers of one goroutine may share one Opener.
 type Opener struct {
 	hash    hashState
 	salts   [numSuites]hmacKey
@@ -30,10 +31,12 @@ type Opener struct {
 	// What is used again.
 	spare spare
 	hello *Hello
+
+	seed maphash.Seed // of the hashes of hellos
 }
 
-// Reuse gives back a Hello that Next returned. Nobody may use it, or its Message,
-// any more: the Assemblers of o use the memory for the next one.
+// Reuse gives back a Hello that Next returned. Nobody may use it, its Message or
+// its FrameTypes any more: the Assemblers of o use the memory for the next one.
 func (o *Opener) Reuse(h *Hello) {
 	o.spare.keep(h.Message)
 	h.Message = nil
