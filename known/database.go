@@ -238,16 +238,15 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 		near = append(near, neighbour{shape: i})
 	}
 	r.rank(db, near, s)
-	ordered := false
+	ordered := slices.ContainsFunc(near, func(n neighbour) bool { return n.distance == 0 && !db.shapes[n.shape].permutes })
 	for _, n := range near {
 		if n.distance > 0 {
 			break
 		}
 		e := &db.shapes[n.shape]
 		if ordered && e.permutes {
-			break // those that permute come after those that do not
+			continue
 		}
-		ordered = ordered || !e.permutes
 		settled = settled || !e.probe && !e.imitation
 		dst = db.appendClients(dst, n, int(e.n))
 	}
@@ -299,15 +298,18 @@ const reach = 100_000
 // minFamilies is how many families are told at least, if as many are within reach.
 const minFamilies = 3
 
-// countFamilies returns how many families the candidates are of, or minFamilies
-// if the given one is among them.
+// countFamilies returns how many families the candidates are of that do not
+// imitate one, or minFamilies if the given one is among them.
 func countFamilies(list []Candidate, family string) int {
+	var seen [minFamilies]string
 	n := 0
-	for i, c := range list {
-		if c.Family == family {
+	for _, c := range list {
+		switch {
+		case c.Kind == Impersonator || slices.Contains(seen[:n], c.Family):
+		case c.Family == family || n == minFamilies-1:
 			return minFamilies
-		}
-		if !hasFamily(list[:i], c.Family) {
+		default:
+			seen[n] = c.Family
 			n++
 		}
 	}

@@ -46,6 +46,34 @@ func TestUnsettledMatch(t *testing.T) {
 		entryOf("a", "A", false, groups, schemes, alpn), other), "settled")
 }
 
+// Where the extensions are in the order of a client that never permutes, those
+// that permute theirs are not meant, whatever kind they are.
+func TestOrderedBeforePermuting(t *testing.T) {
+	groups := hellotest.Extension(parser.ExtSupportedGroups, hellotest.Vector16(hellotest.Uint16s([]parser.NamedGroup{29, 23, 24})))
+	schemes := hellotest.Extension(parser.ExtSignatureAlgorithms, hellotest.Vector16(hellotest.Uint16s([]parser.SignatureScheme{0x0403, 0x0804})))
+	alpn := hellotest.Extension(parser.ExtALPN, hellotest.ALPN("h2"))
+	tool := entryOf("tool", "T", false, groups, schemes, alpn)
+	browser := entryOf("browser", "B", false, groups, schemes, alpn)
+	browser.Kind, browser.Permutes = Browser, true
+	db, err := NewDatabase([]Entry{tool, browser})
+	require.NoError(t, err)
+	m := Matcher{Database: db}
+	for _, c := range []struct {
+		extensions [][]byte
+		want       string
+	}{
+		{[][]byte{groups, schemes, alpn}, "tool"},
+		{[][]byte{alpn, groups, schemes}, "browser"},
+	} {
+		sent := entryOf("", "", false, c.extensions...)
+		h, err := sent.ParseHello()
+		require.NoError(t, err)
+		got := m.AppendCandidates(nil, &Observation{Hello: h})
+		require.Len(t, got, 1)
+		assert.Equal(t, c.want, got[0].Name)
+	}
+}
+
 // A client that is much farther than the nearest is not named, unless it is the
 // nearest that neither scans nor imitates.
 func TestReach(t *testing.T) {
@@ -98,4 +126,16 @@ func TestThreeFamilies(t *testing.T) {
 		assert.Equal(t, family, got[i].Family, "%v", got)
 	}
 	assert.False(t, hasFamily(got, "F"))
+
+	entries = append(entries[:3], entries[maxNeighbours+4:]...) // three of A, F, C and B
+	for i := range 3 {
+		e := entryOf(fmt.Sprint("imitation", i), "B", false, groups(29, 23), schemes(0x0403, 0x0804), alpn("http/1.1"))
+		e.Kind = Impersonator
+		entries = append(entries, e)
+	}
+	db, err = NewDatabase(entries)
+	require.NoError(t, err)
+	m = Matcher{Database: db}
+	got = m.AppendCandidates(nil, &Observation{Hello: h})
+	assert.True(t, slices.ContainsFunc(got, func(c Candidate) bool { return c.Name == "b" }), "not only who imitates it: %v", got)
 }
