@@ -12,8 +12,11 @@ import (
 var errOutput = errors.New("writing the results")
 
 // maxAhead is how much may be written before its turn comes, in bytes, for all
-// files together. Then jobs wait.
-const maxAhead = 16 << 20
+// files together. Then jobs wait. It is kept in chunks, which are used again.
+const (
+	maxAhead  = 4 << 20
+	chunkSize = 64 << 10
+)
 
 // An orderedWriter joins what is written for several files at the same time:
 // file after file, in their order.
@@ -23,7 +26,8 @@ type orderedWriter struct {
 	w       *bufio.Writer
 	current int // the file whose turn it is
 	closed  map[int]*turn
-	ahead   int   // bytes written before their turn
+	ahead   int // bytes written before their turn
+	free    [][]byte
 	err     error // of w
 }
 
@@ -31,7 +35,7 @@ type orderedWriter struct {
 type turn struct {
 	o     *orderedWriter
 	file  int
-	ahead []byte // what was written before its turn
+	ahead [][]byte // what was written before its turn
 }
 
 func newOrderedWriter(w io.Writer) *orderedWriter {
@@ -52,8 +56,7 @@ func (t *turn) Write(line []byte) (int, error) {
 		o.changed.Wait()
 	}
 	if t.file != o.current {
-		t.ahead = append(t.ahead, line...)
-		o.ahead += len(line)
+		t.keep(line)
 	} else {
 		t.catchUp()
 		o.write(line)
@@ -61,10 +64,34 @@ func (t *turn) Write(line []byte) (int, error) {
 	return len(line), o.failure()
 }
 
+// keep keeps a line whose turn has not come.
+func (t *turn) keep(line []byte) {
+	o := t.o
+	o.ahead += len(line)
+	last := len(t.ahead) - 1
+	if last < 0 || cap(t.ahead[last])-len(t.ahead[last]) < len(line) {
+		var chunk []byte
+		if n := len(o.free); n > 0 && len(line) <= chunkSize {
+			chunk, o.free = o.free[n-1], o.free[:n-1]
+		} else {
+			chunk = make([]byte, 0, max(chunkSize, len(line)))
+		}
+		t.ahead = append(t.ahead, chunk)
+		last++
+	}
+	t.ahead[last] = append(t.ahead[last], line...)
+}
+
 // catchUp writes what was written before the turn, which has come.
 func (t *turn) catchUp() {
-	t.o.write(t.ahead)
-	t.o.ahead -= len(t.ahead)
+	o := t.o
+	for _, chunk := range t.ahead {
+		o.write(chunk)
+		o.ahead -= len(chunk)
+		if cap(chunk) == chunkSize {
+			o.free = append(o.free, chunk[:0])
+		}
+	}
 	t.ahead = nil
 }
 

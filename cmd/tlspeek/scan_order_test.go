@@ -39,3 +39,29 @@ func TestAhead(t *testing.T) {
 		assert.Zero(t, o.ahead)
 	})
 }
+
+// TestAheadChunks: the memory of what was written before its turn is used again,
+// and lines of any length keep their order.
+func TestAheadChunks(t *testing.T) {
+	var b bytes.Buffer
+	var want strings.Builder
+	o := newOrderedWriter(&b)
+	for round := range 5 {
+		first, second := o.turn(2*round), o.turn(2*round+1)
+		for i := range 3000 {
+			line := strings.Repeat("y", i%200) + "\n"
+			if i == 1500 {
+				line = strings.Repeat("z", chunkSize) + "\n"
+			}
+			second.Write([]byte(line))
+			want.WriteString(line)
+		}
+		assert.Positive(t, o.ahead)
+		assert.NoError(t, first.close())
+		assert.NoError(t, second.close())
+		assert.Zero(t, o.ahead)
+		assert.Len(t, o.free, 6, "300 kB, around the long line")
+	}
+	assert.NoError(t, o.finish())
+	assert.Equal(t, want.String(), b.String())
+}
