@@ -73,19 +73,11 @@ func TestClassOfChanged(t *testing.T) {
 
 // rebuild returns h with another session id, and its extensions as f changes them.
 func rebuild(t *testing.T, h *parser.ClientHello, sessionID []byte, f func(all []parser.Extension)) *parser.ClientHello {
-	body := append(slices.Clone(h.Raw[4:38]), byte(len(sessionID)))
-	body = append(body, sessionID...)
-	body = append(body, h.Raw[39+len(h.LegacySessionID):h.Extensions[0].Offset-2]...)
+	h = h.Clone()
+	h.LegacySessionID = sessionID
 	extensions := slices.Clone(h.Extensions)
 	f(extensions)
-	var all []byte
-	for i := range extensions {
-		all = append(all, hellotest.Extension(extensions[i].Type, extensions[i].Data)...)
-	}
-	body = append(body, hellotest.Vector16(all)...)
-	c := &parser.ClientHello{Transport: h.Transport}
-	require.NoError(t, c.Unmarshal(append([]byte{1, 0, byte(len(body) >> 8), byte(len(body))}, body...)))
-	return c
+	return hellotest.Rebuild(t, h, h.CipherSuites, extensions)
 }
 
 // bodies returns what changes the bodies of extensions.

@@ -28,7 +28,7 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 	case c.browser == noBrowser:
 		return claim.ofFamily(c, o, candidates)
 	}
-	b := worn(o.Hello)
+	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
 		b = browserOf(candidates)
 	}
@@ -40,7 +40,7 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 		return claim // too few hellos over QUIC are known
 	case b == noBrowser && c.old && nearest(candidates) == "":
 		return claim
-	case b == noBrowser || b == borrowed:
+	case b == noBrowser || b == suitesOnly:
 		claim.against("the hello is not " + c.browser.name() + "'s" + nearest(candidates))
 	default:
 		claim.against("the hello has the shape of " + b.name() + "'s, not of " + c.browser.name() + "'s")
@@ -49,7 +49,7 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 	for _, t := range AppendTells(buf[:0], o) {
 		claim.against("tell " + t.Name + ": " + t.Found)
 	}
-	if s := stackOf(o.HTTP2); s != nil && s.wears == c.browser && b == c.browser {
+	if s := stackOf(o.HTTP2); s != nil && s.browser == c.browser && b == c.browser {
 		claim.Reasons = append(claim.Reasons, "the HTTP/2 settings are "+s.name+"'s")
 	}
 	if b == c.browser && c.major > 0 {
@@ -79,11 +79,11 @@ func isFor(reason string) bool {
 // with another TLS library than those known, so only a browser's shape, or
 // the HTTP/2 settings of a browser, refute it.
 func (c Claim) ofFamily(says claimed, o *Observation, candidates []Candidate) Claim {
-	if b := worn(o.Hello); b != noBrowser && b != borrowed && says.family != "GnuTLS" {
+	if b := browserShapeOf(o.Hello); b != noBrowser && b != suitesOnly && says.family != "GnuTLS" {
 		c.against("the hello has the shape of " + b.name() + "'s")
 		return c
 	}
-	if s := stackOf(o.HTTP2); s != nil && s.wears != noBrowser {
+	if s := stackOf(o.HTTP2); s != nil && s.browser != noBrowser {
 		c.against("the HTTP/2 settings are " + s.name + "'s, not those of " + says.says)
 		return c
 	}

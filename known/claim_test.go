@@ -160,7 +160,7 @@ func TestHistory(t *testing.T) {
 		h, err := e.ParseHello()
 		require.NoError(t, err)
 		c := Claim{}
-		c.checkAge(&Observation{Hello: h, HTTP2: e.HTTP2}, claimed{browser: worn(h), major: major})
+		c.checkAge(&Observation{Hello: h, HTTP2: e.HTTP2}, claimed{browser: browserShapeOf(h), major: major})
 		assert.Empty(t, c.Reasons, "%s %s %s", e.Name, e.Version, e.Source)
 	}
 	assert.Greater(t, n, 15)

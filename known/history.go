@@ -77,5 +77,5 @@ func hasMLDSA(h *parser.ClientHello) bool { return slices.Contains(h.SignatureAl
 
 func isChromiumHTTP2(h2 string) bool {
 	s := stackOf(h2)
-	return s != nil && s.wears == chromium
+	return s != nil && s.browser == chromium
 }

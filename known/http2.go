@@ -4,10 +4,10 @@ import "strings"
 
 // A stack is an HTTP/2 implementation, by the settings with which it begins.
 type stack struct {
-	prefix string // of the Akamai format
-	order  string // of the pseudo-headers, or empty for any
-	name   string
-	wears  browser
+	prefix  string // of the Akamai format
+	order   string // of the pseudo-headers, or empty for any
+	name    string
+	browser browser
 }
 
 // stacks are told by their first SETTINGS and WINDOW_UPDATE.
@@ -56,7 +56,7 @@ func tellHTTP2(dst []Tell, o *Observation, b browser) []Tell {
 	all := len(order) == len("m,a,s,p")
 	s := stackOf(o.HTTP2)
 	switch {
-	case s != nil && s.wears != b:
+	case s != nil && s.browser != b:
 		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: s.name + ": " + o.HTTP2, Genuine: b.name() + "'s settings"})
 	case b == chromium && all && order != "m,a,s,p":
 		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,a,s,p"})

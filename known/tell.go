@@ -50,11 +50,11 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 	dst = tellDuplicates(dst, h)
 	dst = tellShuffled(dst, h)
 	dst = tellSorted(dst, h)
-	b := worn(h)
+	b := browserShapeOf(h)
 	switch b {
 	case noBrowser:
 		return dst
-	case borrowed:
+	case suitesOnly:
 		return append(dst, Tell{"scsv", "cipher_suites", suiteOffset(h, slices.Index(h.CipherSuites, scsv)),
 			"a browser's cipher suites with 00ff", "the extension renegotiation_info; OpenSSL sends 00ff"})
 	}

@@ -49,7 +49,7 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 		return dst
 	}
 	h := o.Hello
-	b := worn(h)
+	b := browserShapeOf(h)
 	now := tracked{random: binary.BigEndian.Uint64(h.Random)}
 	if b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
 		now.order = orderOf(h)
@@ -90,7 +90,7 @@ func (o *Observation) IsTracked() bool {
 	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {
 		return false
 	}
-	b := worn(h)
+	b := browserShapeOf(h)
 	return b == chromium || b == safari
 }
 

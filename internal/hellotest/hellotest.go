@@ -77,6 +77,27 @@ func Message(version parser.Version, suites []parser.CipherSuite, extensions ...
 	return append([]byte{1, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
+// Rebuild returns h with other cipher suites and extensions. Of the extensions
+// only Type and Data are read.
+func Rebuild(t testing.TB, h *parser.ClientHello, suites []parser.CipherSuite, extensions []parser.Extension) *parser.ClientHello {
+	t.Helper()
+	body := append([]byte(nil), h.Raw[4:38]...)
+	body = append(body, Vector8(h.LegacySessionID)...)
+	if h.Transport == parser.DTLS {
+		body = append(body, Vector8(h.Cookie)...)
+	}
+	body = append(body, Vector16(Uint16s(suites))...)
+	body = append(body, Vector8(h.LegacyCompressionMethods)...)
+	var all []byte
+	for _, e := range extensions {
+		all = append(all, Extension(e.Type, e.Data)...)
+	}
+	body = append(body, Vector16(all)...)
+	c := &parser.ClientHello{Transport: h.Transport}
+	require.NoError(t, c.Unmarshal(append([]byte{1, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)))
+	return c
+}
+
 // Extension returns an extension with its type and length.
 func Extension(t parser.ExtensionType, body []byte) []byte {
 	return append([]byte{byte(t >> 8), byte(t)}, Vector16(body)...)
