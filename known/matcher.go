@@ -61,8 +61,8 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	if db == nil {
 		db = &builtin
 	}
-	if o.Index > 1 {
-		m.shape.lists[shares] = m.shape.lists[shares][:0]
+	if o.mayBeSecond() {
+		m.shape.answersServer()
 	}
 	key := m.shape.key(0)
 	n := len(dst)

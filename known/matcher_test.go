@@ -200,6 +200,37 @@ func TestUsersClients(t *testing.T) {
 	assert.Equal(t, got[0].Distance, got[1].Distance)
 }
 
+// TestSecondHelloIsNotPadded: BoringSSL pads no hello that answers a
+// HelloRetryRequest.
+func TestSecondHelloIsNotPadded(t *testing.T) {
+	h := hellotest.Real(t)["qtwebengine-6.4-hrr"]
+	require.NotNil(t, h)
+	require.False(t, h.HasExtension(parser.ExtPadding))
+	var m Matcher
+	for _, o := range []Observation{
+		{Hello: h, Index: 2, RecordVersion: parser.VersionTLS12},
+		{Hello: h, Index: 1, RecordVersion: parser.VersionTLS12}, // in a capture without the first
+		{Hello: h},
+	} {
+		assert.Empty(t, AppendTells(nil, &o))
+		got := m.AppendCandidates(nil, &o)
+		require.NotEmpty(t, got)
+		assert.Equal(t, "Chromium", got[0].Name)
+		assert.Zero(t, got[0].Distance)
+	}
+	assert.Equal(t, []string{"padding"}, tellNames(&Observation{Hello: edit(h, func(h *parser.ClientHello) {
+		h.KeyShares = slices.Insert(h.KeyShares, 0, parser.KeyShare{Group: h.SupportedGroups[0], KeyExchange: []byte{0}})
+	}), Index: 1, RecordVersion: parser.VersionTLS10}), "a first hello is padded")
+}
+
+func tellNames(o *Observation) []string {
+	var names []string
+	for _, t := range AppendTells(nil, o) {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
 // What a Matcher remembers of others changes nothing.
 func TestRemembered(t *testing.T) {
 	var hellos []*parser.ClientHello

@@ -75,8 +75,14 @@ func traitsOf(h *parser.ClientHello) (t trait) {
 	return t | noPads
 }
 
-// read sets s to the shape of h and reuses its memory. For a second hello the
-// caller removes the key shares, in which it answers the server.
+// answersServer removes from the shape of a second hello what depends on the
+// HelloRetryRequest: the key shares, and whether it is padded.
+func (s *shape) answersServer() {
+	s.lists[shares] = s.lists[shares][:0]
+	s.traits &^= pads | noPads
+}
+
+// read sets s to the shape of h and reuses its memory.
 func (s *shape) read(h *parser.ClientHello) {
 	s.transport, s.traits = h.Transport, traitsOf(h)
 	for f := range s.lists {
@@ -101,12 +107,13 @@ func (s *shape) read(h *parser.ClientHello) {
 	for _, name := range limit(h.ALPNProtocols) {
 		s.lists[protocols] = append(s.lists[protocols], tagged(tagALPN, name))
 	}
-	if !isSecond(h) {
-		for _, k := range limit(h.KeyShares) {
-			s.lists[shares] = append(s.lists[shares], normal(k.Group))
-		}
+	for _, k := range limit(h.KeyShares) {
+		s.lists[shares] = append(s.lists[shares], normal(k.Group))
 	}
 	s.lists[others] = appendOthers(s.lists[others], h)
+	if isSecond(h) {
+		s.answersServer()
+	}
 }
 
 // isTransient reports whether a client sends an extension or not for reasons

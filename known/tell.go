@@ -68,7 +68,7 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 	dst = tellCertificateCompression(dst, h, b)
 	if h.Transport == parser.TLS {
 		dst = tellLegacy(dst, o, b)
-		dst = tellPadding(dst, h, b)
+		dst = tellPadding(dst, o, b)
 	}
 	switch b {
 	case chromium:
@@ -164,12 +164,15 @@ func tellVersion(dst []Tell, h *parser.ClientHello) []Tell {
 // tellShuffled looks for the suites of Go's crypto/tls in an order that it never
 // has: it puts those with CBC and SHA-256, and with RC4, last. No browser
 // offers them without their counterparts with AES-256, which Go has not.
+//
+// A list that a person wrote for a library with the same suites, as Node's for
+// BoringSSL in Bun, has the suites with ECDHE before those without.
 func tellShuffled(dst []Tell, h *parser.ClientHello) []Tell {
 	if h.Transport != parser.TLS || len(h.CipherSuites) < 8 || len(h.CipherSuites) > 32 {
 		return dst
 	}
 	odd := -1
-	late := false
+	late, mixed, rsa := false, false, false
 	for i, v := range h.CipherSuites {
 		switch v {
 		case 0x0005, 0x003c, 0xc007, 0xc011, 0xc023, 0xc027:
@@ -183,8 +186,11 @@ func tellShuffled(dst []Tell, h *parser.ClientHello) []Tell {
 		default:
 			return dst // not one of Go's
 		}
+		ecdhe := v>>8 == 0xc0 || v>>8 == 0xcc
+		mixed = mixed || ecdhe && rsa
+		rsa = rsa || v>>8 == 0
 	}
-	if odd < 0 || !late {
+	if odd < 0 || !late || !mixed {
 		return dst
 	}
 	return append(dst, Tell{"shuffled-suites", "cipher_suites", suiteOffset(h, odd),

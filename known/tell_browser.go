@@ -36,9 +36,7 @@ func tellGREASE(dst []Tell, o *Observation) []Tell {
 		return append(dst, Tell{"grease-key-share", "key_share", e.Offset,
 			fmt.Sprintf("%d bytes of key for GREASE", len(k)), "one zero byte"})
 	}
-	// A single share without GREASE may be the second hello of a capture that
-	// has not the first.
-	if group == share || share == 0 && len(h.KeyShares) == 1 && o.RecordVersion != parser.VersionTLS10 {
+	if group == share || o.mayBeSecond() {
 		return dst
 	}
 	return append(dst, Tell{"grease-key-share", "key_share", e.Offset,
@@ -48,6 +46,17 @@ func tellGREASE(dst []Tell, o *Observation) []Tell {
 
 // isSecond reports whether the hello answers a HelloRetryRequest.
 func (o *Observation) isSecond() bool { return o.Index > 1 || isSecond(o.Hello) }
+
+// mayBeSecond reports whether the hello answers a HelloRetryRequest, or may do so
+// in a capture that lacks the first one: it has GREASE among the groups and a
+// single key share, which is not GREASE, and its record does not say that it is
+// the first.
+func (o *Observation) mayBeSecond() bool {
+	h := o.Hello
+	return o.isSecond() || o.RecordVersion != parser.VersionTLS10 &&
+		len(h.KeyShares) == 1 && !parser.IsGREASE(h.KeyShares[0].Group) &&
+		slices.ContainsFunc(h.SupportedGroups, parser.IsGREASE[parser.NamedGroup])
+}
 
 func tellGREASEExtensions(dst []Tell, h *parser.ClientHello) []Tell {
 	const genuine = "two different GREASE extensions: the first of all, empty, and one zero byte after all but padding and pre_shared_key"
@@ -96,8 +105,9 @@ func tellECH(dst []Tell, h *parser.ClientHello, b browser) []Tell {
 	case chromium:
 		// Both follow from whether the machine has AES instructions, in GREASE,
 		// whose payload has one of four lengths. A server that publishes a key
-		// may have it otherwise, as those do that have AES-128-GCM alone.
-		i := slices.IndexFunc(h.CipherSuites, func(v parser.CipherSuite) bool { return v == 0x1301 || v == 0x1303 })
+		// may have it otherwise, as those do that have AES-128-GCM alone. A policy
+		// that fixes the order of suites (CNSA) puts AES-256-GCM first.
+		i := slices.IndexFunc(h.CipherSuites, func(v parser.CipherSuite) bool { return v>>8 == 0x13 && !parser.IsGREASE(v) })
 		if i >= 0 && h.CipherSuites[i] == 0x1301 && h.ECH.AEAD == 3 && n%32 == 16 && n >= 144 && n <= 240 {
 			dst = append(dst, Tell{"ech-aead", "encrypted_client_hello.cipher_suite", aead,
 				"ChaCha20Poly1305, with TLS_AES_128_GCM_SHA256 as first cipher suite", "AES-128-GCM where AES is first: both follow from the processor"})
@@ -233,12 +243,15 @@ func tellLegacy(dst []Tell, o *Observation, b browser) []Tell {
 // tellPadding holds a hello against RFC 7685 as BoringSSL and NSS implement it:
 // a hello of 256 to 511 bytes becomes one of 512, or up to 4 bytes more where
 // no shorter extension fits. A body of one byte or more is zeros.
-func tellPadding(dst []Tell, h *parser.ClientHello, b browser) []Tell {
+//
+// BoringSSL does not pad the hello after a HelloRetryRequest.
+func tellPadding(dst []Tell, o *Observation, b browser) []Tell {
+	h := o.Hello
 	e := h.Extension(parser.ExtPadding)
 	n := len(h.Raw)
 	if e == nil {
-		// To version 118, where hellos of this shape end, Chromium always padded.
-		if b == chromium && offers13(h) && n >= 256 && n < 512 &&
+		// Chromium padded up to version 118, the last one whose hellos have this shape.
+		if b == chromium && !o.mayBeSecond() && offers13(h) && n >= 256 && n < 512 &&
 			h.HasExtension(parser.ExtApplicationSettingsOld) && !h.HasExtension(parser.ExtEncryptedClientHello) {
 			dst = append(dst, Tell{"padding", "length", 1, fmt.Sprintf("%d bytes without padding", n), "padding to 512 bytes"})
 		}
