@@ -30,12 +30,14 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 	}
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
-		b = browserOf(candidates)
+		b = browserOf(o.Hello.Transport, candidates)
 	}
 	switch {
-	case b == c.browser:
+	case b == c.browser && resembles(b, o.Hello.Transport, candidates):
 		claim.Verdict = Consistent
 		claim.Reasons = append(claim.Reasons, "the hello has the shape of "+b.name()+"'s")
+	case b == c.browser:
+		// Too far from any hello of that browser to vouch for it.
 	case b == noBrowser && o.Hello.Transport != parser.TLS:
 		return claim // too few hellos over QUIC are known
 	case b == noBrowser && c.old && nearest(candidates) == "":
@@ -113,9 +115,27 @@ func nearest(candidates []Candidate) string {
 	return " but that of " + candidates[0].Name
 }
 
-// browserOf returns the browser that the first candidate is.
-func browserOf(candidates []Candidate) browser {
-	if len(candidates) == 0 || candidates[0].Distance >= nearDistance || candidates[0].Kind != Browser {
+// vouchDistance is how far from its nearest known hello a browser's own may be.
+// Those of versions and settings that the database did not have were at most 31
+// away over QUIC, where a hello shows little of its library, and 100 over TCP.
+func vouchDistance(t parser.Transport) uint16 {
+	if t == parser.TLS {
+		return 100
+	}
+	return 40
+}
+
+// resembles reports whether one of the candidates is b or an imitation of it, and
+// near enough to vouch for b.
+func resembles(b browser, t parser.Transport, candidates []Candidate) bool {
+	return slices.ContainsFunc(candidates, func(c Candidate) bool {
+		return c.Family == b.name() && c.Distance <= vouchDistance(t)
+	})
+}
+
+// browserOf returns the browser that the first candidate is, if it is near.
+func browserOf(t parser.Transport, candidates []Candidate) browser {
+	if len(candidates) == 0 || candidates[0].Distance > vouchDistance(t) || candidates[0].Kind != Browser {
 		return noBrowser
 	}
 	for b := chromium; b <= safari; b++ {
@@ -182,15 +202,15 @@ func (c *Claim) checkHeaders(a *Agent, says claimed) {
 // version that is claimed.
 func (c *Claim) checkAge(o *Observation, says claimed) {
 	seen := *o // what is called through a variable escapes, and most claims are not made
-	for _, f := range history {
-		if f.browser != says.browser || !f.is(&seen) {
+	for _, f := range versionFeatures {
+		if f.browser != says.browser || !f.present(&seen) {
 			continue
 		}
 		if f.since > 0 && says.major < f.since {
-			c.against(fmt.Sprintf("%s, which came with version %d", f.what, f.since))
+			c.against(fmt.Sprintf("%s, which no version before %d has", f.what, f.since))
 		}
 		if f.until > 0 && says.major > f.until {
-			c.against(fmt.Sprintf("%s, which version %d was the last to have", f.what, f.until))
+			c.against(fmt.Sprintf("%s, which no version after %d has", f.what, f.until))
 		}
 	}
 }

@@ -2,6 +2,8 @@ package known
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,10 +40,9 @@ func TestCheckClaim(t *testing.T) {
 			Claim{Consistent, "Firefox 153", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}}},
 		{"chromium-156", goH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"tell http2-stack: Go net/http: " + goH2}}},
 		{"chromium-156", chromeH2, Agent{Header: chrome133}, Claim{Inconsistent, "Chromium 133", []string{
-			"trust_anchors, which came with version 146", "ML-DSA among the signature algorithms, which came with version 144"}}},
+			"ids in trust_anchors, which no version before 146 has", "ML-DSA among the signature algorithms, which no version before 144 has"}}},
 		{"chromium-117", chromeH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{
-			"no ML-DSA among the signature algorithms, which version 155 was the last to have",
-			"application_settings at 4469, which version 141 was the last to have"}}},
+			"no ML-DSA among the signature algorithms, which no version after 155 has"}}},
 		{"firefox-153", "", Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
 		{"curl-openssl-3.0", curlH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"the hello is not Chromium's but that of curl"}}},
 		{"go-1.26", goH2, Agent{Header: safariUA}, Claim{Inconsistent, "Safari 18", []string{"the hello is not Safari's but that of Go net/http"}}},
@@ -137,11 +138,7 @@ func TestNoClaimRefuted(t *testing.T) {
 		require.NoError(t, err)
 		o := Observation{Hello: h, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2, Agent: Agent{Header: fmt.Sprintf(format, major)}}
 		var m Matcher
-		var candidates []Candidate
-		if h.Transport == parser.QUIC { // Firefox is told by them alone
-			candidates = m.AppendCandidates(nil, &o)
-		}
-		assert.Equal(t, Consistent, CheckClaim(&o, candidates).Verdict, "%s %s %s %s", e.Name, e.Version, e.Flags, e.Source)
+		assert.Equal(t, Consistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, "%s %s %s %s", e.Name, e.Version, e.Flags, e.Source)
 	}
 	assert.Greater(t, n, 40)
 }
@@ -164,4 +161,82 @@ func TestHistory(t *testing.T) {
 		assert.Empty(t, c.Reasons, "%s %s %s", e.Name, e.Version, e.Source)
 	}
 	assert.Greater(t, n, 15)
+}
+
+// TestSettingsRefuteNothing: what a flag, a policy or a preference of a genuine
+// browser changes does not refute its claim.
+func TestSettingsRefuteNothing(t *testing.T) {
+	real := hellotest.Real(t)
+	for name, o := range map[string]Observation{
+		// --disable-features=UseNewAlpsCodepointQUIC
+		"application_settings at 4469 over QUIC": {Hello: real["chromium-156-quic-alps-4469"], Agent: Agent{Header: chromeUA}},
+		// security.ssl3.ecdhe_ecdsa_aes_128_sha
+		"suite of an old version": {HTTP2: firefoxH2, Agent: Agent{Header: firefoxUA}, Hello: edit(real["firefox-153"], func(h *parser.ClientHello) {
+			h.CipherSuites = slices.Insert(h.CipherSuites, 10, 0xc009)
+		})},
+		// network.http.http2.enabled.deps
+		"HTTP/2 priority tree": {Hello: real["firefox-153"], Agent: Agent{Header: firefoxUA},
+			HTTP2: "1:65536;2:0;4:131072;5:16384|12517377|3:0:0:201,5:0:0:101,7:0:0:1,9:0:7:1,11:0:3:1,13:0:0:241|m,p,a,s"},
+		// --enable-features=CryptographyComplianceCnsa, without AES instructions
+		"order of suites by policy": {HTTP2: chromeH2, Agent: Agent{Header: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
+			copy(h.CipherSuites[1:], []parser.CipherSuite{0x1302, 0x1301, 0x1303, 0xcca9, 0xcca8, 0xc02b, 0xc02f, 0xc02c, 0xc030})
+			h.ECH.AEAD = 3
+		})},
+		// A build of 141 to 151, for which trust_anchors was switched on.
+		"empty trust_anchors": {HTTP2: chromeH2, Agent: Agent{Header: strings.Replace(chromeUA, "156", "149", 1)},
+			Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
+				e := h.Extension(parser.ExtTrustAnchors)
+				e.Data = []byte{0, 0}
+			})},
+		// --disable-features=TLSTrustAnchorIDs
+		"no trust_anchors": {HTTP2: chromeH2, Agent: Agent{Header: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
+			h.Extensions = slices.DeleteFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == parser.ExtTrustAnchors })
+		})},
+	} {
+		require.NotNil(t, o.Hello, name)
+		o.Index, o.RecordVersion = 1, parser.VersionTLS10
+		assert.Empty(t, AppendTells(nil, &o), name)
+		var m Matcher
+		assert.Equal(t, Consistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, name)
+	}
+}
+
+// TestFarShapeIsNotVouchedFor holds that the User-Agent of a browser is not found
+// consistent with the hello of a QUIC library, also where that copies an
+// extension that only Chromium sends.
+func TestFarShapeIsNotVouchedFor(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	chrome := hellotest.Real(t)["chromium-156-quic"]
+	alps := chrome.Extension(parser.ExtApplicationSettings)
+	require.NotNil(t, alps)
+	n := 0
+	var m Matcher
+	check := func(h *parser.ClientHello, name string) {
+		for _, ua := range []string{chromeUA, firefoxUA, safariUA} {
+			o := Observation{Hello: h, Agent: Agent{Header: ua}}
+			assert.NotEqual(t, Consistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, "%s %s", name, ua)
+		}
+	}
+	plain := slices.DeleteFunc(slices.Clone(chrome.Extensions), func(e parser.Extension) bool {
+		switch e.Type {
+		case parser.ExtApplicationSettings, parser.ExtEncryptedClientHello, parser.ExtTrustAnchors, parser.ExtCompressCertificate:
+			return true
+		}
+		return false
+	})
+	check(hellotest.Rebuild(t, chrome, chrome.CipherSuites, plain), "a library on BoringSSL")
+	for _, e := range entries {
+		if e.Transport != "quic" || e.Kind == Browser {
+			continue
+		}
+		n++
+		h, err := e.ParseHello()
+		require.NoError(t, err)
+		with := hellotest.Rebuild(t, h, h.CipherSuites, append(h.Extensions[:len(h.Extensions):len(h.Extensions)], *alps))
+		require.Equal(t, chromium, browserShapeOf(with))
+		check(h, e.Name)
+		check(with, e.Name+" with application_settings")
+	}
+	assert.GreaterOrEqual(t, n, 3)
 }

@@ -7,22 +7,32 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A feature dates a browser: no version before since has it, none after until.
-// The bounds leave some versions beyond those of the captures, because
-// features are rolled out in stages, and tried out before.
-type feature struct {
+// A versionFeature dates a browser: no version before since has it, none after
+// until. 0 is for no bound. The bounds leave some versions beyond those of the
+// captures, because features are rolled out in stages and tried out before.
+type versionFeature struct {
 	browser      browser
 	what         string
 	since, until int
-	is           func(o *Observation) bool
+	present      func(o *Observation) bool
 }
 
-// history has the features by which a claim of a version can be refuted. Those
-// that are missing where a policy or a preference switches them off, as the
-// hybrid groups and encrypted_client_hello, refute only versions before them.
-var history = [...]feature{
-	{chromium, "trust_anchors", 146, 0, func(o *Observation) bool {
+// versionFeatures are the features by which a claimed version can be refuted.
+//
+// What a flag, a policy or a preference switches off refutes only versions
+// before it, and what one of them brings back refutes none after it. So these
+// have no bound, though they were dropped: application_settings at 4469
+// (UseNewAlpsCodepointHttp2 and UseNewAlpsCodepointQUIC), suites of Firefox
+// (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps).
+var versionFeatures = [...]versionFeature{
+	// The extension was empty where some builds from 141 on sent it. A flag sends
+	// it earlier.
+	{chromium, "trust_anchors", 133, 0, func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
+	}},
+	{chromium, "ids in trust_anchors", 146, 0, func(o *Observation) bool {
+		e := o.Hello.Extension(parser.ExtTrustAnchors)
+		return e != nil && len(e.Data) > 2
 	}},
 	{chromium, "ML-DSA among the signature algorithms", 144, 0, func(o *Observation) bool {
 		return hasMLDSA(o.Hello)
@@ -33,20 +43,16 @@ var history = [...]feature{
 	{chromium, "application_settings at 44cd", 127, 0, func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtApplicationSettings)
 	}},
-	// A flag brings 4469 back, in versions of which most have ML-DSA, too.
-	{chromium, "application_settings at 4469", 0, 141, func(o *Observation) bool {
-		return o.Hello.HasExtension(parser.ExtApplicationSettingsOld) && !hasMLDSA(o.Hello)
-	}},
 	{chromium, "X25519MLKEM768", 124, 0, func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
 	}},
-	{chromium, "X25519Kyber768Draft00", 105, 136, func(o *Observation) bool {
+	{chromium, "X25519Kyber768Draft00", 105, 141, func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x6399)
 	}},
 	{chromium, "encrypted_client_hello", 105, 0, func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtEncryptedClientHello)
 	}},
-	{chromium, "TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0, 92, func(o *Observation) bool {
+	{chromium, "TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0, 97, func(o *Observation) bool {
 		return slices.Contains(o.Hello.CipherSuites, 0x000a)
 	}},
 	{chromium, "TLS 1.0 among the versions", 0, 119, func(o *Observation) bool {
@@ -63,12 +69,6 @@ var history = [...]feature{
 	}},
 	{firefox, "X25519MLKEM768", 124, 0, func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
-	}},
-	{firefox, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0, 152, func(o *Observation) bool {
-		return slices.Contains(o.Hello.CipherSuites, 0xc009)
-	}},
-	{firefox, "an HTTP/2 priority tree", 0, 139, func(o *Observation) bool {
-		return strings.Contains(o.HTTP2, "|3:0:0:201,")
 	}},
 }
 
