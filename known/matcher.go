@@ -1,6 +1,7 @@
 package known
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 )
@@ -87,17 +88,42 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	if m.Users == nil && slices.Equal(c.all, m.all) {
 		return append(dst[:n], c.answer...)
 	}
-	if m.Users != nil && limit > 0 {
+	two := m.Users != nil && limit > 0
+	if two {
 		m.near, m.scratch = m.Users.appendNeighbours(m.near[:0], &m.shape, m.scratch)
 		dst = m.Users.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
 	}
 	m.near = append(m.near[:0], c.near...)
 	dst = db.appendNearest(dst, m.near, &m.shape, &m.ranker, limit)
-	trust(dst[n:])
+	if two {
+		dst = dst[:n+len(mergeByDistance(dst[n:]))]
+	}
+	preferOriginals(dst[n:])
 	if m.Users == nil {
 		c.all, c.answer = append(c.all[:0], m.all...), append(c.answer[:0], dst[n:]...)
 	}
 	return dst
+}
+
+// mergeByDistance makes one answer of those of two databases, as if they were
+// one: nearest first, the first of each family within reach before the second of
+// any, and nothing beyond reach of the nearest but the first that imitates nobody.
+func mergeByDistance(list []Candidate) []Candidate {
+	if len(list) == 0 {
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(a.Distance, b.Distance) })
+	spread(list)
+	beyond := list[0].Distance + reach/1000
+	genuine := false
+	kept := list[:0]
+	for _, c := range list {
+		if c.Distance <= beyond || !genuine && c.Kind != Impersonator {
+			kept = append(kept, c)
+			genuine = genuine || c.Kind != Impersonator
+		}
+	}
+	return kept
 }
 
 // AnyOrder reports whether the last answer is that for any hello which differs from
@@ -108,10 +134,19 @@ func (m *Matcher) AnyOrder() bool { return !m.ordered }
 // may be to stand before it.
 const asOriginal = 150
 
-// trust puts the original of the first candidate before it, if that imitates
-// another: an imitation is made after a version of the original that may not be
-// known here, and more people use the original.
-func trust(list []Candidate) {
+// asImitation is how far, in thousandths, a hello may be from an imitation's to
+// be taken for one. An imitation sends just what it was made to send; what is
+// farther away is a client that is not known, such as another program with the
+// library that is imitated.
+const asImitation = 50
+
+// preferOriginals moves imitations behind those who make such hellos of their own
+// accord: those that are farther than asImitation behind all others, and the
+// first candidate, if it is one, behind its original. An imitation is made after
+// a version of the original that may not be known here, and more people use the
+// original.
+func preferOriginals(list []Candidate) {
+	slices.SortStableFunc(list, func(a, b Candidate) int { return btoi(isFarImitation(&a)) - btoi(isFarImitation(&b)) })
 	if len(list) == 0 || list[0].Kind != Impersonator {
 		return
 	}
@@ -123,6 +158,8 @@ func trust(list []Candidate) {
 		}
 	}
 }
+
+func isFarImitation(c *Candidate) bool { return c.Kind == Impersonator && c.Distance > asImitation }
 
 // cached returns what is remembered of m.shape: its neighbours in db at least.
 func (m *Matcher) cached(db *Database) *cached {

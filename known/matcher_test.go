@@ -200,6 +200,61 @@ func TestUsersClients(t *testing.T) {
 	assert.Equal(t, got[0].Distance, got[1].Distance)
 }
 
+// TestUsersClientsByDistance: candidates of both databases stand in one order,
+// by distance.
+func TestUsersClientsByDistance(t *testing.T) {
+	real := hellotest.Real(t)
+	users, err := NewDatabase([]Entry{
+		{Name: "mine", Family: "mine", Hello: hex.EncodeToString(real["java-17"].Raw)},
+	})
+	require.NoError(t, err)
+	for name, h := range real {
+		for range 3 {
+			h = edit(h, func(h *parser.ClientHello) { h.CipherSuites = append(h.CipherSuites, 0x1234) })
+			var alone Matcher
+			want := alone.AppendCandidates(nil, &Observation{Hello: h})
+			m := Matcher{Users: users}
+			got := m.AppendCandidates(nil, &Observation{Hello: h})
+			i := slices.IndexFunc(got, func(c Candidate) bool { return c.Name == "mine" })
+			if i < 0 {
+				assert.Equal(t, want, got, name)
+				continue
+			}
+			assert.LessOrEqual(t, got[i].Distance, got[0].Distance+reach/1000, name)
+			if i == 0 && len(want) > 0 {
+				assert.LessOrEqual(t, got[0].Distance, want[0].Distance, name)
+			}
+		}
+	}
+	h := edit(real["java-17"], func(h *parser.ClientHello) { h.CipherSuites[0]++ })
+	m := Matcher{Users: users}
+	got := m.AppendCandidates(nil, &Observation{Hello: h})
+	require.NotEmpty(t, got)
+	assert.Equal(t, "mine", got[0].Name)
+	got = m.AppendCandidates(nil, &Observation{Hello: edit(real["chromium-156"], func(h *parser.ClientHello) { h.CipherSuites[3]++ })})
+	require.NotEmpty(t, got)
+	assert.Equal(t, "Chromium", got[0].Name)
+}
+
+// TestFarFromImitation: a client with the library that an imitation imitates is
+// not taken for the imitation.
+func TestFarFromImitation(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	without, err := NewDatabase(slices.DeleteFunc(entries, func(e Entry) bool { return e.Family == "Bun" }))
+	require.NoError(t, err)
+	m := Matcher{Database: without}
+	for _, name := range []string{"bun-fetch", "bun-node-https"} {
+		h := hellotest.Real(t)[name]
+		require.NotNil(t, h, name)
+		o := Observation{Hello: h, Index: 1, RecordVersion: parser.VersionTLS10}
+		assert.Empty(t, AppendTells(nil, &o), name)
+		got := m.AppendCandidates(nil, &o)
+		require.NotEmpty(t, got, name)
+		assert.NotEqual(t, Impersonator, got[0].Kind, name)
+	}
+}
+
 // TestSecondHelloIsNotPadded: BoringSSL pads no hello that answers a
 // HelloRetryRequest.
 func TestSecondHelloIsNotPadded(t *testing.T) {
