@@ -124,6 +124,7 @@ var tools = [...]struct{ prefix, says, family string }{
 	{"Wget/", "wget", "GnuTLS"},
 	{"wget2/", "wget2", "GnuTLS"},
 	{"Deno/", "Deno", "rustls"},
+	{"Bun/", "Bun", "Bun"},
 }
 
 func claimedTool(header string) claimed {
