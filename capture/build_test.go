@@ -120,6 +120,12 @@ func (s side) segments(b []byte, n int) [][]byte { // b in segments of n bytes
 	return packets
 }
 
+// segmentsAt returns b in segments of n bytes, the first at a place in the stream.
+func (s side) segmentsAt(offset int, b []byte, n int) [][]byte {
+	s.isn += uint32(offset)
+	return s.segments(b, n)
+}
+
 // all joins packets and lists of them.
 func all(parts ...any) [][]byte {
 	var packets [][]byte
@@ -192,6 +198,11 @@ func readAll(t testing.TB, file []byte) []found {
 
 // file returns a reader of a file.
 func file(b []byte) *bytes.Reader { return bytes.NewReader(b) }
+
+// addrPortOf returns the address with another port.
+func addrPortOf(a netip.AddrPort, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr(), port)
+}
 
 // addrPort returns an address of its own for each i below 2^16.
 func addrPort(a netip.AddrPort, i int) netip.AddrPort {

@@ -143,5 +143,5 @@ func (s *scanner) radius(p []byte) {
 		Records:       e.records.Records(),
 		Datagrams:     e.pieces,
 	}
-	s.emit(message)
+	s.emitTLS(message)
 }

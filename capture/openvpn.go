@@ -111,7 +111,7 @@ func (s *scanner) openVPN(p []byte, key uint64) {
 	fs.found(f)
 	s.wrap(LayerOpenVPN, 0)
 	s.hello = Hello{Transport: parser.TLS, Index: 1, Records: f.vpn.records.Records(), Datagrams: int(f.vpn.next)}
-	s.emit(message)
+	s.emitTLS(message)
 }
 
 // isOpenVPN reports whether a TCP stream begins as an OpenVPN client's does: with
@@ -135,7 +135,7 @@ func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 			break
 		}
 		if opcode := b[2] >> 3; opcode < vpnControl || opcode > vpnLastOpcode {
-			return s.resume(sl, t) // another protocol that begins in the same way
+			return s.resume(sl, t, 1) // another protocol that begins in the same way
 		}
 		n := 2 + int(binary.BigEndian.Uint16(b))
 		if n > len(b) {
@@ -160,7 +160,7 @@ func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 		return false
 	}
 	if t.vpn.dead || len(t.head) > maxPreface {
-		return s.resume(sl, t)
+		return s.resume(sl, t, 1)
 	}
 	return true
 }

@@ -80,6 +80,13 @@ func (s *scanner) missing() int { return s.packet.wire - len(s.packet.data) }
 // emit decodes message, and hands it over.
 func (s *scanner) emit(message []byte) { s.emitDecoded(s.decode(s.hello.Transport, message)) }
 
+// emitTLS is emit for a message over TLS, which only its own bytes identify.
+func (s *scanner) emitTLS(message []byte) {
+	if err := s.decode(parser.TLS, message); acceptable(&s.clientHello, err) {
+		s.emitDecoded(err)
+	}
+}
+
 // decode decodes message into s.clientHello.
 func (s *scanner) decode(t parser.Transport, message []byte) error {
 	s.clientHello.Transport = t

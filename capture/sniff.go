@@ -1,13 +1,25 @@
 package capture
 
+import (
+	"bytes"
+	"slices"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
 // A verdict is what the first bytes of a stream say.
 type verdict int
 
 const (
 	noHello   verdict = iota
-	undecided         // the bytes are those of a hello, but too few
+	undecided         // too few bytes to tell
+	unusual           // too few bytes to tell; the legacy_version is unusual
+	likely            // too few bytes to tell; the legacy_version is 3.x
 	isHello
 )
+
+// final reports whether more bytes would not change the verdict.
+func (v verdict) final() bool { return v == noHello || v == isHello }
 
 const (
 	recordHandshake        = 22
@@ -20,9 +32,10 @@ const (
 	maxMessage             = 65536
 )
 
-// sniff says whether b begins with a ClientHello in TLS records. It reads up to
-// the compression methods, and takes nothing for a hello of which the lengths do
-// not fit into each other: of 2^32 places in random bytes, less than one.
+// sniff reports whether b begins with a ClientHello in TLS records. It reads up
+// to the cipher suites, or up to the extensions if the legacy_version is unusual,
+// and checks that the lengths fit into each other. In random bytes less than one
+// place in 2^32 passes.
 func sniff(b []byte) verdict {
 	switch {
 	case len(b) == 0:
@@ -37,13 +50,16 @@ func sniff(b []byte) verdict {
 		return noHello
 	}
 	if n >= messageHeader+2+32+1+maxSessionID+2 {
-		return sniffMessage(b[recordHeader:min(recordHeader+n, len(b))])
+		v := sniffMessage(b[recordHeader:min(recordHeader+n, len(b))])
+		if v.final() || len(b) < recordHeader+n {
+			return v
+		}
 	}
-	// A short record: the fields may go on in the next. An empty one there is
-	// never, and so this ends after a few hundred bytes.
+	// The fields may continue in the next record. Empty records are refused, so
+	// this ends after a few hundred records.
 	var message [messageHeader + 2 + 32 + 1 + 255 + 2]byte
-	m := message[:0]
-	for len(m) < cap(m) && len(b) > 0 {
+	m, v := message[:0], undecided
+	for len(b) > 0 {
 		if b[0] != recordHandshake || len(b) > 1 && b[1] > 0x0f {
 			return noHello
 		}
@@ -54,14 +70,19 @@ func sniff(b []byte) verdict {
 		if n == 0 || n > maxRecord {
 			return noHello
 		}
+		if len(m) == cap(m) {
+			// The fields before the compression methods fit. A second record header
+			// is better evidence than the lengths behind them.
+			return isHello
+		}
 		body := b[recordHeader:min(recordHeader+n, len(b))]
 		m = append(m, body[:min(len(body), cap(m)-len(m))]...)
-		if v := sniffMessage(m); v != undecided {
+		if v = sniffMessage(m); v.final() {
 			return v
 		}
 		b = b[recordHeader+len(body):]
 	}
-	return undecided
+	return v
 }
 
 // maxSessionID is the length of the longest session id that a server takes.
@@ -78,25 +99,109 @@ func sniffMessage(m []byte) verdict {
 		return undecided
 	}
 	end := messageHeader + int(m[1])<<16 + int(m[2])<<8 + int(m[3])
-	if end < messageHeader+shortest || end > messageHeader+maxMessage || len(m) > 4 && m[4] != 3 {
+	if end < messageHeader+shortest || end > messageHeader+maxMessage {
 		return noHello
+	}
+	if len(m) == messageHeader {
+		return undecided
+	}
+	beginning := likely
+	if m[4] != tlsMajor {
+		beginning = unusual
 	}
 	const sessionID = messageHeader + 2 + 32
 	if len(m) <= sessionID {
-		return undecided
+		return beginning
 	}
 	ciphers := sessionID + 1 + int(m[sessionID])
 	if ciphers+3 > end {
 		return noHello
 	}
 	if len(m) < ciphers+2 {
-		return undecided
+		return beginning
 	}
-	if ciphers+2+int(m[ciphers])<<8+int(m[ciphers+1])+1 > end {
+	length := int(m[ciphers])<<8 + int(m[ciphers+1])
+	compression := ciphers + 2 + length
+	switch {
+	case compression+1 > end:
+		return noHello
+	case beginning == likely:
+		return isHello
+	case length == 0 || length%2 != 0:
+		return noHello
+	}
+	return sniffLengths(m, compression, end)
+}
+
+// tlsMajor is the first byte of legacy_version in all versions of TLS. A server
+// must ignore it if supported_versions is present (RFC 8446, section 4.2.1), and
+// crypto/tls does, so a client may send any other byte.
+const tlsMajor = 3
+
+// sniffLengths checks the rest of the lengths of a message with an unusual
+// legacy_version, in place of that byte: the compression methods, at the given
+// offset, or the extensions behind them must end where the message ends.
+func sniffLengths(m []byte, compression, end int) verdict {
+	if len(m) <= compression {
+		return unusual
+	}
+	extensions := compression + 1 + int(m[compression])
+	switch {
+	case extensions == end:
+		return isHello
+	case m[compression] == 0 || extensions+2 > end:
+		return noHello
+	case len(m) < extensions+2:
+		return unusual
+	case extensions+2+int(m[extensions])<<8+int(m[extensions+1]) != end:
 		return noHello
 	}
 	return isHello
 }
+
+// usualBeginning returns the first offset in b, at or after from, at which a
+// hello with a usual legacy_version begins. If there is none, it returns false
+// and the offset before which none can begin, whatever bytes follow b.
+func usualBeginning(b []byte, from int) (int, bool) {
+	for {
+		i := bytes.IndexByte(b[from:], recordHandshake)
+		if i < 0 {
+			return len(b), false
+		}
+		from += i
+		switch sniff(b[from:]) {
+		case likely, isHello:
+			return from, true
+		case undecided:
+			return from, false
+		}
+		from++
+	}
+}
+
+// acceptable reports whether a hello that was decoded with err may be reported.
+// With an unusual legacy_version it must be one that crypto/tls can negotiate a
+// version for: anything less would report bytes that only resemble a hello.
+func acceptable(h *parser.ClientHello, err error) bool {
+	if h.SSLv2 || h.LegacyVersion>>8 == tlsMajor {
+		return true
+	}
+	versions := h.Extension(parser.ExtSupportedVersions)
+	switch {
+	case err != nil || !slices.Contains(h.LegacyCompressionMethods, 0):
+		return false
+	case versions != nil:
+		return versions.Err == nil
+	case h.HasExtensions:
+		return h.LegacyVersion >= parser.VersionTLS10
+	}
+	// Without extensions, the compression methods are the only other check.
+	return h.LegacyVersion >= parser.VersionTLS10 && !slices.ContainsFunc(h.LegacyCompressionMethods, isUnknownCompression)
+}
+
+// isUnknownCompression reports whether a compression method is not in IANA's
+// registry: null, DEFLATE (RFC 3749) and LZS (RFC 3943) are.
+func isUnknownCompression(method byte) bool { return method > 1 && method != 64 }
 
 // wholeHello returns the ClientHello that b, which begins as one, has in one
 // record. The length is 0 if it is cut over several, else that of the record's

@@ -25,6 +25,8 @@ type stream struct {
 	head     []byte                  // from the first byte of the hello on, without a hole
 	start    uint32                  // sequence number of head[0]
 	begun    bool                    // whether head is a hello beyond doubt
+	expected bool                    // head begins where hellos begin: at the start of the connection or of a longer segment
+	tried    int                     // head up to here was searched for a hello with a usual legacy_version
 	need     int                     // length of head with which the hello is whole, if it is in one record
 	records  *parser.RecordAssembler // else
 	fed      int                     // bytes of head that records was given
@@ -36,7 +38,7 @@ type stream struct {
 
 // clear forgets the head.
 func (t *stream) clear() {
-	t.head, t.begun, t.need, t.records, t.fed, t.segments, t.vpn = t.head[:0], false, 0, nil, 0, 0, nil
+	t.head, t.begun, t.expected, t.tried, t.need, t.records, t.fed, t.segments, t.vpn = t.head[:0], false, false, 0, 0, nil, 0, 0, nil
 }
 
 const (

@@ -312,6 +312,7 @@ func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 		if message == nil {
 			t := s.hold(sl, p, length)
 			t.aligned = whole
+			t.expected = whole && (t.passed == 0 || len(p) >= minFresh)
 			return s.collect(sl, t)
 		}
 		segments, differ := 1, false
@@ -370,7 +371,18 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 	if !t.begun {
 		switch sniff(t.head) {
 		case noHello:
-			return s.resume(sl, t)
+			return s.resume(sl, t, 1)
+		case unusual:
+			if t.expected {
+				break
+			}
+			// By chance, the end of a preface and the first bytes of a hello can
+			// look like an unusual hello.
+			at, found := usualBeginning(t.head, max(t.tried, 1))
+			if found {
+				return s.resume(sl, t, at)
+			}
+			t.tried = at
 		case isHello:
 			t.begun = true
 		}
@@ -382,7 +394,7 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 	case t.records != nil:
 		message, length, records = t.assemble()
 		if length < 0 {
-			return s.resume(sl, t)
+			return s.resume(sl, t, 1)
 		}
 	case t.need == 0:
 		if message, t.need = wholeHello(t.head); t.need == 0 {
@@ -419,12 +431,12 @@ func (t *stream) assemble() (message []byte, length, records int) {
 	return message, t.fed, t.records.Records()
 }
 
-// resume goes on to search behind the first byte of a head that is no hello.
-func (s *scanner) resume(sl *slot, t *stream) bool {
+// resume continues the search after the first n bytes of a head that is no hello.
+func (s *scanner) resume(sl *slot, t *stream, n int) bool {
 	head, segments := t.head, t.segments
 	t.clear()
 	t.segments = segments
-	return s.pass(sl, 1, maxPreface) && s.search(sl, head[1:], false)
+	return s.pass(sl, n, maxPreface) && s.search(sl, head[n:], false)
 }
 
 // A carrier is how a message came.
@@ -444,7 +456,7 @@ func recordVersion(b []byte) parser.Version { return parser.Version(b[1])<<8 | p
 func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) bool {
 	ss := &s.streams
 	err := s.decode(parser.TLS, message)
-	if err != nil && !how.aligned {
+	if err != nil && !how.aligned || !acceptable(&s.clientHello, err) {
 		// What only looked like a hello, or is one in pieces between other bytes.
 		return s.pass(sl, len(message), maxPreface)
 	}

@@ -145,6 +145,23 @@ func TestTCP(t *testing.T) {
 	})
 }
 
+// TestLongSessionID: a session id that is longer than TLS allows, and ends in the
+// second record or a later one, does not hide a hello. crypto/tls takes it.
+func TestLongSessionID(t *testing.T) {
+	message := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f}, hellotest.Extension(0x1234, make([]byte, 300)))
+	const id = 4 + 2 + 32
+	message = bytesOf(message[:id], 200, make([]byte, 200), message[id+1:])
+	message[2], message[3] = byte((len(message)-4)>>8), byte(len(message)-4)
+	for _, n := range []int{20, 72, 73, 80, 200, 300} {
+		for _, version := range []byte{3, 4} {
+			message[4] = version
+			hellos := readAll(t, rawPcap(side{client4, server4, 1}.data(0, records(message, n))))
+			require.Len(t, hellos, 1, "legacy_version %d.3 in records of %d bytes", version, n)
+			assert.Equal(t, string(message), hellos[0].Message)
+		}
+	}
+}
+
 // TestSSLv2: a hello in SSLv2 format is found at the start of a connection only,
 // and only if all its lengths fit.
 func TestSSLv2(t *testing.T) {
