@@ -120,7 +120,9 @@ func dullDatagram(p []byte) bool {
 		return channelData(p) == nil
 	case b == radiusRequest:
 		return !isRADIUS(p)
+	case b>>3 == vpnControl, b>>3 == vpnHardReset:
+		return !mayBeOpenVPN(p)
 	default:
-		return b != 0 && b != recordHandshake && b>>3 != vpnControl
+		return b != 0 && b != recordHandshake
 	}
 }

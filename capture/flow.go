@@ -133,7 +133,7 @@ func (fs *flows) end() {
 	for _, f := range fs.byKey {
 		fs.dropped += int64(f.quic.Dropped())
 		fs.incomplete += int64(len(f.quic.Incomplete()))
-		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil {
+		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.begun() {
 			fs.incomplete++
 		}
 	}

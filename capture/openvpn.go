@@ -9,58 +9,145 @@ import (
 // Opcodes of OpenVPN, which stand in the upper five bits of a packet's first
 // byte (draft-openvpn-openvpn-wire-protocol, section 5).
 const (
-	portOpenVPN    = 1194 // over UDP the first byte alone would say too little
-	vpnControl     = 4
-	vpnHardReset   = 7
-	vpnLastOpcode  = 11
-	vpnMaxControls = 1024 // message ids, which begin at 0
-	vpnMaxAhead    = 32   // packets that came too early
+	vpnControl    = 4
+	vpnHardReset  = 7 // of a client
+	vpnLastOpcode = 11
+
+	vpnMaxControls = 1024 // packet ids, which begin at 0
+	vpnMaxAhead    = 32   // packets kept that came too early
 )
 
-// An openVPN is the TLS stream of a client that is carried in OpenVPN's control
-// packets, each of which has a number. A hello takes several: they are short.
+// Lengths of a control packet's fields, in bytes.
+const (
+	vpnHeader = 1 + 8 // opcode with key id, session id
+	vpnReplay = 4 + 4 // packet id and time, behind an HMAC only
+	vpnIDs    = 1 + 4 // number of acknowledgements, packet id
+
+	vpnMaxAcks = 8
+)
+
+// vpnAuthLengths returns the lengths that the fields between the header and the
+// acknowledgements may have: none, or an HMAC with MD5, SHA-1 or SHA-2 (tls-auth)
+// and the replay fields. Which it is, is configured at both ends and not sent.
+func vpnAuthLengths() [7]int {
+	return [...]int{0, 16 + vpnReplay, 20 + vpnReplay, 28 + vpnReplay, 32 + vpnReplay, 48 + vpnReplay, 64 + vpnReplay}
+}
+
+// An openVPN is the TLS stream that a client sends in OpenVPN's control packets.
+// A hello usually takes several packets.
 type openVPN struct {
-	next    uint32 // number of the packet awaited
+	session [vpnHeader]byte // key id and session id
+	auth    int             // one of vpnAuthLengths, or unknownAuth before the first control packet
+	next    uint32          // packet id awaited
 	early   map[uint32][]byte
 	records parser.RecordAssembler
 	bytes   int
-	dead    bool // it is no hello
+	packets int // that hold the current or last message
+	hellos  int
+	dead    bool // the stream is not, or no longer, one of hellos
 }
 
-// controlPacket returns the number and the TLS bytes of a control packet. Whether
-// there is an HMAC before, and how long it is, only the two ends know: the number
-// tells, being small.
-func controlPacket(p []byte) (number uint32, payload []byte, ok bool) {
-	const header = 1 + 8 // opcode and session id
-	const replay = 4 + 4 // packet id and time, with an HMAC only
-	const maxAcks = 8
-	if len(p) < header || p[0]>>3 != vpnControl {
+const unknownAuth = -1
+
+// newOpenVPN returns the stream that starts with p, or nil. p must be a request
+// for a new session, or the first control packet if its payload begins a hello.
+func newOpenVPN(p []byte) *openVPN {
+	auth, ok := hardResetAuth(p)
+	if !ok {
+		auth, ok = firstControlAuth(p)
+	}
+	if !ok {
+		return nil
+	}
+	return &openVPN{session: vpnSession(p), auth: auth, next: 1}
+}
+
+// vpnSession returns the session id and the key id of a packet.
+func vpnSession(p []byte) [vpnHeader]byte {
+	session := [vpnHeader]byte(p)
+	session[0] &= 7
+	return session
+}
+
+// mayBeOpenVPN reports whether p has the structure of a packet that matters to an
+// openVPN. Fewer than one random datagram in a million has it.
+func mayBeOpenVPN(p []byte) bool {
+	switch p[0] >> 3 {
+	case vpnControl:
+		for _, auth := range vpnAuthLengths() {
+			if _, _, ok := controlPacket(p, auth); ok {
+				return true
+			}
+		}
+	case vpnHardReset:
+		_, ok := hardResetAuth(p)
+		return ok
+	}
+	return false
+}
+
+// isHardReset reports whether p is a client's request for a new session: it ends
+// in no acknowledgements and packet id 0.
+func isHardReset(p []byte) bool {
+	return len(p) >= vpnHeader+vpnIDs && p[0]>>3 == vpnHardReset && [vpnIDs]byte(p[len(p)-vpnIDs:]) == [vpnIDs]byte{}
+}
+
+// hardResetAuth reports whether p is a request for a new session without further
+// fields, and returns which of vpnAuthLengths it has.
+func hardResetAuth(p []byte) (auth int, ok bool) {
+	if !isHardReset(p) {
+		return 0, false
+	}
+	for _, auth := range vpnAuthLengths() {
+		if len(p) == vpnHeader+auth+vpnIDs {
+			return auth, true
+		}
+	}
+	return 0, false
+}
+
+// firstControlAuth reports whether p is the control packet in which a hello
+// begins, and returns which of vpnAuthLengths it has.
+func firstControlAuth(p []byte) (auth int, ok bool) {
+	for _, auth := range vpnAuthLengths() {
+		if number, payload, ok := controlPacket(p, auth); ok && number == 1 && beginsHello(payload) {
+			return auth, true
+		}
+	}
+	return 0, false
+}
+
+// controlPacket returns the packet id and the TLS bytes of p, if p is a control
+// packet with auth bytes of HMAC and replay fields.
+func controlPacket(p []byte, auth int) (number uint32, payload []byte, ok bool) {
+	at := vpnHeader + auth
+	if auth == unknownAuth || at >= len(p) || p[0]>>3 != vpnControl || p[at] > vpnMaxAcks {
 		return 0, nil, false
 	}
-	for _, hmac := range [...]int{0, 16 + replay, 20 + replay, 32 + replay, 64 + replay} {
-		at := header + hmac
-		if at >= len(p) || p[at] > maxAcks {
-			continue
-		}
-		acks := int(p[at])
-		if at += 1 + 4*acks; acks > 0 {
-			at += 8 // the session id of the other end
-		}
-		if at+4 > len(p) {
-			continue
-		}
-		if number = binary.BigEndian.Uint32(p[at:]); number > 0 && number < vpnMaxControls {
-			return number, p[at+4:], true
-		}
+	acks := int(p[at])
+	if at += 1 + 4*acks; acks > 0 {
+		at += 8 // the session id of the other end
 	}
-	return 0, nil, false
+	if at+4 > len(p) {
+		return 0, nil, false
+	}
+	number = binary.BigEndian.Uint32(p[at:])
+	return number, p[at+4:], number > 0 && number < vpnMaxControls
 }
 
-// add takes the TLS bytes of a control packet, and returns the hello if it is
-// whole with them.
-func (v *openVPN) add(number uint32, payload []byte) []byte {
-	if v.next == 0 {
-		v.next = 1
+// isOf reports whether p, of at least vpnHeader bytes, belongs to the stream.
+func (v *openVPN) isOf(p []byte) bool { return vpnSession(p) == v.session }
+
+// add consumes a packet, and returns the hello that it completes, if any.
+func (v *openVPN) add(p []byte) []byte {
+	if v.auth == unknownAuth {
+		if auth, ok := firstControlAuth(p); ok {
+			v.auth = auth
+		}
+	}
+	number, payload, ok := controlPacket(p, v.auth)
+	if !ok || v.dead {
+		return nil
 	}
 	if number > v.next && len(v.early) < vpnMaxAhead {
 		if v.early == nil {
@@ -70,60 +157,80 @@ func (v *openVPN) add(number uint32, payload []byte) []byte {
 			v.early[number] = append([]byte{}, payload...)
 		}
 	}
-	for number == v.next && !v.dead {
+	for !v.dead {
+		if number != v.next {
+			if payload, ok = v.early[v.next]; !ok {
+				return nil
+			}
+			delete(v.early, v.next)
+			number = v.next
+		}
 		message, used, err := v.records.Next(payload)
-		if v.bytes += used; message != nil {
+		v.packets++
+		v.bytes += used
+		v.next++
+		// Nothing may follow a hello in its packet: the client waits for the answer.
+		v.dead = err != nil || used < len(payload) || v.bytes > maxHead
+		if message != nil {
+			v.hellos++
 			return message
 		}
-		v.dead = err != nil || v.bytes > maxHead
-		v.next++
-		number, payload = v.next, v.early[v.next]
-		if payload == nil {
-			break
-		}
-		delete(v.early, number)
 	}
 	return nil
 }
 
-// openVPN takes a datagram that may be a control packet of OpenVPN.
+// begun reports whether a part of a hello is held.
+func (v *openVPN) begun() bool { return v.records.Buffered() > 0 && !v.dead }
+
+// openVPN takes a datagram that may be a packet of OpenVPN.
 func (s *scanner) openVPN(p []byte, key uint64) {
-	number, payload, ok := controlPacket(p)
-	if !ok {
-		return
-	}
 	fs := &s.flows
 	f := fs.byKey[key]
-	if f == nil {
-		if number != 1 || len(payload) < minFresh || sniff(payload) == noHello {
+	if f == nil || f.vpn == nil || !f.vpn.isOf(p) {
+		v := newOpenVPN(p)
+		if v == nil {
 			return
 		}
-		f = fs.blank(key)
+		if f == nil {
+			f = fs.blank(key)
+		} else if f.vpn != nil && f.vpn.begun() {
+			fs.incomplete++
+		}
+		f.vpn = v
 	}
-	if f.vpn == nil {
-		f.vpn = new(openVPN)
-	}
-	message := f.vpn.add(number, payload)
-	fs.follow(f, len(p))
-	if message == nil || s.repeated(key, message) {
+	v := f.vpn
+	if v.dead {
 		return
 	}
+	message := v.add(p)
+	fs.follow(f, len(p))
+	if message == nil {
+		return
+	}
+	datagrams := v.packets
+	v.packets = 0
 	fs.found(f)
+	if s.repeated(key, message) {
+		return
+	}
 	s.wrap(LayerOpenVPN, 0)
-	s.hello = Hello{Transport: parser.TLS, Index: 1, Records: f.vpn.records.Records(), Datagrams: int(f.vpn.next)}
+	s.hello = Hello{Transport: parser.TLS, Index: min(v.hellos, 2), Records: v.records.Records(), Datagrams: datagrams}
 	s.emitTLS(message)
 }
 
-// isOpenVPN reports whether a TCP stream begins as an OpenVPN client's does: with
-// a length, and the packet that asks for a new session, which acknowledges nothing
-// and has the number 0.
-func isOpenVPN(p []byte) bool {
-	const shortest, longest = 14, 14 + 64 + 8
-	if len(p) < 2+shortest || p[2]>>3 != vpnHardReset {
-		return false
+// streamOpenVPN returns the TLS stream inside a TCP stream that starts with p, or
+// nil if p is not a length and a request for a new session. The clients of some
+// providers append fields to the request.
+func streamOpenVPN(p []byte) *openVPN {
+	const longest = vpnHeader + 64 + vpnReplay + vpnIDs
+	if len(p) < 2 {
+		return nil
 	}
 	n := int(binary.BigEndian.Uint16(p))
-	return n >= shortest && n <= longest && 2+n <= len(p) && [5]byte(p[2+n-5:]) == [5]byte{}
+	if n > longest || n > len(p)-2 || !isHardReset(p[2:2+n]) {
+		return nil
+	}
+	return &openVPN{session: vpnSession(p[2:]), auth: unknownAuth, next: 1}
 }
 
 // collectVPN reads what is new of the head of a stream of OpenVPN packets. It
@@ -142,11 +249,10 @@ func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 			break
 		}
 		t.fed += n
-		number, payload, ok := controlPacket(b[2:n])
-		if !ok {
+		if n < 2+vpnHeader || !t.vpn.isOf(b[2:n]) {
 			continue
 		}
-		message := t.vpn.add(number, payload)
+		message := t.vpn.add(b[2:n])
 		if message == nil {
 			continue
 		}

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"slices"
 	"testing"
 
@@ -25,20 +24,24 @@ func vpnPackets(hello []byte, hmac, acks int) [][]byte {
 	packets := [][]byte{bytesOf(vpnHardReset<<3, "session!", mac, 0, uint32(0))}
 	number := uint32(1)
 	for part := range slices.Chunk(record(hello), 100) {
-		list := make([]byte, 4*acks)
-		if acks > 0 {
-			list = append(list, "another!"...)
-		}
-		packets = append(packets, bytesOf(vpnControl<<3, "session!", mac, acks, list, number, part))
+		packets = append(packets, vpnPacket("session!", 0, mac, acks, number, part))
 		number++
 	}
 	return packets
 }
 
+// vpnPacket returns a control packet.
+func vpnPacket(session string, key int, mac []byte, acks int, number uint32, payload []byte) []byte {
+	list := make([]byte, 4*acks)
+	if acks > 0 {
+		list = append(list, "another!"...)
+	}
+	return bytesOf(vpnControl<<3|key, session, mac, acks, list, number, payload)
+}
+
 func TestOpenVPN(t *testing.T) {
 	hello := realHello(t, "chromium-156")
-	server := netip.AddrPortFrom(server4.Addr(), portOpenVPN)
-	s := side{client4, server, 1}
+	s := side{client4, server4, 1}
 	overTCP := func(packets [][]byte) (stream []byte) {
 		for _, p := range packets {
 			stream = append(binary.BigEndian.AppendUint16(stream, uint16(len(p))), p...)
@@ -47,13 +50,20 @@ func TestOpenVPN(t *testing.T) {
 	}
 	overUDP := func(packets [][]byte) (list [][]byte) {
 		for _, p := range packets {
-			list = append(list, udp(client4, server, p))
+			list = append(list, udp(client4, server4, p))
 		}
 		return list
 	}
 	swap := func(packets [][]byte, i, j int) [][]byte {
 		packets[i], packets[j] = packets[j], packets[i]
 		return packets
+	}
+	again, otherKey := vpnPackets(hello, 0, 0), vpnPackets(hello, 0, 0)
+	longRequest := vpnPackets(hello, 20, 1)
+	longRequest[0] = append(longRequest[0], 0, 0, 0, 0)
+	for i := range again {
+		copy(again[i][1:], "session?")
+		otherKey[i][0] |= 1
 	}
 	for _, test := range []struct {
 		name    string
@@ -63,13 +73,26 @@ func TestOpenVPN(t *testing.T) {
 		{"TCP", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 0, 0)), 1400)), 1},
 		{"TCP, HMAC, small segments", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 20, 1)), 44)), 1},
 		{"UDP", overUDP(vpnPackets(hello, 0, 0)), 1},
+		{"UDP, without the request for a session", overUDP(vpnPackets(hello, 0, 0)[1:]), 1},
+		{"UDP, with an HMAC, without the request for a session", overUDP(vpnPackets(hello, 20, 2)[1:]), 1},
+		{"UDP, first packet last", overUDP(swap(vpnPackets(hello, 20, 1), 1, 3)), 1},
+		{"UDP, first packet last, without the request for a session", overUDP(swap(vpnPackets(hello, 20, 1), 1, 3)[1:]), 0},
+		{"UDP, a packet of another session between", overUDP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1},
+		{"UDP, another session from the same port", overUDP(all(vpnPackets(hello, 0, 0)[:4], again)), 1},
+		{"UDP, another key of the session", overUDP(all(vpnPackets(hello, 0, 0)[:4], otherKey)), 1},
 		{"UDP, acknowledgements", overUDP(vpnPackets(hello, 0, 3)), 1},
 		{"UDP, HMAC of 16 bytes", overUDP(vpnPackets(hello, 16, 0)), 1},
+		{"UDP, HMAC of 28 bytes", overUDP(vpnPackets(hello, 28, 0)), 1},
+		{"UDP, HMAC of 48 bytes", overUDP(vpnPackets(hello, 48, 8)), 1},
 		{"UDP, HMAC of 64 bytes", overUDP(vpnPackets(hello, 64, 2)), 1},
 		{"UDP, out of order", overUDP(swap(vpnPackets(hello, 20, 0), 4, 9)), 1},
 		{"UDP, repeated", overUDP(all(vpnPackets(hello, 20, 0), vpnPackets(hello, 20, 0))), 1},
 		{"UDP, a packet missing", overUDP(slices.Delete(vpnPackets(hello, 20, 0), 3, 4)), 0},
 		{"TCP, encrypted", all(s.syn(), s.data(0, overTCP(vpnPackets(make([]byte, 300), 20, 0)))), 0},
+		{"TCP, HMAC of 48 bytes", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 48, 0)), 1400)), 1},
+		{"TCP, more fields in the request for a session", all(s.syn(), s.segments(overTCP(longRequest), 1400)), 1},
+		{"UDP, more fields in the request for a session", overUDP(longRequest), 1},
+		{"TCP, a packet of another session between", all(s.syn(), s.segments(overTCP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1400)), 1},
 		{"TCP, without SYN", all(s.data(50, overTCP(vpnPackets(hello, 0, 0)))), 0},
 		{"TCP, first packets missing", all(s.syn(), s.data(0, overTCP(vpnPackets(hello, 0, 0)[1:]))), 0},
 	} {
@@ -77,10 +100,66 @@ func TestOpenVPN(t *testing.T) {
 			hellos := readAll(t, rawPcap(test.packets...))
 			require.Len(t, hellos, test.want)
 			for _, h := range hellos {
-				assert.Equal(t, found{client4, server, parser.TLS, 1, h.Packet, "openvpn", string(hello)}, h)
+				assert.Equal(t, found{client4, server4, parser.TLS, 1, h.Packet, "openvpn", string(hello)}, h)
 			}
 		})
 	}
+}
+
+// TestOpenVPNOnAnyPort: the ports do not matter, nor does QUIC between the same.
+func TestOpenVPNOnAnyPort(t *testing.T) {
+	hello := realHello(t, "chromium-156")
+	initial, _ := initialDatagrams(t)
+	for _, port := range []uint16{53, 443, 1194, 1198, 4500, 8080, 51820} {
+		client, server := addrPortOf(client4, 30000), addrPortOf(server4, port)
+		var packets [][]byte
+		for _, p := range vpnPackets(hello, 20, 1) {
+			packets = append(packets, ipFrame(udp(client, server, p)), ipFrame(udp(client, server, initial)))
+		}
+		hellos := readAll(t, pcapOf(linkEthernet, packets...))
+		require.Len(t, hellos, 2, port)
+		assert.Equal(t, parser.QUIC, hellos[0].Transport)
+		assert.Equal(t, found{client, server, parser.TLS, 1, hellos[1].Packet, "openvpn", string(hello)}, hellos[1])
+	}
+}
+
+// TestOpenVPNSecondHello: the hello after a HelloRetryRequest is the second one,
+// and what the client sends then is none.
+func TestOpenVPNSecondHello(t *testing.T) {
+	hello := realHello(t, "python-tls12")
+	var packets [][]byte
+	number := uint32(1)
+	send := func(stream []byte) {
+		for part := range slices.Chunk(stream, 100) {
+			packets = append(packets, udp(client4, server4, vpnPacket("session!", 0, nil, 1, number, part)))
+			number++
+		}
+	}
+	send(record(hello))
+	first := len(packets)
+	hello[10]++
+	send(hrrHello(hello))
+	send([]byte("\x17\x03\x03\x00\x20" + string(make([]byte, 32))))
+	packets[first], packets[first+1] = packets[first+1], packets[first]
+	var indexes, datagrams []int
+	_, err := Read(t.Context(), file(rawPcap(packets...)), func(h *Hello) error {
+		indexes, datagrams = append(indexes, h.Index), append(datagrams, h.Datagrams)
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 2}, indexes)
+	assert.Equal(t, []int{first, (len(hrrHello(hello)) + 99) / 100}, datagrams)
+}
+
+// TestOpenVPNIncomplete: a hello of which the end is missing is counted.
+func TestOpenVPNIncomplete(t *testing.T) {
+	var packets [][]byte
+	for _, p := range vpnPackets(realHello(t, "python-tls12"), 0, 0)[:3] {
+		packets = append(packets, udp(client4, server4, p))
+	}
+	_, stats, err := read(t, new(Reader), rawPcap(packets...))
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), stats.Incomplete)
 }
 
 // TestNotOpenVPN: a preface that begins as OpenVPN does hides no hello.

@@ -263,9 +263,9 @@ func (s *scanner) take(sl *slot, p []byte) bool {
 // its slot.
 func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 	if whole && sl.state&(slotAfter|slotNumber) == 0 {
-		if isOpenVPN(p) {
+		if vpn := streamOpenVPN(p); vpn != nil {
 			t := s.hold(sl, p, 0)
-			t.vpn = new(openVPN)
+			t.vpn = vpn
 			return s.collect(sl, t)
 		}
 		if message := sslv2Hello(p); message != nil {

@@ -53,8 +53,10 @@ func (s *scanner) datagram(p []byte, channel uint32) {
 		if len(p) > recordLen && (p[1] == 0xfe || p[1] == 1) && p[3] == 0 && p[4] == 0 {
 			s.dtls(p, s.flowKey(channel), p[firstType] == handshakeClientHello)
 		}
-	case b>>3 == vpnControl && (uint16(s.ports) == portOpenVPN || s.ports>>16 == portOpenVPN):
-		s.openVPN(p, s.flowKey(channel))
+	case b>>3 == vpnControl, b>>3 == vpnHardReset:
+		if mayBeOpenVPN(p) {
+			s.openVPN(p, s.flowKey(channel))
+		}
 	case b == 0:
 		s.stun(p)
 	case b == radiusRequest:

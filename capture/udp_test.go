@@ -295,13 +295,15 @@ func TestRandomDatagrams(t *testing.T) {
 					b[j+k] = byte(v >> (8 * k))
 				}
 			}
-			switch i % 4 {
+			switch i % 5 {
 			case 1:
 				copy(b, "\x16\xfe\xfd\x00\x00")
 			case 2:
 				copy(b, "\xc0\x00\x00\x00\x01\x08")
 			case 3:
 				copy(b, "\x16\x03\x01")
+			case 4:
+				copy(b, "\x20session!\x00\x00\x00\x00\x01\x16\x03\x01")
 			}
 		}
 		for _, b := range [][]byte{p, segment} {

@@ -136,7 +136,7 @@ func TestUnusualVersionElsewhere(t *testing.T) {
 	n := len(hello)
 	vpn := vpnPackets(message, 20, 0)
 	for i, p := range vpn {
-		vpn[i] = udp(client4, addrPortOf(server4, portOpenVPN), p)
+		vpn[i] = udp(client4, server4, p)
 	}
 	s := side{client4, server4, 0x1000}
 	for name, test := range map[string]struct {
