@@ -6,7 +6,8 @@ package capture
 // to be taken for it. So the first stream goes on to wait. It returns its slot.
 func (s *scanner) branch(sl *slot, sequence uint32) *slot {
 	ss := &s.streams
-	if sl.state&slotBranch != 0 && ss.find(s.branchKey()) != nil {
+	again := sl.state&slotBranch != 0
+	if again && ss.find(s.branchKey()) != nil {
 		return sl
 	}
 	if old := ss.find(s.branchKey()); old != nil {
@@ -22,7 +23,13 @@ func (s *scanner) branch(sl *slot, sequence uint32) *slot {
 		if t.begun {
 			second.state |= slotAfter
 		}
+		// Bytes behind the hole are copied for the first branch only. Otherwise a
+		// peer that provokes many branches would have them copied many times.
+		if again {
+			return sl
+		}
 		if behind := t.behind.from(sequence); len(behind.list) > 0 {
+			s.looked += behind.memory
 			ss.attach(second).behind = behind
 		}
 	}
@@ -74,5 +81,6 @@ func (s *scanner) restart(sl *slot, sequence uint32) {
 		sl.state |= slotAfter
 	}
 	t.clear()
+	t.tried, t.dead = sequence, nil
 	t.behind.skip(sequence)
 }

@@ -102,9 +102,12 @@ func (r *runs) pop() []byte {
 
 // skip removes what comes before a place.
 func (r *runs) skip(to uint32) {
-	for len(r.list) > 0 && int32(r.list[0].end()-to) <= 0 {
-		r.pop()
+	n := 0
+	for n < len(r.list) && int32(r.list[n].end()-to) <= 0 {
+		r.memory -= len(r.list[n].buf) + runOverhead
+		n++
 	}
+	r.list = slices.Delete(r.list, 0, n)
 	if len(r.list) > 0 && int32(to-r.list[0].at) > 0 {
 		r.list[0].room += to - r.list[0].at
 		r.list[0].at = to

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -42,14 +41,16 @@ func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 		}
 		i := bytes.IndexByte(p, recordHandshake)
 		if i < 0 {
+			s.looked += len(p)
 			return s.pass(sl, len(p), maxPreface)
 		}
-		verdict := sniff(p[i:])
+		s.looked += i + 1
+		beginning := s.begins(sl, p[i:])
 		switch {
-		case verdict == noHello && sl.state&slotAfter != 0:
+		case !beginning && sl.state&slotAfter != 0:
 			s.forget(sl)
 			return false
-		case verdict == noHello:
+		case !beginning:
 			if !s.pass(sl, i+1, maxPreface) {
 				return false
 			}
@@ -60,6 +61,10 @@ func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 		message, length := wholeHello(p)
 		if message == nil {
 			t := s.hold(sl, p, length)
+			if s.sniffer.used > 0 {
+				t.sniffer = new(sniffer)
+				*t.sniffer = s.sniffer
+			}
 			t.aligned = whole
 			t.expected = whole && (t.passed == 0 || len(p) >= minFresh)
 			return s.collect(sl, t)
@@ -72,16 +77,72 @@ func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 		if !s.found(sl, sl.next-uint32(len(p)), message, carrier{recordVersion(p), 1, segments, differ, whole}) {
 			return false
 		}
-		p, whole = p[length:], true
+		p, whole = p[length:], sl.state&slotAfter != 0
 	}
 	return true
+}
+
+// begins reports whether p may begin a hello. The end of p is the end of what has
+// arrived of the stream.
+func (s *scanner) begins(sl *slot, p []byte) bool {
+	if s.sniff(p) == noHello {
+		return false
+	}
+	t := s.streams.stream(sl)
+	if t == nil || t.dead == nil {
+		return true
+	}
+	if _, length := wholeHello(p); length > 0 {
+		return true
+	}
+	ends, headers := t.dead.follow(p, sl.next-uint32(len(p)), messageSize(p))
+	s.looked += headers * recordHeader
+	return !ends
+}
+
+// sniffLooks is how many bytes sniffRecord looks at, at most.
+const sniffLooks = 16
+
+// sniff calls the function sniff, counts the bytes it looks at, and leaves the
+// state for short records in s.sniffer.
+func (s *scanner) sniff(p []byte) verdict {
+	v, more := sniffRecord(p)
+	s.looked += min(sniffLooks, len(p))
+	s.sniffer.reset()
+	if more {
+		v = s.sniffer.sniff(p)
+		s.looked += s.sniffer.used
+	}
+	return v
+}
+
+// usualBeginning returns the first offset in b, at or after from, at which a
+// hello with a usual legacy_version begins. If there is none, it returns false
+// and the offset before which none can begin, whatever bytes follow b.
+func (s *scanner) usualBeginning(b []byte, from int) (int, bool) {
+	for {
+		i := bytes.IndexByte(b[from:], recordHandshake)
+		if i < 0 {
+			s.looked += len(b) - from
+			return len(b), false
+		}
+		s.looked += i + 1
+		from += i
+		switch s.sniff(b[from:]) {
+		case likely, isHello:
+			return from, true
+		case undecided:
+			return from, false
+		}
+		from++
+	}
 }
 
 // hold keeps p, which is not yet enough, until more comes: n bytes in all, as far
 // as is known.
 func (s *scanner) hold(sl *slot, p []byte, n int) *stream {
 	t := s.streams.attach(sl)
-	t.head = append(slices.Grow(t.head[:0], min(n, maxPooledHead)), p...)
+	s.looked += t.setHead(p, min(n, maxPooledHead))
 	t.start = sl.next - uint32(len(p))
 	t.segments = max(t.segments, 1)
 	return t
@@ -118,7 +179,7 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 		return s.search(sl, head, true)
 	}
 	if !t.begun {
-		switch sniff(t.head) {
+		switch s.sniffHead(t) {
 		case noHello:
 			return s.resume(sl, t, 1)
 		case unusual:
@@ -127,57 +188,85 @@ func (s *scanner) collect(sl *slot, t *stream) bool {
 			}
 			// By chance, the end of a preface and the first bytes of a hello can
 			// look like an unusual hello.
-			at, found := usualBeginning(t.head, max(t.tried, 1))
+			from := min(max(int(int32(t.tried-t.start)), 1), len(t.head))
+			at, found := s.usualBeginning(t.head, from)
+			t.tried = t.start + uint32(at)
 			if found {
 				return s.resume(sl, t, at)
 			}
-			t.tried = at
 		case isHello:
 			t.begun = true
+			t.message = messageSize(t.head)
 		}
 	}
-	var message []byte
-	length, records := t.need, 1
-	switch {
-	case !t.begun:
-	case t.records != nil:
-		message, length, records = t.assemble()
-		if length < 0 {
+	if t.begun && t.need == 0 {
+		if _, t.need = wholeHello(t.head); t.need == 0 && !s.readChain(t) {
 			return s.resume(sl, t, 1)
 		}
-	case t.need == 0:
-		if message, t.need = wholeHello(t.head); t.need == 0 {
-			t.records = new(parser.RecordAssembler)
-			return s.collect(sl, t)
-		}
-		length = t.need
-	case t.need <= len(t.head):
-		message = t.head[recordHeader:t.need]
 	}
-	if message == nil {
+	if t.need == 0 || t.need > len(t.head) {
 		if len(t.head) > maxHead {
 			s.forget(sl)
 			return false
 		}
 		return true
 	}
-	head := t.head
+	head, length := t.head, t.need
+	message, records := s.message(head[:length])
+	if message == nil {
+		return s.resume(sl, t, 1)
+	}
 	how := carrier{recordVersion(head), records, t.segments, t.behind.differ, t.aligned}
 	start := t.start
 	t.clear()
-	return s.found(sl, start, message, how) && s.search(sl, head[length:], true)
+	return s.found(sl, start, message, how) && s.search(sl, head[length:], sl.state&slotAfter != 0)
 }
 
-// assemble gives what is new of the head to the assembler. It returns the
-// message if it is whole, how many bytes of head it took, and in how many
-// records; a length below 0 says that it is no hello.
-func (t *stream) assemble() (message []byte, length, records int) {
-	message, used, err := t.records.Next(t.head[t.fed:])
-	t.fed += used
-	if err != nil {
-		return nil, -1, 0
+// sniffHead is sniff for the head of a stream. Of short records it reads only what
+// is new.
+func (s *scanner) sniffHead(t *stream) verdict {
+	v, more := sniffRecord(t.head)
+	s.looked += min(sniffLooks, len(t.head))
+	if !more {
+		return v
 	}
-	return message, t.fed, t.records.Records()
+	if t.sniffer == nil {
+		t.sniffer = new(sniffer)
+	}
+	before := t.sniffer.used
+	v = t.sniffer.sniff(t.head)
+	s.looked += t.sniffer.used - before
+	return v
+}
+
+// readChain reads the new record headers of a hello that has begun. It reports
+// whether the head may still be a hello.
+func (s *scanner) readChain(t *stream) bool {
+	before := t.chain.records
+	end, ok := t.chain.extend(t.head, t.message)
+	s.looked += (t.chain.records - before + 1) * recordHeader
+	t.need = end
+	if ok {
+		return true
+	}
+	if t.dead == nil {
+		t.dead = make(deadEnds)
+	}
+	_, headers := t.dead.follow(t.head, t.start, t.message)
+	s.looked += headers * recordHeader
+	return false
+}
+
+// message returns the handshake message in the records of b, and the number of
+// records that hold it. The message is valid until the next call.
+func (s *scanner) message(b []byte) (message []byte, records int) {
+	s.looked += len(b)
+	if message, _ := wholeHello(b); message != nil {
+		return message, 1
+	}
+	s.assembler.Reset()
+	message, _, _ = s.assembler.Next(b)
+	return message, s.assembler.Records()
 }
 
 // resume continues the search after the first n bytes of a head that is no hello.
@@ -204,6 +293,7 @@ func recordVersion(b []byte) parser.Version { return parser.Version(b[1])<<8 | p
 // tells whether there is another hello.
 func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) bool {
 	ss := &s.streams
+	s.looked += len(message)
 	err := s.decode(parser.TLS, message)
 	if err != nil && !how.aligned || !acceptable(&s.clientHello, err) {
 		// What only looked like a hello, or is one in pieces between other bytes.
@@ -236,7 +326,7 @@ func (s *scanner) found(sl *slot, start uint32, message []byte, how carrier) boo
 		sl.state |= slotEarly
 	}
 	if t := ss.stream(sl); t != nil {
-		t.passed = 0
+		t.passed, t.dead = 0, nil
 	} else {
 		sl.state &^= slotNumber
 	}

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/tlspeek/tlspeek/parser"
@@ -22,13 +21,16 @@ const (
 func (v verdict) final() bool { return v == noHello || v == isHello }
 
 const (
+	recordAlert            = 21
 	recordHandshake        = 22
 	recordApplicationData  = 23
 	recordChangeCipherSpec = 20
 	recordHeader           = 5
 	messageHeader          = 4
 	handshakeClientHello   = 1
-	maxRecord              = 16384 + 2048 // as crypto/tls has it
+	shortestHello          = 2 + 32 + 1 + 2 + 1
+	maxRecord              = 16384 + 2048 // as in crypto/tls
+	maxRecordMajor         = 0x0f         // first byte of a record's version, as in crypto/tls
 	maxMessage             = 65536
 )
 
@@ -37,50 +39,92 @@ const (
 // and checks that the lengths fit into each other. In random bytes less than one
 // place in 2^32 passes.
 func sniff(b []byte) verdict {
+	v, more := sniffRecord(b)
+	if more {
+		v = new(sniffer).sniff(b)
+	}
+	return v
+}
+
+// sniffRecord is sniff for the first record. It returns true if the verdict depends
+// on the records after it.
+func sniffRecord(b []byte) (v verdict, more bool) {
+	n, v := handshakeLength(b)
+	switch {
+	case n == 0:
+		return v, false
+	case n >= messageHeader+2+32+1+maxSessionID+2:
+		v = sniffMessage(b[recordHeader:min(recordHeader+n, len(b))])
+		return v, !v.final() && len(b) >= recordHeader+n
+	}
+	return undecided, true
+}
+
+// handshakeLength returns the length of the handshake record that b begins with.
+// If it is 0, the verdict says whether b may become one. Empty records are refused.
+func handshakeLength(b []byte) (int, verdict) {
 	switch {
 	case len(b) == 0:
-		return undecided
-	case b[0] != recordHandshake || len(b) > 1 && b[1] > 0x0f: // crypto/tls takes versions up to 0x0fff
-		return noHello
+		return 0, undecided
+	case b[0] != recordHandshake || len(b) > 1 && b[1] > maxRecordMajor:
+		return 0, noHello
 	case len(b) < recordHeader:
-		return undecided
+		return 0, undecided
 	}
 	n := int(b[3])<<8 | int(b[4])
-	if n == 0 || n > maxRecord {
-		return noHello
+	if n > maxRecord {
+		n = 0
 	}
-	if n >= messageHeader+2+32+1+maxSessionID+2 {
-		v := sniffMessage(b[recordHeader:min(recordHeader+n, len(b))])
-		if v.final() || len(b) < recordHeader+n {
+	return n, noHello
+}
+
+// sniffRecords is how many records a sniffer reads at most. That many do not follow
+// each other by chance. Reading more would be costly in a stream of short records
+// where a hello may begin in each.
+const sniffRecords = 16
+
+// A sniffer is sniff for a stream that starts with short records. When more of the
+// stream arrives, it continues where it stopped.
+type sniffer struct {
+	used    int // bytes of the stream that were read
+	left    int // bytes of the current record that were not read
+	records int
+	n       int
+	message [messageHeader + 2 + 32 + 1 + 255 + 2]byte // its first n bytes
+}
+
+// reset makes s ready for another stream.
+func (s *sniffer) reset() { s.used, s.left, s.records, s.n = 0, 0, 0, 0 }
+
+// sniff reads what is new in b, the stream from its first byte on.
+func (s *sniffer) sniff(b []byte) verdict {
+	v := sniffMessage(s.message[:s.n])
+	if v.final() {
+		return v
+	}
+	for s.used < len(b) {
+		if s.left == 0 {
+			n, header := handshakeLength(b[s.used:])
+			switch {
+			case n == 0 && header == noHello:
+				return noHello
+			case n == 0:
+				return v
+			case s.n == len(s.message), s.records >= sniffRecords && v != undecided:
+				// Another record header is better evidence than the remaining lengths.
+				return isHello
+			}
+			s.used += recordHeader
+			s.left = n
+			s.records++
+		}
+		body := b[s.used:min(s.used+s.left, len(b))]
+		s.used += len(body)
+		s.left -= len(body)
+		s.n += copy(s.message[s.n:], body)
+		if v = sniffMessage(s.message[:s.n]); v.final() {
 			return v
 		}
-	}
-	// The fields may continue in the next record. Empty records are refused, so
-	// this ends after a few hundred records.
-	var message [messageHeader + 2 + 32 + 1 + 255 + 2]byte
-	m, v := message[:0], undecided
-	for len(b) > 0 {
-		if b[0] != recordHandshake || len(b) > 1 && b[1] > 0x0f {
-			return noHello
-		}
-		if len(b) < recordHeader {
-			break
-		}
-		n := int(b[3])<<8 | int(b[4])
-		if n == 0 || n > maxRecord {
-			return noHello
-		}
-		if len(m) == cap(m) {
-			// The fields before the compression methods fit. A second record header
-			// is better evidence than the lengths behind them.
-			return isHello
-		}
-		body := b[recordHeader:min(recordHeader+n, len(b))]
-		m = append(m, body[:min(len(body), cap(m)-len(m))]...)
-		if v = sniffMessage(m); v.final() {
-			return v
-		}
-		b = b[recordHeader+len(body):]
 	}
 	return v
 }
@@ -91,7 +135,6 @@ const maxSessionID = 32
 // sniffMessage says whether m is the beginning of a ClientHello (RFC 8446,
 // section 4.1.2).
 func sniffMessage(m []byte) verdict {
-	const shortest = 2 + 32 + 1 + 2 + 1
 	if len(m) > 0 && m[0] != handshakeClientHello {
 		return noHello
 	}
@@ -99,7 +142,7 @@ func sniffMessage(m []byte) verdict {
 		return undecided
 	}
 	end := messageHeader + int(m[1])<<16 + int(m[2])<<8 + int(m[3])
-	if end < messageHeader+shortest || end > messageHeader+maxMessage {
+	if end < messageHeader+shortestHello || end > messageHeader+maxMessage {
 		return noHello
 	}
 	if len(m) == messageHeader {
@@ -157,26 +200,6 @@ func sniffLengths(m []byte, compression, end int) verdict {
 		return noHello
 	}
 	return isHello
-}
-
-// usualBeginning returns the first offset in b, at or after from, at which a
-// hello with a usual legacy_version begins. If there is none, it returns false
-// and the offset before which none can begin, whatever bytes follow b.
-func usualBeginning(b []byte, from int) (int, bool) {
-	for {
-		i := bytes.IndexByte(b[from:], recordHandshake)
-		if i < 0 {
-			return len(b), false
-		}
-		from += i
-		switch sniff(b[from:]) {
-		case likely, isHello:
-			return from, true
-		case undecided:
-			return from, false
-		}
-		from++
-	}
 }
 
 // acceptable reports whether a hello that was decoded with err may be reported.

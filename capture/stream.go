@@ -1,6 +1,6 @@
 package capture
 
-import "github.com/tlspeek/tlspeek/parser"
+import "slices"
 
 // What is known of a connection, in the state of its slot.
 const (
@@ -21,37 +21,75 @@ type stream struct {
 	older, newer *stream
 	size         int // as it was last accounted for
 
-	passed   uint32                  // bytes of the connection that were no hello
-	head     []byte                  // from the first byte of the hello on, without a hole
-	start    uint32                  // sequence number of head[0]
-	begun    bool                    // whether head is a hello beyond doubt
-	expected bool                    // head begins where hellos begin: at the start of the connection or of a longer segment
-	tried    int                     // head up to here was searched for a hello with a usual legacy_version
-	need     int                     // length of head with which the hello is whole, if it is in one record
-	records  *parser.RecordAssembler // else
-	fed      int                     // bytes of head that records was given
-	segments int
+	passed   uint32   // bytes of the connection that were no hello
+	head     []byte   // from the first byte of the hello on, without a hole
+	skipped  int      // bytes before head in its array
+	start    uint32   // sequence number of head[0]
+	sniffer  *sniffer // what was seen of head, if its first records are short
+	begun    bool     // whether head is a hello beyond doubt
+	expected bool     // head begins where hellos begin: at the start of the connection or of a longer segment
+	tried    uint32   // before this sequence number no hello with a usual legacy_version begins
+	chain    chain    // the records of a hello that has begun, if it is in several
+	message  int      // length of that hello's message
+	need     int      // length of head with which the hello is whole, if it is known
+	fed      int      // bytes of head that vpn was given
+	segments int      // that head came in
 	aligned  bool     // whether a segment begins with head
 	vpn      *openVPN // not nil if head is a stream of OpenVPN packets
-	behind   runs
+	behind   runs     // what came behind a hole
+	dead     deadEnds // nil until records turned out to be no hello
 }
 
 // clear forgets the head.
 func (t *stream) clear() {
-	t.head, t.begun, t.expected, t.tried, t.need, t.records, t.fed, t.segments, t.vpn = t.head[:0], false, false, 0, 0, nil, 0, 0, nil
+	t.head, t.sniffer, t.begun, t.expected = t.head[:0], nil, false, false
+	t.chain, t.message, t.need, t.fed, t.segments, t.vpn = chain{}, 0, 0, 0, 0, nil
+}
+
+// append appends p to the head.
+func (t *stream) append(p []byte) {
+	before := cap(t.head)
+	if t.head = append(t.head, p...); cap(t.head) != before {
+		t.skipped = 0
+	}
+}
+
+// setHead sets the head to p, with room to grow, and returns how many bytes it
+// copied. If p is the tail of the former head, it stays in place unless the bytes
+// before it take more memory than p itself. So the bytes copied are never more
+// than the bytes received.
+func (t *stream) setHead(p []byte, room int) (moved int) {
+	front := cap(t.head) - cap(p)
+	switch own := sameArray(t.head, p); {
+	case own && len(p) > t.skipped+front:
+		t.skipped += front
+		t.head = p
+		return 0
+	case t.skipped > 0:
+		t.skipped, t.head = 0, nil
+	}
+	t.head = append(slices.Grow(t.head[:0], room), p...)
+	return len(p)
+}
+
+// sameArray reports whether a and b have the same array and may both grow up to its
+// end.
+func sameArray(a, b []byte) bool {
+	return cap(a) > 0 && cap(b) > 0 && &a[:cap(a)][cap(a)-1] == &b[:cap(b)][cap(b)-1]
 }
 
 const (
 	streamOverhead = 320
+	snifferSize    = 320
 	maxPool        = 256
 	maxPooledHead  = 8 << 10
 )
 
 // memory returns how many bytes the stream takes, nearly.
 func (t *stream) memory() int {
-	n := streamOverhead + cap(t.head) + t.behind.memory
-	if t.records != nil {
-		n += len(t.head)
+	n := streamOverhead + t.skipped + cap(t.head) + t.behind.memory + len(t.dead)*deadEndSize
+	if t.sniffer != nil {
+		n += snifferSize
 	}
 	return n
 }
@@ -182,6 +220,7 @@ func (ss *streams) attach(sl *slot) *stream {
 	}
 	t.key = sl.key
 	t.passed = sl.state & slotNumber
+	t.tried = sl.next - 1<<30 // before any head
 	sl.state = sl.state&slotFlags | slotStream | t.number
 	if t.older = ss.newest; t.older != nil {
 		t.older.newer = t
@@ -214,6 +253,9 @@ func (ss *streams) release(t *stream) {
 	ss.all[t.number] = nil
 	ss.unused = append(ss.unused, t.number)
 	head := t.head[:0]
+	if t.skipped > 0 {
+		head = nil
+	}
 	*t = stream{}
 	if cap(head) <= maxPooledHead && len(ss.pool) < maxPool {
 		t.head = head

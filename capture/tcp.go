@@ -130,7 +130,7 @@ func (s *scanner) reset(sequence, acknowledgement uint32) {
 // segment takes the payload of a segment, at its place in the stream.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
-	fresh := p[0] == recordHandshake && beginsHello(p) &&
+	fresh := p[0] == recordHandshake && len(p) >= minFresh && s.sniff(p) != noHello &&
 		!ss.hellos.seen(s.helloKey(sequence, p[recordHeader:]))
 	sl := ss.find(s.key)
 	if sl == nil {
@@ -170,6 +170,7 @@ func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
 		return
 	case ahead < 0:
 		if keepAlive := ahead == -1 && len(p) == 1; t != nil && !keepAlive { // whose byte is any (RFC 9293, section 3.8.4)
+			s.looked += len(p)
 			t.compare(sequence, p)
 		}
 		if len(p) <= -ahead {
@@ -180,6 +181,7 @@ func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
 	if t != nil {
 		t.segments++
 		if len(t.behind.list) > 0 { // which came first, and so holds
+			s.looked += len(p)
 			t.behind.add(sl.next, p)
 			p = t.behind.pop()
 		}
@@ -190,9 +192,11 @@ func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
 	if t = ss.stream(sl); t == nil {
 		return
 	}
-	if len(t.head) == 0 && len(t.behind.list) == 0 {
-		ss.detach(sl, t)
-		return
+	if len(t.head) == 0 {
+		if t.dead = nil; len(t.behind.list) == 0 {
+			ss.detach(sl, t)
+			return
+		}
 	}
 	ss.account(t)
 }
@@ -226,6 +230,7 @@ func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
 		return
 	}
 	t.segments++
+	s.looked += len(p)
 	t.behind.add(sequence, p)
 	s.streams.account(t)
 }
@@ -251,6 +256,7 @@ func (s *scanner) take(sl *slot, p []byte) bool {
 	if t == nil || len(t.head) == 0 {
 		return s.search(sl, p, true)
 	}
-	t.head = append(t.head, p...)
+	t.append(p)
+	s.looked += len(p)
 	return s.collect(sl, t)
 }

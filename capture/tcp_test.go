@@ -145,6 +145,20 @@ func TestTCP(t *testing.T) {
 	})
 }
 
+// TestShortHello: what follows a hello does not matter, however few bytes it has.
+func TestShortHello(t *testing.T) {
+	message := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f})
+	s := side{client4, server4, 1}
+	for n := 1; n <= len(message); n++ {
+		stream := bytesOf("a preface", records(message, n), "\x17\x03\x03\x00\x01x")
+		for _, packets := range [][][]byte{s.segments(stream, len(stream)), s.segments(stream, 40), s.segments(stream, 1)} {
+			hellos := readAll(t, rawPcap(all(s.syn(), packets)...))
+			require.Len(t, hellos, 1, "in records of %d bytes", n)
+			assert.Equal(t, string(message), hellos[0].Message)
+		}
+	}
+}
+
 // TestLongSessionID: a session id that is longer than TLS allows, and ends in the
 // second record or a later one, does not hide a hello. crypto/tls takes it.
 func TestLongSessionID(t *testing.T) {
