@@ -80,11 +80,13 @@ const (
 	ExtTicketRequest                ExtensionType = 58
 	ExtDNSSECChain                  ExtensionType = 59
 	ExtTLSFlags                     ExtensionType = 62
+	ExtServerPadding                ExtensionType = 0x12e0
 	ExtNextProtocolNegotiation      ExtensionType = 0x3374
 	ExtApplicationSettingsOld       ExtensionType = 0x4469
 	ExtApplicationSettings          ExtensionType = 0x44cd
 	ExtChannelIDOld                 ExtensionType = 0x754f
 	ExtChannelID                    ExtensionType = 0x7550
+	ExtPAKE                         ExtensionType = 0x8a3b
 	ExtTrustAnchors                 ExtensionType = 0xca34
 	ExtECHOuterExtensions           ExtensionType = 0xfd00
 	ExtEncryptedClientHello         ExtensionType = 0xfe0d

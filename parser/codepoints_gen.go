@@ -836,6 +836,8 @@ func extensionTypeName(v ExtensionType) string {
 		return "rrc"
 	case 0x003e:
 		return "tls_flags"
+	case 0x12e0:
+		return "server_padding"
 	case 0x3374:
 		return "next_protocol_negotiation"
 	case 0x4469:
@@ -846,6 +848,8 @@ func extensionTypeName(v ExtensionType) string {
 		return "channel_id_old"
 	case 0x7550:
 		return "channel_id"
+	case 0x8a3b:
+		return "pake"
 	case 0xca34:
 		return "trust_anchors"
 	case 0xfd00:

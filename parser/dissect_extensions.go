@@ -117,6 +117,17 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.number("port_number", 2, nil)
 	case ExtTLSFlags: // draft-ietf-tls-tlsflags, section 2
 		d.opaque("flags", 1, 1)
+	case ExtServerPadding: // BoringSSL; no document describes it
+		d.number("padding_length", 2, nil)
+	case ExtPAKE: // PAKEClientHello of draft-bmw-tls-pake13
+		d.opaque("client_identity", 2, 0)
+		d.opaque("server_identity", 2, 0)
+		d.vectorOf("client_shares", 2, 0, func(d *dissector) {
+			d.group("pake_share", func(d *dissector) {
+				d.number("named_pake", 2, pakeName)
+				d.opaque("pake_message", 2, 1)
+			})
+		})
 	case ExtApplicationSettings, ExtApplicationSettingsOld: // draft-vvv-tls-alps, section 4
 		d.protocols("supported_protocols")
 	case ExtTrustAnchors: // draft-ietf-tls-trust-anchor-ids-06, section 5.1

@@ -101,6 +101,9 @@ func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 	case ExtPreSharedKey: // RFC 8446, section 4.2.11
 		return h.decodePreSharedKey(b)
 
+	case ExtServerPadding: // BoringSSL; no document describes it
+		return len(b) == 2
+
 	case ExtTrustAnchors: // draft-ietf-tls-trust-anchor-ids-06, section 5.1
 		v, rest := vector16(b)
 		return v != nil && isListOfVectors8(v) && len(rest) == 0

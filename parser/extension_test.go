@@ -3,6 +3,7 @@ package parser
 import (
 	"encoding/hex"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -141,6 +142,12 @@ var extensionBodies = []struct {
 		`{port_number=443}`},
 	{ExtTLSFlags, "02 0001",
 		`{flags{opaque=0001}}`},
+	{ExtServerPadding, "1f40",
+		`{padding_length=8000}`},
+	{ExtPAKE, "0005 616c696365 0000 0047 7d96 0003 a1a2a3 7d97 003c " + strings.Repeat("b1", 60),
+		`{client_identity{opaque=616c696365} server_identity{} client_shares{pake_share{named_pake=SPAKE2PLUS_V1 pake_message{opaque=a1a2a3}} pake_share{named_pake=32151 pake_message{opaque=` + strings.Repeat("b1", 60) + `}}}}`},
+	{ExtPAKE, "0000 0000 0000",
+		`{client_identity{} server_identity{} client_shares{}}`},
 	{ExtNextProtocolNegotiation, "",
 		`{}`},
 	{ExtApplicationSettingsOld, "0003 02 6832",
@@ -206,6 +213,25 @@ func TestExtensions(t *testing.T) {
 		assert.Equal(t, c.want, strings.TrimPrefix(got, "extension_data"), "%s %s", c.typ, c.hex)
 		assert.Nil(t, h.Extensions[0].Err, "%s %s", c.typ, c.hex)
 	}
+}
+
+// TestServerPadding reads the extension that Chrome 152 sends with its feature
+// AddTLSServerHandshakePadding.
+func TestServerPadding(t *testing.T) {
+	text, err := os.ReadFile("testdata/chrome-152-server-padding.hex")
+	require.NoError(t, err)
+	var a RecordAssembler
+	message, _, err := a.Next(fromHex(strings.TrimSpace(string(text))))
+	require.NoError(t, err)
+	h, err := Parse(message)
+	require.NoError(t, err)
+	e := h.Extension(ExtServerPadding)
+	require.NotNil(t, e)
+	assert.Nil(t, e.Err)
+	assert.Equal(t, "server_padding", e.Type.String())
+	root := Dissect(h)
+	requireTiles(t, root, message)
+	assert.Contains(t, compact(root), "{extension_type=server_padding extension_data{padding_length=8000}}")
 }
 
 // Every extension that is registered has a form here, but for those whose bodies
@@ -295,6 +321,13 @@ func TestMalformedExtensions(t *testing.T) {
 		{ExtKeyShare, "0004 001d 0001", "key_exchange: truncated at byte 57"},
 		{ExtKeyShare, "0004 001d 0000", "key_exchange: shorter than its RFC allows at byte 57"},
 		{ExtKeyShare, "0000 00", "extension_data: trailing bytes at byte 53"},
+		{ExtServerPadding, "1f", "padding_length: truncated at byte 52"},
+		{ExtServerPadding, "1f40 00", "extension_data: trailing bytes at byte 53"},
+		{ExtPAKE, "0001", "client_identity: truncated at byte 53"},
+		{ExtPAKE, "0000 0000", "client_shares: truncated at byte 55"},
+		{ExtPAKE, "0000 0000 0004 7d96 0000", "pake_message: shorter than its RFC allows at byte 61"},
+		{ExtPAKE, "0000 0000 0002 7d96", "pake_message: truncated at byte 59"},
+		{ExtPAKE, "0000 0000 0000 00", "extension_data: trailing bytes at byte 57"},
 		{ExtTrustAnchors, "00", "trust_anchors: truncated at byte 52"},
 		{ExtTrustAnchors, "0003 01 aa 00", "trust_anchor_identifier: shorter than its RFC allows at byte 56"},
 		{ExtTrustAnchors, "0003 03 aabb", "trust_anchor_identifier: truncated at byte 56"},

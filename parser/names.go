@@ -82,6 +82,14 @@ func authzFormatName(v uint64) string {
 // RFC 8870, section 5.2.1.
 func ektCipherName(v uint64) string { return oneOf(v-1, "aeskw_128", "aeskw_256") }
 
+// pakeName has the value that BoringSSL uses. draft-bmw-tls-pake13 assigns none.
+func pakeName(v uint64) string {
+	if v == 0x7d96 {
+		return "SPAKE2PLUS_V1"
+	}
+	return ""
+}
+
 // RFC 6961, section 2.2.
 func statusTypeName(v uint64) string { return oneOf(v-1, "ocsp", "ocsp_multi") }
 

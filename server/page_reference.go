@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/tlspeek/tlspeek/parser"
@@ -9,14 +10,18 @@ import (
 
 // A reference is the document, and the place in it, that defines a field.
 type reference struct {
-	RFC     int
-	Section string // "4.2.8" or "E.2"
-	Draft   string // in the place of an RFC
+	RFC       int
+	Section   string // "4.2.8" or "E.2"
+	Draft     string // in the place of an RFC
+	BoringSSL string // a source file, where there is no document
 }
 
 // Text returns the reference as one cites it.
 func (r *reference) Text() string {
-	if r.Draft != "" {
+	switch {
+	case r.BoringSSL != "":
+		return "BoringSSL " + path.Base(r.BoringSSL)
+	case r.Draft != "":
 		return strings.TrimPrefix(r.Draft, "draft-")
 	}
 	return fmt.Sprintf("RFC %d §%s", r.RFC, r.Section)
@@ -25,6 +30,8 @@ func (r *reference) Text() string {
 // URL returns where the document can be read.
 func (r *reference) URL() string {
 	switch {
+	case r.BoringSSL != "":
+		return "https://boringssl.googlesource.com/boringssl/+/HEAD/" + r.BoringSSL
 	case r.Draft != "":
 		return "https://datatracker.ietf.org/doc/html/" + r.Draft
 	case r.Section[0] > '9':
@@ -110,11 +117,13 @@ var extensionReferences = map[parser.ExtensionType]reference{
 	parser.ExtTicketRequest:                {RFC: 9149, Section: "3"},
 	parser.ExtDNSSECChain:                  {RFC: 9102, Section: "2.2"},
 	parser.ExtTLSFlags:                     {Draft: "draft-ietf-tls-tlsflags"},
+	parser.ExtServerPadding:                {BoringSSL: "include/openssl/tls1.h"},
 	parser.ExtNextProtocolNegotiation:      {Draft: "draft-agl-tls-nextprotoneg"},
 	parser.ExtApplicationSettings:          {Draft: "draft-vvv-tls-alps"},
 	parser.ExtApplicationSettingsOld:       {Draft: "draft-vvv-tls-alps"},
 	parser.ExtChannelID:                    {Draft: "draft-balfanz-tls-channelid"},
 	parser.ExtChannelIDOld:                 {Draft: "draft-balfanz-tls-channelid"},
+	parser.ExtPAKE:                         {Draft: "draft-bmw-tls-pake13"},
 	parser.ExtTrustAnchors:                 {Draft: "draft-ietf-tls-trust-anchor-ids"},
 	parser.ExtECHOuterExtensions:           {RFC: 9849, Section: "5.1"},
 	parser.ExtEncryptedClientHello:         {RFC: 9849, Section: "5"},

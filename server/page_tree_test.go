@@ -34,6 +34,24 @@ func TestGist(t *testing.T) {
 	assert.Equal(t, "x25519 · 010203", extensionNode(t, h, "key_share").Gist)
 }
 
+// An extension links to what defines it: an RFC, a draft, or the code of BoringSSL.
+func TestReferences(t *testing.T) {
+	h := hellotest.Hello(
+		hellotest.Extension(parser.ExtKeyShare, []byte{0, 0}),
+		hellotest.Extension(parser.ExtServerPadding, []byte{0x1f, 0x40}),
+		hellotest.Extension(parser.ExtPAKE, make([]byte, 6)))
+	for name, want := range map[string][2]string{
+		"key_share":      {"RFC 8446 §4.2.8", "https://www.rfc-editor.org/rfc/rfc8446.html#section-4.2.8"},
+		"server_padding": {"BoringSSL tls1.h", "https://boringssl.googlesource.com/boringssl/+/HEAD/include/openssl/tls1.h"},
+		"pake":           {"bmw-tls-pake13", "https://datatracker.ietf.org/doc/html/draft-bmw-tls-pake13"},
+	} {
+		r := extensionNode(t, h, name).Reference
+		require.NotNil(t, r, name)
+		assert.Equal(t, want, [2]string{r.Text(), r.URL()})
+	}
+	assert.Equal(t, "8000", extensionNode(t, h, "server_padding").Gist)
+}
+
 // What is wrong can be seen without opening anything.
 func TestTreeIsOpenWhereItIsWrong(t *testing.T) {
 	h := hellotest.Hello(
