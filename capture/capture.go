@@ -66,8 +66,12 @@ type Stats struct {
 	Bytes   int64 // bytes of them that were captured
 	Hellos  int64 // hellos found
 	Errors  int64 // of them, those that could not be decoded to their end
-	Unknown int64 // packets of a link layer or an EtherType that is not known
+	Unknown int64 // packets of a link type or an EtherType that cannot be read
 	TooDeep int64 // packets with more wrappings than are followed
+
+	// UnknownLinks counts the packets of each link type that cannot be read. It is
+	// nil if there are none.
+	UnknownLinks map[LinkType]int64
 
 	// Overlaps counts the hellos of which parts came twice with different bytes.
 	Overlaps int64

@@ -84,8 +84,17 @@ func (s *scanner) link(t LinkType, b []byte) {
 	case linkPKTAP:
 		s.pktap(b)
 	default:
-		s.stats.Unknown++
+		s.unknownLink(t)
 	}
+}
+
+// unknownLink counts a packet of a link type that cannot be read.
+func (s *scanner) unknownLink(t LinkType) {
+	s.stats.Unknown++
+	if s.stats.UnknownLinks == nil {
+		s.stats.UnknownLinks = make(map[LinkType]int64)
+	}
+	s.stats.UnknownLinks[t]++
 }
 
 // after goes on with what follows n bytes of header.

@@ -179,7 +179,29 @@ func TestDepth(t *testing.T) {
 func TestUnknownLink(t *testing.T) {
 	_, stats, err := read(t, new(Reader), pcapOf(999, []byte{1, 2, 3}))
 	require.NoError(t, err)
-	assert.Equal(t, Stats{Packets: 1, Bytes: 3, Unknown: 1}, stats)
+	assert.Equal(t, Stats{Packets: 1, Bytes: 3, Unknown: 1, UnknownLinks: map[LinkType]int64{999: 1}}, stats)
+
+	// Each interface has its own.
+	var g ng
+	g.section(binary.LittleEndian)
+	for _, link := range []LinkType{linkEthernet, 147, 220, 147} {
+		g.iface(link, 0)
+	}
+	for id := range uint32(4) {
+		g.enhanced(id, 1, []byte("packet"))
+	}
+	_, stats, err = read(t, new(Reader), g.b)
+	require.NoError(t, err)
+	assert.Equal(t, map[LinkType]int64{147: 2, 220: 1}, stats.UnknownLinks)
+}
+
+func TestLinkTypeString(t *testing.T) {
+	for want, link := range map[string]LinkType{
+		"1 (ETHERNET)": linkEthernet, "146": 146, "147 (USER0)": 147, "162 (USER15)": 162,
+		"163 (IEEE802_11_AVS)": linkAVS, "220 (USB_LINUX_MMAPPED)": 220, "65535": 65535,
+	} {
+		assert.Equal(t, want, link.String())
+	}
 }
 
 func TestLayerNames(t *testing.T) {

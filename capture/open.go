@@ -91,12 +91,15 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 	return nil, w, done, errCompressed
 }
 
-// Recognized reports whether r begins as a capture that can be read, compressed
-// or not. It reads some of r.
-func Recognized(r io.Reader) bool {
+// Check returns nil if r begins as a capture that can be read, compressed or not,
+// and otherwise an error that says why not. It reads some of r.
+func Check(r io.Reader) error {
 	_, _, done, err := open(&window{ctx: context.Background(), r: r, buf: make([]byte, 4<<10)}, DefaultMaxExpanded)
 	done()
-	return err == nil
+	if err == io.EOF {
+		return errEmpty
+	}
+	return err
 }
 
 // likeness tells what a file is that begins with b, if it is of a kind that

@@ -49,14 +49,21 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-func TestRecognized(t *testing.T) {
+func TestCheck(t *testing.T) {
 	plain := rawPcap()
 	for _, file := range [][]byte{plain, gzipped(t, plain), zstdCompressed(t, plain), gzipped(t, zstdCompressed(t, plain))} {
-		assert.True(t, Recognized(bytes.NewReader(file)), "% x", file)
-		assert.False(t, Recognized(bytes.NewReader(file[:3])), "% x", file)
+		assert.NoError(t, Check(bytes.NewReader(file)), "% x", file)
+		assert.Error(t, Check(bytes.NewReader(file[:3])), "% x", file)
 	}
-	for _, file := range [][]byte{nil, []byte("GET / HTTP/1.1"), gzipped(t, []byte("GET / HTTP/1.1")), gzipped(t, nil)} {
-		assert.False(t, Recognized(bytes.NewReader(file)), "% x", file)
+	for _, test := range []struct{ file, err string }{
+		{"", "empty file"},
+		{"GET / HTTP/1.1", "neither pcap nor pcapng: begins with 47 45 54 20"},
+		{"PK\x03\x04", "neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
+		{string(plain[:12]), "unexpected EOF"},
+		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "neither pcap nor pcapng: begins with 47 45 54 20"},
+		{string(gzipped(t, nil)), "empty file"},
+	} {
+		assert.EqualError(t, Check(bytes.NewReader([]byte(test.file))), test.err, "%q", test.file)
 	}
 }
 

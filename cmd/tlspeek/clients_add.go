@@ -124,7 +124,7 @@ so capture that client alone, over several connections, fresh and resumed.
 // learn returns entries with the hellos that an argument means, and nothing
 // else but where they are from.
 func learn(cmd *cobra.Command, source *helloSource, arg string) ([]known.Entry, error) {
-	if is, _ := isCapture(os.Open(arg)); is && source.packet == 0 {
+	if source.packet == 0 && isCapture(arg) {
 		f, err := os.Open(arg)
 		if err != nil {
 			return nil, err
@@ -137,6 +137,16 @@ func learn(cmd *cobra.Command, source *helloSource, arg string) ([]known.Entry, 
 		return nil, err
 	}
 	return []known.Entry{{Transport: h.Transport.String(), Hello: hex.EncodeToString(h.Raw), Source: filepath.Base(arg)}}, nil
+}
+
+// isCapture reports whether a file can be opened and begins as a capture.
+func isCapture(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return capture.Check(f) == nil
 }
 
 func learnCapture(cmd *cobra.Command, r io.Reader, name string) ([]known.Entry, error) {

@@ -50,7 +50,10 @@ of which all captures are read; a pattern like 'day*.pcap'; or - for standard
 input, which may still be written: tcpdump -U -w - | tlspeek scan -
 
 A damaged file gives its hellos up to the damage, and an error. The other files
-are still read, and the exit status is 1.`,
+are still read, and the exit status is 1.
+
+A summary on standard error counts what was read and what could not be: errors,
+packets of unknown link types, and files in directories that are no captures.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
@@ -100,7 +103,7 @@ func (s *scan) run(ctx context.Context) error {
 	}
 	s.output.users = users
 	s.limits = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}
-	files, failed := expand(s.paths)
+	files, skipped, failed := expand(s.paths)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(max(100, gcPercent/max(1, min(s.workers, len(files)))))
 	}
@@ -113,7 +116,15 @@ func (s *scan) run(ctx context.Context) error {
 	s.progress.end()
 	failed = append(failed, errs...)
 	if !s.quiet {
-		s.summary(total, read, ctx.Err() != nil)
+		sum := summary{
+			stats:       total,
+			files:       read,
+			failures:    len(failed),
+			skipped:     skipped,
+			interrupted: ctx.Err() != nil,
+			took:        time.Since(s.progress.start),
+		}
+		sum.write(s.stderr)
 	}
 	if len(failed) > 0 || ctx.Err() != nil {
 		return errReported
@@ -270,47 +281,4 @@ func observe(h *capture.Hello, file string, size event.Size) event.Observation {
 		}
 	}
 	return o
-}
-
-// add adds what a file had to the total.
-func add(total, s *capture.Stats) {
-	total.Packets += s.Packets
-	total.Bytes += s.Bytes
-	total.Hellos += s.Hellos
-	total.Errors += s.Errors
-	total.Unknown += s.Unknown
-	total.TooDeep += s.TooDeep
-	total.Overlaps += s.Overlaps
-	total.Incomplete += s.Incomplete
-	total.DroppedStreams += s.DroppedStreams
-	total.DroppedHellos += s.DroppedHellos
-	total.DroppedFragments += s.DroppedFragments
-	total.DroppedFlows += s.DroppedFlows
-}
-
-// summary prints what was read, and what was given up.
-func (s *scan) summary(t capture.Stats, files int, interrupted bool) {
-	took := time.Since(s.progress.start)
-	if interrupted {
-		fmt.Fprint(s.stderr, "interrupted: ")
-	}
-	fmt.Fprintf(s.stderr, "%s, %s, %s in %.1f s: %s, %s\n",
-		count(int64(files), "file"), count(t.Packets, "packet"), size(float64(t.Bytes)), took.Seconds(),
-		count(t.Hellos, "hello"), count(t.Errors, "error"))
-	for _, n := range []struct {
-		n    int64
-		what string
-	}{
-		{t.Overlaps, "with parts that came twice and differ: the first copy was taken"},
-		{t.Incomplete, "begun and not whole"},
-		{t.TooDeep, "in more than 16 wrappings: not read"},
-		{t.DroppedStreams, "connections given up for want of memory (--max-memory)"},
-		{t.DroppedHellos, "of them with a hello that was not whole"},
-		{t.DroppedFlows, "QUIC and DTLS flows given up for want of memory"},
-		{t.DroppedFragments, "IP packets given up of which fragments were missing"},
-	} {
-		if n.n > 0 {
-			fmt.Fprintf(s.stderr, "%12s %s\n", group(n.n), n.what)
-		}
-	}
 }

@@ -12,9 +12,12 @@ import (
 	"github.com/tlspeek/tlspeek/capture"
 )
 
+// A skippedFile is a file in a directory that is not read.
+type skippedFile struct{ name, reason string }
+
 // expand turns arguments into files: a directory into the captures in it, and a
-// pattern into what it matches.
-func expand(paths []string) (files []string, failed []error) {
+// pattern into what it matches. It also returns what else is in directories.
+func expand(paths []string) (files []string, skipped []skippedFile, failed []error) {
 	for _, path := range paths {
 		matches := []string{path}
 		if _, err := os.Stat(path); err != nil && path != "-" {
@@ -27,47 +30,52 @@ func expand(paths []string) (files []string, failed []error) {
 				files = append(files, match)
 				continue
 			}
-			found, errs := captures(os.DirFS(match))
+			found, others, errs := captures(os.DirFS(match))
 			if len(found)+len(errs) == 0 {
 				errs = append(errs, errors.New("no capture in this directory"))
 			}
 			for _, name := range found {
 				files = append(files, filepath.Join(match, filepath.FromSlash(name)))
 			}
+			for _, f := range others {
+				skipped = append(skipped, skippedFile{filepath.Join(match, filepath.FromSlash(f.name)), f.reason})
+			}
 			for _, err := range errs {
 				failed = append(failed, fmt.Errorf("%s: %w", match, err))
 			}
 		}
 	}
-	return files, failed
+	return files, skipped, failed
 }
 
-// captures returns the captures in a directory and below, sorted by name, and
-// what could not be looked into.
-func captures(dir fs.FS) (found []string, failed []error) {
+// captures returns the captures in a directory and below, sorted by name, the
+// other files, and what could not be looked into.
+func captures(dir fs.FS) (found []string, skipped []skippedFile, failed []error) {
 	fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
-		is := false
-		if err == nil && d.Type().IsRegular() {
-			is, err = isCapture(dir.Open(name))
-		}
-		if err != nil {
+		switch {
+		case err != nil:
 			failed = append(failed, err)
-		}
-		if is {
-			found = append(found, name)
+		case d.IsDir():
+		case d.Type()&fs.ModeSymlink != 0:
+			skipped = append(skipped, skippedFile{name, "symbolic link"})
+		case !d.Type().IsRegular():
+			skipped = append(skipped, skippedFile{name, "not a regular file"})
+		default:
+			f, err := dir.Open(name)
+			if err != nil {
+				failed = append(failed, err)
+				break
+			}
+			if err := capture.Check(f); err != nil {
+				skipped = append(skipped, skippedFile{name, err.Error()})
+			} else {
+				found = append(found, name)
+			}
+			f.Close()
 		}
 		return nil
 	})
-	return found, failed
-}
-
-// isCapture tells a capture, which was opened with err, by its first bytes.
-func isCapture(f fs.File, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	return capture.Recognized(f), nil
+	return found, skipped, failed
 }
 
 // A liveReader reads what may not have been written yet. It can be interrupted,

@@ -35,11 +35,19 @@ func TestCaptures(t *testing.T) {
 		"a/trace":         {Data: data},
 		"b.gz":            {Data: compressed},
 		"empty.pcap":      {},
+		"link.pcap":       {Mode: fs.ModeSymlink},
+		"pipe":            {Mode: fs.ModeNamedPipe},
 		"locked.pcap":     {Data: data},
 		"z.pcap":          {Data: data},
 	}
-	found, failed := captures(lockedFS{dir, map[string]bool{"a/locked": true, "locked.pcap": true}})
+	found, skipped, failed := captures(lockedFS{dir, map[string]bool{"a/locked": true, "locked.pcap": true}})
 	assert.Equal(t, []string{"a/trace", "b.gz", "z.pcap"}, found)
+	assert.Equal(t, []skippedFile{
+		{"a/notes.txt", "neither pcap nor pcapng: begins with 6e 6f 74 65"},
+		{"empty.pcap", "empty file"},
+		{"link.pcap", "symbolic link"},
+		{"pipe", "not a regular file"},
+	}, skipped)
 	require.Len(t, failed, 2)
 	assert.EqualError(t, failed[0], "open a/locked: permission denied")
 	assert.EqualError(t, failed[1], "open locked.pcap: permission denied")

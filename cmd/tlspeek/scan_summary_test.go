@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/tlspeek/tlspeek/capture"
+)
+
+func TestSummary(t *testing.T) {
+	var skipped []skippedFile
+	for i := range 12 {
+		skipped = append(skipped, skippedFile{"day/" + strconv.Itoa(i), "empty file"})
+	}
+	for _, test := range []struct {
+		s    summary
+		want string
+	}{
+		{summary{files: 1, stats: capture.Stats{Packets: 2, Bytes: 300, Hellos: 1}, took: 1500 * time.Millisecond},
+			"1 file, 2 packets, 300 B in 1.5 s: 1 hello, 0 errors\n"},
+		{summary{interrupted: true}, "interrupted: 0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n"},
+		{summary{failures: 2}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 2 errors\n"},
+		{summary{failures: 1, stats: capture.Stats{Hellos: 5, Errors: 2}}, "0 files, 0 packets, 0 B in 0.0 s: 5 hellos, 3 errors\n" +
+			"           2 malformed, with an error in the results\n"},
+		{summary{stats: capture.Stats{UnknownLinks: map[capture.LinkType]int64{9999: 1, 147: 12345, 220: 3, 195: 3}}}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"      12,345 packets of link type 147 (USER0): not read\n" +
+			"           3 packets of link type 195 (IEEE802_15_4_WITHFCS): not read\n" +
+			"           3 packets of link type 220 (USB_LINUX_MMAPPED): not read\n" +
+			"           1 packet of link type 9999: not read\n"},
+		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"           1 file in a directory passed over\n" +
+			"               day/0: empty file\n"},
+		{summary{skipped: skipped}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"          12 files in directories passed over\n" +
+			"               day/0: empty file\n" +
+			"               day/1: empty file\n" +
+			"               day/2: empty file\n" +
+			"               day/3: empty file\n" +
+			"               day/4: empty file\n" +
+			"               day/5: empty file\n" +
+			"               day/6: empty file\n" +
+			"               day/7: empty file\n" +
+			"               day/8: empty file\n" +
+			"               day/9: empty file\n" +
+			"               and 2 more\n"},
+	} {
+		var b bytes.Buffer
+		test.s.write(&b)
+		assert.Equal(t, test.want, b.String())
+	}
+}
+
+// TestAdd: the statistics of files are added up, and none is left out.
+func TestAdd(t *testing.T) {
+	one := capture.Stats{
+		Packets: 1, Bytes: 2, Hellos: 3, Errors: 4, Unknown: 5, TooDeep: 6, Overlaps: 7, Incomplete: 8,
+		DroppedStreams: 9, DroppedHellos: 10, DroppedFragments: 11, DroppedFlows: 12,
+		UnknownLinks: map[capture.LinkType]int64{147: 13},
+	}
+	v := reflect.ValueOf(one)
+	for i := range v.NumField() {
+		assert.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+	}
+	var total capture.Stats
+	add(&total, &one)
+	assert.Equal(t, one, total)
+	add(&total, &capture.Stats{UnknownLinks: map[capture.LinkType]int64{147: 1, 148: 2}})
+	assert.Equal(t, map[capture.LinkType]int64{147: 14, 148: 2}, total.UnknownLinks)
+	assert.Equal(t, map[capture.LinkType]int64{147: 13}, one.UnknownLinks)
+}
