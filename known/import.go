@@ -153,7 +153,7 @@ func (l *list) readJSON(r io.Reader, array bool) error {
 		if e := (*json.SyntaxError)(nil); errors.As(err, &e) {
 			offset = max(offset, e.Offset)
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if endedEarly(err) {
 			offset, err = max(0, lines.n-1), io.ErrUnexpectedEOF // a line feed at the end ends the last line
 		}
 		return fmt.Errorf("line %d: %w", first+lines.before(offset), err)
@@ -184,6 +184,15 @@ func (l *list) readJSON(r io.Reader, array bool) error {
 		return at(err)
 	}
 	return nil
+}
+
+// endedEarly reports whether err says that the input ends inside a value. Go
+// 1.27 has a SyntaxError without a distinct type for some of these.
+func endedEarly(err error) bool {
+	if e := (*json.SyntaxError)(nil); errors.As(err, &e) {
+		return e.Error() == "unexpected end of JSON input"
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (l *list) addListed(v *listed) error {
