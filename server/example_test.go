@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/tlspeek/tlspeek/parser"
@@ -41,7 +42,8 @@ func ExampleHeaders() {
 		panic(err)
 	}
 	backend := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, r.Header.Get("X-HTTP2-Fingerprint"), len(r.Header.Get("X-JA4-Fingerprint")))
+		settings, rest, _ := strings.Cut(r.Header.Get("X-HTTP2-Fingerprint"), "|")
+		fmt.Fprintln(w, settings != "", rest, len(r.Header.Get("X-JA4-Fingerprint")))
 	})
 	srv := &http.Server{Handler: server.Headers{}.Wrap(backend), ConnContext: server.ConnContext}
 	if err := server.ConfigureHTTP2(srv); err != nil {
@@ -52,7 +54,7 @@ func ExampleHeaders() {
 	defer srv.Close()
 
 	fmt.Print(exampleGet(ln.Addr()))
-	// Output: 2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s 36
+	// Output: true 1073741824|0|a,m,p,s 36
 }
 
 // A hook decides on a connection before it costs a handshake.

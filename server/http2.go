@@ -1,52 +1,51 @@
 package server
 
-//lint:file-ignore SA1019 net/http itself serves HTTP/2 on no connection but a *tls.Conn, which cannot record.
-
 import (
-	"context"
 	"crypto/tls"
-	"net"
 	"net/http"
 	"strings"
-
-	"golang.org/x/net/http2"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 )
 
-// ConfigureHTTP2 has srv speak HTTP/2 by golang.org/x/net/http2, over
-// connections that note the client's HTTP/2 fingerprint on its way. It is to be
-// called before srv serves.
-func ConfigureHTTP2(srv *http.Server) error {
-	h2 := &http2.Server{}
-	if err := http2.ConfigureServer(srv, h2); err != nil {
-		return err
+// ConfigureHTTP2 has srv serve HTTP/2 over connections that record the
+// client's HTTP/2 fingerprint and the order of its header fields. Call it once,
+// when srv is configured and before it serves. All that net/http knows for
+// HTTP/2, such as timeouts, Shutdown and srv.HTTP2, works as without it, but
+// for [http.Server.SetKeepAlivesEnabled], which has no effect on connections
+// over HTTP/2. Do not configure srv with golang.org/x/net/http2, too.
+func ConfigureHTTP2(srv *http.Server) error { return configureHTTP2(srv) }
+
+// http2Config returns a server with the fields of srv that HTTP/2 is configured
+// by.
+func http2Config(srv *http.Server) *http.Server {
+	return &http.Server{
+		ReadTimeout:       srv.ReadTimeout,
+		ReadHeaderTimeout: srv.ReadHeaderTimeout,
+		WriteTimeout:      srv.WriteTimeout,
+		IdleTimeout:       srv.IdleTimeout,
+		MaxHeaderBytes:    srv.MaxHeaderBytes,
+		ErrorLog:          srv.ErrorLog,
+		HTTP2:             srv.HTTP2,
 	}
-	srv.TLSNextProto["h2"] = func(srv *http.Server, c *tls.Conn, h http.Handler) {
-		opts := &http2.ServeConnOpts{BaseConfig: srv, Handler: h}
-		// How net/http hands down the connection's context.
-		if base, ok := h.(interface{ BaseContext() context.Context }); ok {
-			opts.Context = base.BaseContext()
-		}
-		h2.ServeConn(recordHTTP2(c), opts)
-	}
-	return nil
 }
 
-// recordHTTP2 returns c, or a connection around it that makes the fingerprint.
-func recordHTTP2(c *tls.Conn) net.Conn {
-	if conn := connOf(c); conn != nil {
-		return &recorded{Conn: c, to: conn, recorder: new(fingerprint.HTTP2)}
-	}
-	return c
-}
-
-// A recorded connection shows what the client sends up to its first request to
-// a recorder.
+// A recorded connection shows the HTTP/2 that the client sends, up to its first
+// request, to a recorder.
 type recorded struct {
 	*tls.Conn
 	to       *Conn
 	recorder *fingerprint.HTTP2 // nil afterwards
+}
+
+// recordHTTP2 returns a recorded connection. Where c does not come from a [Listener]
+// nothing is recorded.
+func recordHTTP2(c *tls.Conn) *recorded {
+	r := &recorded{Conn: c, to: connOf(c)}
+	if r.to != nil {
+		r.recorder = new(fingerprint.HTTP2)
+	}
+	return r
 }
 
 func (r *recorded) Read(p []byte) (int, error) {

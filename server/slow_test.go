@@ -100,6 +100,7 @@ func TestSlowClientsAreEnded(t *testing.T) {
 				assert.LessOrEqual(t, time.Since(began), 5*time.Minute)
 				conn.NetConn().Close()
 				require.NoError(t, stop())
+				time.Sleep(time.Second) // for which net/http may linger after it has answered
 			})
 		})
 	}

@@ -1,0 +1,141 @@
+package server_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// TestHTTP2IsRecorded has the settings and the order of header fields of a
+// client where a server is embedded, and from an Echo.
+func TestHTTP2IsRecorded(t *testing.T) {
+	srv := &http.Server{Handler: server.Handler(nil), ConnContext: server.ConnContext, TLSConfig: serverConfig(t)}
+	require.NoError(t, server.ConfigureHTTP2(srv))
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
+	echo, _ := start(t, &server.Echo{})
+
+	for _, addr := range []string{ln.Addr().String(), echo} {
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, http2.ClientPreface)
+		require.NoError(t, err)
+		f := http2.NewFramer(conn, conn)
+		require.NoError(t, f.WriteSettings(http2.Setting{ID: 3, Val: 100}, http2.Setting{ID: 4, Val: 1 << 20}))
+		var block bytes.Buffer
+		e := hpack.NewEncoder(&block)
+		for _, field := range [][2]string{{":path", "/api/all"}, {":method", "GET"}, {":authority", "x"}, {":scheme", "https"}, {"zebra", "1"}, {"accept", "*/*"}, {"beaver", "2"}} {
+			require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))
+		}
+		require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}))
+		var body []byte
+		for {
+			frame, err := f.ReadFrame()
+			require.NoError(t, err)
+			if data, ok := frame.(*http2.DataFrame); ok {
+				body = append(body, data.Data()...)
+				if data.StreamEnded() {
+					break
+				}
+			}
+		}
+		var all struct {
+			HTTP2 struct {
+				Fingerprint string `json:"akamai_fingerprint"`
+				Frames      []struct {
+					Headers []string
+				} `json:"sent_frames"`
+			}
+		}
+		require.NoError(t, json.Unmarshal(body, &all))
+		assert.Equal(t, "3:100;4:1048576|00|0|p,m,a,s", all.HTTP2.Fingerprint)
+		require.NotEmpty(t, all.HTTP2.Frames)
+		assert.Equal(t, []string{":path: /api/all", ":method: GET", ":authority: x", ":scheme: https", "zebra: 1", "accept: */*", "beaver: 2"},
+			all.HTTP2.Frames[len(all.HTTP2.Frames)-1].Headers)
+	}
+	srv.Close()
+	<-served
+}
+
+func TestConfigureHTTP2Refuses(t *testing.T) {
+	config := serverConfig(t)
+	config.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+	assert.ErrorContains(t, server.ConfigureHTTP2(&http.Server{TLSConfig: config}), "AES_128_GCM_SHA256")
+}
+
+// TestConfigureHTTP2WithoutHTTP2 has HTTP/2 switched off as net/http has it.
+func TestConfigureHTTP2WithoutHTTP2(t *testing.T) {
+	t.Setenv("GODEBUG", "http2server=0")
+	srv := &http.Server{TLSConfig: serverConfig(t), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
+	require.NoError(t, server.ConfigureHTTP2(srv))
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
+	client := httpClient(true)
+	resp, body := fetch(t, client, "GET", "https://"+ln.Addr().String()+"/")
+	assert.Equal(t, 200, resp.StatusCode)
+	assert.Equal(t, "hello", string(body))
+	client.CloseIdleConnections()
+	srv.Close()
+	<-served
+}
+
+// TestConfigureHTTP2WithoutTLS has a server that speaks HTTP/2 without TLS, too.
+func TestConfigureHTTP2WithoutTLS(t *testing.T) {
+	srv := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, ok := server.FromContext(r.Context())
+		assert.False(t, ok)
+		assert.Nil(t, r.TLS)
+		io.Copy(w, r.Body)
+	})}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(true)
+	require.NoError(t, server.ConfigureHTTP2(srv))
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: transport}
+	for _, sent := range []string{"a", "b"} {
+		resp, err := client.Post("http://"+ln.Addr().String()+"/", "text/plain", strings.NewReader(sent))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, "HTTP/2.0 "+sent, resp.Proto+" "+string(body))
+	}
+	require.NoError(t, srv.Shutdown(t.Context()))
+	<-served
+	client.CloseIdleConnections()
+}
+
+// TestConfigureHTTP2WithoutListener has connections of which nothing is known.
+func TestConfigureHTTP2WithoutListener(t *testing.T) {
+	srv := &http.Server{TLSConfig: serverConfig(t), Handler: server.Headers{}.Wrap(backend()), ConnContext: server.ConnContext}
+	require.NoError(t, server.ConfigureHTTP2(srv))
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeTLS(ln, "", "") }()
+	client := httpClient(true)
+	resp, body := fetch(t, client, "GET", "https://"+ln.Addr().String()+"/")
+	assert.Equal(t, 2, resp.ProtoMajor)
+	assert.Contains(t, string(body), "X-Http2-Fingerprint: none; unknown connection\n")
+	client.CloseIdleConnections()
+	require.NoError(t, srv.Shutdown(t.Context()))
+	<-served
+}
