@@ -35,6 +35,7 @@ type Conn struct {
 	deadline deadline
 	through  atomic.Bool // nothing is held any more, nor looked for
 	known    atomic.Bool // hello, or why there is none, is known
+	written  atomic.Uint32
 
 	reading   sync.Mutex // guards what only readers need
 	block     *block     // nil before it is needed, and once it is given back
@@ -86,7 +87,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.refused != nil {
 		return 0, c.refused
 	}
-	if c.next == len(c.held) && !c.known.Load() {
+	if c.next == len(c.held) && (!c.known.Load() || c.err != nil) {
 		c.drained()
 	}
 	if c.over && c.next == len(c.held) && c.heldErr == nil {
@@ -114,6 +115,14 @@ func (c *Conn) readAhead() {
 	c.came(c.held[from:], err)
 }
 
+// Write writes to the client.
+func (c *Conn) Write(p []byte) (int, error) {
+	if !c.through.Load() && written(c.written.Load()) != writtenRetry {
+		c.written.Store(uint32(writtenBy(p)))
+	}
+	return c.Conn.Write(p)
+}
+
 // handOn reads what was held, and from below once it is used up.
 func (c *Conn) handOn(p []byte) (int, error) {
 	if c.next < len(c.held) {
@@ -135,7 +144,7 @@ func (c *Conn) drained() {
 	if c.block == nil {
 		return
 	}
-	if c.seen == nil {
+	if !c.known.Load() && c.seen == nil {
 		c.seen = slices.Clone(c.held[:min(len(c.held), maxSeen)])
 	}
 	c.held, c.next = nil, 0
@@ -192,13 +201,16 @@ func (c *Conn) giveBack() {
 }
 
 // SetDeadline sets the deadlines for reading and writing. Until the handshake
-// is over, reading ends at the Listener's if that is earlier.
+// is over, both end at the Listener's if that is earlier.
 func (c *Conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // SetReadDeadline sets the deadline for reading, as [Conn.SetDeadline] does.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadline.ask(c.Conn, t) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadline.askRead(c.Conn, t) }
+
+// SetWriteDeadline sets the deadline for writing, as [Conn.SetDeadline] does.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.deadline.askWrite(c.Conn, t) }
 
 // NetConn returns the connection below. Reading from it takes bytes away from
 // the Conn.

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// A deadline keeps two deadlines for reading apart: ours, for the handshake,
-// and that of the connection's user. The earlier one counts; when ours is
-// lifted, the user's is as if ours had never been.
+// A deadline keeps two kinds of deadlines apart: ours, for the handshake, and
+// those of the connection's user. The earlier one counts; when ours is lifted,
+// the user's are as if ours had never been.
 type deadline struct {
-	mu    sync.Mutex
-	ours  time.Time // zero once lifted
-	asked time.Time // by the user; zero for none
+	mu          sync.Mutex
+	ours        time.Time // zero once lifted
+	read, write time.Time // the user's; zero for none
 }
 
 // limit sets ours.
@@ -22,16 +22,7 @@ func (d *deadline) limit(c net.Conn, t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ours = t
-	// A connection that cannot have a deadline has none with us, either.
-	_ = c.SetReadDeadline(d.effective())
-}
-
-// ask sets the user's.
-func (d *deadline) ask(c net.Conn, t time.Time) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.asked = t
-	return c.SetReadDeadline(d.effective())
+	d.apply(c)
 }
 
 // lift ends ours.
@@ -42,7 +33,30 @@ func (d *deadline) lift(c net.Conn) {
 		return
 	}
 	d.ours = time.Time{}
-	_ = c.SetReadDeadline(d.asked)
+	d.apply(c)
+}
+
+// apply sets both deadlines. A connection that cannot have any has none with
+// us, either.
+func (d *deadline) apply(c net.Conn) {
+	_ = c.SetReadDeadline(d.earlier(d.read))
+	_ = c.SetWriteDeadline(d.earlier(d.write))
+}
+
+// askRead sets the user's for reading.
+func (d *deadline) askRead(c net.Conn, t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read = t
+	return c.SetReadDeadline(d.earlier(t))
+}
+
+// askWrite sets the user's for writing.
+func (d *deadline) askWrite(c net.Conn, t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.write = t
+	return c.SetWriteDeadline(d.earlier(t))
 }
 
 // passed reports whether err says that ours has passed.
@@ -55,9 +69,10 @@ func (d *deadline) passed(err error) bool {
 	return !d.ours.IsZero() && !time.Now().Before(d.ours)
 }
 
-func (d *deadline) effective() time.Time {
-	if d.ours.IsZero() || !d.asked.IsZero() && d.asked.Before(d.ours) {
-		return d.asked
+// earlier returns the user's deadline, or ours if that is earlier.
+func (d *deadline) earlier(user time.Time) time.Time {
+	if d.ours.IsZero() || !user.IsZero() && user.Before(d.ours) {
+		return user
 	}
 	return d.ours
 }

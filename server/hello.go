@@ -62,29 +62,34 @@ func (c *Conn) came(b []byte, err error) {
 
 // look reads b, the next bytes of the client.
 func (c *Conn) look(b []byte) {
-	if c.over || len(b) == 0 {
+	if c.over {
 		return
 	}
-	ended := c.flight.ended(b)
-	for len(b) > 0 && !c.deaf {
-		inPlace := !c.following && c.records.Buffered() == 0
-		msg, n, err := c.records.Next(b)
-		if err == nil {
-			err = c.overLimit(len(msg))
+	ended := false
+	for len(b) > 0 {
+		var msg []byte
+		var err error
+		n, inPlace := len(b), false
+		if !c.deaf {
+			inPlace = !c.following && c.records.Buffered() == 0
+			msg, n, err = c.records.Next(b)
+			if err == nil {
+				err = c.overLimit(len(msg))
+			}
 		}
+		ended = c.flight.ended(b[:n], written(c.written.Load())) || ended
 		switch {
 		case err != nil:
-			// Crypto/tls has no use for what is not TLS, and answers at once.
-			ended = ended || !c.known.Load() && errors.Is(err, parser.ErrNotTLS)
+			c.flight.begun = c.flight.begun || !errors.Is(err, parser.ErrNotTLS)
 			c.deaf, c.records = true, parser.RecordAssembler{}
 			c.fail(err)
 		case msg != nil:
+			c.flight.begun = true
 			c.found(msg, inPlace && c.records.Records() == 1)
 		}
 		b = b[n:]
 	}
 	if ended {
-		c.over = true
 		c.mu.Lock()
 		c.ended = time.Now()
 		c.mu.Unlock()
@@ -93,6 +98,8 @@ func (c *Conn) look(b []byte) {
 			c.listener.shaken(c)
 		}
 	}
+	// Where crypto/tls has given up, a hello may still follow.
+	c.over = ended && !c.flight.rejected || c.flight.rejected && c.known.Load()
 }
 
 // overLimit is asked when a message of n bytes is whole, and with 0 before.

@@ -34,8 +34,8 @@ type Listener struct {
 	net.Listener
 
 	// HandshakeTimeout is how long a client may take from Accept to the end
-	// of its handshake, however often it sends something. 0 is 10 seconds,
-	// negative is for ever.
+	// of its handshake, whatever it sends and however often, and whether it
+	// reads or not. 0 is 10 seconds, negative is for ever.
 	HandshakeTimeout time.Duration
 
 	// Observe, if not nil, is told of each hello, and of each connection that
@@ -63,8 +63,9 @@ type Listener struct {
 	// MaxConns bounds the connections, MaxPerAddr those of one IPv4 address
 	// or IPv6 /64: further ones are closed when they come. MaxHalfOpen bounds
 	// those that have not finished their handshake: when there are more, the
-	// one is closed that has been at it longest. 0 is for no limit. An [HTTP3]
-	// may share the first two.
+	// one is closed that has been at it longest. A client that sends something
+	// else counts until crypto/tls has given up, or the connection is closed. 0
+	// is for no limit. An [HTTP3] may share the first two.
 	MaxConns, MaxPerAddr, MaxHalfOpen int
 
 	// Dropped, if not nil, is told of each connection closed for a limit.
