@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,7 @@ type Conn struct {
 	block     *block     // nil before it is needed, and once it is given back
 	held      []byte     // what was read ahead: in block, as long as it fits
 	next      int        // in held, of the first byte to hand on
-	heldErr   error      // what reading ended with after held
+	heldErr   error      // with which the connection ended after held
 	following bool       // bytes are handed on before the hello is known
 	over      bool       // there is nothing left to look for
 	deaf      bool       // records are not read any more
@@ -76,8 +77,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if c.next < len(c.held) && c.deadline.expired() {
+		return 0, c.timeoutError()
+	}
 	for c.waits() {
-		c.readAhead()
+		err := c.readAhead()
+		if !isTimeout(err) {
+			continue
+		}
+		if len(c.held) == 0 {
+			return 0, err
+		}
+		break // what came before the deadline is handed on, and the next Read ends with it
 	}
 	c.following = true
 	n, err := 0, error(nil)
@@ -102,8 +113,9 @@ func (c *Conn) waits() bool {
 	return !c.following && !c.known.Load() && !c.flight.odd && c.heldErr == nil && len(c.held) < blockSize
 }
 
-// readAhead reads once into held.
-func (c *Conn) readAhead() {
+// readAhead reads once into held. An error is kept for those who read, but
+// for that of a deadline: it may be moved, and then reading goes on.
+func (c *Conn) readAhead() error {
 	if c.held == nil {
 		c.block = c.listener.block()
 		c.held = c.block[:0]
@@ -111,8 +123,23 @@ func (c *Conn) readAhead() {
 	from := len(c.held)
 	c.held = slices.Grow(c.held, 1)
 	n, err := c.Conn.Read(c.held[from:cap(c.held)])
-	c.held, c.heldErr = c.held[:from+n], err
+	c.held = c.held[:from+n]
 	c.came(c.held[from:], err)
+	if !isTimeout(err) {
+		c.heldErr = err
+	}
+	return err
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}
+
+// timeoutError returns what a socket does when the deadline for reading has
+// passed, though there is something to read.
+func (c *Conn) timeoutError() error {
+	return &net.OpError{Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
 // Write writes to the client.
@@ -219,7 +246,7 @@ func (c *Conn) NetConn() net.Conn { return c.Conn }
 // ReadFrom writes what it reads from r until its end, by the means of the
 // connection below if that has any.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	if w, ok := c.Conn.(io.ReaderFrom); ok {
+	if w, ok := c.socket().(io.ReaderFrom); ok {
 		return w.ReadFrom(r)
 	}
 	return io.Copy(struct{ io.Writer }{c.Conn}, r)

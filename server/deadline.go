@@ -15,6 +15,7 @@ type deadline struct {
 	mu          sync.Mutex
 	ours        time.Time // zero once lifted
 	read, write time.Time // the user's; zero for none
+	none        bool      // reading cannot have any
 }
 
 // limit sets ours.
@@ -39,7 +40,7 @@ func (d *deadline) lift(c net.Conn) {
 // apply sets both deadlines. A connection that cannot have any has none with
 // us, either.
 func (d *deadline) apply(c net.Conn) {
-	_ = c.SetReadDeadline(d.earlier(d.read))
+	d.none = c.SetReadDeadline(d.earlier(d.read)) != nil
 	_ = c.SetWriteDeadline(d.earlier(d.write))
 }
 
@@ -48,7 +49,9 @@ func (d *deadline) askRead(c net.Conn, t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read = t
-	return c.SetReadDeadline(d.earlier(t))
+	err := c.SetReadDeadline(d.earlier(t))
+	d.none = err != nil
+	return err
 }
 
 // askWrite sets the user's for writing.
@@ -67,6 +70,14 @@ func (d *deadline) passed(err error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return !d.ours.IsZero() && !time.Now().Before(d.ours)
+}
+
+// expired reports whether the deadline for reading has passed.
+func (d *deadline) expired() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.earlier(d.read)
+	return !d.none && !t.IsZero() && !time.Now().Before(t)
 }
 
 // earlier returns the user's deadline, or ours if that is earlier.

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -55,7 +54,8 @@ func (c *Conn) came(b []byte, err error) {
 		}
 	}
 	c.look(b)
-	if err == io.EOF || err != nil && c.deadline.passed(err) {
+	// What Close does it says itself, and the user may move a deadline.
+	if err != nil && !errors.Is(err, net.ErrClosed) && (!isTimeout(err) || c.deadline.passed(err)) {
 		c.fail(err)
 	}
 }
@@ -224,8 +224,10 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // ClientHello returns the client's hello, which it waits for if it must: the
 // bytes that it reads by that are kept for Read. An error is a [*parser.Error]
-// where something else came, [ErrNoHello] where the connection ended before,
-// or that of a reader whose deadline passed. The hello must not be changed.
+// where something else came, or [ErrNoHello] where the connection ended before,
+// or the time for the handshake. These are final. That of a deadline of the
+// user's is not: once it is moved, ClientHello and Read go on, as reading from
+// any net.Conn does. The hello must not be changed.
 func (c *Conn) ClientHello() (*parser.ClientHello, error) {
 	if !c.known.Load() {
 		if err := c.wait(); err != nil {
@@ -267,7 +269,9 @@ func (c *Conn) wait() error {
 			c.fail(fmt.Errorf("%w of %d bytes with all that is around it", ErrOverLimit, maxHeld))
 			return nil
 		}
-		c.readAhead()
+		if err := c.readAhead(); isTimeout(err) && !c.known.Load() {
+			return err
+		}
 	}
 	return nil
 }
