@@ -303,13 +303,6 @@ func (f *fullFor) Write(p []byte) (int, error) {
 	return f.Buffer.Write(p)
 }
 
-func TestLatestRefusesWhatIsNoArray(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "hello.json")
-	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o600))
-	err := (&server.Latest{Path: path, Keep: 1}).Load()
-	assert.ErrorContains(t, err, "reading "+path+", which should be a JSON array: ")
-}
-
 func TestSelfSigned(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	certFile, keyFile, err := server.SelfSigned(dir)

@@ -3,43 +3,49 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
+// DefaultLatestBytes is what a [Latest] keeps at most if nothing else is said:
+// some 20,000 Events of usual hellos. One of 60 KB may have an Event of 300 KB.
+const DefaultLatestBytes = 16 << 20
+
 // Latest keeps the latest Events, to have them in a file as one JSON array.
 type Latest struct {
-	Path string
-	Keep int // how many, 1 or more
+	Path     string
+	Keep     int // how many, 1 or more
+	MaxBytes int // of all of them; 0 is DefaultLatestBytes
 
 	mu      sync.Mutex
-	events  [][]byte // a ring once it is full
-	oldest  int
+	events  [][]byte // oldest first
+	bytes   int      // of them all
 	changed bool
 
 	saving sync.Mutex
 }
 
-// Load reads what an earlier run has left in the file, if there is one.
+// Load reads what an earlier run has left in the file, if there is one. It
+// holds no more of it than is kept.
 func (l *Latest) Load() error {
-	text, err := os.ReadFile(l.Path)
+	f, err := os.Open(l.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	var events []json.RawMessage
-	if err := json.Unmarshal(text, &events); err != nil {
+	defer f.Close()
+	if err := l.load(json.NewDecoder(f)); err != nil {
 		return fmt.Errorf("reading %s, which should be a JSON array: %w", l.Path, err)
-	}
-	for _, e := range events {
-		l.Add(e)
 	}
 	l.mu.Lock()
 	l.changed = false
@@ -47,18 +53,53 @@ func (l *Latest) Load() error {
 	return nil
 }
 
-// Add keeps a copy of e, a JSON object.
+func (l *Latest) load(d *json.Decoder) error {
+	begin, err := d.Token()
+	if err != nil {
+		return err
+	}
+	if begin != json.Delim('[') {
+		return fmt.Errorf("it begins with %v", begin)
+	}
+	for d.More() {
+		var e json.RawMessage
+		if err := d.Decode(&e); err != nil {
+			return err
+		}
+		l.Add(e)
+	}
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more after it")
+	}
+	return nil
+}
+
+// Add keeps a copy of e, a JSON object, and gives up old ones for it. One that
+// is longer than MaxBytes is not kept.
 func (l *Latest) Add(e []byte) {
+	limit := cmp.Or(l.MaxBytes, DefaultLatestBytes)
+	if len(e) > limit {
+		return
+	}
 	e = bytes.Clone(e)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.changed = true
-	if len(l.events) < l.Keep {
-		l.events = append(l.events, e)
-		return
+	l.events = append(l.events, e)
+	l.bytes += len(e)
+	n := max(0, len(l.events)-l.Keep)
+	for i, old := range l.events {
+		if i >= n && l.bytes <= limit {
+			n = i
+			break
+		}
+		l.bytes -= len(old)
+		l.events[i] = nil
 	}
-	l.events[l.oldest] = e
-	l.oldest = (l.oldest + 1) % len(l.events)
+	l.events = l.events[n:]
 }
 
 // Save writes the file anew, oldest Event first, if any came since it was
@@ -67,7 +108,7 @@ func (l *Latest) Save() (err error) {
 	l.saving.Lock()
 	defer l.saving.Unlock()
 	l.mu.Lock()
-	events := append(append([][]byte(nil), l.events[l.oldest:]...), l.events[:l.oldest]...)
+	events := slices.Clone(l.events)
 	changed := l.changed
 	l.changed = false
 	l.mu.Unlock()

@@ -25,6 +25,7 @@ func TestServeRefusesFlags(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--cert and --key are given together":                                                  {"--cert", "server.pem"},
 		"either --cert or --acme, not both":                                                    {"--cert", "a", "--key", "b", "--acme", "c.example"},
+		"--hello-json-max-size 0: it is to be 1 or more":                                       {"--hello-json-max-size", "0"},
 		"--hello-json-keep 0: it is to be 1 or more":                                           {"--hello-json-keep", "0"},
 		`--log-format "xml": it is to be text or json`:                                         {"--log-format", "xml"},
 		"--handshake-timeout 0: it is to be a time, or negative for no limit":                  {"--handshake-timeout", "0"},

@@ -36,6 +36,7 @@ type serveFlags struct {
 	eventsFsync   string
 	helloJSON     string
 	helloJSONKeep int
+	helloJSONSize int
 
 	handshakeTimeout time.Duration
 	maxConns         int
@@ -110,7 +111,8 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.DurationVar(&f.eventsMaxAge, "events-max-age", 0, "begin a new events file after this time; 0 for no limit")
 	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "have Events on disk `when` they are written: always, never, or at least this often, as 1s")
 	flags.StringVar(&f.helloJSON, "hello-json", "", "keep the latest Events in `file`, as one JSON array")
-	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file")
+	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file at most")
+	flags.IntVar(&f.helloJSONSize, "hello-json-max-size", server.DefaultLatestBytes, "`bytes` of Events in that file at most, which are held in memory, too")
 
 	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time from a connection to the end of its handshake; negative for no limit")
 	flags.IntVar(&f.maxConns, "max-conns", 0, "`number` of connections at once; 0 for no limit")
@@ -143,6 +145,8 @@ func (f *serveFlags) check() error {
 		return errors.New("either --cert or --acme, not both")
 	case f.helloJSONKeep < 1:
 		return fmt.Errorf("--hello-json-keep %d: it is to be 1 or more", f.helloJSONKeep)
+	case f.helloJSONSize < 1:
+		return fmt.Errorf("--hello-json-max-size %d: it is to be 1 or more", f.helloJSONSize)
 	case min(f.maxConns, f.maxHalfOpen, f.maxPerAddr, f.maxHello, f.maxRecords, f.retryAbove) < 0 || f.eventsMaxSize < 0:
 		return errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size are to be 0 or more")
 	case f.grace < 0 || f.eventsMaxAge < 0:
@@ -276,7 +280,7 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 		r.Size = event.Full
 	}
 	if f.helloJSON != "" {
-		r.Latest = &server.Latest{Path: f.helloJSON, Keep: f.helloJSONKeep}
+		r.Latest = &server.Latest{Path: f.helloJSON, Keep: f.helloJSONKeep, MaxBytes: f.helloJSONSize}
 		if err := r.Latest.Load(); err != nil {
 			return nil, nil, err
 		}
