@@ -88,12 +88,12 @@ func requestOf(r *http.Request, size event.Size) (*request, bool) {
 	if o.Agent = AgentOf(r); o.Agent != (known.Agent{}) {
 		o.Agent.Headers = names
 	}
-	q.event = (&event.Observer{Users: s.users()}).Event(&o, size)
+	q.event = eventOf(&o, s.users(), size)
 	return q, true
 }
 
-// eventOf returns the Event of a request's connection.
-func eventOf(r *http.Request, size event.Size) (event.Event, bool) {
+// requestEvent returns the Event of a request's connection.
+func requestEvent(r *http.Request, size event.Size) (event.Event, bool) {
 	q, ok := requestOf(r, size)
 	if !ok {
 		return event.Event{}, false
@@ -108,7 +108,7 @@ func answerEvent(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("detail") == "1" {
 		size = event.Detail
 	}
-	e, ok := eventOf(r, size)
+	e, ok := requestEvent(r, size)
 	if !ok {
 		http.Error(w, unknownConnection, http.StatusInternalServerError)
 		return

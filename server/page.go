@@ -38,7 +38,7 @@ type Page struct {
 
 	users *known.Database // those of the Echo
 
-	// event, if not nil, is in the place of eventOf.
+	// event, if not nil, is in the place of requestEvent.
 	event func(*http.Request, event.Size) (event.Event, bool)
 
 	once      sync.Once
@@ -108,7 +108,7 @@ func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
 	if p.event != nil {
 		return p.event(r, event.Detail)
 	}
-	return eventOf(r, event.Detail)
+	return requestEvent(r, event.Detail)
 }
 
 // ready loads what the page is made of, and reports whether it is there. If

@@ -239,7 +239,7 @@ func (p *Page) given(v *pageView, g *given) error {
 	case g.Err != nil:
 		v.Hello = p.broken(h.Raw, h.Transport, g.Err)
 	default:
-		e := (&event.Observer{Users: p.users}).Event(&g.Observation, event.Detail)
+		e := eventOf(&g.Observation, p.users, event.Detail)
 		v.Hello = p.hello(&e, false)
 	}
 	v.Title = v.Hello.Who.Headline

@@ -25,6 +25,7 @@ type pageHello struct {
 	Tree         *pageTree
 	Dump         []dumpRow
 	Size         int    // of the message, in bytes
+	Shown        int    // bytes of it in Tree and Dump
 	Hex          string // of it, for the clipboard
 	Link         string // a page's address with the hello in its fragment
 
@@ -35,14 +36,14 @@ type pageHello struct {
 // A pageTell is a tell and the leaf that it is about.
 type pageTell struct {
 	known.Tell
-	Leaf int
+	Leaf int // -1 if that is not shown
 }
 
 // A pageError is what is wrong with a hello, and where.
 type pageError struct {
 	Text   string
 	Offset int
-	Leaf   int // -1 if it is not of the message
+	Leaf   int // -1 if it is not of the message, or not shown
 }
 
 // Your returns "your" or "this", to begin a sentence about the hello with.
@@ -88,34 +89,47 @@ func (p *Page) hello(e *event.Event, mine bool) *pageHello {
 	if message.Unmarshal(e.Raw) == nil && !message.SSLv2 {
 		h.Fingerprints = pageFingerprints(e, message)
 	}
-	h.take(e.Hello, message.Transport, p.census)
+	h.take(e.Hello, e.Raw, message.Transport, p.census)
 	for _, t := range e.Tells {
-		h.Tells = append(h.Tells, pageTell{t, h.Tree.At(t.Offset)})
+		h.Tells = append(h.Tells, pageTell{t, h.leafAt(t.Offset)})
 	}
 	return h
 }
 
-// take shows the message that root is the tree of.
-func (h *pageHello) take(root *parser.Field, transport parser.Transport, c *census) {
-	raw := root.Bytes
-	h.Tree = newPageTree(root, c)
-	h.Dump = h.Tree.dump(raw)
-	h.Size = len(raw)
+// take shows the message raw, of which root is the tree, or that of its
+// beginning.
+func (h *pageHello) take(root *parser.Field, raw []byte, transport parser.Transport, c *census) {
+	shown := *root
+	shown.Note = "" // the page says it in its own words
+	h.Tree = newPageTree(&shown, c)
+	h.Dump = h.Tree.dump(root.Bytes)
+	h.Size, h.Shown = len(raw), len(root.Bytes)
 	h.Hex = hex.EncodeToString(raw)
 	h.Link = "/compare#" + linkText(raw, transport)
 }
+
+// leafAt returns the leaf with the byte at offset, or -1 if that is not shown.
+func (h *pageHello) leafAt(offset int) int {
+	if offset >= h.Shown && h.Shown < h.Size {
+		return -1
+	}
+	return h.Tree.At(offset)
+}
+
+// Rest returns how many bytes of the message are not shown.
+func (h *pageHello) Rest() int { return h.Size - h.Shown }
 
 // broken returns what the page shows of a message that cannot be read to its
 // end, because of err.
 func (p *Page) broken(raw []byte, transport parser.Transport, err error) *pageHello {
 	e := &event.Event{Transport: transport.String(), Error: parser.Text([]byte(err.Error()))}
 	h := &pageHello{Event: e, Who: pageWho{Headline: "This hello is broken."}}
-	root := parser.Dissect(&parser.ClientHello{Transport: transport, Raw: raw})
-	h.take(&root, transport, p.census)
+	root := dissect(&parser.ClientHello{Transport: transport, Raw: raw})
+	h.take(&root, raw, transport, p.census)
 	h.Error = &pageError{Text: e.Error, Leaf: -1}
 	var at *parser.Error
 	if errors.As(err, &at) && at.Offset <= len(raw) {
-		h.Error.Offset, h.Error.Leaf = at.Offset, h.Tree.At(at.Offset)
+		h.Error.Offset, h.Error.Leaf = at.Offset, h.leafAt(at.Offset)
 		if err == error(at) {
 			h.Error.Text = at.Field + ": " + at.Err.Error() // the page says at which byte
 		}

@@ -31,7 +31,7 @@ import (
 func pageOf(p *Page, h *parser.ClientHello) http.Handler {
 	p.event = func(_ *http.Request, size event.Size) (event.Event, bool) {
 		o := observed(h)
-		return new(event.Observer).Event(&o, size), true
+		return eventOf(&o, nil, size), true
 	}
 	mux := http.NewServeMux()
 	p.Register(mux, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
