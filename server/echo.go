@@ -88,7 +88,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 	e.giveUsers(ln)
 	s.tls.NextProtos = append([]string{"h2", "http/1.1", "http/1.0"}, s.tls.NextProtos...)
 	s.tls = TLSConfig(s.tls)
-	h := bounded(Handler(e.Page))
+	h := bounded(handler(e.Page, &s.answers))
 	if len(e.UDP) > 0 {
 		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, Limits: ln, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
 		e.http3.Store(s.http3)
@@ -100,7 +100,7 @@ func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
 		ReadHeaderTimeout: readHeaderTimeout,
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
-		HTTP2:             &http.HTTP2Config{WriteByteTimeout: answerTimeout},
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: answerTimeout, MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	if err := ConfigureHTTP2(s.http); err != nil {
@@ -202,6 +202,8 @@ type serving struct {
 	queue *queue // to http, of connections that have shaken hands
 	log   *slog.Logger
 	conns sync.WaitGroup // that are not http's
+
+	answers answers
 
 	killed context.Context // when the grace period is over
 }
@@ -335,7 +337,7 @@ func (s *serving) serve(ctx context.Context, conn net.Conn) {
 	defer stop()
 	defer c.Close()
 	defer context.AfterFunc(s.killed, func() { c.Close() })()
-	if err := answerLines(ctx, b); err != nil {
+	if err := answerLines(ctx, b, &s.answers); err != nil {
 		s.log.Debug("line protocol", "client", conn.RemoteAddr(), "error", err)
 	}
 }

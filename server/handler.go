@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -13,20 +14,26 @@ import (
 // Handler answers each client with what its own connection's hello was, and
 // browsers with page if that is not nil. It finds the connection by the
 // request's context: see [ConnContext] and [HTTP3].
-func Handler(page *Page) http.Handler {
+//
+// At most 64 answers are under way at once, and 16 of one connection. Others
+// wait for these, and are told to come back if that takes long.
+func Handler(page *Page) http.Handler { return handler(page, new(answers)) }
+
+func handler(page *Page, a *answers) http.Handler {
 	mux := http.NewServeMux()
-	event := crossOrigin(http.MethodGet, answerEvent)
+	event := crossOrigin(http.MethodGet, a.limit(answerEvent))
 	if page != nil {
+		page.answers = a
 		page.Register(mux, event)
 	} else {
 		mux.HandleFunc("GET /{$}", event)
 	}
 	mux.HandleFunc("OPTIONS /{$}", event)
 	mux.HandleFunc("/json", event)
-	mux.HandleFunc("/hello.bin", crossOrigin(http.MethodGet, answerMessage))
-	mux.HandleFunc("/api/all", crossOrigin("", answer(func(q *request) any { return peetAll(q) })))
-	mux.HandleFunc("/api/clean", crossOrigin("", answer(func(q *request) any { return peetClean(q) })))
-	mux.HandleFunc("/api/browserleaks", crossOrigin("", answer(func(q *request) any { return browserleaks(q) })))
+	mux.HandleFunc("/hello.bin", crossOrigin(http.MethodGet, a.limit(answerMessage)))
+	mux.HandleFunc("/api/all", crossOrigin("", a.limit(answer(func(q *request) any { return peetAll(q) }))))
+	mux.HandleFunc("/api/clean", crossOrigin("", a.limit(answer(func(q *request) any { return peetClean(q) }))))
+	mux.HandleFunc("/api/browserleaks", crossOrigin("", a.limit(answer(func(q *request) any { return browserleaks(q) }))))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=86400")
 		w.WriteHeader(http.StatusNoContent)
@@ -119,7 +126,7 @@ func answerEvent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(append(body, '\n'))
+	writeBody(w, append(body, '\n'))
 }
 
 // answerMessage answers with the bytes of the handshake message.
@@ -131,7 +138,7 @@ func answerMessage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="hello.bin"`)
-	w.Write(q.hello.Raw)
+	writeBody(w, q.hello.Raw)
 }
 
 // answer answers with the shape that somebody else has for it.
@@ -142,10 +149,15 @@ func answer(shape func(*request) any) http.HandlerFunc {
 			http.Error(w, unknownConnection, http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		e := json.NewEncoder(w)
+		var body bytes.Buffer
+		e := json.NewEncoder(&body)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
-		_ = e.Encode(shape(q)) // who has gone does not read it
+		if err := e.Encode(shape(q)); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		writeBody(w, body.Bytes())
 	}
 }

@@ -67,6 +67,7 @@ func (s *HTTP3) Serve(ctx, killed context.Context, conn *net.UDPConn) error {
 	}
 	defer transport.Close()
 	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.TLSConfig), &quic.Config{
+		MaxIncomingStreams: maxStreams,
 		// The connection id is the original one, also after a Retry.
 		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
 			if c, ok := sourceOf(ctx).(*quicConn); ok {

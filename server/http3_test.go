@@ -244,3 +244,17 @@ func TestHTTP3Limits(t *testing.T) {
 		})
 	}
 }
+
+func TestHTTP3StreamsAreBounded(t *testing.T) {
+	conn := udp(t)
+	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, Grace: time.Second}, &server.Listener{Listener: listen(t)})
+	client, err := quic.DialAddr(t.Context(), conn.LocalAddr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
+	require.NoError(t, err)
+	defer client.CloseWithError(0, "")
+	for range 100 {
+		_, err := client.OpenStream()
+		require.NoError(t, err)
+	}
+	_, err = client.OpenStream()
+	assert.ErrorAs(t, err, new(*quic.StreamLimitReachedError))
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // maxLine is the longest line that is looked at for being an HTTP request. In
@@ -60,18 +61,14 @@ func isRequestStart(line []byte) bool {
 	return ok && len(method) > 0 && len(bytes.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == 0
 }
 
+// maxKept is the longest answer that is kept from one line to the next.
+const maxKept = 16 << 10
+
 // answerLines answers each line with the connection's own Event, until the
 // client has said its last, or ctx is done. A last line without its end counts.
-func answerLines(ctx context.Context, b *buffered) error {
-	e, ok := connOf(b).Event(event.Full)
-	if !ok {
-		return ErrNoHello
-	}
-	answer, err := e.AppendJSON(nil)
-	if err != nil {
-		return fmt.Errorf("writing an Event: %w", err)
-	}
-	answer = append(answer, '\n')
+func answerLines(ctx context.Context, b *buffered, a *answers) error {
+	conn := connOf(b)
+	var kept []byte
 	for {
 		b.SetReadDeadline(time.Now().Add(idleTimeout))
 		if ctx.Err() != nil { // after the deadline, which its end puts into the past
@@ -87,9 +84,37 @@ func answerLines(ctx context.Context, b *buffered) error {
 			}
 			return err
 		}
-		b.SetWriteDeadline(time.Now().Add(idleTimeout))
-		if _, err := b.Write(answer); err != nil {
+		if kept, err = answerLine(ctx, b, a, conn, kept); err != nil {
 			return err
 		}
 	}
+}
+
+// answerLine answers a line, and returns the answer if it is not too long to be
+// kept for the next one.
+func answerLine(ctx context.Context, b *buffered, a *answers, conn *Conn, answer []byte) ([]byte, error) {
+	leave, ok := a.enter(ctx, conn)
+	if !ok {
+		return nil, errors.New(busy)
+	}
+	defer leave()
+	if answer == nil {
+		o, ok := conn.observed(new(parser.ClientHello))
+		if !ok {
+			return nil, ErrNoHello
+		}
+		e := eventOf(&o, conn.users(), event.Full)
+		var err error
+		if answer, err = e.AppendJSON(nil); err != nil {
+			return nil, fmt.Errorf("writing an Event: %w", err)
+		}
+		answer = append(answer, '\n')
+	}
+	if err := writeAll(b, b.SetWriteDeadline, answer); err != nil {
+		return nil, err
+	}
+	if len(answer) > maxKept {
+		answer = nil
+	}
+	return answer, nil
 }

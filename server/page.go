@@ -36,7 +36,8 @@ type Page struct {
 	// Live, if not nil, makes /live show the hellos that it is given.
 	Live *Live
 
-	users *known.Database // those of the Echo
+	users   *known.Database // those of the Echo
+	answers *answers        // shared with the Handler
 
 	// event, if not nil, is in the place of requestEvent.
 	event func(*http.Request, event.Size) (event.Event, bool)
@@ -85,6 +86,11 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
+	leave, ok := p.begin(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
 	e, ok := p.eventOf(r)
 	if !ok {
 		p.fail(w, r, http.StatusInternalServerError, "No hello is known of this connection.")
@@ -95,6 +101,17 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.Hello = p.hello(&e, true)
 	v.Hello.Handshake = newHandshake(&e, r.TLS, timingOf(r))
 	p.show(w, r, http.StatusOK, "page.html", v)
+}
+
+// begin waits until there may be one more answer. If that takes too long it has
+// said so.
+func (p *Page) begin(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
+	leave, ok = p.answers.enter(r.Context(), sourceOf(r.Context()))
+	if !ok {
+		w.Header().Set("Retry-After", retryAfter)
+		p.fail(w, r, http.StatusServiceUnavailable, "There are too many answers at once: try again in a moment.")
+	}
+	return leave, ok
 }
 
 func timingOf(r *http.Request) timing {
@@ -123,6 +140,9 @@ func (p *Page) ready(w http.ResponseWriter) bool {
 
 func (p *Page) load() (err error) {
 	p.readings = make(chan struct{}, maxReadings)
+	if p.answers == nil {
+		p.answers = new(answers)
+	}
 	if p.census, err = takeCensus(); err != nil {
 		return fmt.Errorf("reading the known clients: %w", err)
 	}

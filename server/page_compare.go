@@ -59,6 +59,11 @@ func (p *Page) compare(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
+	leave, ok := p.begin(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
 	q := r.URL.Query()
 	in := compareInput{client: q.Get("client"), with: "mine"}
 	if q.Has("with") {
@@ -95,6 +100,11 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 		p.complain(w, r, &in, status, err)
 		return
 	}
+	done, ok := p.begin(w, r)
+	if !ok {
+		return
+	}
+	defer done()
 	p.answer(w, r, &in)
 }
 
