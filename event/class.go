@@ -191,8 +191,12 @@ func appendCommon(key []byte, o *Observation) []byte {
 			key = appendClassBytes(key, name)
 		}
 	}
-	key = append(key, h.ECH.Type, byte(h.ECH.AEAD>>8), byte(h.ECH.AEAD))
-	key = appendLength(key, len(h.ECH.Payload))
+	if e := h.ECH; e != nil {
+		key = append(key, 1, e.Type, byte(e.AEAD>>8), byte(e.AEAD))
+		key = appendLength(key, len(e.Payload))
+	} else {
+		key = append(key, 0)
+	}
 	key = appendLength(key, len(h.TransportParameters))
 	for i := range h.TransportParameters {
 		id := h.TransportParameters[i].ID
@@ -271,7 +275,7 @@ const greaseParameter = 27
 func lengthClass(h *parser.ClientHello) byte {
 	n := len(h.Raw)
 	bare := n
-	if e := h.Extension(parser.ExtPadding); e != nil {
+	if e, ok := h.Extension(parser.ExtPadding); ok {
 		bare -= 4 + len(e.Data)
 	}
 	class := flag(bare < 256) | flag(bare < 512)<<1

@@ -99,7 +99,7 @@ func keysOf(o *Observation) [2]string {
 // TestClassOfLengths: lengths count where something depends on them.
 func TestClassOfLengths(t *testing.T) {
 	for name, h := range hellotest.Real(t) {
-		if h.Transport == parser.DTLS || !h.HasExtensions {
+		if h.Transport == parser.DTLS || !h.ExtensionsPresent {
 			continue // with a cookie, or without what has a length
 		}
 		var all []*parser.ClientHello
@@ -206,7 +206,7 @@ func TestClassOfAnyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	remembered := 0
 	for name, h := range hellotest.Real(t) {
-		if h.Transport == parser.DTLS || !h.HasExtensions {
+		if h.Transport == parser.DTLS || !h.ExtensionsPresent {
 			continue
 		}
 		var ob Observer
@@ -284,7 +284,7 @@ func TestClassIsShared(t *testing.T) {
 					raw[i], raw[i+1] = drawn[raw[i]], drawn[raw[i]]
 				}
 			}
-			name := h.Extension(parser.ExtServerName)
+			name, _ := h.Extension(parser.ExtServerName)
 			raw[name.Offset+4+5] = 'a' + byte(r.IntN(26))
 		})
 		require.NotNil(t, c)
@@ -376,11 +376,11 @@ func TestClassFields(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"Transport", "Raw", "LegacyVersion", "Random", "LegacySessionID", "Cookie", "CipherSuites",
-		"LegacyCompressionMethods", "HasExtensions", "Extensions", "Trailing", "SSLv2", "CipherSpecs",
+		"LegacyCompressionMethods", "ExtensionsPresent", "Extensions", "Trailing", "SSLv2", "CipherSpecs",
 		"ServerName", "SupportedGroups", "ECPointFormats", "SignatureAlgorithms", "SignatureAlgorithmsCert",
 		"DelegatedCredentials", "ALPNProtocols", "ApplicationSettings", "SupportedVersions",
 		"PSKKeyExchangeModes", "KeyShares", "CertificateCompressionAlgorithms", "RecordSizeLimit",
-		"SessionTicket", "PSKIdentities", "PSKBinders", "ECH", "TransportParameters", "checker",
+		"SessionTicket", "PSKIdentities", "PSKBinders", "ECH", "TransportParameters", "ech", "scratch",
 	}, fields)
 }
 

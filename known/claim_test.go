@@ -185,8 +185,7 @@ func TestSettingsRefuteNothing(t *testing.T) {
 		// A build of 141 to 151, for which trust_anchors was switched on.
 		"empty trust_anchors": {HTTP2: chromeH2, Agent: Agent{Header: strings.Replace(chromeUA, "156", "149", 1)},
 			Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
-				e := h.Extension(parser.ExtTrustAnchors)
-				e.Data = []byte{0, 0}
+				extension(h, parser.ExtTrustAnchors).Data = []byte{0, 0}
 			})},
 		// --disable-features=TLSTrustAnchorIDs
 		"no trust_anchors": {HTTP2: chromeH2, Agent: Agent{Header: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
@@ -208,8 +207,8 @@ func TestFarShapeIsNotVouchedFor(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)
 	chrome := hellotest.Real(t)["chromium-156-quic"]
-	alps := chrome.Extension(parser.ExtApplicationSettings)
-	require.NotNil(t, alps)
+	alps, ok := chrome.Extension(parser.ExtApplicationSettings)
+	require.True(t, ok)
 	n := 0
 	var m Matcher
 	check := func(h *parser.ClientHello, name string) {
@@ -233,7 +232,7 @@ func TestFarShapeIsNotVouchedFor(t *testing.T) {
 		n++
 		h, err := e.ParseHello()
 		require.NoError(t, err)
-		with := hellotest.Rebuild(t, h, h.CipherSuites, append(h.Extensions[:len(h.Extensions):len(h.Extensions)], *alps))
+		with := hellotest.Rebuild(t, h, h.CipherSuites, append(h.Extensions[:len(h.Extensions):len(h.Extensions)], alps))
 		require.Equal(t, chromium, browserShapeOf(with))
 		check(h, e.Name)
 		check(with, e.Name+" with application_settings")

@@ -62,14 +62,14 @@ func traitsOf(h *parser.ClientHello) (t trait) {
 		t = ticket
 	}
 	length := len(h.Raw)
-	padding := h.Extension(parser.ExtPadding)
-	if padding != nil {
+	padding, padded := h.Extension(parser.ExtPadding)
+	if padded {
 		length -= 4 + len(padding.Data)
 	}
 	if length < 256 || length > 511 || h.Transport != parser.TLS {
 		return t
 	}
-	if padding != nil {
+	if padded {
 		return t | pads
 	}
 	return t | noPads

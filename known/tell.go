@@ -95,10 +95,8 @@ func suiteOffset(h *parser.ClientHello, i int) int {
 
 // offsetOf returns the offset in the message of an extension, or 0.
 func offsetOf(h *parser.ClientHello, t parser.ExtensionType) int {
-	if e := h.Extension(t); e != nil {
-		return e.Offset
-	}
-	return 0
+	e, _ := h.Extension(t)
+	return e.Offset
 }
 
 func tellDuplicates(dst []Tell, h *parser.ClientHello) []Tell {
@@ -154,7 +152,7 @@ func tellVersion(dst []Tell, h *parser.ClientHello) []Tell {
 				v.String(), "TLS 1.3 in supported_versions where its cipher suites are"})
 		}
 	}
-	if e := h.Extension(parser.ExtKeyShare); e != nil {
+	if e, ok := h.Extension(parser.ExtKeyShare); ok {
 		return append(dst, Tell{"no-tls13-version", "key_share", e.Offset,
 			"key_share", "TLS 1.3 in supported_versions where its extensions are"})
 	}

@@ -16,13 +16,13 @@ func tellGREASE(dst []Tell, o *Observation) []Tell {
 		return dst
 	}
 	dst = tellGREASEExtensions(dst, h)
-	if e := h.Extension(parser.ExtSupportedVersions); e != nil &&
+	if e, ok := h.Extension(parser.ExtSupportedVersions); ok &&
 		!slices.ContainsFunc(h.SupportedVersions, parser.IsGREASE[parser.Version]) {
 		dst = append(dst, Tell{"grease-versions", "supported_versions", e.Offset,
 			"no GREASE", "GREASE, as in the cipher suites"})
 	}
-	e := h.Extension(parser.ExtKeyShare)
-	if e == nil || o.isSecond() || len(h.KeyShares) == 0 {
+	e, ok := h.Extension(parser.ExtKeyShare)
+	if !ok || o.isSecond() || len(h.KeyShares) == 0 {
 		return dst
 	}
 	var group, share parser.NamedGroup
@@ -90,8 +90,8 @@ func tellGREASEExtensions(dst []Tell, h *parser.ClientHello) []Tell {
 // published a key, against the library's: ssl/encrypted_client_hello.cc of
 // BoringSSL, lib/ssl/tls13ech.c of NSS.
 func tellECH(dst []Tell, h *parser.ClientHello, b browser) []Tell {
-	e := h.Extension(parser.ExtEncryptedClientHello)
-	if e == nil || e.Err != nil || h.ECH.Type != 0 || len(h.ECH.Payload) == 0 {
+	e, ok := h.Extension(parser.ExtEncryptedClientHello)
+	if !ok || e.Err != nil || h.ECH == nil || h.ECH.Type != 0 {
 		return dst
 	}
 	aead := e.Offset + 4 + 1 + 2
@@ -126,14 +126,15 @@ func tellECH(dst []Tell, h *parser.ClientHello, b browser) []Tell {
 }
 
 func tellALPS(dst []Tell, h *parser.ClientHello) []Tell {
-	e, old := h.Extension(parser.ExtApplicationSettings), h.Extension(parser.ExtApplicationSettingsOld)
-	if e == nil {
+	e, isNew := h.Extension(parser.ExtApplicationSettings)
+	old, isOld := h.Extension(parser.ExtApplicationSettingsOld)
+	if !isNew {
 		e = old
-	} else if old != nil {
+	} else if isOld {
 		return append(dst, Tell{"alps", "extensions", old.Offset,
 			"application_settings at 4469 and at 44cd", "one of them"})
 	}
-	if e == nil {
+	if !isNew && !isOld {
 		return dst
 	}
 	want := "h2"
@@ -186,7 +187,7 @@ func tellAges(dst []Tell, h *parser.ClientHello) []Tell {
 }
 
 func tellRecordSizeLimit(dst []Tell, h *parser.ClientHello) []Tell {
-	if e := h.Extension(parser.ExtRecordSizeLimit); e != nil && offers13(h) && h.RecordSizeLimit != 0x4001 {
+	if e, ok := h.Extension(parser.ExtRecordSizeLimit); ok && offers13(h) && h.RecordSizeLimit != 0x4001 {
 		return append(dst, Tell{"record-size-limit", "record_size_limit", e.Offset,
 			fmt.Sprintf("%04x", h.RecordSizeLimit), "4001 with TLS 1.3 (RFC 8449, section 4)"})
 	}
@@ -195,8 +196,8 @@ func tellRecordSizeLimit(dst []Tell, h *parser.ClientHello) []Tell {
 
 // tellCertificateCompression compares with what the browsers can decompress.
 func tellCertificateCompression(dst []Tell, h *parser.ClientHello, b browser) []Tell {
-	e := h.Extension(parser.ExtCompressCertificate)
-	if e == nil || b == firefox {
+	e, ok := h.Extension(parser.ExtCompressCertificate)
+	if !ok || b == firefox {
 		return dst
 	}
 	var want parser.CertificateCompressionAlgorithm = 2
@@ -214,7 +215,7 @@ func tellCertificateCompression(dst []Tell, h *parser.ClientHello, b browser) []
 // tellLegacy compares the fields that TLS 1.3 keeps for looks.
 func tellLegacy(dst []Tell, o *Observation, b browser) []Tell {
 	h := o.Hello
-	if e := h.Extension(parser.ExtECPointFormats); e != nil && (len(h.ECPointFormats) != 1 || h.ECPointFormats[0] != 0) {
+	if e, ok := h.Extension(parser.ExtECPointFormats); ok && (len(h.ECPointFormats) != 1 || h.ECPointFormats[0] != 0) {
 		dst = append(dst, Tell{"point-formats", "ec_point_formats", e.Offset,
 			fmt.Sprintf("%x", h.ECPointFormats), "00; OpenSSL sends 000102"})
 	}
@@ -247,9 +248,9 @@ func tellLegacy(dst []Tell, o *Observation, b browser) []Tell {
 // BoringSSL does not pad the hello after a HelloRetryRequest.
 func tellPadding(dst []Tell, o *Observation, b browser) []Tell {
 	h := o.Hello
-	e := h.Extension(parser.ExtPadding)
+	e, ok := h.Extension(parser.ExtPadding)
 	n := len(h.Raw)
-	if e == nil {
+	if !ok {
 		// Chromium padded up to version 118, the last one whose hellos have this shape.
 		if b == chromium && !o.mayBeSecond() && offers13(h) && n >= 256 && n < 512 &&
 			h.HasExtension(parser.ExtApplicationSettingsOld) && !h.HasExtension(parser.ExtEncryptedClientHello) {

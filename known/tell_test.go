@@ -40,7 +40,8 @@ func edit(h *parser.ClientHello, f func(*parser.ClientHello)) *parser.ClientHell
 }
 
 func extension(h *parser.ClientHello, t parser.ExtensionType) *parser.Extension {
-	return h.Extension(t)
+	i := slices.IndexFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == t })
+	return &h.Extensions[i]
 }
 
 func greased[T ~uint16](list []T) T {

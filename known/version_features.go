@@ -31,8 +31,8 @@ var versionFeatures = [...]versionFeature{
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
 	}},
 	{chromium, "ids in trust_anchors", 146, 0, func(o *Observation) bool {
-		e := o.Hello.Extension(parser.ExtTrustAnchors)
-		return e != nil && len(e.Data) > 2
+		e, _ := o.Hello.Extension(parser.ExtTrustAnchors)
+		return len(e.Data) > 2
 	}},
 	{chromium, "ML-DSA among the signature algorithms", 144, 0, func(o *Observation) bool {
 		return hasMLDSA(o.Hello)

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// A Transport is what carried the hello. JA4 begins with it.
+// A Transport is the protocol that carried a hello.
 type Transport uint8
 
-// The carriers of a ClientHello.
+// The transports of a ClientHello.
 const (
 	TLS Transport = iota
 	QUIC
@@ -29,6 +29,17 @@ func (t Transport) String() string {
 	return "unknown"
 }
 
+// ParseTransport returns the transport whose String is s, and whether there is
+// one.
+func ParseTransport(s string) (Transport, bool) {
+	for _, t := range [...]Transport{TLS, QUIC, DTLS} {
+		if t.String() == s {
+			return t, true
+		}
+	}
+	return TLS, false
+}
+
 // handshakeClientHello is HandshakeType client_hello (RFC 8446, section 4).
 const handshakeClientHello = 1
 
@@ -39,116 +50,146 @@ const headerLen = 4
 const maxBody = 65536
 
 // A ClientHello is the first message of a TLS client (RFC 8446, section 4.1.2),
-// or its like in DTLS, QUIC and SSLv2 format. Nothing is dropped or reordered:
-// GREASE, unknown and duplicate values are all there.
+// or its counterpart in DTLS, QUIC and SSLv2 format. Nothing is dropped or
+// reordered: GREASE, unknown and duplicate values are all kept.
 //
-// All byte slices alias the message it was read from; see [ClientHello.Clone].
+// All byte slices alias the message that was unmarshalled; [ClientHello.Clone]
+// makes an independent copy. Methods that only read may be called by several
+// goroutines at once.
 type ClientHello struct {
-	// Transport is not in the message: whoever carried it sets it, before
-	// Unmarshal, which reads a cookie only for DTLS and leaves it as it is.
+	// Transport is not part of the message: the caller sets it before Unmarshal,
+	// which reads a cookie only for DTLS and never changes it.
 	Transport Transport
 
-	Raw                      []byte // the whole message, its 4-byte header included
+	// Raw is the whole handshake message, its 4-byte header included.
+	Raw []byte
+
+	// LegacyVersion is legacy_version (RFC 8446, section 4.1.2): 0303 for TLS
+	// 1.2 and 1.3, fefd for DTLS 1.2 and 1.3.
 	LegacyVersion            Version
 	Random                   []byte // 32 bytes
-	LegacySessionID          []byte
-	Cookie                   []byte // DTLS only (RFC 6347, section 4.2.1)
+	LegacySessionID          []byte // 0 to 255 bytes, where the RFC allows 32
+	Cookie                   []byte // DTLS only (RFC 6347, section 4.2.1); nil for other transports
 	CipherSuites             []CipherSuite
-	LegacyCompressionMethods []byte
-	HasExtensions            bool        // whether there is an extension block, even an empty one
-	Extensions               []Extension // in wire order
-	Trailing                 []byte      // what follows the extension block, which should be nothing
+	LegacyCompressionMethods []byte // one byte a method
+
+	// ExtensionsPresent says that there is an extension block, even an empty one.
+	ExtensionsPresent bool
+	Extensions        []Extension // in wire order
+	Trailing          []byte      // bytes after the extension block; nil in a valid message
 
 	// SSLv2 says that the hello is in SSLv2 format (RFC 5246, appendix E.2).
 	// Then Random is its challenge, of 16 to 32 bytes, LegacySessionID its
-	// session_id, CipherSpecs its cipher_specs, and the rest is empty.
+	// session_id, CipherSpecs its cipher_specs, and all other fields are empty.
 	SSLv2       bool
 	CipherSpecs []CipherSpec
 
-	// The rest is read from the bodies of extensions, of the first of a kind
-	// where one comes twice. A list that is cut is left empty. Use
-	// [ClientHello.HasExtension] to tell absent from empty, and the Err of
-	// [ClientHello.Extension] to tell empty from malformed.
+	// The fields below are decoded from the bodies of extensions. Where an
+	// extension comes twice, they have the first one's values. A truncated list
+	// is left empty. Use [ClientHello.HasExtension] to tell an absent extension
+	// from an empty one, and [Extension.Err] to tell an empty one from a
+	// malformed one.
 
-	ServerName                       []byte // the first host_name
-	SupportedGroups                  []NamedGroup
-	ECPointFormats                   []byte
-	SignatureAlgorithms              []SignatureScheme
-	SignatureAlgorithmsCert          []SignatureScheme
-	DelegatedCredentials             []SignatureScheme // of delegated_credential
-	ALPNProtocols                    [][]byte
-	ApplicationSettings              [][]byte // ALPS, at either code point
-	SupportedVersions                []Version
-	PSKKeyExchangeModes              []byte
-	KeyShares                        []KeyShare
+	ServerName              []byte            // server_name: the first host_name (RFC 6066, section 3)
+	SupportedGroups         []NamedGroup      // supported_groups (RFC 8446, section 4.2.7)
+	ECPointFormats          []byte            // ec_point_formats, one byte a format (RFC 8422, section 5.1.2)
+	SignatureAlgorithms     []SignatureScheme // signature_algorithms (RFC 8446, section 4.2.3)
+	SignatureAlgorithmsCert []SignatureScheme // signature_algorithms_cert (RFC 8446, section 4.2.3)
+	DelegatedCredentials    []SignatureScheme // delegated_credential (RFC 9345, section 4.1.1)
+	ALPNProtocols           [][]byte          // application_layer_protocol_negotiation (RFC 7301, section 3.1)
+	ApplicationSettings     [][]byte          // application_settings at either code point (draft-vvv-tls-alps, section 4)
+	SupportedVersions       []Version         // supported_versions (RFC 8446, section 4.2.1)
+	PSKKeyExchangeModes     []byte            // psk_key_exchange_modes, one byte a mode (RFC 8446, section 4.2.9)
+	KeyShares               []KeyShare        // key_share (RFC 8446, section 4.2.8)
+
+	// CertificateCompressionAlgorithms are those of compress_certificate (RFC
+	// 8879, section 3).
 	CertificateCompressionAlgorithms []CertificateCompressionAlgorithm
-	RecordSizeLimit                  uint16
-	SessionTicket                    []byte
-	PSKIdentities                    []PSKIdentity
-	PSKBinders                       [][]byte
-	ECH                              EncryptedClientHello
-	TransportParameters              []TransportParameter // QUIC, in wire order
 
-	checker *dissector // memory of check
+	RecordSizeLimit     uint16                // record_size_limit in bytes (RFC 8449, section 4); 0 if absent
+	SessionTicket       []byte                // session_ticket (RFC 5077, section 3.2)
+	PSKIdentities       []PSKIdentity         // identities of pre_shared_key (RFC 8446, section 4.2.11)
+	PSKBinders          [][]byte              // binders of pre_shared_key
+	ECH                 *EncryptedClientHello // encrypted_client_hello (RFC 9849, section 5); nil if absent or malformed
+	TransportParameters []TransportParameter  // quic_transport_parameters in wire order (RFC 9000, section 18)
+
+	ech     EncryptedClientHello // memory of ECH
+	scratch *dissector           // memory of check
 }
 
 // An Extension is one extension as it was sent. The bodies of registered
-// extensions are checked; those of tls_lts, password_salt, TLMSP and
-// sequence_number_encryption_algorithms, of GREASE and of unknown ones may be
-// anything.
+// extensions are checked. Those of tls_lts, password_salt, TLMSP,
+// sequence_number_encryption_algorithms, of GREASE and of unregistered
+// extensions may be anything.
 type Extension struct {
 	Type   ExtensionType
-	Offset int    // in Raw, of its type; Data begins 4 bytes later
+	Offset int    // in Raw, of the type; Data begins 4 bytes later
 	Data   []byte // extension_data
-	Err    *Error // the first thing that is wrong with Data, if something is
+	Err    *Error // the first error in Data, or nil
 }
 
-// A KeyShare is a KeyShareEntry (RFC 8446, section 4.2.8).
+// A KeyShare is a KeyShareEntry of key_share (RFC 8446, section 4.2.8).
 type KeyShare struct {
 	Group       NamedGroup
-	KeyExchange []byte
+	KeyExchange []byte // aliases the message
 }
 
-// A PSKIdentity is a PskIdentity (RFC 8446, section 4.2.11).
+// A PSKIdentity is a PskIdentity of pre_shared_key (RFC 8446, section 4.2.11).
 type PSKIdentity struct {
-	Identity            []byte
+	Identity            []byte // aliases the message
 	ObfuscatedTicketAge uint32 // milliseconds, plus ticket_age_add
 }
 
 // An EncryptedClientHello is the body of encrypted_client_hello (RFC 9849,
-// section 5). The fields after Type are those of an outer hello.
+// section 5). The fields after Type are those of an outer hello, and zero in
+// any other. KDF and AEAD are identifiers of HPKE (RFC 9180, section 7).
 type EncryptedClientHello struct {
 	Type     uint8 // 0 outer, 1 inner
 	KDF      uint16
 	AEAD     uint16
 	ConfigID uint8
-	Enc      []byte
-	Payload  []byte
+	Enc      []byte // aliases the message
+	Payload  []byte // aliases the message
 }
+
+// ECHClientHelloType (RFC 9849, section 5).
+const (
+	echOuter = 0
+	echInner = 1
+)
 
 // A TransportParameter is a QUIC transport parameter (RFC 9000, section 18).
 type TransportParameter struct {
 	ID    uint64
-	Value []byte
+	Value []byte // aliases the message
 }
 
-// Parse reads a ClientHello carried by TLS or QUIC from its handshake message,
-// which it aliases. Errors are as those of [ClientHello.Unmarshal], which also
-// reads what DTLS carried, and shows what came before an error.
-func Parse(msg []byte) (*ClientHello, error) {
-	h := new(ClientHello)
+// Parse reads a ClientHello that TLS carried, from its handshake message, which
+// it aliases. Errors are those of [ClientHello.Unmarshal], which also keeps what
+// came before an error.
+func Parse(msg []byte) (*ClientHello, error) { return parse(TLS, msg) }
+
+// ParseQUIC is [Parse] for a ClientHello that QUIC carried.
+func ParseQUIC(msg []byte) (*ClientHello, error) { return parse(QUIC, msg) }
+
+// ParseDTLS is [Parse] for a ClientHello that DTLS carried, with the 4-byte
+// header that [DTLSAssembler] returns.
+func ParseDTLS(msg []byte) (*ClientHello, error) { return parse(DTLS, msg) }
+
+func parse(t Transport, msg []byte) (*ClientHello, error) {
+	h := &ClientHello{Transport: t}
 	if err := h.Unmarshal(msg); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
-// Unmarshal reads msg, a whole handshake message with its header, into h,
-// whose memory it uses again. What h holds afterwards aliases msg. The error,
-// if any, is an [*Error], and h then holds what came before it.
+// Unmarshal reads msg, a whole handshake message with its header, into h, and
+// reuses the memory of h. Afterwards h aliases msg. The error, if any, is an
+// [*Error], and h then has the fields before it.
 //
-// A DTLS message is expected with the 4-byte header, as DTLS 1.3 hashes it
-// (RFC 9147, section 5.2), which is what [DTLSAssembler] returns.
+// A DTLS message has the 4-byte header of msg_type and length, as DTLS 1.3
+// hashes it (RFC 9147, section 5.2), which is what [DTLSAssembler] returns.
 func (h *ClientHello) Unmarshal(msg []byte) error {
 	h.reset(msg)
 	var err *Error
@@ -163,8 +204,8 @@ func (h *ClientHello) Unmarshal(msg []byte) error {
 	return nil
 }
 
-// reset empties h, but keeps its memory and its transport. It costs half of
-// what an assignment of a whole ClientHello does.
+// reset empties h, but keeps its memory and its transport. It costs half as much
+// as the assignment of a whole ClientHello.
 func (h *ClientHello) reset(msg []byte) {
 	h.Raw = msg
 	h.LegacyVersion = 0
@@ -173,7 +214,7 @@ func (h *ClientHello) reset(msg []byte) {
 	h.Cookie = nil
 	h.CipherSuites = h.CipherSuites[:0]
 	h.LegacyCompressionMethods = nil
-	h.HasExtensions = false
+	h.ExtensionsPresent = false
 	h.Extensions = h.Extensions[:0]
 	h.Trailing = nil
 	h.SSLv2 = false
@@ -194,8 +235,7 @@ func (h *ClientHello) reset(msg []byte) {
 	h.SessionTicket = nil
 	h.PSKIdentities = h.PSKIdentities[:0]
 	h.PSKBinders = h.PSKBinders[:0]
-	h.ECH.Type, h.ECH.KDF, h.ECH.AEAD, h.ECH.ConfigID = 0, 0, 0, 0
-	h.ECH.Enc, h.ECH.Payload = nil, nil
+	h.ECH = nil
 	h.TransportParameters = h.TransportParameters[:0]
 }
 
@@ -210,8 +250,8 @@ func (h *ClientHello) unmarshal(msg []byte) *Error {
 	case len(msg) > messageLen(msg):
 		return &Error{Offset: messageLen(msg), Field: "length", Err: ErrTrailing}
 	}
-	// A message that was cut is read as far as it goes: the field that the
-	// cut went through says more than the length.
+	// A truncated message is read as far as it goes: the name of the truncated
+	// field says more than the length.
 	if err := h.unmarshalBody(msg); err != nil {
 		return err
 	}
@@ -221,52 +261,39 @@ func (h *ClientHello) unmarshal(msg []byte) *Error {
 	return nil
 }
 
-// unmarshalBody reads what follows the message's header. As no field but a
-// list has an end of its own, whatever is cut is cut at the end of msg.
+// unmarshalBody reads what follows the message's header. No field but a list has
+// an end of its own, so whatever is truncated ends at the end of msg.
 func (h *ClientHello) unmarshalBody(msg []byte) *Error {
-	cut := func(field string) *Error { return &Error{Offset: len(msg), Field: field, Err: ErrTruncated} }
-	b := msg[headerLen:]
-	if len(b) < 2 {
-		return cut("legacy_version")
-	}
-	h.LegacyVersion = Version(b[0])<<8 | Version(b[1])
-	if len(b) < 2+32 {
-		return cut("random")
-	}
-	h.Random = b[2 : 2+32]
-	if h.LegacySessionID, b = vector8(b[2+32:]); h.LegacySessionID == nil {
-		return cut("legacy_session_id")
-	}
-	if h.Transport == DTLS {
-		if h.Cookie, b = vector8(b); h.Cookie == nil {
-			return cut("cookie")
-		}
-	}
-	suites, b := vector16(b)
-	if suites == nil {
-		return cut("cipher_suites")
-	}
-	if !decodeUint16s(&h.CipherSuites, suites) && len(suites) > 0 {
-		return &Error{Offset: len(msg) - len(b), Field: "cipher_suites", Err: ErrTruncated}
-	}
-	if h.LegacyCompressionMethods, b = vector8(b); h.LegacyCompressionMethods == nil {
-		return cut("legacy_compression_methods")
-	}
-	if len(b) == 0 {
+	r := reader{msg[headerLen:], len(msg)}
+	var suites, extensions []byte
+	switch {
+	case !r.ReadUint16((*uint16)(&h.LegacyVersion)):
+		return r.truncated("legacy_version")
+	case !r.ReadBytes(&h.Random, 32):
+		return r.truncated("random")
+	case !r.vector8(&h.LegacySessionID):
+		return r.truncated("legacy_session_id")
+	case h.Transport == DTLS && !r.vector8(&h.Cookie):
+		return r.truncated("cookie")
+	case !r.vector16(&suites):
+		return r.truncated("cipher_suites")
+	case !appendUint16s(&h.CipherSuites, suites) && len(suites) > 0:
+		return r.fail("cipher_suites", ErrTruncated)
+	case !r.vector8(&h.LegacyCompressionMethods):
+		return r.truncated("legacy_compression_methods")
+	case r.Empty():
 		return nil // SSL 3.0 to TLS 1.2 allow it: RFC 5246, section 7.4.1.2
+	case !r.vector16(&extensions):
+		return r.truncated("extensions")
 	}
-	extensions, trailing := vector16(b)
-	if extensions == nil {
-		return cut("extensions")
+	h.ExtensionsPresent = true
+	if !r.Empty() {
+		h.Trailing = r.String
 	}
-	h.HasExtensions = true
-	if len(trailing) > 0 {
-		h.Trailing = trailing
-	}
-	return h.unmarshalExtensions(extensions, len(msg)-len(trailing)-len(extensions))
+	return h.unmarshalExtensions(extensions, r.offset()-len(extensions))
 }
 
-// unmarshalExtensions reads the extension block b, which stands at start in
+// unmarshalExtensions reads the extension block b, which begins at byte start of
 // the message.
 func (h *ClientHello) unmarshalExtensions(b []byte, start int) *Error {
 	var seen uint64 // bits of extensionBit
@@ -277,8 +304,7 @@ func (h *ClientHello) unmarshalExtensions(b []byte, start int) *Error {
 		if n > len(b) {
 			break
 		}
-		// Filled in place: to append an Extension that lies elsewhere costs
-		// three times as much.
+		// Filled in place: appending an Extension costs three times as much.
 		if len(list) == cap(list) {
 			list = slices.Grow(list, 1)
 		}
@@ -288,7 +314,7 @@ func (h *ClientHello) unmarshalExtensions(b []byte, start int) *Error {
 		e.Type, e.Offset, e.Data, e.Err = typ, end-len(b), data, nil
 		b = b[n:]
 		bit := extensionBit(typ)
-		if seen&bit != 0 || !h.decode(typ, data) { // the first one's values stay
+		if seen&bit != 0 || !h.decode(typ, data) { // of two, the first one's values stay
 			e.Err = h.check(e)
 		}
 		seen |= bit
@@ -313,25 +339,25 @@ func (h *ClientHello) HasExtension(t ExtensionType) bool {
 	return false
 }
 
-// Extension returns the first extension of type t, or nil if none was sent.
-func (h *ClientHello) Extension(t ExtensionType) *Extension {
+// Extension returns the first extension of type t, and whether one was sent.
+func (h *ClientHello) Extension(t ExtensionType) (Extension, bool) {
 	for i := range h.Extensions {
 		if h.Extensions[i].Type == t {
-			return &h.Extensions[i]
+			return h.Extensions[i], true
 		}
 	}
-	return nil
+	return Extension{}, false
 }
 
 // Clone returns a copy of h that aliases neither h nor its message.
 func (h *ClientHello) Clone() *ClientHello {
 	c := &ClientHello{Transport: h.Transport}
-	// An error was an error before: c stops where h did.
+	// h may hold a message that failed to decode; the copy fails at the same place.
 	_ = c.Unmarshal(slices.Clone(h.Raw))
 	return c
 }
 
-// Equal reports whether h and o are the same message from the same carrier.
+// Equal reports whether h and o are the same message over the same transport.
 func (h *ClientHello) Equal(o *ClientHello) bool {
 	return h.Transport == o.Transport && bytes.Equal(h.Raw, o.Raw)
 }

@@ -27,7 +27,7 @@ func TestUnmarshalFields(t *testing.T) {
 	assert.Equal(t, h.Raw[39:71], h.LegacySessionID)
 	assert.Len(t, h.CipherSuites, 16)
 	assert.Equal(t, []byte{0}, h.LegacyCompressionMethods)
-	assert.True(t, h.HasExtensions)
+	assert.True(t, h.ExtensionsPresent)
 	assert.Nil(t, h.Trailing)
 	assert.Equal(t, []NamedGroup{0x11ec, 0x1d, 0x17, 0x18}, h.SupportedGroups[1:])
 	assert.Equal(t, []byte{0}, h.ECPointFormats)
@@ -47,8 +47,11 @@ func TestUnmarshalFields(t *testing.T) {
 	assert.Len(t, h.ECH.Enc, 32)
 	assert.True(t, h.HasExtension(ExtSessionTicket))
 	assert.False(t, h.HasExtension(ExtPadding))
-	assert.Nil(t, h.Extension(ExtPadding))
-	assert.Equal(t, ExtALPN, h.Extension(ExtALPN).Type)
+	_, ok := h.Extension(ExtPadding)
+	assert.False(t, ok)
+	e, ok := h.Extension(ExtALPN)
+	assert.True(t, ok)
+	assert.Equal(t, ExtALPN, e.Type)
 
 	h = hellos["firefox-153"]
 	assert.EqualValues(t, 16385, h.RecordSizeLimit)
@@ -57,7 +60,7 @@ func TestUnmarshalFields(t *testing.T) {
 	assert.NotEmpty(t, hellos["openssl-psk"].PSKIdentities)
 	assert.NotEmpty(t, hellos["chromium-156-quic"].TransportParameters)
 	assert.Len(t, hellos["openssl-dtls-cookie"].Cookie, 20)
-	assert.False(t, hellos["nmap-sV"].HasExtensions)
+	assert.False(t, hellos["nmap-sV"].ExtensionsPresent)
 }
 
 func TestUnmarshalKeepsTheFirstOfTwo(t *testing.T) {
@@ -151,9 +154,9 @@ func TestUnmarshalLenience(t *testing.T) {
 		body string
 		want func(*ClientHello)
 	}{
-		"no extension block": {"0301 00 0002 002f 01 00", func(h *ClientHello) { assert.False(t, h.HasExtensions) }},
+		"no extension block": {"0301 00 0002 002f 01 00", func(h *ClientHello) { assert.False(t, h.ExtensionsPresent) }},
 		"an empty one": {"0301 00 0002 002f 01 00 0000", func(h *ClientHello) {
-			assert.True(t, h.HasExtensions)
+			assert.True(t, h.ExtensionsPresent)
 			assert.Empty(t, h.Extensions)
 		}},
 		"no ciphers, no methods": {"0301 00 0000 00", func(h *ClientHello) { assert.Empty(t, h.CipherSuites) }},

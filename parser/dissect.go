@@ -1,7 +1,5 @@
 package parser
 
-import "strings"
-
 // A Field is a named range of bytes of a message, and the fields it is made of.
 // Fields without children tile the message: in order, with no gap and no
 // overlap.
@@ -40,51 +38,47 @@ func Dissect(h *ClientHello) Field {
 	return Field{Name: "client_hello", Bytes: h.Raw, Children: d.fields}
 }
 
-// check returns the first thing that is wrong with an extension's body.
+// check returns the first error in an extension's body, or nil.
 func (h *ClientHello) check(e *Extension) *Error {
-	if h.checker == nil {
-		h.checker = new(dissector)
+	if h.scratch == nil {
+		h.scratch = new(dissector)
 	}
-	*h.checker = dissector{reader: reader{e.Data, e.Offset + 4 + len(e.Data)}, quiet: true}
-	h.checker.extensionBody(e.Type)
-	return h.checker.err
+	*h.scratch = dissector{reader: reader{e.Data, e.Offset + 4 + len(e.Data)}, checkOnly: true}
+	h.scratch.extensionBody(e.Type)
+	return h.scratch.err
 }
 
-// A dissector reads fields, one after the other, and keeps them. Once one
-// cannot be read, it makes the rest of what encloses it a leaf, and reads no
-// more.
+// A dissector reads fields one after the other and keeps them. At a field that
+// cannot be read it makes the rest of the enclosing field a leaf, and stops.
 type dissector struct {
 	reader
-	raw    []byte
-	fields []Field // of what is being read
-	quiet  bool    // only err is wanted, no fields
-	err    *Error  // the first that was found
-	stop   bool    // nothing more can be read
+	raw       []byte
+	fields    []Field // of the field being read
+	checkOnly bool    // find err only, keep no fields
+	err       *Error  // the first error
+	stop      bool    // nothing more can be read
 }
 
-// blame says that something is wrong but can be read.
-func (d *dissector) blame(err *Error) {
+// addError records an error after which reading goes on.
+func (d *dissector) addError(err *Error) {
 	if d.err == nil {
 		d.err = err
 	}
 }
 
-// halt says that nothing can be read from here on.
-func (d *dissector) halt(err *Error) {
-	d.blame(err)
+// stopAt records an error after which nothing can be read.
+func (d *dissector) stopAt(err *Error) {
+	d.addError(err)
 	d.stop = true
-	if f := d.take("undecoded", len(d.String)); f != nil {
-		f.Note = describe(err)
+	if f := d.leaf("undecoded", len(d.String)); f != nil {
+		f.Note = errorText(err)
 	}
 }
 
-// describe returns err's text without the package's name.
-func describe(err *Error) string { return strings.TrimPrefix(err.Error(), "parser: ") }
-
-// remainder makes a leaf of what is left to read, if something is.
+// remainder makes a leaf of the unread bytes, if there are any.
 func (d *dissector) remainder(name, note string) {
 	if n := len(d.String); n > 0 {
-		if f := d.take(name, n); f != nil {
+		if f := d.leaf(name, n); f != nil {
 			f.Note = note
 		}
 	}
@@ -93,25 +87,25 @@ func (d *dissector) remainder(name, note string) {
 // more reports whether a list has another element.
 func (d *dissector) more() bool { return !d.stop && len(d.String) > 0 }
 
-// take makes the next n bytes a leaf, and returns it unless d is quiet. The
-// next field invalidates what is returned.
-func (d *dissector) take(name string, n int) *Field {
+// leaf makes the next n bytes a leaf, and returns it, or nil if d keeps no
+// fields. It is valid up to the next field.
+func (d *dissector) leaf(name string, n int) *Field {
 	at := d.offset()
 	d.String = d.String[n:]
-	if d.quiet {
+	if d.checkOnly {
 		return nil
 	}
 	d.fields = append(d.fields, Field{Name: name, Offset: at, Bytes: d.raw[at : at+n]})
 	return &d.fields[len(d.fields)-1]
 }
 
-// group makes one field of the fields that body reads. It returns it as take
+// group makes one field of the fields that body reads, and returns it as leaf
 // does.
 func (d *dissector) group(name string, body func(*dissector)) *Field {
 	if d.stop {
 		return nil
 	}
-	if d.quiet {
+	if d.checkOnly {
 		body(d)
 		return nil
 	}
@@ -141,14 +135,14 @@ func (d *dissector) number(name string, n int, names func(uint64) string) uint64
 		return 0
 	}
 	if len(d.String) < n {
-		d.halt(d.truncated(name))
+		d.stopAt(d.truncated(name))
 		return 0
 	}
 	var v uint64
 	for _, b := range d.String[:n] {
 		v = v<<8 | uint64(b)
 	}
-	d.value(d.take(name, n), v, names)
+	d.value(d.leaf(name, n), v, names)
 	return v
 }
 
@@ -173,13 +167,13 @@ func (d *dissector) varint(name string, names func(uint64) string) uint64 {
 	if d.stop {
 		return 0
 	}
-	r := d.reader
+	rest := d.String
 	var v uint64
-	if !r.varint(&v) {
-		d.halt(d.truncated(name))
+	if !varint(&rest, &v) {
+		d.stopAt(d.truncated(name))
 		return 0
 	}
-	d.value(d.take(name, len(d.String)-len(r.String)), v, names)
+	d.value(d.leaf(name, len(d.String)-len(rest)), v, names)
 	return v
 }
 
@@ -188,16 +182,16 @@ func (d *dissector) bytes(name string, n int) {
 	switch {
 	case d.stop:
 	case len(d.String) < n:
-		d.halt(d.truncated(name))
+		d.stopAt(d.truncated(name))
 	default:
-		d.take(name, n)
+		d.leaf(name, n)
 	}
 }
 
 // text makes the next n bytes, which are there, a leaf of text that the client
 // chose.
 func (d *dissector) text(name string, n int) {
-	if f := d.take(name, n); f != nil {
+	if f := d.leaf(name, n); f != nil {
 		f.Value = Text(f.Bytes)
 	}
 }
@@ -209,18 +203,18 @@ func (d *dissector) vector(name string, width, least int, body func(*dissector))
 	cut := false
 	f := d.group(name, func(d *dissector) {
 		if len(d.String) < width {
-			d.halt(d.truncated(name))
+			d.stopAt(d.truncated(name))
 			return
 		}
 		n := int(d.number("length", width, nil))
 		if n > len(d.String) {
-			d.blame(d.truncated(name))
+			d.addError(d.truncated(name))
 			n, cut = len(d.String), true
 		}
 		after, end := d.String[n:], d.end
 		d.String, d.end = d.String[:n], end-len(after)
 		if n < least {
-			d.blame(d.tooShort(name))
+			d.addError(d.tooShort(name))
 		}
 		body(d)
 		d.remainder("undecoded", "")
@@ -228,7 +222,7 @@ func (d *dissector) vector(name string, width, least int, body func(*dissector))
 		d.stop = d.stop || cut
 	})
 	if f != nil && cut {
-		f.Note = describe(d.truncated(name))
+		f.Note = errorText(d.truncated(name))
 	}
 	return f
 }
@@ -265,7 +259,7 @@ func (d *dissector) numbers(name string, width, least int, element string, size 
 	f := d.vector(name, width, least, func(d *dissector) {
 		for d.more() {
 			if len(d.String) < size {
-				d.halt(d.truncated(name))
+				d.stopAt(d.truncated(name))
 				return
 			}
 			d.number(element, size, names)
@@ -279,7 +273,7 @@ func (d *dissector) numbers(name string, width, least int, element string, size 
 // clientHello reads a handshake message (RFC 8446, section 4.1.2).
 func (d *dissector) clientHello(transport Transport) {
 	if d.more() && d.String[0] != handshakeClientHello {
-		d.halt(&Error{Offset: 0, Field: "msg_type", Err: ErrNotHello})
+		d.stopAt(&Error{Offset: 0, Field: "msg_type", Err: ErrNotHello})
 		return
 	}
 	d.number("msg_type", 1, handshakeTypeName)
@@ -300,10 +294,10 @@ func (d *dissector) clientHello(transport Transport) {
 	if d.more() {
 		d.extensions()
 	}
-	d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "client_hello", Err: ErrTrailing}))
+	d.remainder("trailing", errorText(&Error{Offset: d.offset(), Field: "client_hello", Err: ErrTrailing}))
 	if trailing > 0 {
 		d.String, d.end = d.raw[d.end:], len(d.raw)
-		d.remainder("after_message", describe(&Error{Offset: d.offset(), Field: "length", Err: ErrTrailing}))
+		d.remainder("after_message", errorText(&Error{Offset: d.offset(), Field: "length", Err: ErrTrailing}))
 	}
 }
 
@@ -320,7 +314,7 @@ func (d *dissector) extensions() {
 				d.stop = false // the extension's end is known, whatever is in it
 			})
 			if d.err != nil && !d.stop && body != nil {
-				body.Note = "malformed: " + describe(d.err)
+				body.Note = "malformed: " + errorText(d.err)
 			}
 		})
 		if f == nil || d.stop {
@@ -337,7 +331,7 @@ func (d *dissector) extensions() {
 // lengths stand apart from what they are lengths of.
 func (d *dissector) clientHelloSSLv2() {
 	if n := len(d.String); n > 2 && d.String[2] != handshakeClientHello {
-		d.halt(&Error{Offset: 2, Field: "msg_type", Err: ErrNotHello})
+		d.stopAt(&Error{Offset: 2, Field: "msg_type", Err: ErrNotHello})
 		return
 	}
 	d.number("msg_length", 2, nil)
@@ -350,7 +344,7 @@ func (d *dissector) clientHelloSSLv2() {
 	session := int(d.number("session_id_length", 2, nil))
 	challenge := int(d.number("challenge_length", 2, nil))
 	if !d.stop && len(d.String) < specs {
-		d.halt(d.truncated("cipher_specs"))
+		d.stopAt(d.truncated("cipher_specs"))
 	}
 	if specs > 0 {
 		f := d.group("cipher_specs", func(d *dissector) {
@@ -366,10 +360,10 @@ func (d *dissector) clientHelloSSLv2() {
 			f.List = true
 		}
 		if d.stop && len(d.String) > 0 {
-			d.halt(d.fail("cipher_specs", ErrTruncated))
+			d.stopAt(d.fail("cipher_specs", ErrTruncated))
 		}
 	}
 	d.bytes("session_id", session)
 	d.bytes("challenge", challenge)
-	d.remainder("trailing", describe(&Error{Offset: d.offset(), Field: "msg_length", Err: ErrTrailing}))
+	d.remainder("trailing", errorText(&Error{Offset: d.offset(), Field: "msg_length", Err: ErrTrailing}))
 }

@@ -159,7 +159,7 @@ func (d *dissector) extensionBody(t ExtensionType) {
 		d.remainder("opaque", "")
 	}
 	if d.more() {
-		d.blame(d.fail("extension_data", ErrTrailing))
+		d.addError(d.fail("extension_data", ErrTrailing))
 		d.remainder("trailing", "")
 	}
 }
@@ -270,7 +270,7 @@ func (d *dissector) transportParameters() {
 			switch {
 			case d.stop:
 			case n > uint64(len(d.String)):
-				d.halt(d.truncated("transport_parameter_value"))
+				d.stopAt(d.truncated("transport_parameter_value"))
 			default:
 				d.transportParameter(id, int(n))
 			}
@@ -285,26 +285,26 @@ func (d *dissector) transportParameters() {
 // says is noted, and no more, since its length was right.
 func (d *dissector) transportParameter(id uint64, n int) {
 	const name = "transport_parameter_value"
-	if d.quiet || n == 0 {
-		d.take(name, n)
+	if d.checkOnly || n == 0 {
+		d.leaf(name, n)
 		return
 	}
-	v := reader{d.String[:n], d.end}
 	switch id {
 	case 0x01, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0e, // RFC 9000, section 18.2
 		0x20,                           // RFC 9221, section 3
 		0x3127,                         // initial_rtt, in microseconds
 		0xde1a, 0xff04de1a, 0xff04de1b: // draft-ietf-quic-ack-frequency, section 3
-		f := d.take(name, n)
+		v := d.String[:n]
+		f := d.leaf(name, n)
 		var x uint64
-		if v.varint(&x) && v.Empty() {
+		if varint(&v, &x) && v.Empty() {
 			f.Value = x
 		} else {
 			f.Note = "not a variable-length integer"
 		}
 	case 0x11, 0xff73db: // RFC 9368, section 3
 		if n%4 != 0 {
-			d.take(name, n).Note = "not a list of versions"
+			d.leaf(name, n).Note = "not a list of versions"
 			return
 		}
 		d.group(name, func(d *dissector) {
@@ -317,12 +317,12 @@ func (d *dissector) transportParameter(id uint64, n int) {
 			d.fields[len(d.fields)-1].List = true
 		})
 	case 0x4752: // google_version
-		if f := d.take(name, n); n == 4 {
+		if f := d.leaf(name, n); n == 4 {
 			d.value(f, uint64(f.Bytes[0])<<24|uint64(f.Bytes[1])<<16|uint64(f.Bytes[2])<<8|uint64(f.Bytes[3]), quicVersionName)
 		}
 	case 0x3128, 0x3129: // google_connection_options, of four letters each, and user_agent_id
 		d.text(name, n)
 	default:
-		d.take(name, n)
+		d.leaf(name, n)
 	}
 }

@@ -155,7 +155,7 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 			return nil, r.truncated("record.epoch")
 		case !r.Skip(6):
 			return nil, r.truncated("record.sequence_number")
-		case !r.vector16(&fragments):
+		case !r.sub16(&fragments):
 			return nil, r.truncated("record.length")
 		}
 		a.record++

@@ -1,5 +1,3 @@
-// Package parser turns the bytes of a TLS ClientHello into a [ClientHello],
-// byte for byte: nothing is dropped, reordered or guessed.
 package parser
 
 import (
@@ -7,33 +5,42 @@ import (
 	"strconv"
 )
 
-// What can be wrong with a message or a record. They are found in an [*Error]
-// with [errors.Is].
+// Errors in a message. An [*Error] wraps them, so [errors.Is] finds them.
 var (
-	ErrTruncated  = errors.New("truncated")
-	ErrTrailing   = errors.New("trailing bytes")
-	ErrTooShort   = errors.New("shorter than its RFC allows")
-	ErrNotHello   = errors.New("not a ClientHello")
-	ErrNotTLS     = errors.New("not TLS")
-	ErrTooLarge   = errors.New("message over 65536 bytes")
-	ErrRecordSize = errors.New("record over 18432 bytes")
-	ErrAlert      = errors.New("alert in place of a ClientHello")
+	ErrTruncated = errors.New("truncated")      // Unmarshal, Extension.Err and DTLSAssembler: the input ends within a field
+	ErrTrailing  = errors.New("trailing bytes") // Unmarshal and Extension.Err: bytes follow the last field
+	ErrNotHello  = errors.New("not a ClientHello")
 
-	ErrFragment         = errors.New("fragment outside its message")
-	ErrTooManyFragments = errors.New("message in over 4096 pieces")
+	// ErrTooShort is found in Extension.Err only: a vector has fewer bytes than
+	// its RFC requires.
+	ErrTooShort = errors.New("shorter than its RFC allows")
 )
 
-// An Error says what is wrong with which field, and where.
+// Errors in the records that carry a message, found by the assemblers. They too
+// are wrapped by an [*Error].
+var (
+	ErrNotTLS     = errors.New("not TLS")                         // RecordAssembler and DTLSAssembler
+	ErrTooLarge   = errors.New("message over 65536 bytes")        // RecordAssembler and DTLSAssembler
+	ErrRecordSize = errors.New("record over 18432 bytes")         // RecordAssembler
+	ErrAlert      = errors.New("alert in place of a ClientHello") // RecordAssembler
+	ErrFragment   = errors.New("fragment outside its message")    // DTLSAssembler
+	ErrTooManyFragments = errors.New("message in over 4096 pieces")     // DTLSAssembler
+)
+
+// An Error says which field of the input is wrong, and where.
 type Error struct {
 	Offset int    // of the first byte that is wrong or missing, from the start of the input
-	Field  string // in the terms of the RFC
-	Err    error
+	Field  string // the RFC's name of the field
+	Err    error  // one of the Err variables of this package
 }
 
-// Error returns the text "parser: cipher_suites: truncated at byte 41".
-func (e *Error) Error() string {
-	return "parser: " + e.Field + ": " + e.Err.Error() + " at byte " + strconv.Itoa(e.Offset)
-}
+// Error returns a text such as "parser: cipher_suites: truncated at byte 41".
+func (e *Error) Error() string { return "parser: " + errorText(e) }
 
-// Unwrap returns the kind of the error.
+// Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
+
+// errorText returns the text of err without the package's name.
+func errorText(err *Error) string {
+	return err.Field + ": " + err.Err.Error() + " at byte " + strconv.Itoa(err.Offset)
+}

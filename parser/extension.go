@@ -3,11 +3,13 @@ package parser
 import (
 	"encoding/binary"
 	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
-// extensionBit returns the bit by which unmarshalExtensions knows that the
-// fields of an extension were filled. Two code points of one extension share a
-// bit; a type without fields has none.
+// extensionBit returns the bit by which unmarshalExtensions remembers that an
+// extension was read. Two code points of one extension share a bit; a type
+// without fields has none.
 func extensionBit(t ExtensionType) uint64 {
 	switch {
 	case t < 62:
@@ -23,125 +25,117 @@ func extensionBit(t ExtensionType) uint64 {
 }
 
 // decode fills the fields of h that are read from b, the body of an extension
-// of type t. It reports whether b is well formed. If it is not, or if decode
-// does not know the type, [ClientHello.check] tells what is wrong, if anything
-// is: this is the short way through a hello as it should be. A list that is
-// cut is left empty.
+// of type t, and reports whether b is well formed. It is the fast path for
+// well-formed extensions of the types it knows: for all others it returns
+// false, and [ClientHello.check] finds the error, if there is one. A truncated
+// list is left empty.
 func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
+	var ok bool
+	rest := cryptobyte.String(b)
 	switch t {
 	case ExtServerName: // RFC 6066, section 3
-		return h.decodeServerName(b)
+		rest, ok = h.decodeServerName(rest)
 
 	case ExtStatusRequest: // RFC 6066, section 8
-		return string(b) == "\x01\x00\x00\x00\x00" // ocsp and two empty lists, as nearly all send it
+		return string(b) == "\x01\x00\x00\x00\x00" // ocsp and two empty lists, as nearly all clients send it
 
 	case ExtSupportedGroups: // RFC 8446, section 4.2.7
-		v, rest := vector16(b)
-		return decodeUint16s(&h.SupportedGroups, v) && len(rest) == 0
+		rest, ok = list16(rest, &h.SupportedGroups)
 
 	case ExtECPointFormats: // RFC 8422, section 5.1.2
-		v, rest := vector8(b)
+		var v cryptobyte.String
+		v, rest, ok = vector8(rest)
 		h.ECPointFormats = v
-		return len(v) > 0 && len(rest) == 0
+		ok = ok && len(v) > 0
 
 	case ExtSignatureAlgorithms: // RFC 8446, section 4.2.3
-		v, rest := vector16(b)
-		return decodeUint16s(&h.SignatureAlgorithms, v) && len(rest) == 0
+		rest, ok = list16(rest, &h.SignatureAlgorithms)
 
 	case ExtSignatureAlgorithmsCert: // RFC 8446, section 4.2.3
-		v, rest := vector16(b)
-		return decodeUint16s(&h.SignatureAlgorithmsCert, v) && len(rest) == 0
+		rest, ok = list16(rest, &h.SignatureAlgorithmsCert)
 
 	case ExtDelegatedCredential: // RFC 9345, section 4.1.1
-		v, rest := vector16(b)
-		return decodeUint16s(&h.DelegatedCredentials, v) && len(rest) == 0
+		rest, ok = list16(rest, &h.DelegatedCredentials)
 
 	case ExtALPN: // RFC 7301, section 3.1
-		return decodeProtocols(&h.ALPNProtocols, b)
+		rest, ok = decodeProtocols(rest, &h.ALPNProtocols)
 
 	case ExtApplicationSettings, ExtApplicationSettingsOld: // draft-vvv-tls-alps, section 4
-		return decodeProtocols(&h.ApplicationSettings, b)
+		rest, ok = decodeProtocols(rest, &h.ApplicationSettings)
 
 	case ExtSignedCertificateTimestamp, // RFC 6962, section 3.3.1
 		ExtEncryptThenMAC,       // RFC 7366, section 2
 		ExtExtendedMasterSecret, // RFC 7627, section 5.1
 		ExtEarlyData,            // RFC 8446, section 4.2.10
 		ExtPostHandshakeAuth:    // RFC 8446, section 4.2.6
-		return len(b) == 0
+		ok = true
 
 	case ExtPadding: // RFC 7685, section 3
 		return true
 
 	case ExtSupportedVersions: // RFC 8446, section 4.2.1
-		v, rest := vector8(b)
-		return decodeUint16s(&h.SupportedVersions, v) && len(rest) == 0
+		rest, ok = list8(rest, &h.SupportedVersions)
 
 	case ExtPSKKeyExchangeModes: // RFC 8446, section 4.2.9
-		v, rest := vector8(b)
+		var v cryptobyte.String
+		v, rest, ok = vector8(rest)
 		h.PSKKeyExchangeModes = v
-		return len(v) > 0 && len(rest) == 0
+		ok = ok && len(v) > 0
 
 	case ExtKeyShare: // RFC 8446, section 4.2.8
-		return h.decodeKeyShare(b)
+		rest, ok = h.decodeKeyShare(rest)
 
 	case ExtCompressCertificate: // RFC 8879, section 3
-		v, rest := vector8(b)
-		return decodeUint16s(&h.CertificateCompressionAlgorithms, v) && len(rest) == 0
+		rest, ok = list8(rest, &h.CertificateCompressionAlgorithms)
 
 	case ExtRecordSizeLimit: // RFC 8449, section 4
-		if len(b) >= 2 {
-			h.RecordSizeLimit = uint16(b[0])<<8 | uint16(b[1])
-		}
-		return len(b) == 2
+		rest, ok = h.decodeRecordSizeLimit(rest)
 
 	case ExtSessionTicket: // RFC 5077, section 3.2: the ticket has no length of its own
 		h.SessionTicket = b
 		return true
 
 	case ExtPreSharedKey: // RFC 8446, section 4.2.11
-		return h.decodePreSharedKey(b)
+		rest, ok = h.decodePreSharedKey(rest)
 
 	case ExtServerPadding: // BoringSSL; no document describes it
 		return len(b) == 2
 
 	case ExtTrustAnchors: // draft-ietf-tls-trust-anchor-ids-06, section 5.1
-		v, rest := vector16(b)
-		return v != nil && isListOfVectors8(v) && len(rest) == 0
+		rest, ok = skipVectors8(rest)
 
 	case ExtEncryptedClientHello: // RFC 9849, section 5
-		return h.decodeECH(b)
+		rest, ok = h.decodeECH(rest)
 
 	case ExtQUICTransportParameters, ExtQUICTransportParametersDraft: // RFC 9000, section 18
-		return h.decodeTransportParameters(b)
+		rest, ok = h.decodeTransportParameters(rest)
 
 	case ExtRenegotiationInfo: // RFC 5746, section 3.2
-		v, rest := vector8(b)
-		return v != nil && len(rest) == 0
+		_, rest, ok = vector8(rest)
+
+	default:
+		return IsGREASE(t)
 	}
-	return IsGREASE(t)
+	return ok && rest.Empty()
 }
 
-// vector8 and vector16 return the vector that b begins with, which has a length
-// of 1 or 2 bytes (RFC 8446, section 3.4), and what follows it. The vector is
-// nil, and not empty, if b is cut.
-func vector8(b []byte) (v, rest []byte) {
-	if len(b) < 1 || len(b) < 1+int(b[0]) {
-		return nil, nil
-	}
-	n := 1 + int(b[0])
-	return b[1:n], b[n:]
+// The functions below read from s and return what follows.
+
+// list8 and list16 read a vector of values of two bytes each, of which there
+// must be one at least, and append them to list.
+func list8[T ~uint16](s cryptobyte.String, list *[]T) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector8(s)
+	return rest, ok && appendUint16s(list, v)
 }
 
-func vector16(b []byte) (v, rest []byte) {
-	if len(b) < 2 || len(b) < 2+(int(b[0])<<8|int(b[1])) {
-		return nil, nil
-	}
-	n := 2 + (int(b[0])<<8 | int(b[1]))
-	return b[2:n], b[n:]
+func list16[T ~uint16](s cryptobyte.String, list *[]T) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector16(s)
+	return rest, ok && appendUint16s(list, v)
 }
 
-// decodeUint16s appends v to list, two bytes a value, unless a byte is missing.
-func decodeUint16s[T ~uint16](list *[]T, v []byte) bool {
+// appendUint16s appends v to list, two bytes a value. It fails, and appends
+// nothing, if v is empty or a byte is missing.
+func appendUint16s[T ~uint16](list *[]T, v []byte) bool {
 	n := len(v) / 2
 	if n == 0 || len(v)%2 != 0 {
 		return false
@@ -161,147 +155,152 @@ func decodeUint16s[T ~uint16](list *[]T, v []byte) bool {
 	return true
 }
 
-// isListOfVectors8 reports whether b is a list of vectors with a length of 1
-// byte, none of them empty. The inner loop passes a run of equal lengths
-// without waiting for each before it looks at the next.
-func isListOfVectors8(b []byte) bool {
+// skipVectors8 reads a vector of vectors with a length of 1 byte, none of them
+// empty. The inner loop steps over a run of equal lengths without waiting for
+// each load.
+func skipVectors8(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector16(s)
 	i := 0
-	for i < len(b) {
-		n := b[i]
+	for i < len(v) {
+		n := v[i]
 		if n == 0 {
-			return false
+			return rest, false
 		}
-		for i < len(b) && b[i] == n {
+		for i < len(v) && v[i] == n {
 			i += 1 + int(n)
 		}
 	}
-	return i == len(b)
+	return rest, ok && i == len(v)
 }
 
-func decodeProtocols(list *[][]byte, b []byte) bool {
-	v, rest := vector16(b)
-	ok := len(v) >= 2 && len(rest) == 0
+func decodeProtocols(s cryptobyte.String, list *[][]byte) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector16(s)
+	ok = ok && len(v) > 0
 	names := *list
 	for len(v) > 0 {
-		n := 1 + int(v[0])
-		if n > len(v) {
-			return false
+		name, after, whole := vector8(v)
+		if !whole {
+			return rest, false
 		}
-		names = append(names, v[1:n])
-		ok = ok && n > 1
-		v = v[n:]
+		names = append(names, name)
+		ok = ok && len(name) > 0
+		v = after
 	}
 	*list = names
-	return ok
+	return rest, ok
 }
 
-func (h *ClientHello) decodeServerName(b []byte) bool {
-	v, rest := vector16(b)
-	ok := len(v) > 0 && len(rest) == 0
+func (h *ClientHello) decodeServerName(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector16(s)
+	ok = ok && len(v) > 0
 	for len(v) > 0 {
-		var name []byte
-		typ := v[0]
-		if name, v = vector16(v[1:]); name == nil {
-			return false
+		name, after, whole := vector16(v[1:])
+		if !whole {
+			return rest, false
 		}
-		if typ == 0 && h.ServerName == nil {
+		if v[0] == 0 && h.ServerName == nil {
 			h.ServerName = name
 		}
 		ok = ok && len(name) > 0
+		v = after
 	}
-	return ok
+	return rest, ok
 }
 
-func (h *ClientHello) decodeKeyShare(b []byte) bool {
-	v, rest := vector16(b)
-	ok := v != nil && len(rest) == 0
+func (h *ClientHello) decodeKeyShare(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector16(s)
 	shares := h.KeyShares
-	for len(v) >= 4 {
-		head := binary.BigEndian.Uint32(v)
-		n := 4 + int(head&0xffff)
-		if n > len(v) {
-			return false
+	for len(v) > 0 {
+		if len(v) < 2 {
+			return rest, false
 		}
-		shares = append(shares, KeyShare{NamedGroup(head >> 16), v[4:n]})
-		ok = ok && n > 4
-		v = v[n:]
-	}
-	if len(v) > 0 {
-		return false
+		key, after, whole := vector16(v[2:])
+		if !whole {
+			return rest, false
+		}
+		shares = append(shares, KeyShare{NamedGroup(v[0])<<8 | NamedGroup(v[1]), key})
+		ok = ok && len(key) > 0
+		v = after
 	}
 	h.KeyShares = shares
-	return ok
+	return rest, ok
 }
 
-func (h *ClientHello) decodePreSharedKey(b []byte) bool {
-	v, rest := vector16(b)
-	ok := len(v) >= 7
+func (h *ClientHello) decodePreSharedKey(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	v, rest, ok := vector16(s)
+	ok = ok && len(v) >= 7
 	identities := h.PSKIdentities
 	for len(v) > 0 {
-		var id PSKIdentity
-		if id.Identity, v = vector16(v); id.Identity == nil || len(v) < 4 {
-			return false
+		identity, after, whole := vector16(v)
+		var age uint32
+		if !whole || !after.ReadUint32(&age) {
+			return rest, false
 		}
-		id.ObfuscatedTicketAge = binary.BigEndian.Uint32(v)
-		v = v[4:]
-		identities = append(identities, id)
-		ok = ok && len(id.Identity) > 0
+		identities = append(identities, PSKIdentity{identity, age})
+		ok = ok && len(identity) > 0
+		v = after
 	}
 	h.PSKIdentities = identities
-	v, rest = vector16(rest)
-	ok = ok && len(v) >= 33 && len(rest) == 0
+	v, rest, whole := vector16(rest)
+	ok = ok && whole && len(v) >= 33
 	binders := h.PSKBinders
 	for len(v) > 0 {
-		var binder []byte
-		if binder, v = vector8(v); binder == nil {
-			return false
+		binder, after, whole := vector8(v)
+		if !whole {
+			return rest, false
 		}
 		binders = append(binders, binder)
 		ok = ok && len(binder) >= 32
+		v = after
 	}
 	h.PSKBinders = binders
-	return ok
+	return rest, ok
 }
 
-func (h *ClientHello) decodeECH(b []byte) bool {
-	if len(b) == 0 {
-		return false
-	}
-	switch typ := b[0]; {
-	case typ == 1: // inner: the type alone
-		h.ECH.Type = typ
-		return len(b) == 1
-	case typ != 0: // not defined: what follows has no known form
-		h.ECH.Type = typ
-		return true
-	case len(b) < 6:
-		return false
-	}
-	enc, rest := vector16(b[6:])
-	payload, rest := vector16(rest)
-	if enc == nil || payload == nil {
-		return false
-	}
-	e := &h.ECH
-	e.Type = b[0]
-	e.KDF = uint16(b[1])<<8 | uint16(b[2])
-	e.AEAD = uint16(b[3])<<8 | uint16(b[4])
-	e.ConfigID, e.Enc, e.Payload = b[5], enc, payload
-	return len(payload) > 0 && len(rest) == 0
+func (h *ClientHello) decodeRecordSizeLimit(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	ok = s.ReadUint16(&h.RecordSizeLimit)
+	return s, ok
 }
 
-func (h *ClientHello) decodeTransportParameters(b []byte) bool {
-	r := reader{String: b}
-	list := h.TransportParameters
-	for len(r.String) > 0 {
-		var p TransportParameter
-		var length uint64
-		if !r.varint(&p.ID) || !r.varint(&length) || length > uint64(len(r.String)) {
-			return false
+func (h *ClientHello) decodeECH(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	if len(s) == 0 {
+		return nil, false
+	}
+	e := &h.ech
+	if typ := s[0]; typ != echOuter {
+		*e = EncryptedClientHello{Type: typ}
+		h.ECH = e
+		if typ != echInner { // not defined: what follows has no known form
+			return nil, true
 		}
-		p.Value, r.String = r.String[:length], r.String[length:]
+		return s[1:], true // the type alone
+	}
+	if len(s) < 6 {
+		return nil, false
+	}
+	enc, rest, ok := vector16(s[6:])
+	payload, rest, whole := vector16(rest)
+	if !ok || !whole {
+		return nil, false
+	}
+	e.Type, e.ConfigID = echOuter, s[5]
+	e.KDF, e.AEAD = uint16(s[1])<<8|uint16(s[2]), uint16(s[3])<<8|uint16(s[4])
+	e.Enc, e.Payload = enc, payload
+	h.ECH = e
+	return rest, len(payload) > 0
+}
+
+func (h *ClientHello) decodeTransportParameters(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
+	list := h.TransportParameters
+	for len(s) > 0 {
+		var p TransportParameter
+		var n uint64
+		if !varint(&s, &p.ID) || !varint(&s, &n) || n > uint64(len(s)) {
+			return s, false
+		}
+		p.Value, s = s[:n], s[n:]
 		list = append(list, p)
 	}
 	h.TransportParameters = list
-	return true
+	return s, true
 }

@@ -372,5 +372,5 @@ func TestMalformedLists(t *testing.T) {
 	assert.Empty(t, read(ExtKeyShare, "0008 001d 0001 aa 001d 00").KeyShares)
 	assert.Empty(t, read(ExtKeyShare, "0007 001d 0001 aa 001d").KeyShares)
 	assert.Empty(t, read(ExtQUICTransportParameters, "01 00 02 02 aa").TransportParameters)
-	assert.Equal(t, EncryptedClientHello{}, read(ExtEncryptedClientHello, "00 0001 0001 2a 0000 00").ECH)
+	assert.Nil(t, read(ExtEncryptedClientHello, "00 0001 0001 2a 0000 00").ECH)
 }

@@ -75,7 +75,7 @@ func requireSameErrors(t testing.TB, h *ClientHello, root Field) {
 			require.Empty(t, data.Note, "%s", e.Type)
 			continue
 		}
-		require.Equal(t, "malformed: "+describe(e.Err), data.Note, "%s", e.Type)
+		require.Equal(t, "malformed: "+errorText(e.Err), data.Note, "%s", e.Type)
 		require.GreaterOrEqual(t, e.Err.Offset, e.Offset+4)
 		require.LessOrEqual(t, e.Err.Offset, e.Offset+4+len(e.Data))
 	}
@@ -130,7 +130,7 @@ func normal(h ClientHello) ClientHello {
 			f.SetZero()
 		}
 	}
-	h.checker = nil
+	h.ech, h.scratch = EncryptedClientHello{}, nil // memory
 	return h
 }
 
