@@ -209,13 +209,13 @@ func acceptable(h *parser.ClientHello, err error) bool {
 	if h.SSLv2 || h.LegacyVersion>>8 == tlsMajor {
 		return true
 	}
-	versions := h.Extension(parser.ExtSupportedVersions)
+	versions, hasVersions := h.Extension(parser.ExtSupportedVersions)
 	switch {
 	case err != nil || !slices.Contains(h.LegacyCompressionMethods, 0):
 		return false
-	case versions != nil:
+	case hasVersions:
 		return versions.Err == nil
-	case h.HasExtensions:
+	case h.ExtensionsPresent:
 		return h.LegacyVersion >= parser.VersionTLS10
 	}
 	// Without extensions, the compression methods are the only other check.
