@@ -35,66 +35,6 @@ const (
 	VersionDTLS13 Version = 0xfefc
 )
 
-// Extensions that the parser knows by name. The registry has more; String
-// names them all.
-const (
-	ExtServerName                   ExtensionType = 0
-	ExtMaxFragmentLength            ExtensionType = 1
-	ExtStatusRequest                ExtensionType = 5
-	ExtSupportedGroups              ExtensionType = 10
-	ExtECPointFormats               ExtensionType = 11
-	ExtSRP                          ExtensionType = 12
-	ExtSignatureAlgorithms          ExtensionType = 13
-	ExtUseSRTP                      ExtensionType = 14
-	ExtHeartbeat                    ExtensionType = 15
-	ExtALPN                         ExtensionType = 16
-	ExtStatusRequestV2              ExtensionType = 17
-	ExtSignedCertificateTimestamp   ExtensionType = 18
-	ExtClientCertificateType        ExtensionType = 19
-	ExtServerCertificateType        ExtensionType = 20
-	ExtPadding                      ExtensionType = 21
-	ExtEncryptThenMAC               ExtensionType = 22
-	ExtExtendedMasterSecret         ExtensionType = 23
-	ExtTokenBinding                 ExtensionType = 24
-	ExtCachedInfo                   ExtensionType = 25
-	ExtCompressCertificate          ExtensionType = 27
-	ExtRecordSizeLimit              ExtensionType = 28
-	ExtDelegatedCredential          ExtensionType = 34
-	ExtSessionTicket                ExtensionType = 35
-	ExtPreSharedKey                 ExtensionType = 41
-	ExtEarlyData                    ExtensionType = 42
-	ExtSupportedVersions            ExtensionType = 43
-	ExtCookie                       ExtensionType = 44
-	ExtPSKKeyExchangeModes          ExtensionType = 45
-	ExtCertificateAuthorities       ExtensionType = 47
-	ExtOIDFilters                   ExtensionType = 48
-	ExtPostHandshakeAuth            ExtensionType = 49
-	ExtSignatureAlgorithmsCert      ExtensionType = 50
-	ExtKeyShare                     ExtensionType = 51
-	ExtTransparencyInfo             ExtensionType = 52
-	ExtConnectionIDDeprecated       ExtensionType = 53
-	ExtConnectionID                 ExtensionType = 54
-	ExtExternalIDHash               ExtensionType = 55
-	ExtExternalSessionID            ExtensionType = 56
-	ExtQUICTransportParameters      ExtensionType = 57
-	ExtTicketRequest                ExtensionType = 58
-	ExtDNSSECChain                  ExtensionType = 59
-	ExtTLSFlags                     ExtensionType = 62
-	ExtServerPadding                ExtensionType = 0x12e0
-	ExtNextProtocolNegotiation      ExtensionType = 0x3374
-	ExtApplicationSettingsOld       ExtensionType = 0x4469
-	ExtApplicationSettings          ExtensionType = 0x44cd
-	ExtChannelIDOld                 ExtensionType = 0x754f
-	ExtChannelID                    ExtensionType = 0x7550
-	ExtPAKE                         ExtensionType = 0x8a3b
-	ExtTrustAnchors                 ExtensionType = 0xca34
-	ExtECHOuterExtensions           ExtensionType = 0xfd00
-	ExtEncryptedClientHello         ExtensionType = 0xfe0d
-	ExtRenegotiationInfo            ExtensionType = 0xff01
-	ExtQUICTransportParametersDraft ExtensionType = 0xffa5
-	ExtEncryptedServerName          ExtensionType = 0xffce
-)
-
 // IsGREASE reports whether v is one of the 16 values 0x0a0a, 0x1a1a, ... 0xfafa
 // that RFC 8701 reserves for cipher suites, extensions, groups, signature
 // algorithms and versions. All lists use it, whatever they list.

@@ -19,11 +19,11 @@ var (
 // Errors in the records that carry a message, found by the assemblers. They too
 // are wrapped by an [*Error].
 var (
-	ErrNotTLS     = errors.New("not TLS")                         // RecordAssembler and DTLSAssembler
-	ErrTooLarge   = errors.New("message over 65536 bytes")        // RecordAssembler and DTLSAssembler
-	ErrRecordSize = errors.New("record over 18432 bytes")         // RecordAssembler
-	ErrAlert      = errors.New("alert in place of a ClientHello") // RecordAssembler
-	ErrFragment   = errors.New("fragment outside its message")    // DTLSAssembler
+	ErrNotTLS           = errors.New("not TLS")                         // RecordAssembler and DTLSAssembler
+	ErrTooLarge         = errors.New("message over 65536 bytes")        // RecordAssembler and DTLSAssembler
+	ErrRecordSize       = errors.New("record over 18432 bytes")         // RecordAssembler
+	ErrAlert            = errors.New("alert in place of a ClientHello") // RecordAssembler
+	ErrFragment         = errors.New("fragment outside its message")    // DTLSAssembler
 	ErrTooManyFragments = errors.New("message in over 4096 pieces")     // DTLSAssembler
 )
 

@@ -11,13 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// extensionBodies has a body of each extension, and what it says; the bodies
-// that real clients send are in testdata.
-var extensionBodies = []struct {
+// An extensionBody is a body of an extension, and its fields.
+type extensionBody struct {
 	typ  ExtensionType
 	hex  string
 	want string
-}{
+}
+
+// extensionBodies has at least one body of each extension, with its fields.
+// More bodies, of real clients, are in testdata.
+var extensionBodies = []extensionBody{
 	{ExtServerName, "0009 00 0006 612e74657374",
 		`{server_name_list{server_name{name_type=host_name host_name{opaque=a.test}}}}`},
 	{ExtMaxFragmentLength, "04",

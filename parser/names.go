@@ -5,23 +5,6 @@ import "strconv"
 // grease is the name of all values that RFC 8701 and RFC 9000 reserve.
 const grease = "GREASE"
 
-// Extensions that only the dissector knows.
-const (
-	extClientCertificateURL ExtensionType = 2
-	extTrustedCAKeys        ExtensionType = 3
-	extTruncatedHMAC        ExtensionType = 4
-	extUserMapping          ExtensionType = 6
-	extClientAuthz          ExtensionType = 7
-	extServerAuthz          ExtensionType = 8
-	extCertType             ExtensionType = 9
-	extPWDProtect           ExtensionType = 29
-	extPWDClear             ExtensionType = 30
-	extTicketPinning        ExtensionType = 32
-	extCertWithExternPSK    ExtensionType = 33
-	extSupportedEKTCiphers  ExtensionType = 39
-	extRRC                  ExtensionType = 61
-)
-
 // The functions below return what a registry calls a value, "GREASE", or "".
 
 func suiteName(v uint64) string { return nameOrGREASE(v, cipherSuiteName(CipherSuite(v))) }

@@ -31,7 +31,7 @@ type pageNode struct {
 	Gist        string // of what has children: what it holds, in a line
 	Marks       []pageMark
 	Inside      []pageMark // those of the children, each kind once, counted
-	Reference   *reference
+	Reference   *parser.Reference
 	Open        bool
 	Children    []*pageNode
 }

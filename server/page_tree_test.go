@@ -34,12 +34,14 @@ func TestGist(t *testing.T) {
 	assert.Equal(t, "x25519 · 010203", extensionNode(t, h, "key_share").Gist)
 }
 
-// An extension links to what defines it: an RFC, a draft, or the code of BoringSSL.
+// An extension links to what defines it: an RFC, a draft, or the source of
+// BoringSSL. One of an unknown type has no link.
 func TestReferences(t *testing.T) {
 	h := hellotest.Hello(
 		hellotest.Extension(parser.ExtKeyShare, []byte{0, 0}),
 		hellotest.Extension(parser.ExtServerPadding, []byte{0x1f, 0x40}),
-		hellotest.Extension(parser.ExtPAKE, make([]byte, 6)))
+		hellotest.Extension(parser.ExtPAKE, make([]byte, 6)),
+		hellotest.Extension(0xfefe, nil))
 	for name, want := range map[string][2]string{
 		"key_share":      {"RFC 8446 §4.2.8", "https://www.rfc-editor.org/rfc/rfc8446.html#section-4.2.8"},
 		"server_padding": {"BoringSSL tls1.h", "https://boringssl.googlesource.com/boringssl/+/HEAD/include/openssl/tls1.h"},
@@ -50,6 +52,7 @@ func TestReferences(t *testing.T) {
 		assert.Equal(t, want, [2]string{r.Text(), r.URL()})
 	}
 	assert.Equal(t, "8000", extensionNode(t, h, "server_padding").Gist)
+	assert.Nil(t, extensionNode(t, h, "0xfefe").Reference)
 }
 
 // What is wrong can be seen without opening anything.
