@@ -51,8 +51,15 @@ func assertSameJSON(t *testing.T, e *Event) {
 	require.NoError(t, enc.Encode((*reflected)(e)))
 	assert.Equal(t, want.String(), string(got)+"\n")
 
+	var decoded Event
+	require.NoError(t, json.Unmarshal(got, &decoded))
+	again, err := decoded.AppendJSON(nil)
+	require.NoError(t, err)
+	assert.Equal(t, string(got), string(again))
 	if e.Hello != nil {
-		return // the tree is for reading
+		require.NotNil(t, decoded.Hello)
+		assert.Equal(t, e.Hello.Bytes, decoded.Hello.Bytes)
+		return // JSON has no names for the elements of lists
 	}
 	var back reflected
 	require.NoError(t, json.Unmarshal(got, &back))

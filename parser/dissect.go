@@ -21,6 +21,9 @@ type Field struct {
 	Children []Field // nil for a leaf
 }
 
+// undecoded is the name of a field of bytes that could not be read.
+const undecoded = "undecoded"
+
 // Dissect returns h's message as a tree of fields. It reads any message, also
 // one that Unmarshal takes for wrong: what cannot be read is a leaf named
 // "undecoded", and what follows the end of something is one named "trailing",
@@ -70,7 +73,7 @@ func (d *dissector) addError(err *Error) {
 func (d *dissector) stopAt(err *Error) {
 	d.addError(err)
 	d.stop = true
-	if f := d.leaf("undecoded", len(d.String)); f != nil {
+	if f := d.leaf(undecoded, len(d.String)); f != nil {
 		f.Note = errorText(err)
 	}
 }
@@ -217,7 +220,7 @@ func (d *dissector) vector(name string, width, least int, body func(*dissector))
 			d.addError(d.tooShort(name))
 		}
 		body(d)
-		d.remainder("undecoded", "")
+		d.remainder(undecoded, "")
 		d.String, d.end = after, end
 		d.stop = d.stop || cut
 	})
