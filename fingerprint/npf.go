@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/internal/varint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -205,8 +206,8 @@ func appendParameterIDs(dst, body []byte) []byte {
 	var scratch [32][]byte
 	ids := scratch[:0]
 	for len(body) > 0 {
-		id, n := varint(body)
-		length, m := varint(body[n:])
+		id, n := varint.Parse(body)
+		length, m := varint.Parse(body[n:])
 		if n == 0 || m == 0 || length > uint64(len(body)-n-m) {
 			break
 		}
@@ -223,20 +224,6 @@ func appendParameterIDs(dst, body []byte) []byte {
 		dst = append(hex.AppendEncode(append(dst, '('), id), ')')
 	}
 	return append(dst, ']')
-}
-
-// varint reads a variable-length integer (RFC 9000, section 16) and returns how
-// many bytes it took, 0 if b is too short.
-func varint(b []byte) (v uint64, n int) {
-	if len(b) == 0 || len(b) < 1<<(b[0]>>6) {
-		return 0, 0
-	}
-	n = 1 << (b[0] >> 6)
-	v = uint64(b[0] & 0x3f)
-	for _, c := range b[1:n] {
-		v = v<<8 | uint64(c)
-	}
-	return v, n
 }
 
 // degrease returns v, or 0x0a0a for all GREASE values.

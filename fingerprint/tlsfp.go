@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 
+	"github.com/tlspeek/tlspeek/internal/varint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -147,7 +148,7 @@ func AppendQUICParamsID(dst []byte, h *parser.ClientHello) []byte {
 func transportParameter(h *parser.ClientHello, id uint64) uint64 {
 	for i := range h.TransportParameters {
 		if p := &h.TransportParameters[i]; p.ID == id {
-			v, _ := varint(p.Value)
+			v, _ := varint.Parse(p.Value)
 			return v
 		}
 	}

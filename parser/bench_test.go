@@ -24,6 +24,18 @@ func BenchmarkUnmarshal(b *testing.B) {
 	}
 }
 
+// BenchmarkUnmarshalQUIC reads a hello with transport parameters.
+func BenchmarkUnmarshalQUIC(b *testing.B) {
+	msg := readHellos(b)["chromium-156-quic"].Raw
+	h := ClientHello{Transport: QUIC}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := h.Unmarshal(msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkSHA256x2 hashes 100 bytes twice, as JA4 does.
 func BenchmarkSHA256x2(b *testing.B) {
 	data := make([]byte, 100)

@@ -1,5 +1,7 @@
 package parser
 
+import "github.com/tlspeek/tlspeek/internal/varint"
+
 // A Field is a named range of bytes of a message, and the fields it is made of.
 // Fields without children tile the message: in order, with no gap and no
 // overlap.
@@ -170,13 +172,12 @@ func (d *dissector) varint(name string, names func(uint64) string) uint64 {
 	if d.stop {
 		return 0
 	}
-	rest := d.String
-	var v uint64
-	if !varint(&rest, &v) {
+	v, n := varint.Parse(d.String)
+	if n == 0 {
 		d.stopAt(d.truncated(name))
 		return 0
 	}
-	d.value(d.leaf(name, len(d.String)-len(rest)), v, names)
+	d.value(d.leaf(name, n), v, names)
 	return v
 }
 

@@ -1,5 +1,7 @@
 package parser
 
+import "github.com/tlspeek/tlspeek/internal/varint"
+
 // extensionBody reads the body of an extension of type t.
 func (d *dissector) extensionBody(t ExtensionType) {
 	switch row := extensionRowOf(t); {
@@ -250,11 +252,9 @@ func (d *dissector) transportParameter(id uint64, n int) {
 		0x20,                           // RFC 9221, section 3
 		0x3127,                         // initial_rtt, in microseconds
 		0xde1a, 0xff04de1a, 0xff04de1b: // draft-ietf-quic-ack-frequency, section 3
-		v := d.String[:n]
 		f := d.leaf(name, n)
-		var x uint64
-		if varint(&v, &x) && v.Empty() {
-			f.Value = x
+		if v, length := varint.Parse(f.Bytes); length == n {
+			f.Value = v
 		} else {
 			f.Note = "not a variable-length integer"
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
 // extensionBit returns the bit by which unmarshalExtensions remembers that an
@@ -293,13 +295,14 @@ func (h *ClientHello) decodeECH(s cryptobyte.String) (rest cryptobyte.String, ok
 func (h *ClientHello) decodeTransportParameters(s cryptobyte.String) (rest cryptobyte.String, ok bool) {
 	list := h.TransportParameters
 	for len(s) > 0 {
-		var p TransportParameter
-		var n uint64
-		if !varint(&s, &p.ID) || !varint(&s, &n) || n > uint64(len(s)) {
+		id, n := varint.Parse(s)
+		size, m := varint.Parse(s[n:])
+		s = s[n+m:]
+		if n == 0 || m == 0 || size > uint64(len(s)) {
 			return s, false
 		}
-		p.Value, s = s[:n], s[n:]
-		list = append(list, p)
+		list = append(list, TransportParameter{id, s[:size]})
+		s = s[size:]
 	}
 	h.TransportParameters = list
 	return s, true

@@ -70,22 +70,3 @@ func vector16(s cryptobyte.String) (v, rest cryptobyte.String, ok bool) {
 	n := 2 + (int(s[0])<<8 | int(s[1]))
 	return s[2:n], s[n:], true
 }
-
-// varint reads a variable-length integer (RFC 9000, section 16). If it fails, s
-// stays as it is.
-func varint(s *cryptobyte.String, v *uint64) bool {
-	b := *s
-	if len(b) == 0 {
-		return false
-	}
-	n := 1 << (b[0] >> 6)
-	if len(b) < n {
-		return false
-	}
-	x := uint64(b[0] & 0x3f)
-	for _, c := range b[1:n] {
-		x = x<<8 | uint64(c)
-	}
-	*v, *s = x, b[n:]
-	return true
-}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
 // The frames that an Initial may hold (RFC 9000, section 12.4). 0x1d is for
@@ -32,7 +34,7 @@ type frame struct {
 func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
 	var n, length uint64
 	*f = frame{}
-	if !readVarint(s, &f.kind) {
+	if !varint.Read(s, &f.kind) {
 		return false
 	}
 	switch f.kind {
@@ -42,7 +44,7 @@ func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
 	case framePing:
 		return true
 	case frameAck, frameAckECN: // section 19.3
-		if !skipVarints(s, 2) || !readVarint(s, &n) || !skipVarints(s, 1) {
+		if !skipVarints(s, 2) || !varint.Read(s, &n) || !skipVarints(s, 1) {
 			return false
 		}
 		// Each range takes at least two bytes, so n cannot make a long loop.
@@ -54,12 +56,12 @@ func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
 		return f.kind == frameAck || skipVarints(s, 3)
 	case suite.cryptoType(): // section 19.6
 		f.crypto = true
-		return readVarint(s, &f.offset) && readVarint(s, &length) &&
+		return varint.Read(s, &f.offset) && varint.Read(s, &length) &&
 			length <= uint64(len(*s)) && s.ReadBytes(&f.data, int(length))
 	case frameClose: // section 19.19
-		return skipVarints(s, 2) && readVarint(s, &length) && length <= uint64(len(*s)) && s.Skip(int(length))
+		return skipVarints(s, 2) && varint.Read(s, &length) && length <= uint64(len(*s)) && s.Skip(int(length))
 	case frameCloseApp:
-		return skipVarints(s, 1) && readVarint(s, &length) && length <= uint64(len(*s)) && s.Skip(int(length))
+		return skipVarints(s, 1) && varint.Read(s, &length) && length <= uint64(len(*s)) && s.Skip(int(length))
 	}
 	return false
 }
@@ -67,7 +69,7 @@ func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
 func skipVarints(s *cryptobyte.String, count int) bool {
 	var v uint64
 	for range count {
-		if !readVarint(s, &v) {
+		if !varint.Read(s, &v) {
 			return false
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
 // A ConnectionID is a QUIC connection id of 0 to 20 bytes. Two of them are
@@ -84,10 +86,10 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		if kind == suite.retryType() {
 			return false
 		}
-		if kind == suite.initialType() && (!readVarint(&s, &token) || token > uint64(len(s)) || !s.Skip(int(token))) {
+		if kind == suite.initialType() && (!varint.Read(&s, &token) || token > uint64(len(s)) || !s.Skip(int(token))) {
 			return false
 		}
-		if !readVarint(&s, &length) || length < minProtected || length > uint64(len(s)) {
+		if !varint.Read(&s, &length) || length < minProtected || length > uint64(len(s)) {
 			return false
 		}
 		pnOffset := len(packet) - len(s)
@@ -111,25 +113,6 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		return true
 	}
 	return false
-}
-
-// readVarint reads a variable-length integer (RFC 9000, section 16). Encodings
-// longer than need be are taken, as the RFC demands.
-func readVarint(s *cryptobyte.String, v *uint64) bool {
-	b := *s
-	if len(b) == 0 {
-		return false
-	}
-	n := 1 << (b[0] >> 6)
-	if len(b) < n {
-		return false
-	}
-	x := uint64(b[0] & 0x3f)
-	for _, c := range b[1:n] {
-		x = x<<8 | uint64(c)
-	}
-	*v, *s = x, b[n:]
-	return true
 }
 
 // fullNumber returns the packet number of which the wire shows the low n bytes,

@@ -2,38 +2,12 @@ package quichello
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/cryptobyte"
 )
-
-// RFC 9000, appendix A.1.
-func TestVarint(t *testing.T) {
-	for _, test := range []struct {
-		hex  string
-		want uint64
-	}{
-		{"c2197c5eff14e88c", 151288809941952652},
-		{"9d7f3e7d", 494878333},
-		{"7bbd", 15293},
-		{"25", 37},
-		{"4025", 37},
-	} {
-		s := cryptobyte.String(must(hex.DecodeString(test.hex + "ff")))
-		var v uint64
-		require.True(t, readVarint(&s, &v))
-		assert.Equal(t, test.want, v)
-		assert.Len(t, s, 1)
-		for n := range len(test.hex) / 2 {
-			s := cryptobyte.String(must(hex.DecodeString(test.hex)))[:n]
-			assert.False(t, readVarint(&s, &v))
-		}
-	}
-}
 
 func TestFullNumber(t *testing.T) {
 	// RFC 9000, appendix A.3.

@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
 // A sealer makes the Initials of one client, straight from RFC 9001 and by
@@ -56,7 +58,7 @@ func (c *sealer) seal(number uint64, n int, payload []byte) []byte {
 	b = append(append(b, byte(len(c.dcid))), c.dcid...)
 	b = append(append(b, byte(len(c.scid))), c.scid...)
 	if c.flip&0x30 == 0 {
-		b = append(appendVarint(b, uint64(len(c.token))), c.token...)
+		b = append(varint.Append(b, uint64(len(c.token))), c.token...)
 	}
 	b = append(b, 0x40|byte((n+len(payload)+16)>>8), byte(n+len(payload)+16)) // Length, in two bytes
 	pn := len(b)
@@ -94,38 +96,26 @@ func (c *sealer) datagram(number uint64, frames ...[]byte) []byte {
 	return c.seal(number, 4, payload)
 }
 
-func appendVarint(b []byte, v uint64) []byte {
-	switch {
-	case v < 1<<6:
-		return append(b, byte(v))
-	case v < 1<<14:
-		return binary.BigEndian.AppendUint16(b, uint16(v)|1<<14)
-	case v < 1<<30:
-		return binary.BigEndian.AppendUint32(b, uint32(v)|2<<30)
-	}
-	return binary.BigEndian.AppendUint64(b, v|3<<62)
-}
-
 func cryptoFrame(offset int, data []byte) []byte {
-	b := appendVarint([]byte{frameCrypto}, uint64(offset))
-	return append(appendVarint(b, uint64(len(data))), data...)
+	b := varint.Append([]byte{frameCrypto}, uint64(offset))
+	return append(varint.Append(b, uint64(len(data))), data...)
 }
 
 func ackFrame(ranges int) []byte {
 	b := []byte{frameAck}
 	for _, v := range []uint64{70000, 25, uint64(ranges), 3} {
-		b = appendVarint(b, v)
+		b = varint.Append(b, v)
 	}
 	for range ranges {
-		b = appendVarint(appendVarint(b, 1), 2)
+		b = varint.Append(varint.Append(b, 1), 2)
 	}
 	return b
 }
 
 func closeFrame(reason string) []byte {
-	b := appendVarint([]byte{frameClose}, 0x100+42)
-	b = appendVarint(b, frameCrypto)
-	return append(appendVarint(b, uint64(len(reason))), reason...)
+	b := varint.Append([]byte{frameClose}, 0x100+42)
+	b = varint.Append(b, frameCrypto)
+	return append(varint.Append(b, uint64(len(reason))), reason...)
 }
 
 // helloMessage returns a message with the header of a ClientHello and n bytes in
