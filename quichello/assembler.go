@@ -280,13 +280,13 @@ func (a *Assembler) forget() {
 
 // open opens an Initial for the first of the candidates that it authenticates
 // for, and returns that one's place, or -1.
-func (a *Assembler) open(candidates *places, in *initial) (plain, int) {
+func (a *Assembler) open(candidates *places, in *initial) (openedPacket, int) {
 	for _, place := range candidates.list[:candidates.n] {
 		if p, ok := a.at(place).open(a.Opener, in); ok {
 			return p, place
 		}
 	}
-	return plain{}, -1
+	return openedPacket{}, -1
 }
 
 // keep follows the connection at a place from now on, if it was only tried. It

@@ -47,9 +47,9 @@ func (f *firstInitial) note(kind byte) {
 
 // open opens an Initial if it authenticates under the keys of the connection.
 // If nothing more is wanted of the connection it opens none.
-func (c *connection) open(o *Opener, in *initial) (plain, bool) {
+func (c *connection) open(o *Opener, in *initial) (openedPacket, bool) {
 	if c.done {
-		return plain{}, c.original == in.dcid || c.dcid == in.dcid
+		return openedPacket{}, c.original == in.dcid || c.dcid == in.dcid
 	}
 	k := &c.keys
 	if in.version != c.version { // RFC 9369, section 4.1
@@ -73,7 +73,7 @@ func (c *connection) finish() {
 
 // take takes an Initial that has been opened. As it is authentic, the frames
 // before a malformed one count: a server acts on them too.
-func (c *connection) take(o *Opener, in *initial, p plain) error {
+func (c *connection) take(o *Opener, in *initial, p openedPacket) error {
 	if c.opened++; c.opened > maxInitials {
 		c.finish()
 	}
