@@ -47,16 +47,11 @@ func (e *Entry) ParseHello() (*parser.ClientHello, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hello of %s: %w", e.Name, err)
 	}
-	h := new(parser.ClientHello)
-	switch e.Transport {
-	case "", "tls":
-	case "quic":
-		h.Transport = parser.QUIC
-	case "dtls":
-		h.Transport = parser.DTLS
-	default:
+	transport, ok := parser.ParseTransport(e.Transport)
+	if !ok && e.Transport != "" {
 		return nil, fmt.Errorf("transport %q of %s is none of tls, quic, dtls", e.Transport, e.Name)
 	}
+	h := &parser.ClientHello{Transport: transport}
 	if err := h.Unmarshal(msg); err != nil {
 		return nil, fmt.Errorf("hello of %s: %w", e.Name, err)
 	}

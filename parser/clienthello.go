@@ -30,7 +30,7 @@ func (t Transport) String() string {
 }
 
 // ParseTransport returns the transport whose String is s, and whether there is
-// one.
+// one. It returns TLS if there is none.
 func ParseTransport(s string) (Transport, bool) {
 	for _, t := range [...]Transport{TLS, QUIC, DTLS} {
 		if t.String() == s {

@@ -214,3 +214,16 @@ func TestUnmarshalAllocs(t *testing.T) {
 func TestTransportString(t *testing.T) {
 	assert.Equal(t, []string{"tls", "quic", "dtls", "unknown"}, []string{TLS.String(), QUIC.String(), DTLS.String(), Transport(3).String()})
 }
+
+func TestParseTransport(t *testing.T) {
+	for _, want := range []Transport{TLS, QUIC, DTLS} {
+		got, ok := ParseTransport(want.String())
+		assert.True(t, ok)
+		assert.Equal(t, want, got)
+	}
+	for _, s := range []string{"", "unknown", "TLS", "tls "} {
+		got, ok := ParseTransport(s)
+		assert.False(t, ok, s)
+		assert.Equal(t, TLS, got)
+	}
+}

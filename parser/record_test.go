@@ -28,7 +28,7 @@ func readHellos(t testing.TB) map[string]*ClientHello {
 		require.Len(t, line, 3)
 		msg, err := hex.DecodeString(line[2])
 		require.NoError(t, err, line[0])
-		transport, ok := map[string]Transport{"tls": TLS, "quic": QUIC, "dtls": DTLS}[line[1]]
+		transport, ok := ParseTransport(line[1])
 		require.True(t, ok, line[1])
 		h := &ClientHello{Transport: transport}
 		require.NoError(t, h.Unmarshal(msg), line[0])

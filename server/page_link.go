@@ -19,17 +19,13 @@ func fromLink(text string) (msg []byte, transport parser.Transport, ok bool) {
 		text = fragment
 	}
 	name, data, _ := strings.Cut(text, ".")
-	transport = transportOf(name)
+	transport, ok = parser.ParseTransport(name)
 	msg, err := base64.RawURLEncoding.DecodeString(data)
-	return msg, transport, transport.String() == name && err == nil && len(msg) > 0
+	return msg, transport, ok && err == nil && len(msg) > 0
 }
 
 // transportOf returns the transport whose text is s, or TLS.
 func transportOf(s string) parser.Transport {
-	for t := parser.TLS; t <= parser.DTLS; t++ {
-		if t.String() == s {
-			return t
-		}
-	}
-	return parser.TLS
+	t, _ := parser.ParseTransport(s)
+	return t
 }

@@ -240,12 +240,12 @@ func (s *helloSource) decode(b []byte) (*aHello, error) {
 		return nil, p.errs[0]
 	}
 	found := &aHello{ClientHello: p.hello}
-	switch s.transport {
-	case "":
-	case "tls", "quic", "dtls":
-		found.Transport = map[string]parser.Transport{"tls": parser.TLS, "quic": parser.QUIC, "dtls": parser.DTLS}[s.transport]
-	default:
-		return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
+	if s.transport != "" {
+		transport, ok := parser.ParseTransport(s.transport)
+		if !ok {
+			return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
+		}
+		found.Transport = transport
 	}
 	if err := found.Unmarshal(found.Raw); err != nil {
 		return nil, err

@@ -142,13 +142,8 @@ func parse(line helloLine) (*parser.ClientHello, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := new(parser.ClientHello)
-	switch line.Proto {
-	case "quic":
-		h.Transport = parser.QUIC
-	case "dtls":
-		h.Transport = parser.DTLS
-	}
+	transport, _ := parser.ParseTransport(line.Proto)
+	h := &parser.ClientHello{Transport: transport}
 	return h, h.Unmarshal(msg)
 }
 

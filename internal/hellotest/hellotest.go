@@ -38,7 +38,7 @@ func Real(t testing.TB) map[string]*parser.ClientHello {
 		require.Len(t, line, 3)
 		msg, err := hex.DecodeString(line[2])
 		require.NoError(t, err, line[0])
-		transport, ok := map[string]parser.Transport{"tls": parser.TLS, "quic": parser.QUIC, "dtls": parser.DTLS}[line[1]]
+		transport, ok := parser.ParseTransport(line[1])
 		require.True(t, ok, line[1])
 		h := &parser.ClientHello{Transport: transport}
 		require.NoError(t, h.Unmarshal(msg), line[0])
