@@ -3,6 +3,7 @@ package capture
 import (
 	"slices"
 
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -21,17 +22,17 @@ const (
 func (v verdict) final() bool { return v == noHello || v == isHello }
 
 const (
-	recordAlert            = 21
-	recordHandshake        = 22
-	recordApplicationData  = 23
-	recordChangeCipherSpec = 20
-	recordHeader           = 5
-	messageHeader          = 4
-	handshakeClientHello   = 1
+	recordAlert            = tlsrecord.Alert
+	recordHandshake        = tlsrecord.Handshake
+	recordApplicationData  = tlsrecord.ApplicationData
+	recordChangeCipherSpec = tlsrecord.ChangeCipherSpec
+	recordHeader           = tlsrecord.HeaderLen
+	messageHeader          = tlsrecord.MessageHeaderLen
+	handshakeClientHello   = tlsrecord.ClientHello
 	shortestHello          = 2 + 32 + 1 + 2 + 1
-	maxRecord              = 16384 + 2048 // as in crypto/tls
-	maxRecordMajor         = 0x0f         // first byte of a record's version, as in crypto/tls
-	maxMessage             = 65536
+	maxRecord              = tlsrecord.MaxFragment
+	maxRecordMajor         = tlsrecord.MaxMajor
+	maxMessage             = tlsrecord.MaxMessage
 )
 
 // sniff reports whether b begins with a ClientHello in TLS records. It reads up
@@ -249,14 +250,14 @@ func wholeHello(b []byte) (message []byte, length int) {
 // begins with (RFC 5246, appendix E.2): nil unless it is whole, and its lengths
 // are just those of the record.
 func sslv2Hello(b []byte) []byte {
-	const fields = 11 // up to the cipher specs
+	const fields = tlsrecord.SSLv2FieldsLen
 	if len(b) < fields || b[0]&0x80 == 0 || b[2] != handshakeClientHello {
 		return nil
 	}
 	if version := int(b[3])<<8 | int(b[4]); version != 2 && version>>2 != 0x300>>2 {
 		return nil
 	}
-	n := 2 + int(b[0]&0x7f)<<8 + int(b[1])
+	n := tlsrecord.SSLv2MessageLen(b)
 	specs, session, challenge := int(b[5])<<8+int(b[6]), int(b[7])<<8+int(b[8]), int(b[9])<<8+int(b[10])
 	if n > len(b) || specs == 0 || specs%3 != 0 || challenge < 16 || challenge > 32 || fields+specs+session+challenge != n {
 		return nil

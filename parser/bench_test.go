@@ -9,6 +9,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // BenchmarkUnmarshal reads a hello of 1,979 bytes. Its yardstick is
@@ -69,8 +71,8 @@ func BenchmarkDissect(b *testing.B) {
 // BenchmarkRecordAssembler reads a hello of 65,540 bytes, in records of 1 byte,
 // a byte at a time.
 func BenchmarkRecordAssembler(b *testing.B) {
-	msg := make([]byte, headerLen+maxBody)
-	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	msg := make([]byte, headerLen+tlsrecord.MaxMessage)
+	msg[0], msg[1] = tlsrecord.ClientHello, tlsrecord.MaxMessage>>16
 	stream := records(msg, 1)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -88,10 +90,10 @@ func BenchmarkRecordAssembler(b *testing.B) {
 // BenchmarkDTLSAssembler reads a hello of 65,540 bytes, in fragments of 16
 // bytes, last first.
 func BenchmarkDTLSAssembler(b *testing.B) {
-	msg := make([]byte, headerLen+maxBody)
-	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	msg := make([]byte, headerLen+tlsrecord.MaxMessage)
+	msg[0], msg[1] = tlsrecord.ClientHello, tlsrecord.MaxMessage>>16
 	var datagrams [][]byte
-	for i := maxBody; i > 0; i -= 16 {
+	for i := tlsrecord.MaxMessage; i > 0; i -= 16 {
 		datagrams = append(datagrams, dtlsRecord(dtlsFragment(msg, 0, i-16, i)))
 	}
 	b.ReportAllocs()

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // A Transport is the protocol that carried a hello.
@@ -40,14 +42,8 @@ func ParseTransport(s string) (Transport, bool) {
 	return TLS, false
 }
 
-// handshakeClientHello is HandshakeType client_hello (RFC 8446, section 4).
-const handshakeClientHello = 1
-
-// headerLen is the length of the handshake header: msg_type and length.
-const headerLen = 4
-
-// maxBody is the longest body of a ClientHello, as in crypto/tls.
-const maxBody = 65536
+// headerLen is the length of the header of a handshake message.
+const headerLen = tlsrecord.MessageHeaderLen
 
 // A ClientHello is the first message of a TLS client (RFC 8446, section 4.1.2),
 // or its counterpart in DTLS, QUIC and SSLv2 format. Nothing is dropped or
@@ -243,19 +239,19 @@ func (h *ClientHello) unmarshal(msg []byte) *Error {
 	switch {
 	case len(msg) == 0:
 		return &Error{Offset: 0, Field: "msg_type", Err: ErrTruncated}
-	case msg[0] != handshakeClientHello:
+	case msg[0] != tlsrecord.ClientHello:
 		return &Error{Offset: 0, Field: "msg_type", Err: ErrNotHello}
 	case len(msg) < headerLen:
 		return &Error{Offset: len(msg), Field: "length", Err: ErrTruncated}
-	case len(msg) > messageLen(msg):
-		return &Error{Offset: messageLen(msg), Field: "length", Err: ErrTrailing}
+	case len(msg) > tlsrecord.MessageLen(msg):
+		return &Error{Offset: tlsrecord.MessageLen(msg), Field: "length", Err: ErrTrailing}
 	}
 	// A truncated message is read as far as it goes: the name of the truncated
 	// field says more than the length.
 	if err := h.unmarshalBody(msg); err != nil {
 		return err
 	}
-	if len(msg) < messageLen(msg) {
+	if len(msg) < tlsrecord.MessageLen(msg) {
 		return &Error{Offset: len(msg), Field: "length", Err: ErrTruncated}
 	}
 	return nil

@@ -1,6 +1,9 @@
 package parser
 
-import "github.com/tlspeek/tlspeek/internal/varint"
+import (
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
+	"github.com/tlspeek/tlspeek/internal/varint"
+)
 
 // A Field is a named range of bytes of a message, and the fields it is made of.
 // Fields without children tile the message: in order, with no gap and no
@@ -276,7 +279,7 @@ func (d *dissector) numbers(name string, width, least int, element string, size 
 
 // clientHello reads a handshake message (RFC 8446, section 4.1.2).
 func (d *dissector) clientHello(transport Transport) {
-	if d.more() && d.String[0] != handshakeClientHello {
+	if d.more() && d.String[0] != tlsrecord.ClientHello {
 		d.stopAt(&Error{Offset: 0, Field: "msg_type", Err: ErrNotHello})
 		return
 	}
@@ -334,7 +337,7 @@ func (d *dissector) extensions() {
 // clientHelloSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2). Its
 // lengths stand apart from what they are lengths of.
 func (d *dissector) clientHelloSSLv2() {
-	if n := len(d.String); n > 2 && d.String[2] != handshakeClientHello {
+	if n := len(d.String); n > 2 && d.String[2] != tlsrecord.ClientHello {
 		d.stopAt(&Error{Offset: 2, Field: "msg_type", Err: ErrNotHello})
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"sort"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // Lengths of the headers of a DTLS record (RFC 9147, section 4) and of a
@@ -145,7 +147,7 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 		switch {
 		case typ == recordCID, typ&0xe0 == 0x20: // RFC 9147, section 4.1
 			return nil, nil // encrypted, with a connection id of unknown length
-		case typ < recordChangeCipherSpec || typ > recordACK:
+		case typ < tlsrecord.ChangeCipherSpec || typ > recordACK:
 			return nil, &Error{Offset: r.offset() - 1, Field: "record.type", Err: ErrNotTLS}
 		case !r.ReadUint16((*uint16)(&version)):
 			return nil, r.truncated("record.legacy_record_version")
@@ -159,7 +161,7 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 			return nil, r.truncated("record.length")
 		}
 		a.record++
-		if typ != recordHandshake || epoch != 0 {
+		if typ != tlsrecord.Handshake || epoch != 0 {
 			continue
 		}
 		for !fragments.Empty() {
@@ -198,9 +200,9 @@ func (a *DTLSAssembler) readFragment(r *reader, version Version) ([]byte, *Error
 	start := r.offset() - dtlsFragmentHeaderLen
 	body, r.String = r.String[:n], r.String[n:]
 	switch {
-	case typ != handshakeClientHello:
+	case typ != tlsrecord.ClientHello:
 		return nil, nil
-	case length > maxBody:
+	case length > tlsrecord.MaxMessage:
 		return nil, &Error{Offset: start + 1, Field: "length", Err: ErrTooLarge}
 	case offset+n > length:
 		return nil, &Error{Offset: start + 9, Field: "fragment_length", Err: ErrFragment}
@@ -252,7 +254,7 @@ func (h *dtlsHello) begin(seq uint16, length int, version Version) {
 		seq:     seq,
 		version: version,
 		length:  length,
-		buf:     append(h.buf[:0], handshakeClientHello, byte(length>>16), byte(length>>8), byte(length)),
+		buf:     append(h.buf[:0], tlsrecord.ClientHello, byte(length>>16), byte(length>>8), byte(length)),
 		parts:   h.parts[:0],
 	}
 }

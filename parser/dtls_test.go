@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // dtlsFragment returns msg[4+from:4+to] as a handshake fragment.
@@ -20,7 +22,7 @@ func dtlsFragment(msg []byte, seq byte, from, to int) []byte {
 // dtlsRecord returns a plaintext handshake record of fragments.
 func dtlsRecord(fragments ...[]byte) []byte {
 	b := slices.Concat(fragments...)
-	return append([]byte{recordHandshake, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 9, byte(len(b) >> 8), byte(len(b))}, b...)
+	return append([]byte{tlsrecord.Handshake, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 9, byte(len(b) >> 8), byte(len(b))}, b...)
 }
 
 // nextAll gives a datagrams and returns copies of the messages that come out.
@@ -111,7 +113,9 @@ func TestDTLSAssemblerCounts(t *testing.T) {
 func TestDTLSAssemblerSecondHello(t *testing.T) {
 	hellos := readHellos(t)
 	first, second := hellos["openssl-dtls"].Raw, hellos["openssl-dtls-cookie"].Raw
-	whole := func(msg []byte, seq byte) []byte { return dtlsRecord(dtlsFragment(msg, seq, 0, len(msg)-headerLen)) }
+	whole := func(msg []byte, seq byte) []byte {
+		return dtlsRecord(dtlsFragment(msg, seq, 0, len(msg)-headerLen))
+	}
 	var a DTLSAssembler
 	got := nextAll(t, &a,
 		whole(first, 0), whole(first, 0), // sent again
@@ -142,7 +146,7 @@ func TestDTLSAssemblerPassesOver(t *testing.T) {
 	finished := dtlsRecord(whole)
 	finished[4] = 1 // epoch
 	alert := dtlsRecord([]byte{1, 0})
-	alert[0] = recordAlert
+	alert[0] = tlsrecord.Alert
 	ack := dtlsRecord([]byte{0, 0})
 	ack[0] = recordACK
 	withCID := dtlsRecord(whole)
@@ -194,19 +198,19 @@ func TestDTLSAssemblerErrors(t *testing.T) {
 }
 
 func TestDTLSAssemblerBounds(t *testing.T) {
-	msg := make([]byte, headerLen+maxBody)
-	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	msg := make([]byte, headerLen+tlsrecord.MaxMessage)
+	msg[0], msg[1] = tlsrecord.ClientHello, tlsrecord.MaxMessage>>16
 	for i := range msg[headerLen:] {
 		msg[headerLen+i] = byte(i ^ i>>8)
 	}
 
 	// An announced length and a far offset cost nothing.
 	var a DTLSAssembler
-	nextAll(t, &a, dtlsRecord(dtlsFragment(msg, 0, maxBody-1, maxBody)))
+	nextAll(t, &a, dtlsRecord(dtlsFragment(msg, 0, tlsrecord.MaxMessage-1, tlsrecord.MaxMessage)))
 	assert.Less(t, cap(a.hellos[0].buf), 64)
 
 	var datagrams [][]byte
-	for i := maxBody; i > 0; i -= 512 {
+	for i := tlsrecord.MaxMessage; i > 0; i -= 512 {
 		datagrams = append(datagrams, dtlsRecord(dtlsFragment(msg, 0, i-512, i)))
 	}
 	assert.Equal(t, [][]byte{msg}, nextAll(t, &a, datagrams...))

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // addHellos seeds f with the messages of testdata, and with extension bodies
@@ -189,7 +191,7 @@ func FuzzRecordAssembler(f *testing.F) {
 		want := assemble(stream, nil)
 		require.Equal(t, want, assemble(stream, cuts))
 
-		if len(cuts) == 0 || len(stream) < headerLen || stream[0] != handshakeClientHello || len(stream) != messageLen(stream) {
+		if len(cuts) == 0 || len(stream) < headerLen || stream[0] != tlsrecord.ClientHello || len(stream) != tlsrecord.MessageLen(stream) {
 			return
 		}
 		var cut []byte
@@ -243,11 +245,11 @@ func FuzzDTLSAssembler(f *testing.F) {
 		f.Add(msg[headerLen:], []byte{100, 3, 255}, uint64(1))
 	})
 	f.Fuzz(func(t *testing.T, body, cuts []byte, seed uint64) {
-		if len(body) > maxBody || len(body)/(1+len(cuts)) > 2000 {
+		if len(body) > tlsrecord.MaxMessage || len(body)/(1+len(cuts)) > 2000 {
 			return
 		}
 		n := len(body)
-		msg := append([]byte{handshakeClientHello, byte(n >> 16), byte(n >> 8), byte(n)}, body...)
+		msg := append([]byte{tlsrecord.ClientHello, byte(n >> 16), byte(n >> 8), byte(n)}, body...)
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		var fragments [][]byte
 		for from, i := 0, 0; from < n || i == 0; i++ {
@@ -298,7 +300,7 @@ func FuzzDTLSDatagrams(f *testing.F) {
 			msg, err := a.Next(d)
 			require.False(t, msg != nil && err != nil)
 			if msg != nil {
-				require.True(t, len(msg) >= headerLen && len(msg) == messageLen(msg) && msg[0] == handshakeClientHello)
+				require.True(t, len(msg) >= headerLen && len(msg) == tlsrecord.MessageLen(msg) && msg[0] == tlsrecord.ClientHello)
 			}
 			var e *Error
 			if errors.As(err, &e) {

@@ -1,19 +1,6 @@
 package parser
 
-// Content types of a TLS record (RFC 8446, section 5.1).
-const (
-	recordChangeCipherSpec = 20
-	recordAlert            = 21
-	recordHandshake        = 22
-	recordApplicationData  = 23
-)
-
-// recordHeaderLen is the length of type, legacy_record_version and length.
-const recordHeaderLen = 5
-
-// maxRecord is the longest fragment that a record may have, as in crypto/tls:
-// 2^14 bytes, and 2048 for the expansion of encryption.
-const maxRecord = 16384 + 2048
+import "github.com/tlspeek/tlspeek/internal/tlsrecord"
 
 // alertWarning is AlertLevel warning (RFC 8446, section 6).
 const alertWarning = 1
@@ -32,16 +19,16 @@ type RecordAssembler struct {
 	// first offers early_data. It may be set between two calls of Next.
 	EarlyData bool
 
-	offset  int     // in the stream, of the next byte
-	header  [5]byte // of the current record
-	nheader int     // bytes of header that were read
-	left    int     // bytes of the current record that were not read
-	counted bool    // whether the current record is in records
-	records int     // that the current message was read from
-	version Version // of the record that it begins in
-	buf     []byte  // the current message, as far as it was read
-	done    bool    // the current message was returned: the next one may begin
-	sslv2   bool    // the current message is in SSLv2 format
+	offset  int                       // in the stream, of the next byte
+	header  [tlsrecord.HeaderLen]byte // of the current record
+	nheader int                       // bytes of header that were read
+	left    int                       // bytes of the current record that were not read
+	counted bool                      // whether the current record is in records
+	records int                       // that the current message was read from
+	version Version                   // of the record that it begins in
+	buf     []byte                    // the current message, as far as it was read
+	done    bool                      // the current message was returned: the next one may begin
+	sslv2   bool                      // the current message is in SSLv2 format
 	err     error
 }
 
@@ -112,23 +99,23 @@ func (a *RecordAssembler) readHeader(b []byte) {
 	a.offset += n
 	typ := a.header[0]
 	switch {
-	case typ == recordApplicationData && a.EarlyData:
-	case typ != recordHandshake && typ != recordAlert && typ != recordChangeCipherSpec:
+	case typ == tlsrecord.ApplicationData && a.EarlyData:
+	case typ != tlsrecord.Handshake && typ != tlsrecord.Alert && typ != tlsrecord.ChangeCipherSpec:
 		a.fail(start, "record.type", ErrNotTLS)
 		return
-	case a.nheader > 1 && a.header[1] >= 0x10: // crypto/tls draws the line there, too
+	case a.nheader > 1 && a.header[1] > tlsrecord.MaxMajor:
 		a.fail(start+1, "record.legacy_record_version", ErrNotTLS)
 		return
 	}
-	if a.nheader < recordHeaderLen {
+	if a.nheader < tlsrecord.HeaderLen {
 		return
 	}
 	a.nheader, a.counted = 0, false
 	a.left = int(a.header[3])<<8 | int(a.header[4])
 	switch {
-	case a.left > maxRecord:
+	case a.left > tlsrecord.MaxFragment:
 		a.fail(start+3, "record.length", ErrRecordSize)
-	case typ == recordAlert && a.left != 2:
+	case typ == tlsrecord.Alert && a.left != 2:
 		a.fail(start+3, "record.length", ErrAlert)
 	}
 }
@@ -137,9 +124,9 @@ func (a *RecordAssembler) readHeader(b []byte) {
 // the message if b has that, and then returns the message.
 func (a *RecordAssembler) readFragment(b []byte) []byte {
 	switch a.header[0] {
-	case recordHandshake:
+	case tlsrecord.Handshake:
 		return a.readHandshake(b)
-	case recordAlert:
+	case tlsrecord.Alert:
 		if a.left == 2 && b[0] != alertWarning {
 			a.fail(a.offset, "alert.level", ErrAlert)
 			return nil
@@ -156,12 +143,12 @@ func (a *RecordAssembler) readHandshake(b []byte) []byte {
 	}
 	if len(a.buf) == 0 {
 		a.version = Version(a.header[1])<<8 | Version(a.header[2])
-		if b[0] != handshakeClientHello {
+		if b[0] != tlsrecord.ClientHello {
 			a.fail(a.offset, "msg_type", ErrNotHello)
 			return nil
 		}
-		if len(b) >= headerLen && messageLen(b) <= len(b) && messageLen(b) <= headerLen+maxBody {
-			n := messageLen(b)
+		if len(b) >= headerLen && tlsrecord.MessageLen(b) <= len(b) && tlsrecord.MessageLen(b) <= headerLen+tlsrecord.MaxMessage {
+			n := tlsrecord.MessageLen(b)
 			a.skip(n)
 			return b[:n:n] // whole where it lies: nothing is copied
 		}
@@ -173,15 +160,15 @@ func (a *RecordAssembler) readHandshake(b []byte) []byte {
 		if b = b[n:]; n < missing {
 			return nil
 		}
-		if messageLen(a.buf) > headerLen+maxBody {
+		if tlsrecord.MessageLen(a.buf) > headerLen+tlsrecord.MaxMessage {
 			a.fail(a.offset-3, "length", ErrTooLarge)
 			return nil
 		}
 	}
-	n := min(messageLen(a.buf)-len(a.buf), len(b))
+	n := min(tlsrecord.MessageLen(a.buf)-len(a.buf), len(b))
 	a.buf = append(a.buf, b[:n]...)
 	a.skip(n)
-	if len(a.buf) < messageLen(a.buf) {
+	if len(a.buf) < tlsrecord.MessageLen(a.buf) {
 		return nil
 	}
 	return a.buf
@@ -193,31 +180,25 @@ func (a *RecordAssembler) skip(n int) {
 	a.left -= n
 }
 
-// messageLen returns the length of the message that begins with b, of 4 bytes
-// or more, with its header.
-func messageLen(b []byte) int {
-	return headerLen + int(b[1])<<16 + int(b[2])<<8 + int(b[3])
-}
-
 // readSSLv2 reads b, up to the end of the message if b has that, and then
 // returns the message, which is the whole record.
 func (a *RecordAssembler) readSSLv2(b []byte) []byte {
 	a.sslv2, a.records = true, 1
-	want := sslv2MinLen
+	want := tlsrecord.SSLv2FieldsLen
 	if len(a.buf) >= want {
-		want = sslv2MessageLen(a.buf)
+		want = tlsrecord.SSLv2MessageLen(a.buf)
 	}
 	n := min(want-len(a.buf), len(b))
 	a.buf = append(a.buf, b[:n]...)
 	a.offset += n
 	switch {
-	case len(a.buf) > 2 && a.buf[2] != handshakeClientHello,
+	case len(a.buf) > 2 && a.buf[2] != tlsrecord.ClientHello,
 		len(a.buf) > 3 && a.buf[3] != 0 && a.buf[3] != 3: // SSL 2.0, or 3.0 and later
 		a.fail(0, "record.type", ErrNotTLS)
-	case len(a.buf) < sslv2MinLen:
-	case sslv2MessageLen(a.buf) < sslv2MinLen:
+	case len(a.buf) < tlsrecord.SSLv2FieldsLen:
+	case tlsrecord.SSLv2MessageLen(a.buf) < tlsrecord.SSLv2FieldsLen:
 		a.fail(0, "msg_length", ErrTruncated)
-	case len(a.buf) == sslv2MessageLen(a.buf):
+	case len(a.buf) == tlsrecord.SSLv2MessageLen(a.buf):
 		return a.buf
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // readHellos returns the messages of testdata/hellos.txt by name, parsed.
@@ -44,7 +46,7 @@ func records(msg []byte, n int) []byte {
 	var b []byte
 	for len(msg) > 0 {
 		m := msg[:min(n, len(msg))]
-		b = append(b, recordHandshake, 3, 1, byte(len(m)>>8), byte(len(m)))
+		b = append(b, tlsrecord.Handshake, 3, 1, byte(len(m)>>8), byte(len(m)))
 		b = append(b, m...)
 		msg = msg[len(m):]
 	}
@@ -55,7 +57,7 @@ func TestRecordAssemblerEveryCut(t *testing.T) {
 	for name, h := range readHellos(t) {
 		want := h.Raw
 		for _, size := range []int{1, 2, 3, 4, 5, 100, 16384} {
-			stream := append(records(want, size), recordHandshake, 3, 3)
+			stream := append(records(want, size), tlsrecord.Handshake, 3, 3)
 			for _, step := range []int{1, 7, 1448, len(stream)} {
 				var a RecordAssembler
 				var msg []byte
@@ -78,10 +80,10 @@ func TestRecordAssemblerEveryCut(t *testing.T) {
 func TestRecordAssemblerPassesOver(t *testing.T) {
 	hellos := readHellos(t)
 	first, second := hellos["firefox-153"].Raw, hellos["firefox-153-hrr"].Raw
-	ccs := []byte{recordChangeCipherSpec, 3, 3, 0, 1, 1}
-	warning := []byte{recordAlert, 3, 1, 0, 2, 1, 112}
-	empty := []byte{recordHandshake, 3, 1, 0, 0}
-	early := []byte{recordApplicationData, 3, 3, 0, 3, 0xaa, 0xbb, 0xcc}
+	ccs := []byte{tlsrecord.ChangeCipherSpec, 3, 3, 0, 1, 1}
+	warning := []byte{tlsrecord.Alert, 3, 1, 0, 2, 1, 112}
+	empty := []byte{tlsrecord.Handshake, 3, 1, 0, 0}
+	early := []byte{tlsrecord.ApplicationData, 3, 3, 0, 3, 0xaa, 0xbb, 0xcc}
 	stream := slices.Concat(warning, empty, records(first, 700), ccs, early, records(second[:100], 100), empty, records(second[100:], 16384))
 	for _, step := range []int{1, 3, len(stream)} {
 		a := RecordAssembler{EarlyData: true}
@@ -182,15 +184,15 @@ func TestRecordAssemblerErrors(t *testing.T) {
 		}
 		var a RecordAssembler
 		_, _, err := a.Next([]byte(stream))
-		_, n, again := a.Next([]byte{recordHandshake})
+		_, n, again := a.Next([]byte{tlsrecord.Handshake})
 		assert.Equal(t, err, again, "an error is final")
 		assert.Zero(t, n)
 	}
 }
 
 func TestRecordAssemblerBounds(t *testing.T) {
-	msg := make([]byte, headerLen+maxBody)
-	msg[0], msg[1] = handshakeClientHello, maxBody>>16
+	msg := make([]byte, headerLen+tlsrecord.MaxMessage)
+	msg[0], msg[1] = tlsrecord.ClientHello, tlsrecord.MaxMessage>>16
 	for _, size := range []int{1, 16384} {
 		got := assemble(records(msg, size), nil)
 		require.NoError(t, got.err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // TestHostileStreams reads the streams of $TLSPEEK_SHARED/hellos, which may not
@@ -55,7 +57,7 @@ func TestHostileStreams(t *testing.T) {
 		case "dtls":
 			var a DTLSAssembler
 			for at := 0; at < len(stream); at++ { // some corpora have a prefix, or several datagrams
-				if at > 0 && (stream[at] != recordHandshake || at+2 < len(stream) && stream[at+1] != 0xfe) {
+				if at > 0 && (stream[at] != tlsrecord.Handshake || at+2 < len(stream) && stream[at+1] != 0xfe) {
 					continue
 				}
 				if msg, _ := a.Next(stream[at:]); msg != nil {

@@ -1,17 +1,6 @@
 package parser
 
-// sslv2HeaderLen is the length of an SSLv2 record header: a set bit, then 15
-// bits of length.
-const sslv2HeaderLen = 2
-
-// sslv2MinLen is the length of the fields before cipher_specs.
-const sslv2MinLen = 11
-
-// sslv2MessageLen returns the length of the message that begins with b, of 2
-// bytes or more, with its header.
-func sslv2MessageLen(b []byte) int {
-	return sslv2HeaderLen + int(b[0]&0x7f)<<8 + int(b[1])
-}
+import "github.com/tlspeek/tlspeek/internal/tlsrecord"
 
 // unmarshalSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2), with
 // its record header.
@@ -26,7 +15,7 @@ func (h *ClientHello) unmarshalSSLv2(msg []byte) *Error {
 		return r.truncated("msg_length")
 	case !r.ReadUint8(&typ):
 		return r.truncated("msg_type")
-	case typ != handshakeClientHello:
+	case typ != tlsrecord.ClientHello:
 		return &Error{Offset: 2, Field: "msg_type", Err: ErrNotHello}
 	case !r.ReadUint16((*uint16)(&h.LegacyVersion)):
 		return r.truncated("version")
@@ -51,7 +40,7 @@ func (h *ClientHello) unmarshalSSLv2(msg []byte) *Error {
 		return r.truncated("challenge")
 	case !r.Empty():
 		return r.fail("msg_length", ErrTrailing)
-	case len(msg) != sslv2MessageLen(msg):
+	case len(msg) != tlsrecord.SSLv2MessageLen(msg):
 		return &Error{Offset: len(msg), Field: "msg_length", Err: ErrTruncated}
 	}
 	return nil

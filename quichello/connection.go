@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
 // A connection is what is known of one connection from the client's Initials.
@@ -127,15 +129,14 @@ func (c *connection) next(o *Opener) (*Hello, error) {
 	if c.done || len(data) == 0 {
 		return nil, nil
 	}
-	// RFC 8446, section 4: a type and a length of 3 bytes.
-	if data[0] != 1 {
+	if data[0] != tlsrecord.ClientHello {
 		c.finish()
 		return nil, ErrNotHello
 	}
-	if len(data) < 4 {
+	if len(data) < tlsrecord.MessageHeaderLen {
 		return nil, nil
 	}
-	n := 4 + int(data[1])<<16 + int(data[2])<<8 + int(data[3])
+	n := tlsrecord.MessageLen(data)
 	if c.stream.base+n > maxStream {
 		c.finish()
 		return nil, ErrTooLarge

@@ -1,11 +1,15 @@
 package server
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
+)
 
 // A flight follows the records that a client sends, to know when its part of
 // the handshake is over. The zero value is ready.
 type flight struct {
-	header   [5]byte
+	header   [tlsrecord.HeaderLen]byte
 	n        int // bytes of header that were read
 	left     int // bytes of the record that were not read
 	ccs      bool
@@ -55,7 +59,7 @@ func (f *flight) ended(b []byte, w written) bool {
 			f.n = 0
 			f.left = int(f.header[3])<<8 | int(f.header[4])
 			f.first, f.hello = true, false
-			f.odd = f.odd || f.header[0] != 22 || f.left == 0 || f.left > 1<<14
+			f.odd = f.odd || f.header[0] != tlsrecord.Handshake || f.left == 0 || f.left > tlsrecord.MaxPlaintext
 			if !f.begun && !startsTLS(f.header) {
 				f.rejected = true
 				return true
@@ -64,7 +68,7 @@ func (f *flight) ended(b []byte, w written) bool {
 		}
 		if f.first {
 			f.first = false
-			f.hello = b[0] == 1
+			f.hello = b[0] == tlsrecord.ClientHello
 		}
 		n := min(f.left, len(b))
 		f.left -= n
@@ -73,14 +77,14 @@ func (f *flight) ended(b []byte, w written) bool {
 			return false
 		}
 		switch f.header[0] {
-		case 20: // change_cipher_spec
+		case tlsrecord.ChangeCipherSpec:
 			f.ccs = true
-		case 22: // handshake
+		case tlsrecord.Handshake:
 			if f.ccs && !f.hello && w == writtenOther {
 				return true
 			}
 			f.ccs = f.ccs && !f.hello
-		case 23: // application_data
+		case tlsrecord.ApplicationData:
 			return true
 		}
 	}

@@ -17,15 +17,15 @@ const module = "github.com/tlspeek/tlspeek"
 // allowed lists, for each package, what it may import beyond the standard
 // library: packages of this module by their folder, others by a prefix of their path.
 var allowed = map[string][]string{
-	"parser":          {"internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"quichello":       {"internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"parser":          {"internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"quichello":       {"internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"internal/varint": {"golang.org/x/crypto/cryptobyte"},
 	"fingerprint":     {"parser", "internal/varint", "golang.org/x/net/http2/hpack"},
 	"known":           {"parser", "fingerprint"},
 	"event":           {"parser", "fingerprint", "known"},
 	"internal/eval":   {"parser", "fingerprint", "known"},
-	"capture":         {"parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
-	"server": {"parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go",
+	"capture":         {"internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+	"server": {"internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go",
 		"github.com/coreos/go-systemd/v22/activation", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
 }
 
