@@ -1,6 +1,10 @@
 package parser
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/tlspeek/tlspeek/internal/quicversion"
+)
 
 // grease is the name of all values that RFC 8701 and RFC 9000 reserve.
 const grease = "GREASE"
@@ -145,19 +149,16 @@ func aeadName(v uint64) string {
 	return oneOf(v-1, "AES-128-GCM", "AES-256-GCM", "ChaCha20Poly1305")
 }
 
-// RFC 9000, section 15, and RFC 9369, section 3.1.
+// RFC 9000, section 15, and RFC 9369, section 3.1. The field has 4 bytes.
 func quicVersionName(v uint64) string {
-	switch {
-	case v == 1:
-		return "QUIC v1"
-	case v == 0x6b3343cf:
-		return "QUIC v2"
-	case v&0x0f0f0f0f == 0x0a0a0a0a:
+	switch version := uint32(v); {
+	case version == quicversion.V1, version == quicversion.V2:
+		return "QUIC v" + quicversion.Name(version)
+	case quicversion.IsGREASE(version):
 		return grease
-	case v>>8 == 0xff0000:
-		return "draft-" + strconv.FormatUint(v&0xff, 10)
+	default:
+		return quicversion.Name(version)
 	}
-	return ""
 }
 
 func oneOf(v uint64, names ...string) string {

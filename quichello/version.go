@@ -1,6 +1,10 @@
 package quichello
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tlspeek/tlspeek/internal/quicversion"
+)
 
 // A Version is a QUIC version as it stands on the wire (RFC 9000, section 15).
 type Version uint32
@@ -10,8 +14,8 @@ type Version uint32
 // Google that carry TLS, and the reserved 0x?a?a?a?a, which clients that want to
 // see version negotiation protect as they would version 1.
 const (
-	Version1 Version = 0x00000001 // RFC 9000
-	Version2 Version = 0x6b3343cf // RFC 9369
+	Version1 Version = quicversion.V1 // RFC 9000
+	Version2 Version = quicversion.V2 // RFC 9369
 )
 
 // The other versions, by their names in the code of those who used them.
@@ -30,13 +34,8 @@ const (
 // String returns "1", "2", "draft-29" or, for any other version, its eight hex
 // digits: "0xfaceb002".
 func (v Version) String() string {
-	switch {
-	case v == Version1:
-		return "1"
-	case v == Version2:
-		return "2"
-	case v>>8 == 0xff0000:
-		return fmt.Sprintf("draft-%d", v&0xff)
+	if name := quicversion.Name(uint32(v)); name != "" {
+		return name
 	}
 	return fmt.Sprintf("0x%08x", uint32(v))
 }
@@ -73,9 +72,9 @@ func (v Version) suite() suite {
 		return suiteT051
 	}
 	switch draft := v & 0xff; {
-	case v&0x0f0f0f0f == 0x0a0a0a0a:
+	case quicversion.IsGREASE(uint32(v)):
 		return suiteV1
-	case v>>8 != 0xff0000:
+	case !quicversion.IsDraft(uint32(v)):
 		return noSuite
 	case 23 <= draft && draft <= 28:
 		return suiteDraft23

@@ -10,6 +10,7 @@ import (
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/quichello"
 )
 
 // A pageHello is one hello as a page shows it.
@@ -210,10 +211,14 @@ func initialOf(q *event.QUIC) *fingerprint.QUICInitial {
 
 // quicVersion returns what a version of QUIC is called, and its number.
 func quicVersion(number string) string {
-	switch number {
-	case "0x00000001":
+	v, err := strconv.ParseUint(number, 0, 32)
+	if err != nil {
+		return number
+	}
+	switch quichello.Version(v) {
+	case quichello.Version1:
 		return "1 (RFC 9000), " + number
-	case "0x6b3343cf":
+	case quichello.Version2:
 		return "2 (RFC 9369), " + number
 	}
 	return number

@@ -17,8 +17,8 @@ const module = "github.com/tlspeek/tlspeek"
 // allowed lists, for each package, what it may import beyond the standard
 // library: packages of this module by their folder, others by a prefix of their path.
 var allowed = map[string][]string{
-	"parser":          {"internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"quichello":       {"internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"parser":          {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"quichello":       {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"internal/varint": {"golang.org/x/crypto/cryptobyte"},
 	"fingerprint":     {"parser", "internal/varint", "golang.org/x/net/http2/hpack"},
 	"known":           {"parser", "fingerprint"},
