@@ -1,10 +1,12 @@
 package fingerprint
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/internal/http2setting"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -181,7 +183,7 @@ func explainHTTP2(text string) (Explanation, error) {
 			if !isDecimal(id, 16) || !isDecimal(value, 32) {
 				return fail("the setting %q is not an id and a value", setting)
 			}
-			settings.Values = append(settings.Values, Value{setting, http2SettingName(id)})
+			settings.Values = append(settings.Values, Value{setting, cmp.Or(http2setting.Name(id), "unknown")})
 		}
 		settings.Words = count(len(settings.Values), "setting")
 	}
@@ -221,27 +223,4 @@ func explainHTTP2(text string) (Explanation, error) {
 func isDecimal(text string, bits int) bool {
 	n, err := strconv.ParseUint(text, 10, bits)
 	return err == nil && text == strconv.FormatUint(n, 10)
-}
-
-// http2SettingName returns the name of a setting in IANA's registry.
-func http2SettingName(id string) string {
-	switch id {
-	case "1":
-		return "HEADER_TABLE_SIZE"
-	case "2":
-		return "ENABLE_PUSH"
-	case "3":
-		return "MAX_CONCURRENT_STREAMS"
-	case "4":
-		return "INITIAL_WINDOW_SIZE"
-	case "5":
-		return "MAX_FRAME_SIZE"
-	case "6":
-		return "MAX_HEADER_LIST_SIZE"
-	case "8":
-		return "ENABLE_CONNECT_PROTOCOL"
-	case "9":
-		return "NO_RFC7540_PRIORITIES"
-	}
-	return "unknown"
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/internal/http2setting"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -291,13 +292,6 @@ func texts(list [][]byte) []string {
 	return all
 }
 
-// settingNames are those of RFC 9113, section 6.5.2, and its successors.
-var settingNames = map[string]string{
-	"1": "HEADER_TABLE_SIZE", "2": "ENABLE_PUSH", "3": "MAX_CONCURRENT_STREAMS",
-	"4": "INITIAL_WINDOW_SIZE", "5": "MAX_FRAME_SIZE", "6": "MAX_HEADER_LIST_SIZE",
-	"8": "ENABLE_CONNECT_PROTOCOL", "9": "NO_RFC7540_PRIORITIES",
-}
-
 // peetFrames returns the frames that the fingerprint was made from.
 func peetFrames(q *request) []map[string]any {
 	parts := strings.Split(q.event.HTTP2, "|")
@@ -305,10 +299,7 @@ func peetFrames(q *request) []map[string]any {
 	if parts[0] != "" {
 		for s := range strings.SplitSeq(parts[0], ";") {
 			id, value, _ := strings.Cut(s, ":")
-			name := settingNames[id]
-			if name == "" {
-				name = "UNKNOWN_SETTING_" + id
-			}
+			name := cmp.Or(http2setting.Name(id), "UNKNOWN_SETTING_"+id)
 			settings = append(settings, name+" = "+value)
 		}
 	}

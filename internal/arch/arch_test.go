@@ -20,12 +20,12 @@ var allowed = map[string][]string{
 	"parser":          {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"quichello":       {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"internal/varint": {"golang.org/x/crypto/cryptobyte"},
-	"fingerprint":     {"parser", "internal/varint", "golang.org/x/net/http2/hpack"},
+	"fingerprint":     {"internal/http2setting", "parser", "internal/varint", "golang.org/x/net/http2/hpack"},
 	"known":           {"parser", "fingerprint"},
 	"event":           {"parser", "fingerprint", "known"},
 	"internal/eval":   {"parser", "fingerprint", "known"},
 	"capture":         {"internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
-	"server": {"internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go",
+	"server": {"internal/http2setting", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go",
 		"github.com/coreos/go-systemd/v22/activation", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
 }
 
