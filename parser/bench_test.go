@@ -13,8 +13,8 @@ import (
 	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
-// BenchmarkUnmarshal reads a hello of 1,979 bytes. Its yardstick is
-// BenchmarkSHA256x2, of the same run on the same machine.
+// BenchmarkUnmarshal reads a hello of 1,979 bytes. Compare it with
+// BenchmarkSHA256x2 of the same run.
 func BenchmarkUnmarshal(b *testing.B) {
 	msg := readHellos(b)["chromium-156"].Raw
 	var h ClientHello
@@ -47,19 +47,19 @@ func BenchmarkSHA256x2(b *testing.B) {
 	}
 }
 
-// BenchmarkCryptoTLS gets crypto/tls's view of the same hello, which it has
-// only in a handshake.
+// BenchmarkCryptoTLS has crypto/tls read the same hello, which it does only in
+// a handshake.
 func BenchmarkCryptoTLS(b *testing.B) {
 	stream := records(readHellos(b)["chromium-156"].Raw, 16384)
 	b.ReportAllocs()
 	for b.Loop() {
 		if info, _ := serverView(stream); info == nil {
-			b.Fatal("crypto/tls took no hello")
+			b.Fatal("crypto/tls rejected the hello")
 		}
 	}
 }
 
-// BenchmarkDissect makes the tree of the same hello.
+// BenchmarkDissect builds the tree of the same hello.
 func BenchmarkDissect(b *testing.B) {
 	h := readHellos(b)["chromium-156"]
 	b.ReportAllocs()
@@ -111,8 +111,8 @@ func BenchmarkDTLSAssembler(b *testing.B) {
 
 var errSeen = errors.New("seen")
 
-// serverView returns what crypto/tls makes of a client's stream, or nil if it
-// takes no hello from it.
+// serverView returns how crypto/tls reads the hello of a stream, or nil if it
+// rejects it.
 func serverView(stream []byte) (info *tls.ClientHelloInfo, err error) {
 	config := tls.Config{GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) {
 		info = i
@@ -122,7 +122,7 @@ func serverView(stream []byte) (info *tls.ClientHelloInfo, err error) {
 	return info, err
 }
 
-// A streamConn is a connection on which stream comes, and then nothing.
+// A streamConn is a connection that delivers a stream, and then EOF.
 type streamConn struct{ io.Reader }
 
 func (*streamConn) Write(b []byte) (int, error)      { return len(b), nil }

@@ -161,8 +161,8 @@ type TransportParameter struct {
 }
 
 // Parse reads a ClientHello that TLS carried, from its handshake message, which
-// it aliases. Errors are those of [ClientHello.Unmarshal], which also keeps what
-// came before an error.
+// it aliases. Errors are those of [ClientHello.Unmarshal], which also keeps the
+// fields before an error.
 func Parse(msg []byte) (*ClientHello, error) { return parse(TLS, msg) }
 
 // ParseQUIC is [Parse] for a ClientHello that QUIC carried.
@@ -180,7 +180,7 @@ func parse(t Transport, msg []byte) (*ClientHello, error) {
 	return h, nil
 }
 
-// Unmarshal reads msg, a whole handshake message with its header, into h, and
+// Unmarshal reads msg, a complete handshake message with its header, into h, and
 // reuses the memory of h. Afterwards h aliases msg. The error, if any, is an
 // [*Error], and h then has the fields before it.
 //

@@ -147,7 +147,7 @@ func TestUnmarshalErrors(t *testing.T) {
 	assert.EqualError(t, h.Unmarshal(patch(39, 50)), "parser: cookie: truncated at byte 55")
 }
 
-// What is not an error: what has been seen in the wild, and read by others.
+// Clients send all of these, and other implementations accept them.
 func TestUnmarshalLenience(t *testing.T) {
 	whole := helloWith(ExtServerName, nil)
 	for name, c := range map[string]struct {
@@ -177,7 +177,7 @@ func TestUnmarshalLenience(t *testing.T) {
 	assert.EqualError(t, h.Extensions[0].Err, "parser: server_name_list: truncated at byte 51")
 }
 
-func TestCloneIsItsOwn(t *testing.T) {
+func TestCloneIsIndependent(t *testing.T) {
 	for name, h := range readHellos(t) {
 		msg := slices.Clone(h.Raw)
 		h := &ClientHello{Transport: h.Transport}
@@ -196,7 +196,7 @@ func TestCloneIsItsOwn(t *testing.T) {
 func TestUnmarshalAllocs(t *testing.T) {
 	var h ClientHello
 	messages := readHellos(t)
-	for _, c := range extensionBodies { // the rare ones, too
+	for _, c := range extensionBodies { // rare ones as well
 		m, err := Parse(helloWith(c.typ, fromHex(c.hex)))
 		require.NoError(t, err)
 		messages[c.typ.String()+c.hex] = m

@@ -5,37 +5,37 @@ import (
 	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
-// A Field is a named range of bytes of a message, and the fields it is made of.
-// Fields without children tile the message: in order, with no gap and no
-// overlap.
+// A Field is a named range of bytes of a message, and the fields in it. The
+// leaves (fields without children) of [Dissect]'s tree cover the message in
+// order, without gaps or overlaps.
 type Field struct {
-	Name   string // in the terms of the RFC: "cipher_suites"
+	Name   string // the RFC's name, such as "cipher_suites"
 	Offset int    // in the message
 	Bytes  []byte // aliases the message
 
-	// Value is a uint64 for a number, and a string for text that the client
+	// Value is a uint64 for a number. It is a string for text that the client
 	// chose, in the form of [Text], and for an object identifier. It is nil for
-	// other bytes and for a field that has children.
+	// other bytes and for a field with children.
 	Value any
 
-	// ValueName is what a registry calls Value: "TLS_AES_128_GCM_SHA256".
+	// ValueName is the registered name of Value: "TLS_AES_128_GCM_SHA256".
 	ValueName string
 
-	Note     string  // "GREASE", "duplicate", or what is wrong
-	List     bool    // whether Children are of one kind, but for a length before them
+	Note     string  // "GREASE", "duplicate" or an error, else empty
+	List     bool    // Children are elements of one kind, after a length if there is one
 	Children []Field // nil for a leaf
 }
 
-// undecoded is the name of a field of bytes that could not be read.
+// undecoded is the name of a leaf of bytes that could not be read.
 const undecoded = "undecoded"
 
-// Dissect returns h's message as a tree of fields. It reads any message, also
-// one that Unmarshal takes for wrong: what cannot be read is a leaf named
-// "undecoded", and what follows the end of something is one named "trailing",
-// or "after_message" if it follows the end of the message.
+// Dissect returns the message of h as a tree of fields. It never fails: bytes
+// that cannot be read become a leaf "undecoded", with the error in its Note.
+// Bytes after the end of a structure become a leaf "trailing", and those after
+// the end of the message "after_message".
 //
-// A vector has a child "length" and then, if it holds bytes without form, one
-// that is named "opaque" like the type in the RFC, and otherwise its elements.
+// A vector has a child "length", and then its elements, or one child "opaque"
+// if its bytes have no structure. The tree aliases h.Raw.
 func Dissect(h *ClientHello) Field {
 	d := dissector{reader: reader{h.Raw, len(h.Raw)}, raw: h.Raw}
 	if len(h.Raw) > 0 && h.Raw[0]&0x80 != 0 {
@@ -56,18 +56,18 @@ func (h *ClientHello) check(e *Extension) *Error {
 	return h.scratch.err
 }
 
-// A dissector reads fields one after the other and keeps them. At a field that
-// cannot be read it makes the rest of the enclosing field a leaf, and stops.
+// A dissector reads fields one after another. When it cannot read one, it makes
+// a leaf of the rest of the enclosing field, and stops.
 type dissector struct {
 	reader
 	raw       []byte
-	fields    []Field // of the field being read
-	checkOnly bool    // find err only, keep no fields
+	fields    []Field // children of the current field
+	checkOnly bool    // only find err, keep no fields
 	err       *Error  // the first error
 	stop      bool    // nothing more can be read
 }
 
-// addError records an error after which reading goes on.
+// addError records an error after which reading continues.
 func (d *dissector) addError(err *Error) {
 	if d.err == nil {
 		d.err = err
@@ -83,7 +83,7 @@ func (d *dissector) stopAt(err *Error) {
 	}
 }
 
-// remainder makes a leaf of the unread bytes, if there are any.
+// remainder makes a leaf of the unread bytes, if any.
 func (d *dissector) remainder(name, note string) {
 	if n := len(d.String); n > 0 {
 		if f := d.leaf(name, n); f != nil {
@@ -92,11 +92,11 @@ func (d *dissector) remainder(name, note string) {
 	}
 }
 
-// more reports whether a list has another element.
+// more reports whether there are bytes to read.
 func (d *dissector) more() bool { return !d.stop && len(d.String) > 0 }
 
-// leaf makes the next n bytes a leaf, and returns it, or nil if d keeps no
-// fields. It is valid up to the next field.
+// leaf makes a leaf of the next n bytes, which must be there. It returns the
+// leaf, which is valid until the next one is made, or nil if d keeps no fields.
 func (d *dissector) leaf(name string, n int) *Field {
 	at := d.offset()
 	d.String = d.String[n:]
@@ -107,8 +107,8 @@ func (d *dissector) leaf(name string, n int) *Field {
 	return &d.fields[len(d.fields)-1]
 }
 
-// group makes one field of the fields that body reads, and returns it as leaf
-// does.
+// group makes a field whose children are the fields that body reads. It returns
+// the field like leaf.
 func (d *dissector) group(name string, body func(*dissector)) *Field {
 	if d.stop {
 		return nil
@@ -124,8 +124,8 @@ func (d *dissector) group(name string, body func(*dissector)) *Field {
 	return &d.fields[len(d.fields)-1]
 }
 
-// list is group for elements, each read by one call of element, up to the end
-// of what is being read.
+// list is group for a list that ends where d does. Each call of element reads
+// one element.
 func (d *dissector) list(name string, element func(*dissector)) {
 	f := d.group(name, func(d *dissector) {
 		for d.more() {
@@ -137,7 +137,8 @@ func (d *dissector) list(name string, element func(*dissector)) {
 	}
 }
 
-// number reads a number of n bytes, with names from name, which may be nil.
+// number reads a number of n bytes. names returns the name of a value, and may
+// be nil.
 func (d *dissector) number(name string, n int, names func(uint64) string) uint64 {
 	if d.stop {
 		return 0
@@ -154,7 +155,7 @@ func (d *dissector) number(name string, n int, names func(uint64) string) uint64
 	return v
 }
 
-// value gives f, if there is one, a value and its name.
+// value sets the value of f and its name. f may be nil.
 func (d *dissector) value(f *Field, v uint64, names func(uint64) string) {
 	if f == nil {
 		return
@@ -184,7 +185,7 @@ func (d *dissector) varint(name string, names func(uint64) string) uint64 {
 	return v
 }
 
-// bytes reads n bytes without form.
+// bytes reads n bytes without structure.
 func (d *dissector) bytes(name string, n int) {
 	switch {
 	case d.stop:
@@ -195,19 +196,19 @@ func (d *dissector) bytes(name string, n int) {
 	}
 }
 
-// text makes the next n bytes, which are there, a leaf of text that the client
-// chose.
+// text makes a leaf of the next n bytes, which must be there and are text that
+// the client chose.
 func (d *dissector) text(name string, n int) {
 	if f := d.leaf(name, n); f != nil {
 		f.Value = Text(f.Bytes)
 	}
 }
 
-// vector reads a vector with a length of width bytes, which body reads, and
-// which the RFC wants to be of least bytes or more. One that is cut is read as
+// vector reads a vector (RFC 8446, section 3.4) whose length takes width bytes
+// and is at least least. body reads the content. A truncated vector is read as
 // far as it goes.
 func (d *dissector) vector(name string, width, least int, body func(*dissector)) *Field {
-	cut := false
+	truncated := false
 	f := d.group(name, func(d *dissector) {
 		if len(d.String) < width {
 			d.stopAt(d.truncated(name))
@@ -216,7 +217,7 @@ func (d *dissector) vector(name string, width, least int, body func(*dissector))
 		n := int(d.number("length", width, nil))
 		if n > len(d.String) {
 			d.addError(d.truncated(name))
-			n, cut = len(d.String), true
+			n, truncated = len(d.String), true
 		}
 		after, end := d.String[n:], d.end
 		d.String, d.end = d.String[:n], end-len(after)
@@ -226,20 +227,20 @@ func (d *dissector) vector(name string, width, least int, body func(*dissector))
 		body(d)
 		d.remainder(undecoded, "")
 		d.String, d.end = after, end
-		d.stop = d.stop || cut
+		d.stop = d.stop || truncated
 	})
-	if f != nil && cut {
+	if f != nil && truncated {
 		f.Note = errorText(d.truncated(name))
 	}
 	return f
 }
 
-// opaque reads a vector of bytes without form.
+// opaque reads a vector of bytes without structure.
 func (d *dissector) opaque(name string, width, least int) {
 	d.vector(name, width, least, func(d *dissector) { d.remainder("opaque", "") })
 }
 
-// string reads a vector of text that the client chose.
+// string reads a vector whose bytes are text that the client chose.
 func (d *dissector) string(name string, width, least int) {
 	d.vector(name, width, least, func(d *dissector) {
 		if n := len(d.String); n > 0 {
@@ -248,7 +249,7 @@ func (d *dissector) string(name string, width, least int) {
 	})
 }
 
-// vectorOf reads a vector of elements, each read by one call of element.
+// vectorOf reads a vector of elements. Each call of element reads one.
 func (d *dissector) vectorOf(name string, width, least int, element func(*dissector)) {
 	f := d.vector(name, width, least, func(d *dissector) {
 		for d.more() {
@@ -260,8 +261,9 @@ func (d *dissector) vectorOf(name string, width, least int, element func(*dissec
 	}
 }
 
-// numbers reads a vector of numbers, each of size bytes. One that is cut is
-// the vector's fault, as it has no name of its own in most RFCs.
+// numbers reads a vector of numbers of size bytes each. The error of a
+// truncated number names the vector, because most RFCs do not name its
+// elements.
 func (d *dissector) numbers(name string, width, least int, element string, size int, names func(uint64) string) {
 	f := d.vector(name, width, least, func(d *dissector) {
 		for d.more() {
@@ -310,7 +312,7 @@ func (d *dissector) clientHello(transport Transport) {
 
 // extensions reads the extension block (RFC 8446, section 4.2).
 func (d *dissector) extensions() {
-	seen := make([]uint64, 1<<16/64) // a set of types: a hello may have 16,000
+	seen := make([]uint64, 1<<16/64) // a set of types: a hello may have 16,000 extensions
 	d.vectorOf("extensions", 2, 0, func(d *dissector) {
 		var t ExtensionType
 		f := d.group("extension", func(d *dissector) {
@@ -318,7 +320,7 @@ func (d *dissector) extensions() {
 			d.err = nil
 			body := d.vector("extension_data", 2, 0, func(d *dissector) {
 				d.extensionBody(t)
-				d.stop = false // the extension's end is known, whatever is in it
+				d.stop = false // the extension's end is known, even if its body is malformed
 			})
 			if d.err != nil && !d.stop && body != nil {
 				body.Note = "malformed: " + errorText(d.err)
@@ -334,8 +336,8 @@ func (d *dissector) extensions() {
 	})
 }
 
-// clientHelloSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2). Its
-// lengths stand apart from what they are lengths of.
+// clientHelloSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2). All
+// its lengths come before the fields.
 func (d *dissector) clientHelloSSLv2() {
 	if n := len(d.String); n > 2 && d.String[2] != tlsrecord.ClientHello {
 		d.stopAt(&Error{Offset: 2, Field: "msg_type", Err: ErrNotHello})
@@ -343,7 +345,7 @@ func (d *dissector) clientHelloSSLv2() {
 	}
 	d.number("msg_length", 2, nil)
 	if len(d.fields) > 0 && d.fields[0].Value != nil {
-		d.fields[0].Value = d.fields[0].Value.(uint64) & 0x7fff // the bit above says that a byte of padding length is not there
+		d.fields[0].Value = d.fields[0].Value.(uint64) & 0x7fff // the high bit says that the header has no padding length
 	}
 	d.number("msg_type", 1, handshakeTypeName)
 	d.number("version", 2, versionName)

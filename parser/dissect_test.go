@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// requireGolden fails unless got is what a file of testdata has.
+// requireGolden fails unless got equals a file of testdata.
 func requireGolden(t *testing.T, name string, got []byte) {
 	if *update {
 		require.NoError(t, os.WriteFile(name, got, 0o644))
@@ -24,8 +24,8 @@ func requireGolden(t *testing.T, name string, got []byte) {
 	require.Equal(t, string(want), string(got))
 }
 
-// rawOf returns the bytes that a tree in JSON has, leaf by leaf in the order
-// of their offsets, and fails if a name comes twice in an object.
+// rawOf returns the bytes of the leaves of a tree in JSON, in order of offset.
+// It fails if an object has two members of one name.
 func rawOf(t testing.TB, text []byte) []byte {
 	type object = map[string]json.RawMessage
 	raw := make(map[int][]byte)
@@ -33,7 +33,7 @@ func rawOf(t testing.TB, text []byte) []byte {
 	walk = func(text json.RawMessage) {
 		var o object
 		require.NoError(t, json.Unmarshal(text, &o))
-		requireNoKeyTwice(t, text, len(o))
+		requireNoDuplicateKey(t, text, len(o))
 		var list []json.RawMessage
 		if o["list"] != nil {
 			require.NoError(t, json.Unmarshal(o["list"], &list))
@@ -65,8 +65,8 @@ func rawOf(t testing.TB, text []byte) []byte {
 	return all
 }
 
-// requireNoKeyTwice fails unless the object has n members.
-func requireNoKeyTwice(t testing.TB, text []byte, n int) {
+// requireNoDuplicateKey fails unless the object has n members.
+func requireNoDuplicateKey(t testing.TB, text []byte, n int) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	_, err := d.Token()
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func requireNoKeyTwice(t testing.TB, text []byte, n int) {
 		require.NoError(t, d.Decode(&v))
 		members++
 	}
-	require.Equal(t, n, members, "a name comes twice in %s", text)
+	require.Equal(t, n, members, "duplicate name in %s", text)
 }
 
 func TestDissectRealHellos(t *testing.T) {
@@ -97,7 +97,7 @@ func TestDissectJSON(t *testing.T) {
 		"hello": hello(bytes.Join([][]byte{
 			fromHex("0000 000e 000c 00 0009 61 220a5c ff e282ac 00"), // server_name, hostile
 			fromHex("000a 0006 0004 1a1a 001d"),
-			fromHex("000a 0005 0003 001d 00"), // once more, and odd
+			fromHex("000a 0005 0003 001d 00"), // duplicate, of odd length
 			fromHex("0017 0001 aa"),
 			fromHex("fefe 0000"),
 		}, nil)),

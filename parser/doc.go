@@ -1,6 +1,7 @@
-// Package parser decodes the TLS ClientHello from its bytes. Nothing is dropped,
-// reordered or guessed: GREASE, unknown and duplicate values are all kept, and
-// [Dissect] returns a tree of fields that covers each byte of the message once.
+// Package parser decodes the TLS ClientHello from its bytes. Nothing is
+// dropped, reordered or guessed: GREASE, unknown and duplicate values are all
+// kept, and [Dissect] returns a tree of fields that covers each byte of the
+// message once.
 //
 // # Terms
 //
@@ -16,18 +17,19 @@
 //
 // # Errors
 //
-// A message whose framing is wrong gives an [*Error], with the name of the field
-// and the offset of the byte. A malformed extension body is no error of the
-// message, because the extension's end is known: it is noted in [Extension.Err].
+// A message whose framing is wrong results in an [*Error] with the name of the
+// field and the offset of the byte. A malformed extension body is no error of
+// the message, because the extension's end is known: see [Extension.Err].
 //
 // # Concurrency and memory
 //
-// The package has no state. A value must not be changed by several goroutines at
-// once; what only reads may run at once. Decoding into a used [ClientHello]
+// The package has no state. A value must not be changed by several goroutines
+// at once; what only reads may run at once. Decoding into a used [ClientHello]
 // allocates nothing.
 //
 // # Compatibility
 //
-// Exported names and the JSON of [Field] stay as they are within a major version.
-// Names of fields in the tree are those of the RFCs; new extensions add fields.
+// Exported names and the JSON of [Field] stay as they are within a major
+// version. Names of fields in the tree are those of the RFCs; new extensions
+// add fields.
 package parser

@@ -8,75 +8,70 @@ import (
 	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
-// Lengths of the headers of a DTLS record (RFC 9147, section 4) and of a
-// handshake fragment (section 5.2).
-const (
-	dtlsRecordHeaderLen   = 13
-	dtlsFragmentHeaderLen = 12
-)
-
 // Content types that DTLS adds (RFC 9146, section 3; RFC 9147, section 4).
 const (
 	recordCID = 25
 	recordACK = 26
 )
 
-// versionDTLSBad is what OpenSSL before 0.9.8f, and AnyConnect after it, put in
-// place of DTLS 1.0's version.
+// versionDTLSBad is the version that OpenSSL before 0.9.8f sends instead of
+// that of DTLS 1.0. AnyConnect still does.
 const versionDTLSBad Version = 0x0100
 
-// maxParts is how many runs of bytes, apart in the message or in the order of
-// their arrival, an unfinished message may lie in.
+// maxParts bounds the parts of an incomplete message. Bytes that follow each
+// other both in the message and in the order of arrival are one part.
 const maxParts = 4096
 
-// A DTLSAssembler puts ClientHello messages together from the datagrams that a
-// client sends to one port from one port: fragments in any order, repeated and
-// overlapping, several in a record, several records in a datagram. The zero
-// value is ready.
+// A DTLSAssembler assembles ClientHello messages from the datagrams that a
+// client sends from one port to another. Fragments may arrive in any order,
+// repeated or overlapping, with several in a record and several records in a
+// datagram. The zero value is ready to use.
 //
-// It keeps no more than the bytes that came of two messages (the hello, and
-// the one that answers a HelloVerifyRequest or HelloRetryRequest), whatever
-// length was announced.
+// It holds no more than the bytes that it received of two messages (a hello,
+// and the one that answers a HelloVerifyRequest or HelloRetryRequest), whatever
+// length the messages announce.
 type DTLSAssembler struct {
-	hellos   [2]dtlsHello // by the lowest bit of message_seq: a late first hello leaves the second alone
-	last     int          // the one of hellos that last got a fragment
-	record   int          // ordinal number of the record that is read
-	datagram int          // and of the datagram
-	spare    []byte       // memory for putting fragments in order
+	// Indexed by message_seq & 1, so that a retransmitted first hello does not
+	// overwrite the second.
+	hellos   [2]dtlsHello
+	last     int    // index of the hello that received the last fragment
+	record   int    // ordinal number of the current record
+	datagram int    // ordinal number of the current datagram
+	spare    []byte // memory for putting fragments in order
 }
 
-// A dtlsHello is a ClientHello of which at least one fragment came.
+// A dtlsHello is a ClientHello that is being assembled.
 type dtlsHello struct {
-	begun   bool
+	begun   bool // a fragment was received
 	done    bool // it was returned; buf is the message
 	seq     uint16
 	version Version // of the record of its first fragment
-	buf     []byte  // msg_type and length, then the bytes of parts as they came
+	buf     []byte  // msg_type and length, then the bytes of parts in order of arrival
 	length  int     // of the body
-	have    int     // bytes of the body that came
+	have    int     // bytes of the body that were received
 	parts   []part  // sorted, without overlap
 
-	record, datagram   int // the last that had a fragment of it
-	records, datagrams int
+	record, datagram   int // the last ones that had a fragment of it
+	records, datagrams int // how many had one
 }
 
-// A part is a run of bytes of the body.
+// A part is a range of bytes of the body that were received.
 type part struct {
 	offset int // in the body
 	length int
 	at     int // in buf
 }
 
-// Records returns how many records held a fragment of the current or last
+// Records returns how many records had a fragment of the current or last
 // message.
 func (a *DTLSAssembler) Records() int { return a.hellos[a.last].records }
 
-// Datagrams returns how many datagrams held a fragment of the current or last
+// Datagrams returns how many datagrams had a fragment of the current or last
 // message.
 func (a *DTLSAssembler) Datagrams() int { return a.hellos[a.last].datagrams }
 
-// RecordVersion returns the legacy_record_version of the record that brought
-// the first fragment of the current or last message.
+// RecordVersion returns the legacy_record_version of the record that had the
+// first fragment, in order of arrival, of the current or last message.
 func (a *DTLSAssembler) RecordVersion() Version { return a.hellos[a.last].version }
 
 // MessageSeq returns the message_seq of the current or last message: 0 for a
@@ -84,7 +79,7 @@ func (a *DTLSAssembler) RecordVersion() Version { return a.hellos[a.last].versio
 // HelloRetryRequest.
 func (a *DTLSAssembler) MessageSeq() uint16 { return a.hellos[a.last].seq }
 
-// Buffered returns how many bytes of unfinished messages are held.
+// Buffered returns how many bytes it holds of incomplete messages.
 func (a *DTLSAssembler) Buffered() int {
 	n := 0
 	for i := range a.hellos {
@@ -95,7 +90,7 @@ func (a *DTLSAssembler) Buffered() int {
 	return n
 }
 
-// Pending returns a copy of what is held of an unfinished message, up to its
+// Pending returns a copy of what it holds of an incomplete message, up to the
 // first gap, with the header that Next would return.
 func (a *DTLSAssembler) Pending() []byte {
 	h := &a.hellos[a.last]
@@ -112,7 +107,7 @@ func (a *DTLSAssembler) Pending() []byte {
 	return msg
 }
 
-// Reset makes a ready for another client, and keeps its memory.
+// Reset makes a ready for another client. It keeps a's memory.
 func (a *DTLSAssembler) Reset() {
 	for i := range a.hellos {
 		a.hellos[i] = dtlsHello{buf: a.hellos[i].buf[:0], parts: a.hellos[i].parts[:0]}
@@ -120,21 +115,21 @@ func (a *DTLSAssembler) Reset() {
 	*a = DTLSAssembler{hellos: a.hellos, spare: a.spare}
 }
 
-// Next reads a datagram. It returns a ClientHello message once its last
-// fragment is there, with a header of msg_type and length only, as DTLS 1.3
-// hashes it (RFC 9147, section 5.2) and [ClientHello.Unmarshal] reads it.
+// Next reads a datagram. It returns a ClientHello message once it has all
+// fragments. The message has a header of msg_type and length only, which is
+// what DTLS 1.3 hashes (RFC 9147, section 5.2) and [ClientHello.Unmarshal]
+// reads.
 //
-// A hello that was returned gives nothing when it is sent again. A fragment
-// that contradicts what came of its message before begins the message anew,
-// since a client that starts over from the same port uses the same
-// message_seq. Encrypted records, and messages other than a ClientHello, are
-// passed over, and so is what follows a hello in the datagram that completes
-// it.
+// Next returns each hello once, even if the client sends it again. A fragment
+// that contradicts an earlier one starts the message anew, because a client
+// that starts over from the same port uses the same message_seq. Next skips
+// encrypted records, messages other than a ClientHello, and whatever follows a
+// hello in the datagram that completes it.
 //
 // The message aliases memory that the next call writes to. An error is an
-// [*Error] whose offset counts from the start of the datagram. It says that
-// the datagram was not read to its end, and is not final: a later datagram may
-// still complete a hello.
+// [*Error] whose Offset counts from the start of the datagram. It means that
+// Next did not read the datagram to its end. It is not final: a later datagram
+// may still complete a hello.
 func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 	a.datagram++
 	r := reader{datagram, len(datagram)}
@@ -146,7 +141,7 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 		r.ReadUint8(&typ)
 		switch {
 		case typ == recordCID, typ&0xe0 == 0x20: // RFC 9147, section 4.1
-			return nil, nil // encrypted, with a connection id of unknown length
+			return nil, nil // encrypted, with a connection ID of unknown length
 		case typ < tlsrecord.ChangeCipherSpec || typ > recordACK:
 			return nil, &Error{Offset: r.offset() - 1, Field: "record.type", Err: ErrNotTLS}
 		case !r.ReadUint16((*uint16)(&version)):
@@ -165,7 +160,14 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 			continue
 		}
 		for !fragments.Empty() {
-			msg, err := a.readFragment(&fragments, version)
+			f, err := readFragment(&fragments)
+			if err != nil {
+				return nil, err
+			}
+			if f.typ != tlsrecord.ClientHello {
+				continue
+			}
+			msg, err := a.addFragment(&f, version)
 			if err != nil {
 				return nil, err
 			}
@@ -177,52 +179,65 @@ func (a *DTLSAssembler) Next(datagram []byte) (msg []byte, err error) {
 	return nil, nil
 }
 
-// readFragment reads one fragment from r, which is not empty, and returns the
-// message that it completes.
-func (a *DTLSAssembler) readFragment(r *reader, version Version) ([]byte, *Error) {
-	var typ uint8
-	var length, offset, n uint32
-	var seq uint16
-	var body []byte
-	r.ReadUint8(&typ)
-	switch {
-	case !r.ReadUint24(&length):
-		return nil, r.truncated("length")
-	case !r.ReadUint16(&seq):
-		return nil, r.truncated("message_seq")
-	case !r.ReadUint24(&offset):
-		return nil, r.truncated("fragment_offset")
-	case !r.ReadUint24(&n):
-		return nil, r.truncated("fragment_length")
-	case int(n) > len(r.String):
-		return nil, r.truncated("fragment")
-	}
-	start := r.offset() - dtlsFragmentHeaderLen
-	body, r.String = r.String[:n], r.String[n:]
-	switch {
-	case typ != tlsrecord.ClientHello:
-		return nil, nil
-	case length > tlsrecord.MaxMessage:
-		return nil, &Error{Offset: start + 1, Field: "length", Err: ErrTooLarge}
-	case offset+n > length:
-		return nil, &Error{Offset: start + 9, Field: "fragment_length", Err: ErrFragment}
-	}
+// A fragment is one handshake fragment (RFC 9147, section 5.2).
+type fragment struct {
+	typ    uint8
+	length uint32 // of the message's body
+	seq    uint16
+	offset uint32 // of body in the message's body
+	body   []byte
+	start  int // offset in the datagram of the fragment's header
+}
 
-	a.last = int(seq & 1)
-	h := &a.hellos[a.last]
-	if !h.begun || h.seq != seq || h.length != int(length) {
-		h.begin(seq, int(length), version)
+// readFragment reads a fragment from r, which is not empty.
+func readFragment(r *reader) (f fragment, err *Error) {
+	f.start = r.offset()
+	var n uint32
+	r.ReadUint8(&f.typ)
+	switch {
+	case !r.ReadUint24(&f.length):
+		return f, r.truncated("length")
+	case !r.ReadUint16(&f.seq):
+		return f, r.truncated("message_seq")
+	case !r.ReadUint24(&f.offset):
+		return f, r.truncated("fragment_offset")
+	case !r.ReadUint24(&n):
+		return f, r.truncated("fragment_length")
+	case int(n) > len(r.String):
+		return f, r.truncated("fragment")
 	}
-	if h.done && bytes.Equal(h.buf[headerLen+offset:][:n], body) {
+	f.body, r.String = r.String[:n], r.String[n:]
+	if f.typ != tlsrecord.ClientHello {
+		return f, nil
+	}
+	switch {
+	case f.length > tlsrecord.MaxMessage:
+		return f, &Error{Offset: f.start + 1, Field: "length", Err: ErrTooLarge}
+	case f.offset+n > f.length:
+		return f, &Error{Offset: f.start + 9, Field: "fragment_length", Err: ErrFragment}
+	}
+	return f, nil
+}
+
+// addFragment adds a fragment of a ClientHello, and returns the message if the
+// fragment completes it.
+func (a *DTLSAssembler) addFragment(f *fragment, version Version) ([]byte, *Error) {
+	a.last = int(f.seq & 1)
+	h := &a.hellos[a.last]
+	length, offset := int(f.length), int(f.offset)
+	if !h.begun || h.seq != f.seq || h.length != length {
+		h.begin(f.seq, length, version)
+	}
+	if h.done && bytes.Equal(h.buf[headerLen+offset:][:len(f.body)], f.body) {
 		return nil, nil
 	}
-	if h.done || !h.add(int(offset), body) {
-		h.begin(seq, int(length), version)
-		h.add(int(offset), body)
+	if h.done || !h.add(offset, f.body) {
+		h.begin(f.seq, length, version)
+		h.add(offset, f.body)
 	}
 	if len(h.parts) > maxParts {
-		h.begin(seq, int(length), version)
-		return nil, &Error{Offset: start + 6, Field: "fragment_offset", Err: ErrTooManyFragments}
+		h.begin(f.seq, length, version)
+		return nil, &Error{Offset: f.start + 6, Field: "fragment_offset", Err: ErrTooManyFragments}
 	}
 	if h.record != a.record {
 		h.record = a.record
@@ -235,19 +250,24 @@ func (a *DTLSAssembler) readFragment(r *reader, version Version) ([]byte, *Error
 	if h.have < h.length {
 		return nil, nil
 	}
-	h.done = true
-	if len(h.parts) > 1 {
-		a.spare = append(a.spare[:0], h.buf[:headerLen]...)
-		for _, p := range h.parts {
-			a.spare = append(a.spare, h.buf[p.at:p.at+p.length]...)
-		}
-		h.buf, a.spare = a.spare, h.buf
-	}
-	h.parts = h.parts[:0]
+	h.finish(&a.spare)
 	return h.buf, nil
 }
 
-// begin forgets what h holds.
+// finish puts the parts of h in order. It may swap h's memory for spare.
+func (h *dtlsHello) finish(spare *[]byte) {
+	h.done = true
+	if len(h.parts) > 1 {
+		msg := append((*spare)[:0], h.buf[:headerLen]...)
+		for _, p := range h.parts {
+			msg = append(msg, h.buf[p.at:p.at+p.length]...)
+		}
+		h.buf, *spare = msg, h.buf
+	}
+	h.parts = h.parts[:0]
+}
+
+// begin drops what h holds and starts a message.
 func (h *dtlsHello) begin(seq uint16, length int, version Version) {
 	*h = dtlsHello{
 		begun:   true,
@@ -259,8 +279,8 @@ func (h *dtlsHello) begin(seq uint16, length int, version Version) {
 	}
 }
 
-// add puts the bytes of b that are new, which stand at offset in the body,
-// into h. It reports whether those that are not new are the same.
+// add adds the new bytes of b, which begins at offset in the body. It returns
+// false if other bytes of b contradict those that h has.
 func (h *dtlsHello) add(offset int, b []byte) bool {
 	i := sort.Search(len(h.parts), func(i int) bool {
 		return h.parts[i].offset+h.parts[i].length > offset
@@ -287,8 +307,8 @@ func (h *dtlsHello) add(offset int, b []byte) bool {
 	return true
 }
 
-// insert puts p, whose bytes will be appended to buf, before parts[i], or makes
-// it one with the part before it, and returns the index where it then is.
+// insert inserts p, whose bytes will be appended to buf, before parts[i], or
+// merges it with the part before. It returns the index of that part.
 func (h *dtlsHello) insert(i int, p part) int {
 	if i > 0 {
 		q := &h.parts[i-1]
@@ -301,7 +321,7 @@ func (h *dtlsHello) insert(i int, p part) int {
 	return i
 }
 
-// isDTLSVersion reports whether v stands in records of DTLS.
+// isDTLSVersion reports whether v may be the version of a DTLS record.
 func isDTLSVersion(v Version) bool {
 	return v>>8 == 0xfe || v == versionDTLSBad
 }

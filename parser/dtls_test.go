@@ -19,13 +19,17 @@ func dtlsFragment(msg []byte, seq byte, from, to int) []byte {
 	return append(b, msg[headerLen+from:headerLen+to]...)
 }
 
+// dtlsRecordHeaderLen is the length of the header of a DTLS record (RFC 9147,
+// section 4).
+const dtlsRecordHeaderLen = 13
+
 // dtlsRecord returns a plaintext handshake record of fragments.
 func dtlsRecord(fragments ...[]byte) []byte {
 	b := slices.Concat(fragments...)
 	return append([]byte{tlsrecord.Handshake, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 9, byte(len(b) >> 8), byte(len(b))}, b...)
 }
 
-// nextAll gives a datagrams and returns copies of the messages that come out.
+// nextAll passes datagrams to a and returns copies of the messages.
 func nextAll(t *testing.T, a *DTLSAssembler, datagrams ...[]byte) (msgs [][]byte) {
 	for _, d := range datagrams {
 		msg, err := a.Next(d)
@@ -39,22 +43,22 @@ func nextAll(t *testing.T, a *DTLSAssembler, datagrams ...[]byte) (msgs [][]byte
 
 func dtlsMessage(t testing.TB) []byte { return readHellos(t)["chromium-156-dtls"].Raw }
 
-func TestDTLSAssemblerEveryCutInTwo(t *testing.T) {
+func TestDTLSAssemblerEverySplitInTwo(t *testing.T) {
 	msg := dtlsMessage(t)
 	n := len(msg) - headerLen
-	for cut := range n + 1 {
-		one, two := dtlsFragment(msg, 0, 0, cut), dtlsFragment(msg, 0, cut, n)
+	for split := range n + 1 {
+		one, two := dtlsFragment(msg, 0, 0, split), dtlsFragment(msg, 0, split, n)
 		for name, datagrams := range map[string][][]byte{
-			"in order":      {dtlsRecord(one), dtlsRecord(two)},
-			"swapped":       {dtlsRecord(two), dtlsRecord(one)},
-			"one record":    {dtlsRecord(one, two)},
-			"one datagram":  {slices.Concat(dtlsRecord(one), dtlsRecord(two))},
-			"with repeats":  {dtlsRecord(one, one), dtlsRecord(two), dtlsRecord(one), dtlsRecord(two)},
-			"overlapping":   {dtlsRecord(one), dtlsRecord(dtlsFragment(msg, 0, cut/2, n)), dtlsRecord(two)},
-			"whole at last": {dtlsRecord(two), dtlsRecord(dtlsFragment(msg, 0, 0, n))},
+			"in order":         {dtlsRecord(one), dtlsRecord(two)},
+			"swapped":          {dtlsRecord(two), dtlsRecord(one)},
+			"one record":       {dtlsRecord(one, two)},
+			"one datagram":     {slices.Concat(dtlsRecord(one), dtlsRecord(two))},
+			"with repeats":     {dtlsRecord(one, one), dtlsRecord(two), dtlsRecord(one), dtlsRecord(two)},
+			"overlapping":      {dtlsRecord(one), dtlsRecord(dtlsFragment(msg, 0, split/2, n)), dtlsRecord(two)},
+			"whole at the end": {dtlsRecord(two), dtlsRecord(dtlsFragment(msg, 0, 0, n))},
 		} {
 			var a DTLSAssembler
-			require.Equal(t, [][]byte{msg}, nextAll(t, &a, datagrams...), "%s, cut at %d", name, cut)
+			require.Equal(t, [][]byte{msg}, nextAll(t, &a, datagrams...), "%s, split at %d", name, split)
 			require.Zero(t, a.Buffered())
 		}
 	}
@@ -118,27 +122,27 @@ func TestDTLSAssemblerSecondHello(t *testing.T) {
 	}
 	var a DTLSAssembler
 	got := nextAll(t, &a,
-		whole(first, 0), whole(first, 0), // sent again
+		whole(first, 0), whole(first, 0), // retransmitted
 		dtlsRecord(dtlsFragment(second, 1, 0, 100)),
 		whole(first, 0), // late
 		dtlsRecord(dtlsFragment(second, 1, 100, len(second)-headerLen)),
 		whole(second, 1), whole(first, 0))
 	assert.Equal(t, [][]byte{first, second}, got)
 
-	// The same port may be used for another association, with another random.
+	// A new association from the same port has another random.
 	again := slices.Clone(first)
 	again[10] ^= 0xff
 	n := len(first) - headerLen
 	got = nextAll(t, &a, dtlsRecord(dtlsFragment(again, 0, 0, 60)), dtlsRecord(dtlsFragment(again, 0, 60, n)), whole(again, 0))
 	assert.Equal(t, [][]byte{again}, got)
 
-	// What came of a hello that was given up does not get into the next one.
+	// Fragments of an abandoned hello do not get into the next one.
 	a.Reset()
 	got = nextAll(t, &a, dtlsRecord(dtlsFragment(first, 0, 0, 60)), dtlsRecord(dtlsFragment(again, 0, 0, 50)), dtlsRecord(dtlsFragment(again, 0, 50, n)))
 	assert.Equal(t, [][]byte{again}, got)
 }
 
-func TestDTLSAssemblerPassesOver(t *testing.T) {
+func TestDTLSAssemblerSkips(t *testing.T) {
 	msg := dtlsMessage(t)
 	whole := dtlsFragment(msg, 0, 0, len(msg)-headerLen)
 	certificate := slices.Clone(whole)
@@ -179,13 +183,13 @@ func TestDTLSAssemblerErrors(t *testing.T) {
 		{"no epoch", record[:4], "parser: record.epoch: truncated at byte 4"},
 		{"no sequence number", record[:10], "parser: record.sequence_number: truncated at byte 10"},
 		{"no length", record[:12], "parser: record.length: truncated at byte 12"},
-		{"cut", record[:100], "parser: record.length: truncated at byte 100"},
-		{"second record cut", slices.Concat(dtlsRecord(), record[:100]), "parser: record.length: truncated at byte 113"},
+		{"truncated", record[:100], "parser: record.length: truncated at byte 100"},
+		{"second record truncated", slices.Concat(dtlsRecord(), record[:100]), "parser: record.length: truncated at byte 113"},
 		{"no msg_type", dtlsRecord([]byte{}, []byte{1, 0}), "parser: length: truncated at byte 15"},
 		{"no message_seq", dtlsRecord(record[13:18]), "parser: message_seq: truncated at byte 18"},
 		{"no offset", dtlsRecord(record[13:20]), "parser: fragment_offset: truncated at byte 20"},
 		{"no fragment length", dtlsRecord(record[13:23]), "parser: fragment_length: truncated at byte 23"},
-		{"fragment cut", dtlsRecord(record[13:50]), "parser: fragment: truncated at byte 50"},
+		{"fragment truncated", dtlsRecord(record[13:50]), "parser: fragment: truncated at byte 50"},
 		{"large", patch(14, 1, 0, 1), "parser: length: message over 65536 bytes at byte 14"},
 		{"outside", patch(20, 1), "parser: fragment_length: fragment outside its message at byte 22"},
 	} {
@@ -204,7 +208,7 @@ func TestDTLSAssemblerBounds(t *testing.T) {
 		msg[headerLen+i] = byte(i ^ i>>8)
 	}
 
-	// An announced length and a far offset cost nothing.
+	// A long announced length and a large offset take no memory.
 	var a DTLSAssembler
 	nextAll(t, &a, dtlsRecord(dtlsFragment(msg, 0, tlsrecord.MaxMessage-1, tlsrecord.MaxMessage)))
 	assert.Less(t, cap(a.hellos[0].buf), 64)

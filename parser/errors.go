@@ -7,9 +7,9 @@ import (
 
 // Errors in a message. An [*Error] wraps them, so [errors.Is] finds them.
 var (
-	ErrTruncated = errors.New("truncated")      // Unmarshal, Extension.Err and DTLSAssembler: the input ends within a field
-	ErrTrailing  = errors.New("trailing bytes") // Unmarshal and Extension.Err: bytes follow the last field
-	ErrNotHello  = errors.New("not a ClientHello")
+	ErrTruncated = errors.New("truncated")         // Unmarshal, Extension.Err and the assemblers: the input ends within a field
+	ErrTrailing  = errors.New("trailing bytes")    // Unmarshal and Extension.Err: bytes follow the last field
+	ErrNotHello  = errors.New("not a ClientHello") // Unmarshal and RecordAssembler: another msg_type
 
 	// ErrTooShort is found in Extension.Err only: a vector has fewer bytes than
 	// its RFC requires.

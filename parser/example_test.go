@@ -9,24 +9,24 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// stream is what a client sent: a hello in two records.
+// stream has a hello in two records.
 var stream, _ = hex.DecodeString("1603010028" +
 	"0100004e0303000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0000" +
 	"160301002a" +
 	"061a1a1301c02f0100001f2a2a000000000010000e00000b6578616d706c652e636f6d002b0003020304")
 
-// Read the first message of a stream, as it comes.
+// Read the first message of a stream, block by block.
 func ExampleRecordAssembler() {
 	var a parser.RecordAssembler
 	var h parser.ClientHello
-	for block := range slices.Chunk(stream, 20) { // each as a Read of a connection returns it
+	for block := range slices.Chunk(stream, 20) { // as from net.Conn.Read
 		msg, _, err := a.Next(block)
 		if err != nil {
 			fmt.Println(err) // not TLS, or no hello
 			return
 		}
 		if msg == nil {
-			continue // there is more to come
+			continue // incomplete
 		}
 		if err := h.Unmarshal(msg); err != nil {
 			fmt.Println(err)
@@ -44,7 +44,7 @@ func ExampleRecordAssembler() {
 	// TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
 }
 
-// Walk the tree of fields, whose leaves are the message.
+// Walk the tree of fields. Its leaves cover the message.
 func ExampleDissect() {
 	var a parser.RecordAssembler
 	msg, _, _ := a.Next(stream)
@@ -89,13 +89,13 @@ func ExampleDissect() {
 	// 80+2      protocol_version 772
 }
 
-// Keep a hello when the buffer that it was read from is used again.
+// Keep a hello after the buffer that it was read from is reused.
 func ExampleClientHello_Clone() {
 	buf := make([]byte, 0, 4096)
 	buf = append(buf, stream...)
 	var a parser.RecordAssembler
 	msg, _, _ := a.Next(buf)
-	var h parser.ClientHello // reads hello after hello, in the same memory
+	var h parser.ClientHello // may read many hellos, reusing its memory
 	if err := h.Unmarshal(msg); err != nil {
 		fmt.Println(err)
 		return

@@ -123,8 +123,8 @@ func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 
 // The functions below read from s and return what follows.
 
-// list8 and list16 read a vector of values of two bytes each, of which there
-// must be one at least, and append them to list.
+// list8 and list16 read a vector of one or more values of two bytes each, and
+// append them to list.
 func list8[T ~uint16](s cryptobyte.String, list *[]T) (rest cryptobyte.String, ok bool) {
 	v, rest, ok := vector8(s)
 	return rest, ok && appendUint16s(list, v)

@@ -84,8 +84,8 @@ func TestReference(t *testing.T) {
 }
 
 // TestDecodeAgreesWithTable changes each body of extensionBodies in many ways.
-// decode must take the same bodies as well formed as the table's reader, for all
-// types that it knows: the fast path would hide an error, or be missed.
+// decode must take the same bodies as well formed as the table's reader, for
+// all types that it knows: the fast path would hide an error, or be missed.
 func TestDecodeAgreesWithTable(t *testing.T) {
 	variants := make(map[ExtensionType][][]byte)
 	for _, c := range extensionBodies {

@@ -181,7 +181,7 @@ var extensionBodies = []extensionBody{
 		`{opaque=0102}`},
 }
 
-// compact returns f in one line, without lengths.
+// compact returns f on one line, without lengths.
 func compact(f Field) string {
 	note := ""
 	if f.Note != "" {
@@ -237,9 +237,9 @@ func TestServerPadding(t *testing.T) {
 	assert.Contains(t, compact(root), "{extension_type=server_padding extension_data{padding_length=8000}}")
 }
 
-// Every extension that is registered has a form here, but for those whose bodies
-// may be anything.
-func TestEveryExtensionHasAForm(t *testing.T) {
+// Every registered extension has a row in extensionTable, except those whose
+// bodies may be anything.
+func TestEveryExtensionHasARow(t *testing.T) {
 	anything := []string{"tls_lts", "password_salt", "TLMSP", "TLMSP_proxying", "TLMSP_delegate", "sequence_number_encryption_algorithms"}
 	var without []string
 	for typ := range 1 << 16 {
@@ -262,7 +262,7 @@ func TestMalformedExtensions(t *testing.T) {
 	for _, c := range []struct {
 		typ  ExtensionType
 		hex  string
-		want string // at byte 51 the body begins
+		want string // the body begins at byte 51
 	}{
 		{ExtServerName, "", "server_name_list: truncated at byte 51"},
 		{ExtServerName, "00", "server_name_list: truncated at byte 52"},
@@ -360,8 +360,8 @@ func TestMalformedExtensions(t *testing.T) {
 	}
 }
 
-// A list that is cut is empty; one that is only too short, or followed by
-// something, has what is there.
+// A truncated list is empty. One that is too short, or followed by other bytes,
+// has its values.
 func TestMalformedLists(t *testing.T) {
 	read := func(typ ExtensionType, body string) *ClientHello {
 		h, err := Parse(helloWith(typ, fromHex(body)))

@@ -12,14 +12,14 @@ import (
 )
 
 // AppendJSON appends f as a JSON object to dst. It has "offset" and "size" in
-// bytes, and "note" if there is one.
+// bytes, and "note" if Note is not empty.
 //
 // A leaf has its bytes as "raw", in hex, and may have "value" and the value's
 // registered "name". Text in "value" is in the form of [Text]. Any other field
-// has its children by their names, but the elements of a list in an array
-// called "list", which is there even if it is empty.
+// has its children by their names. A list has its elements in an array "list",
+// which may be empty.
 //
-// The names of f itself and of the elements of lists are not written.
+// The JSON does not have the names of f itself and of the elements of lists.
 func (f *Field) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"offset":`...)
 	dst = strconv.AppendInt(dst, int64(f.Offset), 10)
@@ -58,8 +58,8 @@ func (f *Field) appendMember(dst []byte) []byte {
 	return f.AppendJSON(append(dst, ':'))
 }
 
-// appendList appends the children of a list: its elements in an array, and what
-// is no element by its name.
+// appendList appends the children of a list: the elements in an array, the
+// others by their names.
 func (f *Field) appendList(dst []byte) []byte {
 	for i := range f.Children {
 		if c := &f.Children[i]; !c.isElement() {
@@ -82,7 +82,7 @@ func (f *Field) appendList(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// isElement reports whether f, a child of a list, is one of its elements.
+// isElement reports whether f, a child of a list, is an element of it.
 func (f *Field) isElement() bool { return f.Name != "length" && f.Name != undecoded }
 
 // MarshalJSON returns what AppendJSON appends.
@@ -92,9 +92,9 @@ func (f Field) MarshalJSON() ([]byte, error) { return f.AppendJSON(nil), nil }
 // writes the same again. As JSON has no names for f itself and for the elements
 // of lists, their Name is empty; all else is as it was. Bytes are copies.
 //
-// It is an error if the sizes of fields contradict their bytes, or if there are
-// gaps between them. Members that AppendJSON does not write are ignored, unless
-// they are objects: those are fields.
+// It is an error if a size contradicts the bytes, or if there are gaps between
+// fields. Members that AppendJSON does not write are ignored, except objects,
+// which are fields.
 func (f *Field) UnmarshalJSON(text []byte) error {
 	d := fieldDecoder{Decoder: json.NewDecoder(bytes.NewReader(text))}
 	d.UseNumber()
@@ -112,8 +112,8 @@ func (f *Field) UnmarshalJSON(text []byte) error {
 // about ten deep.
 const maxFieldDepth = 100
 
-// A fieldDecoder reads fields from JSON, token by token: that takes time linear
-// in the text, however deep the fields are nested.
+// A fieldDecoder reads fields from JSON token by token, which takes time linear
+// in the text, however deeply the fields are nested.
 type fieldDecoder struct {
 	*json.Decoder
 	depth int
@@ -208,7 +208,7 @@ type fieldParts struct {
 	size     int
 	hasSize  bool
 	raw      []byte
-	leaf     bool // there is a raw
+	leaf     bool // it has raw
 	list     bool
 	members  []Field
 	elements []Field

@@ -112,9 +112,8 @@ func TestFieldJSONIgnoresUnknownMembers(t *testing.T) {
 	assert.Equal(t, Field{Offset: 3, Bytes: []byte{0xab}, Value: uint64(1<<64 - 1)}, f)
 }
 
-// FuzzFieldJSON holds that the tree of any message comes back from its JSON,
-// and that any text that is accepted is stable: what is written of it reads the
-// same.
+// FuzzFieldJSON checks that the tree of any message comes back from its JSON,
+// and that a tree read from any text does as well.
 func FuzzFieldJSON(f *testing.F) {
 	addHellos(f, func(msg []byte, transport Transport) {
 		f.Add(msg, transport == DTLS)

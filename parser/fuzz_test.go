@@ -17,8 +17,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
-// addHellos seeds f with the messages of testdata, and with extension bodies
-// that no client there sends.
+// addHellos seeds f with the messages of testdata and of extensionBodies.
 func addHellos(f *testing.F, add func(msg []byte, transport Transport)) {
 	for _, h := range readHellos(f) {
 		add(h.Raw, h.Transport)
@@ -30,8 +29,8 @@ func addHellos(f *testing.F, add func(msg []byte, transport Transport)) {
 	add(sslv2Hello, TLS)
 }
 
-// requireTiles fails unless the leaves of f are msg, each byte once and in
-// order. It does without testify where all is well, for it runs a million times.
+// requireTiles fails unless the leaves of f cover msg in order, each byte once.
+// It calls testify only to fail, because it runs a million times.
 func requireTiles(t testing.TB, f Field, msg []byte) {
 	at := 0
 	var walk func(Field)
@@ -62,8 +61,8 @@ func child(f *Field, name string) *Field {
 	return &f.Children[i]
 }
 
-// requireSameErrors fails unless the tree remarks on each extension what
-// Unmarshal found wrong with it.
+// requireSameErrors fails unless the tree and Unmarshal have the same error for
+// each extension.
 func requireSameErrors(t testing.TB, h *ClientHello, root Field) {
 	var extensions []Field
 	if f := child(&root, "extensions"); f != nil {
@@ -83,8 +82,8 @@ func requireSameErrors(t testing.TB, h *ClientHello, root Field) {
 	}
 }
 
-// FuzzDissect holds that the tree covers each byte once, whatever the message,
-// and says of each extension what Unmarshal says.
+// FuzzDissect checks that the tree of any message covers each byte once, and
+// has the same errors in extensions as Unmarshal.
 func FuzzDissect(f *testing.F) {
 	addHellos(f, func(msg []byte, transport Transport) { f.Add(msg, transport == DTLS) })
 	f.Fuzz(func(t *testing.T, msg []byte, dtls bool) {
@@ -108,7 +107,7 @@ func FuzzDissect(f *testing.F) {
 	})
 }
 
-// FuzzReuse holds that what h held before leaves no trace.
+// FuzzReuse checks that nothing remains of the hello that h held before.
 func FuzzReuse(f *testing.F) {
 	var before []byte
 	addHellos(f, func(msg []byte, transport Transport) {
@@ -124,7 +123,7 @@ func FuzzReuse(f *testing.F) {
 	})
 }
 
-// normal returns h with nil for what is empty.
+// normal returns h with nil instead of empty slices.
 func normal(h ClientHello) ClientHello {
 	v := reflect.ValueOf(&h).Elem()
 	for i := range v.NumField() {
@@ -136,7 +135,8 @@ func normal(h ClientHello) ClientHello {
 	return h
 }
 
-// FuzzCryptoTLS holds that whatever crypto/tls takes is taken, and read alike.
+// FuzzCryptoTLS checks that each hello that crypto/tls accepts is accepted,
+// with the same values.
 func FuzzCryptoTLS(f *testing.F) {
 	addHellos(f, func(msg []byte, _ Transport) { f.Add(msg) })
 	f.Fuzz(func(t *testing.T, msg []byte) {
@@ -151,13 +151,13 @@ func FuzzCryptoTLS(f *testing.F) {
 	})
 }
 
-// requireSameAsCryptoTLS fails unless h has what crypto/tls says of it.
+// requireSameAsCryptoTLS fails unless h has the values that crypto/tls read.
 func requireSameAsCryptoTLS(t testing.TB, info *tls.ClientHelloInfo, h *ClientHello) {
 	requireSameList(t, info.CipherSuites, h.CipherSuites)
 	requireSameList(t, info.SupportedCurves, h.SupportedGroups)
 	requireSameList(t, info.SupportedPoints, h.ECPointFormats)
 	requireSameList(t, info.SignatureSchemes, h.SignatureAlgorithms)
-	if h.HasExtension(ExtSupportedVersions) { // otherwise crypto/tls makes a list of its own
+	if h.HasExtension(ExtSupportedVersions) { // without it crypto/tls makes up a list
 		requireSameList(t, info.SupportedVersions, h.SupportedVersions)
 	}
 	require.Equal(t, info.ServerName, string(h.ServerName))
@@ -180,8 +180,8 @@ func requireSameList[T, U ~uint8 | ~uint16](t testing.TB, want []T, got []U) {
 	}
 }
 
-// FuzzRecordAssembler holds that a stream means the same however it is cut:
-// into the calls of Next, and a message into records.
+// FuzzRecordAssembler checks that a stream gives the same messages however it
+// is split over calls of Next, and a message however it is split over records.
 func FuzzRecordAssembler(f *testing.F) {
 	addHellos(f, func(msg []byte, _ Transport) {
 		f.Add(records(msg, 50), []byte{3, 0, 200})
@@ -214,7 +214,7 @@ type assembled struct {
 	err      error
 }
 
-// assemble gives stream to a RecordAssembler, in calls of the sizes in cuts.
+// assemble passes stream to a RecordAssembler, in calls of the sizes in cuts.
 func assemble(stream, cuts []byte) (out assembled) {
 	var a RecordAssembler
 	for i := 0; len(stream) > 0; i++ {
@@ -225,7 +225,7 @@ func assemble(stream, cuts []byte) (out assembled) {
 		msg, used, err := a.Next(stream[:n])
 		stream = stream[used:]
 		if err != nil {
-			out.used, out.err = 0, err // how far it read is its own affair
+			out.used, out.err = 0, err // how far it read before an error is not specified
 			return out
 		}
 		out.used += used
@@ -238,8 +238,9 @@ func assemble(stream, cuts []byte) (out assembled) {
 	return out
 }
 
-// FuzzDTLSAssembler holds that a message comes out once and whole however it
-// is cut into fragments, in whatever order they come, repeated and overlapping.
+// FuzzDTLSAssembler checks that a message comes out once and complete, however
+// it is split into fragments, with fragments in any order, repeated and
+// overlapping.
 func FuzzDTLSAssembler(f *testing.F) {
 	addHellos(f, func(msg []byte, _ Transport) {
 		f.Add(msg[headerLen:], []byte{100, 3, 255}, uint64(1))
@@ -287,8 +288,8 @@ func FuzzDTLSAssembler(f *testing.F) {
 	})
 }
 
-// FuzzDTLSDatagrams holds that no datagrams make the assembler hold more than
-// they have, or return what is no message.
+// FuzzDTLSDatagrams checks that the assembler holds no more bytes than the
+// datagrams have, and returns only messages.
 func FuzzDTLSDatagrams(f *testing.F) {
 	addHellos(f, func(msg []byte, _ Transport) {
 		n := len(msg) - headerLen
@@ -312,7 +313,7 @@ func FuzzDTLSDatagrams(f *testing.F) {
 	})
 }
 
-// FuzzText holds that text is printable and loses nothing.
+// FuzzText checks that text is printable and gives the same bytes back.
 func FuzzText(f *testing.F) {
 	f.Add([]byte("a.test"))
 	f.Add([]byte("a\r\n\x00\x1b\\\xff\u2028\u00e9"))

@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Gen writes codepoints_gen.go from the registry files in iana.
+// This program writes codepoints_gen.go from the registry files in iana.
 package main
 
 import (

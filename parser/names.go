@@ -9,7 +9,7 @@ import (
 // grease is the name of all values that RFC 8701 and RFC 9000 reserve.
 const grease = "GREASE"
 
-// The functions below return what a registry calls a value, "GREASE", or "".
+// The functions below return the registered name of a value, "GREASE" or "".
 
 func suiteName(v uint64) string { return nameOrGREASE(v, cipherSuiteName(CipherSuite(v))) }
 
@@ -69,7 +69,8 @@ func authzFormatName(v uint64) string {
 // RFC 8870, section 5.2.1.
 func ektCipherName(v uint64) string { return oneOf(v-1, "aeskw_128", "aeskw_256") }
 
-// pakeName has the value that BoringSSL uses. draft-bmw-tls-pake13 assigns none.
+// pakeName has the value that BoringSSL uses. draft-bmw-tls-pake13 assigns
+// none.
 func pakeName(v uint64) string {
 	if v == 0x7d96 {
 		return "SPAKE2PLUS_V1"
@@ -189,8 +190,8 @@ func sslv2CipherName(v CipherSpec) string {
 	return ""
 }
 
-// relativeOID returns the text of a relative object identifier, "44947.2.1",
-// or "" if b is none.
+// relativeOID returns the text of a relative object identifier, such as
+// "44947.2.1", or "" if b is not one.
 func relativeOID(b []byte) string {
 	var text []byte
 	var arc uint64

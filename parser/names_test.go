@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRegistries holds that the generated names are those of the files in iana.
+// TestRegistries checks the generated names against the files in iana.
 func TestRegistries(t *testing.T) {
 	files, err := filepath.Glob("iana/*.csv")
 	require.NoError(t, err)

@@ -5,41 +5,41 @@ import "github.com/tlspeek/tlspeek/internal/tlsrecord"
 // alertWarning is AlertLevel warning (RFC 8446, section 6).
 const alertWarning = 1
 
-// A RecordAssembler puts ClientHello messages together from a client's stream
-// of TLS records, however they are cut: over records of down to one byte,
-// several in one record, with ChangeCipherSpec, warning alerts and empty
-// records between. It also takes a hello in SSLv2 format, if the stream begins
-// with it. The zero value is ready.
+// A RecordAssembler assembles ClientHello messages from the stream of TLS
+// records that a client sends. A message may be split over any number of
+// records, share a record with others, and have ChangeCipherSpec, warning
+// alerts and empty records in between. A stream may also begin with a hello in
+// SSLv2 format. The zero value is ready to use.
 //
-// It looks at each byte once, and keeps no more than what was sent of the
-// message that it puts together, whatever length was announced.
+// It reads each byte once. It holds no more than the bytes that it received of
+// the current message, whatever length the message announces.
 type RecordAssembler struct {
-	// EarlyData lets records of application data pass, as they stand between
-	// the first hello and the second one (after a HelloRetryRequest) if the
-	// first offers early_data. It may be set between two calls of Next.
-	EarlyData bool
+	// AllowEarlyData makes Next skip application_data records, which a client
+	// that offers early_data sends between its first hello and the one that
+	// answers a HelloRetryRequest. It may be set between two calls of Next.
+	AllowEarlyData bool
 
-	offset  int                       // in the stream, of the next byte
-	header  [tlsrecord.HeaderLen]byte // of the current record
-	nheader int                       // bytes of header that were read
-	left    int                       // bytes of the current record that were not read
-	counted bool                      // whether the current record is in records
-	records int                       // that the current message was read from
-	version Version                   // of the record that it begins in
-	buf     []byte                    // the current message, as far as it was read
-	done    bool                      // the current message was returned: the next one may begin
-	sslv2   bool                      // the current message is in SSLv2 format
-	err     error
+	offset     int // in the stream, of the next byte
+	header     [tlsrecord.HeaderLen]byte
+	headerRead int     // bytes read of header
+	left       int     // unread bytes of the current record
+	counted    bool    // records includes the current record
+	records    int     // records of the current message
+	version    Version // of the record in which the current message begins
+	buf        []byte  // what was read of the current message
+	done       bool    // the current message was returned: the next one may begin
+	sslv2      bool    // the current message is in SSLv2 format
+	err        error
 }
 
-// Records returns how many records hold the current or last message.
+// Records returns how many records the current or last message is in.
 func (a *RecordAssembler) Records() int { return a.records }
 
 // RecordVersion returns the legacy_record_version of the record in which the
 // current or last message begins; 0 for a hello in SSLv2 format.
 func (a *RecordAssembler) RecordVersion() Version { return a.version }
 
-// Buffered returns how many bytes of an unfinished message are held.
+// Buffered returns how many bytes it holds of an incomplete message.
 func (a *RecordAssembler) Buffered() int {
 	if a.done {
 		return 0
@@ -47,8 +47,8 @@ func (a *RecordAssembler) Buffered() int {
 	return len(a.buf)
 }
 
-// Pending returns what is held of an unfinished message: its first bytes. It
-// aliases memory that the next call of Next writes to.
+// Pending returns the bytes that it holds of an incomplete message, which are
+// its first. They are valid until the next call of Next.
 func (a *RecordAssembler) Pending() []byte {
 	if a.done {
 		return nil
@@ -56,17 +56,17 @@ func (a *RecordAssembler) Pending() []byte {
 	return a.buf
 }
 
-// Reset makes a ready for another stream, and keeps its memory.
+// Reset makes a ready for another stream. It keeps a's memory.
 func (a *RecordAssembler) Reset() { *a = RecordAssembler{buf: a.buf[:0]} }
 
-// Next reads on in the stream, of which it is to be given each byte once, in
-// order. It returns a whole ClientHello message as soon as there is one, and
-// how many bytes of stream it has used by then. With a nil message and a nil
-// error it has used all of stream and wants more.
+// Next reads the next bytes of the stream. The caller passes each byte once, in
+// order. Next returns a ClientHello message once it is complete, and how many
+// bytes of stream it has read by then. If message and error are nil, it has
+// read all of stream and needs more.
 //
 // The message aliases stream, or memory that the next call writes to. An error
-// is an [*Error] whose offset counts from the start of the stream. It is
-// final: what comes is not a hello.
+// is an [*Error] whose Offset counts from the start of the stream. It is final:
+// later calls return it again.
 func (a *RecordAssembler) Next(stream []byte) (msg []byte, used int, err error) {
 	if a.done {
 		a.buf, a.done, a.sslv2 = a.buf[:0], false, false
@@ -93,24 +93,24 @@ func (a *RecordAssembler) fail(offset int, field string, err error) {
 }
 
 func (a *RecordAssembler) readHeader(b []byte) {
-	start := a.offset - a.nheader
-	n := copy(a.header[a.nheader:], b)
-	a.nheader += n
+	start := a.offset - a.headerRead
+	n := copy(a.header[a.headerRead:], b)
+	a.headerRead += n
 	a.offset += n
 	typ := a.header[0]
 	switch {
-	case typ == tlsrecord.ApplicationData && a.EarlyData:
+	case typ == tlsrecord.ApplicationData && a.AllowEarlyData:
 	case typ != tlsrecord.Handshake && typ != tlsrecord.Alert && typ != tlsrecord.ChangeCipherSpec:
 		a.fail(start, "record.type", ErrNotTLS)
 		return
-	case a.nheader > 1 && a.header[1] > tlsrecord.MaxMajor:
+	case a.headerRead > 1 && a.header[1] > tlsrecord.MaxMajor:
 		a.fail(start+1, "record.legacy_record_version", ErrNotTLS)
 		return
 	}
-	if a.nheader < tlsrecord.HeaderLen {
+	if a.headerRead < tlsrecord.HeaderLen {
 		return
 	}
-	a.nheader, a.counted = 0, false
+	a.headerRead, a.counted = 0, false
 	a.left = int(a.header[3])<<8 | int(a.header[4])
 	switch {
 	case a.left > tlsrecord.MaxFragment:
@@ -120,8 +120,8 @@ func (a *RecordAssembler) readHeader(b []byte) {
 	}
 }
 
-// readFragment reads b, which lies within the current record, up to the end of
-// the message if b has that, and then returns the message.
+// readFragment reads b, which is part of the current record's fragment. It
+// stops at the end of a message, and returns the message.
 func (a *RecordAssembler) readFragment(b []byte) []byte {
 	switch a.header[0] {
 	case tlsrecord.Handshake:
@@ -150,7 +150,7 @@ func (a *RecordAssembler) readHandshake(b []byte) []byte {
 		if len(b) >= headerLen && tlsrecord.MessageLen(b) <= len(b) && tlsrecord.MessageLen(b) <= headerLen+tlsrecord.MaxMessage {
 			n := tlsrecord.MessageLen(b)
 			a.skip(n)
-			return b[:n:n] // whole where it lies: nothing is copied
+			return b[:n:n] // the message is in one piece: nothing to copy
 		}
 	}
 	if missing := headerLen - len(a.buf); missing > 0 {
@@ -174,14 +174,14 @@ func (a *RecordAssembler) readHandshake(b []byte) []byte {
 	return a.buf
 }
 
-// skip goes on by n bytes in the current record.
+// skip moves n bytes ahead in the current record.
 func (a *RecordAssembler) skip(n int) {
 	a.offset += n
 	a.left -= n
 }
 
-// readSSLv2 reads b, up to the end of the message if b has that, and then
-// returns the message, which is the whole record.
+// readSSLv2 reads b up to the end of the message, which is the whole record,
+// and returns it once it is complete.
 func (a *RecordAssembler) readSSLv2(b []byte) []byte {
 	a.sslv2, a.records = true, 1
 	want := tlsrecord.SSLv2FieldsLen

@@ -14,7 +14,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
-// readHellos returns the messages of testdata/hellos.txt by name, parsed.
+// readHellos returns the hellos of testdata/hellos.txt by name.
 func readHellos(t testing.TB) map[string]*ClientHello {
 	f, err := os.Open("../testdata/hellos.txt")
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func readHellos(t testing.TB) map[string]*ClientHello {
 	return hellos
 }
 
-// records cuts msg over records of n bytes at the most.
+// records splits msg over records of at most n bytes.
 func records(msg []byte, n int) []byte {
 	var b []byte
 	for len(msg) > 0 {
@@ -53,7 +53,7 @@ func records(msg []byte, n int) []byte {
 	return b
 }
 
-func TestRecordAssemblerEveryCut(t *testing.T) {
+func TestRecordAssemblerEverySplit(t *testing.T) {
 	for name, h := range readHellos(t) {
 		want := h.Raw
 		for _, size := range []int{1, 2, 3, 4, 5, 100, 16384} {
@@ -77,7 +77,7 @@ func TestRecordAssemblerEveryCut(t *testing.T) {
 	}
 }
 
-func TestRecordAssemblerPassesOver(t *testing.T) {
+func TestRecordAssemblerSkips(t *testing.T) {
 	hellos := readHellos(t)
 	first, second := hellos["firefox-153"].Raw, hellos["firefox-153-hrr"].Raw
 	ccs := []byte{tlsrecord.ChangeCipherSpec, 3, 3, 0, 1, 1}
@@ -86,7 +86,7 @@ func TestRecordAssemblerPassesOver(t *testing.T) {
 	early := []byte{tlsrecord.ApplicationData, 3, 3, 0, 3, 0xaa, 0xbb, 0xcc}
 	stream := slices.Concat(warning, empty, records(first, 700), ccs, early, records(second[:100], 100), empty, records(second[100:], 16384))
 	for _, step := range []int{1, 3, len(stream)} {
-		a := RecordAssembler{EarlyData: true}
+		a := RecordAssembler{AllowEarlyData: true}
 		var got [][]byte
 		var counts []int
 		for rest := stream; len(rest) > 0; {
@@ -205,7 +205,7 @@ func TestRecordAssemblerBounds(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 95, a.Buffered())
 	assert.Equal(t, msg[:95], a.Pending())
-	assert.Less(t, cap(a.buf), 256, "an announced length costs nothing")
+	assert.Less(t, cap(a.buf), 256, "an announced length takes no memory")
 	a.Reset()
 	assert.Zero(t, a.Buffered())
 	got, _, err := a.Next(records(readHellos(t)["nmap-sV"].Raw, 9))

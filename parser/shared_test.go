@@ -18,7 +18,7 @@ import (
 )
 
 // TestHostileStreams reads the streams of $TLSPEEK_SHARED/hellos, which may not
-// be copied into the project: the fuzz corpora of several TLS libraries, and
+// be copied into the project: fuzz corpora of several TLS libraries, and
 // recordings of conformance suites.
 func TestHostileStreams(t *testing.T) {
 	dir := t.TempDir()
@@ -26,8 +26,8 @@ func TestHostileStreams(t *testing.T) {
 	out, err := exec.Command("tar", "--zstd", "-xf", archive, "-C", dir).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	taken := takenByCryptoTLS(t, filepath.Join(dir, "gotls.jsonl"))
-	require.NotEmpty(t, taken)
+	accepted := acceptedByCryptoTLS(t, filepath.Join(dir, "gotls.jsonl"))
+	require.NotEmpty(t, accepted)
 	files, err := filepath.Glob(filepath.Join(dir, "raw", "*", "*"))
 	require.NoError(t, err)
 	assert.Len(t, files, 24940)
@@ -45,7 +45,7 @@ func TestHostileStreams(t *testing.T) {
 				readAny(t, msg, TLS)
 			}
 			info, _ := serverView(stream)
-			require.Equal(t, taken[base], info != nil, "%s: crypto/tls's verdict", base)
+			require.Equal(t, accepted[base], info != nil, "%s: accepted by crypto/tls", base)
 			if info == nil {
 				continue
 			}
@@ -56,7 +56,7 @@ func TestHostileStreams(t *testing.T) {
 			requireSameAsCryptoTLS(t, info, h)
 		case "dtls":
 			var a DTLSAssembler
-			for at := 0; at < len(stream); at++ { // some corpora have a prefix, or several datagrams
+			for at := 0; at < len(stream); at++ { // some files have a prefix, or several datagrams
 				if at > 0 && (stream[at] != tlsrecord.Handshake || at+2 < len(stream) && stream[at+1] != 0xfe) {
 					continue
 				}
@@ -71,15 +71,16 @@ func TestHostileStreams(t *testing.T) {
 			readAny(t, stream, QUIC)
 		}
 	}
-	t.Logf("%d hellos from TLS, %d of them first and taken by crypto/tls, too; %d from DTLS", hellos, compared, fragments)
+	t.Logf("%d hellos over TLS, of which %d are first in their stream and accepted by crypto/tls; %d over DTLS", hellos, compared, fragments)
 }
 
-// takenByCryptoTLS returns of which streams crypto/tls took a hello.
-func takenByCryptoTLS(t *testing.T, name string) map[string]bool {
+// acceptedByCryptoTLS returns whether crypto/tls accepted the hello of each
+// stream.
+func acceptedByCryptoTLS(t *testing.T, name string) map[string]bool {
 	f, err := os.Open(name)
 	require.NoError(t, err)
 	defer f.Close()
-	taken := make(map[string]bool)
+	accepted := make(map[string]bool)
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 1<<22)
 	for s.Scan() {
@@ -88,13 +89,13 @@ func takenByCryptoTLS(t *testing.T, name string) map[string]bool {
 			Hello bool
 		}
 		require.NoError(t, json.Unmarshal(s.Bytes(), &v))
-		taken[v.File] = v.Hello
+		accepted[v.File] = v.Hello
 	}
 	require.NoError(t, s.Err())
-	return taken
+	return accepted
 }
 
-// readAny reads msg, which may be anything.
+// readAny reads msg, which may be any bytes.
 func readAny(t *testing.T, msg []byte, transport Transport) {
 	h := ClientHello{Transport: transport}
 	err := h.Unmarshal(msg)

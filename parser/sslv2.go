@@ -2,8 +2,8 @@ package parser
 
 import "github.com/tlspeek/tlspeek/internal/tlsrecord"
 
-// unmarshalSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2), with
-// its record header.
+// unmarshalSSLv2 reads a hello in SSLv2 format (RFC 5246, appendix E.2). msg
+// includes the record header.
 func (h *ClientHello) unmarshalSSLv2(msg []byte) *Error {
 	h.SSLv2 = true
 	r := reader{msg, len(msg)}

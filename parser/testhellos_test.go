@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// fromHex returns the bytes of s, in which blanks and bars do not count.
+// fromHex returns the bytes of s, ignoring spaces and bars.
 func fromHex(s string) []byte {
 	b, err := hex.DecodeString(strings.NewReplacer(" ", "", "|", "").Replace(s))
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 const hexDigits = "0123456789abcdef"
 
 // AppendText appends bytes that a client chose, such as a server name, to dst
-// as printable text from which [UnescapeText] has the same bytes back. A byte
-// that is not part of a printable character in UTF-8 is written \xNN, two
-// lower-case hex digits, and a backslash is doubled. What is appended has no
-// control character, no line or paragraph separator, and is valid UTF-8.
+// as printable text. A byte that is not part of a printable UTF-8 character
+// becomes \xNN with two lower-case hex digits, and a backslash is doubled. The
+// text is valid UTF-8 without control characters and line separators.
+// [UnescapeText] returns the bytes.
 func AppendText(dst, b []byte) []byte {
 	for len(b) > 0 {
 		ascii := 0
@@ -47,12 +47,12 @@ func AppendText(dst, b []byte) []byte {
 // Text returns b in the form of [AppendText].
 func Text(b []byte) string { return string(AppendText(nil, b)) }
 
-// AppendQuoted appends s as a JSON string to dst. It takes s for valid UTF-8, as
-// [Text] and the names in this module are, and escapes what JSON demands.
+// AppendQuoted appends s as a JSON string to dst. It escapes what JSON
+// requires. s must be valid UTF-8, as [Text] and all names in this module are.
 func AppendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for {
-		n := plain(s)
+		n := plainPrefix(s)
 		dst = append(dst, s[:n]...)
 		if n == len(s) {
 			return append(dst, '"')
@@ -66,9 +66,10 @@ func AppendQuoted(dst []byte, s string) []byte {
 	}
 }
 
-// plain returns how many bytes s begins with that JSON wants not escaped. It
-// looks at eight at a time: in each byte of w, the highest bit comes to tell.
-func plain(s string) int {
+// plainPrefix returns how many bytes at the start of s need no escape in JSON.
+// It tests eight at a time, in one word: the high bit of each byte of the sum
+// marks a byte that needs one.
+func plainPrefix(s string) int {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for last := len(s) - 8; last >= 0; i += 8 {
@@ -90,7 +91,8 @@ func plain(s string) int {
 	return i
 }
 
-// UnescapeText returns the bytes that [AppendText] wrote as s.
+// UnescapeText returns the bytes that [AppendText] wrote as s. An error gives
+// the offset of a backslash that AppendText does not write.
 func UnescapeText(s string) ([]byte, error) {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {

@@ -19,7 +19,7 @@ func TestAppendQuotedIsJSON(t *testing.T) {
 	}
 }
 
-// What is to be escaped is found wherever it stands.
+// A byte that needs an escape is found at any position.
 func TestAppendQuotedEverywhere(t *testing.T) {
 	for n := range 40 {
 		for i := range n {
