@@ -132,7 +132,7 @@ func (fs *flows) trim(l *flowList) {
 func (fs *flows) end() {
 	for _, f := range fs.byKey {
 		fs.dropped += int64(f.quic.Dropped())
-		fs.incomplete += int64(len(f.quic.Incomplete()))
+		fs.incomplete += int64(len(f.quic.Pending()))
 		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.begun() {
 			fs.incomplete++
 		}
@@ -150,7 +150,7 @@ func (s *scanner) quic(p []byte, key uint64) {
 		}
 		f = fs.blank(key)
 	}
-	held := f.quic.Memory()
+	held := f.quic.Buffered()
 	hello, err := f.quic.Next(p)
 	switch {
 	case !known && hello == nil && err == quichello.ErrAuthentication:
@@ -159,7 +159,7 @@ func (s *scanner) quic(p []byte, key uint64) {
 	case !known:
 		f.scid = append(f.scid[:0], sourceID(p)...)
 	}
-	fs.follow(f, f.quic.Memory()-held)
+	fs.follow(f, f.quic.Buffered()-held)
 	for ; hello != nil; hello, _ = f.quic.Next(nil) {
 		fs.found(f)
 		if s.repeated(key, hello.Message) {

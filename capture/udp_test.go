@@ -207,7 +207,7 @@ func TestFlowMemory(t *testing.T) {
 	for _, l := range []*flowList{&s.flows.awaited, &s.flows.done} {
 		memory := 0
 		for f := l.oldest; f != nil; f = f.newer {
-			assert.Equal(t, flowOverhead+f.quic.Memory(), f.size)
+			assert.Equal(t, flowOverhead+f.quic.Buffered(), f.size)
 			memory += f.size
 			flows++
 		}

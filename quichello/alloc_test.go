@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An Initial with a whole hello takes five allocations: two AES keys, GCM, the CRYPTO data and the Hello. The race detector adds its own.
+// An Initial with a complete hello takes five allocations: two AES keys, GCM,
+// the CRYPTO data and the Hello. The race detector adds more.
 func TestAllocations(t *testing.T) {
 	datagram, _ := benchInitial()
 	var o Opener

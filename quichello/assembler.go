@@ -1,116 +1,110 @@
-// Package quichello finds the TLS ClientHello in the UDP datagrams that a QUIC
-// client sends: it opens the Initial packets, puts their CRYPTO frames in order
-// and hands over the handshake message, byte for byte.
-//
-// Whoever sees an Initial can open it: its keys come from its own header (RFC
-// 9001, section 5.2). Opening authenticates it, so nothing is taken for a hello
-// that a client did not protect as one.
-//
-// What a client can make an Assembler hold and do is bounded: 64 KiB of CRYPTO
-// data and 256 Initials on each of four connections, in time that grows with the
-// bytes that came.
 package quichello
 
 import (
 	"bytes"
 	"errors"
 	"hash/maphash"
+	"slices"
 )
 
-// Why a datagram gave no hello. The Assembler goes on to take datagrams after
-// any of them.
+// Errors of [Assembler.Next]. The Assembler reads further datagrams after any
+// of them.
 var (
 	// ErrAuthentication: no Initial of the datagram opens under the keys of its
-	// connection. They are a server's, of a connection whose first datagrams
-	// were not seen, or no QUIC at all. Nothing of the datagram is remembered.
+	// connection. It was sent by a server, or belongs to a connection whose
+	// first datagrams were not seen, or is not QUIC. The Assembler keeps
+	// nothing of it.
 	ErrAuthentication = errors.New("quichello: Initial does not authenticate")
 
-	// ErrFrame: the payload of an Initial has a frame that is cut or that no
-	// Initial may hold. The frames before it were taken.
+	// ErrFrame: the payload of an Initial has a frame that is truncated or not
+	// allowed in an Initial. The frames before it were read.
 	ErrFrame = errors.New("quichello: malformed frame in an Initial")
 
-	// ErrTooLarge: CRYPTO data, or the length that a hello announces, goes
-	// beyond 65536 bytes, or CRYPTO data run more than 32768 bytes ahead of a gap.
+	// ErrTooLarge: CRYPTO data, or the length that a hello announces, exceeds
+	// 65536 bytes, or CRYPTO data is more than 32768 bytes ahead of a gap.
 	ErrTooLarge = errors.New("quichello: CRYPTO data beyond the limit")
 
-	// ErrNotHello: the CRYPTO data of a connection are not a ClientHello.
+	// ErrNotHello: the CRYPTO data of a connection is not a ClientHello.
 	ErrNotHello = errors.New("quichello: CRYPTO data are not a ClientHello")
 )
 
 const (
-	// maxConnections is how many connections of one flow are followed at a time.
-	// A client that gets a Retry has two; one that gives up and begins again on
-	// the same port has more.
+	// maxConnections bounds the connections of a flow that are followed at
+	// once. A client that receives a Retry has two. One that gives up and
+	// starts over from the same port has more.
 	maxConnections = 4
 
-	// maxInitials is how many Initials of one connection are opened. A hello of
-	// 64 KiB takes 60; the rest is for repetition.
+	// maxInitials bounds the Initials of a connection that are opened. A hello
+	// of 64 KiB takes 60; the rest is for retransmissions.
 	maxInitials = 256
 
-	// maxHellos: TLS 1.3 allows one HelloRetryRequest (RFC 8446, section 4.1.4).
+	// maxHellos is 2 because TLS 1.3 allows one HelloRetryRequest (RFC 8446,
+	// section 4.1.4).
 	maxHellos = 2
 )
 
-// A Hello is one ClientHello and how it came.
+// A Hello is one ClientHello and how it arrived.
 type Hello struct {
-	// Message is the whole handshake message with its header of 4 bytes. It
-	// aliases nothing and is the caller's to keep, or to give back: see
+	// Message is the complete handshake message with its 4-byte header. It
+	// aliases nothing. The caller may keep it, or return it with
 	// [Opener.Reuse].
 	Message []byte
 
-	// Index is 1 for the first hello of a connection and 2 for the one after a
-	// HelloRetryRequest.
+	// Index is 1 for the first hello of a connection, and 2 for the one that
+	// answers a HelloRetryRequest.
 	Index int
 
-	Version      Version      // of the Initial that completed the hello
-	DCID, SCID   ConnectionID // of the client's first Initial, or its first after a Retry
-	TokenLen     int          // in bytes; 0 for an Initial without token
-	PacketNumber int64        // of the first Initial: that with the lowest number seen
-	NumberLen    int          // how many bytes the packet number took on the wire, 1 to 4
-	FrameTypes   []byte       // of the first Initial, each once, in the order they appear
+	Version         Version      // of the Initial that completed the hello
+	DCID, SCID      ConnectionID // of the client's first Initial, or its first after a Retry
+	TokenLen        int          // in bytes; 0 for an Initial without a token
+	PacketNumber    int64        // of the first Initial: the one with the lowest number seen
+	PacketNumberLen int          // bytes of the packet number on the wire, 1 to 4
+	FrameTypes      []byte       // of the first Initial, each once, in order of appearance
 
-	// What brought this hello. Repetitions do not count. The datagrams of one
-	// large send, which a capture may show as one, are told by their length.
+	// What carried this hello, without repetitions. A capture may show the
+	// datagrams of one large send as one; they count as several.
 	Datagrams, Initials, CryptoFrames int
 
-	// Scrambled reports that CRYPTO frames came out of order or overlapped,
-	// whether the client made them so or the network.
-	Scrambled bool
+	// OutOfOrder reports that CRYPTO frames arrived out of order or overlapped.
+	// Either the client or the network can cause that.
+	OutOfOrder bool
 
-	frameTypes [8]byte // the memory of FrameTypes
+	frameTypes [8]byte // memory of FrameTypes
 }
 
-// An Assembler follows the datagrams that one client sends to one server, from
-// one port to one port, and hands over each ClientHello when it is complete.
-// The zero value is ready. Several connections on the same ports are kept apart
-// by their connection ids.
+// An Assembler reads the datagrams of one flow, those that a client sends to a
+// server from one port to another, and returns each ClientHello when it is
+// complete. The zero value is ready to use. Several connections on the same
+// ports are told apart by their connection IDs.
 //
-// It needs no datagram of the server. After a Retry the client's next Initial
-// is opened with keys of its own connection id, the one that the server chose;
-// if it repeats the hello to the byte, the hello is not handed over again.
+// It needs no datagrams of the server. After a Retry, the client's next Initial
+// opens with keys of the connection ID that the server chose. If the client
+// repeats the same hello in it, the Assembler does not return the hello again.
 type Assembler struct {
-	// Opener may be shared with other Assemblers of the same goroutine. If nil,
-	// the Assembler makes its own.
+	// Opener may be shared with other Assemblers of the same goroutine. If it
+	// is nil, the Assembler makes its own.
 	Opener *Opener
 
-	// The connections followed, oldest first; most Assemblers see but one. Behind
-	// them is room for one that is tried.
+	// The connections that are followed, oldest first: first, then others. Most
+	// Assemblers see only one. The place behind them is for a candidate.
 	first    connection
-	more     [maxConnections]*connection
+	others   [maxConnections]*connection
 	followed int
 
-	last     int // 1 + the place of the last datagram's connection, or 0
-	dropped  int
-	given    [maxConnections]uint64 // hashes of the last hellos handed over
-	numGiven int
+	last        int // 1 + the place of the last datagram's connection, or 0
+	dropped     int
+	returned    [maxConnections]uint64 // hashes of the last hellos that were returned
+	numReturned int
 }
 
-// Next takes a datagram of the client and returns the ClientHello that becomes
-// complete with it, or nil. One datagram can complete two: call Next with nil
-// until it returns nil. Datagrams that hold no Initial, as most do, are passed
-// over without error.
+// Next reads a datagram of the client. It returns the ClientHello that the
+// datagram completes, or nil. Datagrams without an Initial, which are most, are
+// skipped without an error.
 //
-// The datagram is neither kept nor changed.
+// A datagram can complete two hellos. Next(nil) reads no datagram and returns
+// the second one; call it until it returns nil.
+//
+// Next neither keeps nor changes the datagram.
 func (a *Assembler) Next(datagram []byte) (*Hello, error) {
 	var err error
 	if datagram != nil {
@@ -123,16 +117,16 @@ func (a *Assembler) Next(datagram []byte) (*Hello, error) {
 			return nil, failed
 		case h == nil:
 			return nil, err
-		case !a.repeated(h.Message):
+		case !a.wasReturned(h.Message):
 			return h, nil
 		}
 	}
 	return nil, err
 }
 
-// Incomplete returns the hellos that have begun and not ended. Their Message is
-// what came before the first gap.
-func (a *Assembler) Incomplete() []*Hello {
+// Pending returns the hellos that are incomplete. Their Message is what arrived
+// before the first gap.
+func (a *Assembler) Pending() []*Hello {
 	var hellos []*Hello
 	for i := range a.followed {
 		if c := a.at(i); len(c.stream.data) > 0 {
@@ -143,8 +137,8 @@ func (a *Assembler) Incomplete() []*Hello {
 }
 
 // Dropped returns how many connections were given up before their first hello
-// was complete: they were the oldest of more than four, sent more than 256
-// Initials, or no ClientHello.
+// was complete: the oldest of more than four, those with more than 256
+// Initials, and those whose CRYPTO data is not a ClientHello.
 func (a *Assembler) Dropped() int {
 	n := a.dropped
 	for i := range a.followed {
@@ -155,32 +149,34 @@ func (a *Assembler) Dropped() int {
 	return n
 }
 
-// Memory returns how many bytes a holds, nearly: of CRYPTO data with their
-// gaps, and of keys.
-func (a *Assembler) Memory() int {
+// Buffered returns approximately how many bytes of memory a holds: CRYPTO data
+// with its gaps, and keys.
+func (a *Assembler) Buffered() int {
 	const overhead = 2 << 10 // a connection and its keys
 	n := 0
 	for i := range a.followed {
 		c := a.at(i)
 		n += overhead + cap(c.stream.data) + 8*cap(c.stream.have)
-		if c.agreed != nil {
+		if c.negotiated != nil {
 			n += overhead
 		}
 	}
 	return n
 }
 
+// Reset makes a ready for another flow. It keeps the Opener.
+func (a *Assembler) Reset() { *a = Assembler{Opener: a.Opener} }
+
 // at returns the connection at a place.
 func (a *Assembler) at(place int) *connection {
 	if place == 0 {
 		return &a.first
 	}
-	return a.more[place-1]
+	return a.others[place-1]
 }
 
-// read takes the Initials of a datagram and returns 1 + the place of the
-// connection that they belong to, or 0 if they open under no key that they can
-// have.
+// read reads the Initials of a datagram. It returns 1 + the place of their
+// connection, or 0 if none of them opens.
 func (a *Assembler) read(datagram []byte) (owner int, err error) {
 	var in initial
 	if !nextInitial(&datagram, &in) {
@@ -198,24 +194,24 @@ func (a *Assembler) read(datagram []byte) (owner int, err error) {
 		counted    = false
 	)
 	for more := true; more; more = nextInitial(&datagram, &in) {
-		// All packets of a datagram are of one connection; others are to be
-		// ignored (RFC 9000, section 12.2).
+		// All packets of a datagram belong to one connection. A receiver
+		// ignores others (RFC 9000, section 12.2).
 		if in.dcid != dcid || in.version != version {
 			continue
 		}
 		p, place := a.open(&candidates, &in)
 		if place < 0 {
-			continue // as a server would, to what follows
+			continue // a server also goes on to the next packet
 		}
 		if c == nil {
-			place = a.keep(place)
+			place = a.follow(place)
 			c, owner, candidates = a.at(place), place+1, places{n: 1, list: [...]int{0: place, maxConnections: 0}}
 		}
 		if left-in.left >= minDatagram && in.left >= minDatagram {
-			left, counted = in.left, false // the next of several that were sent at once
+			left, counted = in.left, false // the next datagram of one large send
 		}
 		frames := c.frames
-		if failed := c.take(a.Opener, &in, p); failed != nil {
+		if failed := c.readInitial(a.Opener, &in, p); failed != nil {
 			err = failed
 		}
 		if c.frames > frames && !counted {
@@ -223,14 +219,14 @@ func (a *Assembler) read(datagram []byte) (owner int, err error) {
 			counted = true
 		}
 	}
-	a.forget()
+	a.dropCandidate()
 	if c == nil {
 		return 0, ErrAuthentication
 	}
 	return owner, err
 }
 
-// places are some of an Assembler's connections.
+// places are places of an Assembler's connections.
 type places struct {
 	n    int
 	list [maxConnections + 1]int
@@ -241,10 +237,10 @@ func (p *places) add(place int) {
 	p.n++
 }
 
-// candidates returns the connections to which an Initial may belong, the newest
-// first: those with its source connection id, which the client does not change
-// while the server may have changed the other, and the version; then a new one,
-// unless that would have the keys of one that is known. There is nothing else to
+// candidates returns the connections to which an Initial may belong. First come
+// those with its SCID, which the client does not change, the newest first; the
+// server may have changed the DCID and the version. Then comes a new
+// connection, unless a known one has the same keys. There is nothing else to
 // try.
 func (a *Assembler) candidates(in *initial) (found places) {
 	known := false
@@ -260,7 +256,7 @@ func (a *Assembler) candidates(in *initial) (found places) {
 	}
 	if !known {
 		if a.followed > 0 {
-			a.more[a.followed-1] = new(connection)
+			a.others[a.followed-1] = new(connection)
 		}
 		c := a.at(a.followed)
 		c.version, c.original, c.scid, c.largest = in.version, in.dcid, in.scid, -1
@@ -269,17 +265,17 @@ func (a *Assembler) candidates(in *initial) (found places) {
 	return found
 }
 
-// forget frees the connection that was tried, if it is not followed.
-func (a *Assembler) forget() {
+// dropCandidate frees the candidate behind the connections that are followed.
+func (a *Assembler) dropCandidate() {
 	if a.followed == 0 {
 		a.first = connection{}
 	} else {
-		a.more[a.followed-1] = nil
+		a.others[a.followed-1] = nil
 	}
 }
 
-// open opens an Initial for the first of the candidates that it authenticates
-// for, and returns that one's place, or -1.
+// open opens an Initial with the keys of the first candidate for which it
+// authenticates. It returns the candidate's place, or -1.
 func (a *Assembler) open(candidates *places, in *initial) (openedPacket, int) {
 	for _, place := range candidates.list[:candidates.n] {
 		if p, ok := a.at(place).open(a.Opener, in); ok {
@@ -289,9 +285,9 @@ func (a *Assembler) open(candidates *places, in *initial) (openedPacket, int) {
 	return openedPacket{}, -1
 }
 
-// keep follows the connection at a place from now on, if it was only tried. It
-// returns the place where it is then.
-func (a *Assembler) keep(place int) int {
+// follow starts to follow the connection at a place, if it was only a
+// candidate. It returns the connection's new place.
+func (a *Assembler) follow(place int) int {
 	if place < a.followed {
 		return place
 	}
@@ -302,26 +298,24 @@ func (a *Assembler) keep(place int) int {
 	if a.first.hellos == 0 {
 		a.dropped++
 	}
-	a.first = *a.more[0]
-	copy(a.more[:], a.more[1:])
-	a.more[maxConnections-1] = nil
+	a.first = *a.others[0]
+	copy(a.others[:], a.others[1:])
+	a.others[maxConnections-1] = nil
 	return maxConnections - 1
 }
 
-// repeated reports whether a message is one of the last that were handed over,
-// and remembers it. A Retry makes a client send its hello again on what is here
-// another connection.
-func (a *Assembler) repeated(message []byte) bool {
+// wasReturned reports whether a message is one of the last that were returned,
+// and remembers it. After a Retry, a client sends its hello again on what the
+// Assembler sees as another connection.
+func (a *Assembler) wasReturned(message []byte) bool {
 	if a.Opener.seed == (maphash.Seed{}) {
 		a.Opener.seed = maphash.MakeSeed()
 	}
 	sum := maphash.Bytes(a.Opener.seed, message)
-	for _, given := range a.given[:min(a.numGiven, len(a.given))] {
-		if given == sum {
-			return true
-		}
+	if slices.Contains(a.returned[:min(a.numReturned, len(a.returned))], sum) {
+		return true
 	}
-	a.given[a.numGiven%len(a.given)] = sum
-	a.numGiven++
+	a.returned[a.numReturned%len(a.returned)] = sum
+	a.numReturned++
 	return false
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// next gives a datagram to an Assembler and returns all hellos that it
+// next passes a datagram to an Assembler and returns the hellos that it
 // completes.
 func next(t *testing.T, a *Assembler, datagram []byte) []*Hello {
 	t.Helper()
@@ -27,7 +27,7 @@ func next(t *testing.T, a *Assembler, datagram []byte) []*Hello {
 func TestHelloFacts(t *testing.T) {
 	hello := helloMessage(1500, 1)
 	client := sealer{version: Version2, dcid: []byte("dcid of 17 bytes."), scid: []byte("scid"), token: make([]byte, 70)}
-	// The second datagram comes first.
+	// The second datagram arrives first.
 	second := client.datagram(0x1235, ackFrame(2), cryptoFrame(1000, hello[1000:]))
 	first := client.datagram(0x1234, []byte{framePing}, cryptoFrame(500, hello[500:1000]), []byte{0, 0, framePing},
 		cryptoFrame(0, hello[:500]), closeFrame("bye"))
@@ -45,18 +45,18 @@ func TestHelloFacts(t *testing.T) {
 	assert.Equal(t, "73636964", h.SCID.String())
 	assert.Equal(t, 70, h.TokenLen)
 	assert.EqualValues(t, 0x1234, h.PacketNumber)
-	assert.Equal(t, 4, h.NumberLen)
+	assert.Equal(t, 4, h.PacketNumberLen)
 	assert.Equal(t, []byte{framePing, frameCrypto, framePadding, frameClose}, h.FrameTypes)
 	assert.Equal(t, 2, h.Datagrams)
 	assert.Equal(t, 2, h.Initials)
 	assert.Equal(t, 3, h.CryptoFrames)
-	assert.True(t, h.Scrambled)
+	assert.True(t, h.OutOfOrder)
 
-	// A hello in one frame is not scrambled.
+	// Frames in order.
 	a = Assembler{}
 	hellos = next(t, &a, client.datagram(7, cryptoFrame(0, hello[:400]), cryptoFrame(400, hello[400:])))
 	require.Len(t, hellos, 1)
-	assert.False(t, hellos[0].Scrambled)
+	assert.False(t, hellos[0].OutOfOrder)
 	assert.Equal(t, 2, hellos[0].CryptoFrames)
 	assert.Equal(t, []byte{frameCrypto}, hellos[0].FrameTypes)
 }
@@ -133,7 +133,7 @@ func TestPacketNumbers(t *testing.T) {
 		var a Assembler
 		last := uint64(1)<<(8*n-1) - 1
 		require.Empty(t, next(t, &a, client.seal(last, n, cryptoFrame(0, hello[:100]))))
-		// The next number does not fit into the bytes but for the one before it.
+		// The next numbers can only be decoded relative to the one before.
 		for i := range uint64(3) {
 			number := last + (i+1)<<(8*n-2)
 			at := 100 + 50*int(i)
@@ -142,12 +142,13 @@ func TestPacketNumbers(t *testing.T) {
 		hellos := next(t, &a, client.seal(last+3<<(8*n-2)+1, n, cryptoFrame(250, hello[250:])))
 		require.Len(t, hellos, 1, "%d bytes", n)
 		assert.Equal(t, hello, hellos[0].Message)
-		assert.Equal(t, n, hellos[0].NumberLen)
+		assert.Equal(t, n, hellos[0].PacketNumberLen)
 	}
 }
 
-// After the server's first packet the client's Initials have a connection id of
-// the server, under the same keys; the hello after a HelloRetryRequest comes so.
+// After the server's first packet, the client's Initials have a DCID that the
+// server chose, and the same keys. So does the hello that answers a
+// HelloRetryRequest.
 func TestHelloRetryRequest(t *testing.T) {
 	hello, second := helloMessage(1400, 1), helloMessage(900, 2)
 	for _, server := range []string{"server's own", ""} {
@@ -170,14 +171,13 @@ func TestHelloRetryRequest(t *testing.T) {
 		assert.Equal(t, "8 bytes.", string(hellos[0].DCID.Bytes()))
 		assert.Equal(t, 2, hellos[0].CryptoFrames)
 		assert.Equal(t, 2, hellos[0].Datagrams)
-		require.Empty(t, next(t, &a, later.datagram(5, cryptoFrame(2300, hello))), "there is no third")
+		require.Empty(t, next(t, &a, later.datagram(5, cryptoFrame(2300, hello))), "a third hello")
 		assert.Zero(t, a.Dropped())
 	}
 }
 
-// A server may go on in another version than that of the client's first Initial
-// (RFC 9369, section 4.1). The keys are then those of that version, still of the
-// first connection id, and the CRYPTO data go on where they were.
+// A server may switch to another version (RFC 9369, section 4.1). The keys are
+// then those of that version and the first DCID, and the CRYPTO data continues.
 func TestCompatibleVersion(t *testing.T) {
 	hello, second := helloMessage(1400, 1), helloMessage(900, 2)
 	first := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me")}
@@ -195,22 +195,22 @@ func TestCompatibleVersion(t *testing.T) {
 	assert.Equal(t, 2, hellos[0].Index)
 	assert.Equal(t, Version2, hellos[0].Version)
 	assert.Equal(t, "8 bytes.", string(hellos[0].DCID.Bytes()))
-	assert.Empty(t, a.Incomplete())
+	assert.Empty(t, a.Pending())
 
-	// One that begins anew in another version, with the same ids, is another
-	// connection.
-	anew := sealer{version: Version2, dcid: first.dcid, scid: first.scid}
-	require.Empty(t, next(t, &a, anew.datagram(0, cryptoFrame(0, hello))), "a hello that was given")
-	hellos = next(t, &a, anew.datagram(1, cryptoFrame(1400, second)))
-	require.Empty(t, hellos, "likewise")
+	// A client that starts over in another version, with the same IDs, has
+	// another connection.
+	restarted := sealer{version: Version2, dcid: first.dcid, scid: first.scid}
+	require.Empty(t, next(t, &a, restarted.datagram(0, cryptoFrame(0, hello))), "the same first hello")
+	hellos = next(t, &a, restarted.datagram(1, cryptoFrame(1400, second)))
+	require.Empty(t, hellos, "the same second hello")
 	third := helloMessage(700, 3)
-	anew.dcid = []byte("8 other.")
-	hellos = next(t, &a, anew.datagram(0, cryptoFrame(0, third)))
+	restarted.dcid = []byte("8 other.")
+	hellos = next(t, &a, restarted.datagram(0, cryptoFrame(0, third)))
 	require.Len(t, hellos, 1)
 	assert.Equal(t, 1, hellos[0].Index)
 }
 
-// Both hellos in one datagram, as no client sends them, are both handed over.
+// No client sends both hellos in one datagram, but both are returned.
 func TestTwoHellosAtOnce(t *testing.T) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	hello, second := helloMessage(300, 1), helloMessage(400, 2)
@@ -265,8 +265,8 @@ func TestSeveralConnections(t *testing.T) {
 		require.Empty(t, next(t, &a, c.datagram(0, cryptoFrame(0, hellos[i][:500]))))
 	}
 	assert.Equal(t, 2, a.Dropped())
-	assert.Len(t, a.Incomplete(), maxConnections)
-	// The two oldest have been dropped, and begin anew without their first half.
+	assert.Len(t, a.Pending(), maxConnections)
+	// The two oldest were dropped, and start over without their first half.
 	for i := len(clients) - 1; i >= 2; i-- {
 		got := next(t, &a, clients[i].datagram(1, cryptoFrame(500, hellos[i][500:])))
 		require.Len(t, got, 1)
@@ -332,8 +332,8 @@ func TestCoalesced(t *testing.T) {
 	}
 }
 
-// A capture may show the datagrams of one large send as one: they count as what
-// they were.
+// A capture may show the datagrams of one large send as one. They count as
+// several.
 func TestLargeSend(t *testing.T) {
 	hello := helloMessage(2600, 1)
 	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me")}
@@ -353,7 +353,7 @@ func TestLargeSend(t *testing.T) {
 	require.Len(t, hellos, 1)
 	assert.Equal(t, 3, hellos[0].Datagrams)
 
-	// What is left is too short for a datagram of its own.
+	// The rest is too short for another datagram.
 	short := client.seal(1, 1, cryptoFrame(1100, hello[1100:1200]))
 	var a Assembler
 	require.Empty(t, next(t, &a, append(bytes.Clone(parts[0]), short...)))
@@ -373,8 +373,8 @@ func TestFixedBit(t *testing.T) {
 	require.Len(t, next(t, &a, datagram), 1)
 }
 
-// A datagram cut at any byte, as by the snap length of a capture, gives nothing
-// but what stands whole in it.
+// A datagram truncated at any byte, as by the snap length of a capture, gives
+// only the packets that are complete.
 func TestTruncated(t *testing.T) {
 	hello := helloMessage(300, 1)
 	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me"), token: []byte("token")}
@@ -389,8 +389,8 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// Every bit of an Initial is authenticated: with any of them changed it is
-// nobody's.
+// Every bit of an Initial is authenticated: if one is changed, it does not
+// open.
 func TestChangedBit(t *testing.T) {
 	hello := helloMessage(60, 1)
 	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("me"), token: []byte("token")}
@@ -432,7 +432,7 @@ func TestErrors(t *testing.T) {
 		{"CRYPTO longer than the packet", []byte{frameCrypto, 0, 0x7f, 0xff, 1}, "quichello: malformed frame in an Initial"},
 		{"CRYPTO of 2^62 bytes", append([]byte{frameCrypto, 0}, bytes.Repeat([]byte{0xff}, 8)...), "quichello: malformed frame in an Initial"},
 		{"ACK of 2^62 ranges", append([]byte{frameAck, 0, 0}, bytes.Repeat([]byte{0xff}, 8)...), "quichello: malformed frame in an Initial"},
-		{"CONNECTION_CLOSE cut", []byte{frameClose, 0, 0, 9, 'a'}, "quichello: malformed frame in an Initial"},
+		{"CONNECTION_CLOSE truncated", []byte{frameClose, 0, 0, 9, 'a'}, "quichello: malformed frame in an Initial"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			client := sealer{version: Version1, dcid: []byte("8 bytes.")}
@@ -445,7 +445,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A connection that sends Initials without end is given up.
+// A connection with too many Initials is given up.
 func TestManyInitials(t *testing.T) {
 	hello := helloMessage(300, 1)
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
@@ -460,7 +460,25 @@ func TestManyInitials(t *testing.T) {
 	assert.Equal(t, 1, a.Dropped())
 }
 
-// Assemblers that share an Opener do not disturb one another.
+func TestReset(t *testing.T) {
+	hello := helloMessage(900, 1)
+	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
+	first := client.datagram(0, cryptoFrame(0, hello[:500]))
+	second := client.datagram(1, cryptoFrame(500, hello[500:]))
+	var a Assembler
+	for range 2 { // a second time, for a hello that was returned before
+		require.Empty(t, next(t, &a, first))
+		opener := a.Opener
+		a.Reset()
+		assert.Same(t, opener, a.Opener)
+		assert.Zero(t, a.Buffered())
+		assert.Empty(t, a.Pending())
+		require.Empty(t, next(t, &a, second))
+		require.Len(t, next(t, &a, first), 1)
+	}
+}
+
+// Assemblers that share an Opener do not affect each other.
 func TestSharedOpener(t *testing.T) {
 	var o Opener
 	flows := make([]Assembler, 20)

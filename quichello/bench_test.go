@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkInitial is the cost of one Initial that holds a whole hello of 300
-// bytes, with an Assembler of its own as for each flow of a capture. Beside it
-// BenchmarkBareCrypto is the same cryptography and nothing else, and
-// BenchmarkStandardLibrary the same by crypto/hkdf.
+// BenchmarkInitial reads one Initial with a complete hello of 300 bytes, with a
+// new Assembler as for each flow of a capture. BenchmarkBareCrypto is the
+// cryptography of that alone, and BenchmarkStandardLibrary is the same with
+// crypto/hkdf.
 func BenchmarkInitial(b *testing.B) {
 	datagram, hello := benchInitial()
 	var o Opener
@@ -29,7 +29,7 @@ func BenchmarkInitial(b *testing.B) {
 	}
 }
 
-// BenchmarkTwoInitials is the cost of a hello of 1,800 bytes in two datagrams.
+// BenchmarkTwoInitials reads a hello of 1,800 bytes in two datagrams.
 func BenchmarkTwoInitials(b *testing.B) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	hello := helloMessage(1800, 1)
@@ -48,7 +48,7 @@ func BenchmarkTwoInitials(b *testing.B) {
 	}
 }
 
-// BenchmarkOther is the cost of a datagram that holds no Initial.
+// BenchmarkOther reads a datagram without an Initial.
 func BenchmarkOther(b *testing.B) {
 	datagram := append([]byte{0x45}, make([]byte, 1199)...)
 	var a Assembler
@@ -59,8 +59,8 @@ func BenchmarkOther(b *testing.B) {
 	}
 }
 
-// BenchmarkForeign is the cost of an Initial that does not authenticate, as a
-// server's: the most that a hostile datagram can ask for.
+// BenchmarkForeign reads an Initial that does not authenticate, such as a
+// server's: the most expensive datagram that an attacker can send.
 func BenchmarkForeign(b *testing.B) {
 	datagram, _ := benchInitial()
 	datagram[len(datagram)-1] ^= 1
@@ -93,23 +93,23 @@ func BenchmarkBareCrypto(b *testing.B) {
 	}
 }
 
-// BenchmarkStandardLibrary opens the same Initial the plain way.
+// BenchmarkStandardLibrary opens the same Initial with the standard library.
 func BenchmarkStandardLibrary(b *testing.B) {
 	datagram, hello := benchInitial()
 	salt := []byte(suiteV1.salt())
 	b.ReportAllocs()
 	b.SetBytes(int64(len(datagram)))
 	for b.Loop() {
-		message, err := plainOpen(datagram, salt)
+		message, err := openWithHKDF(datagram, salt)
 		if err != nil || len(message) != len(hello) {
 			b.Fatal(err)
 		}
 	}
 }
 
-// plainOpen opens an Initial of version 1 and takes the message out of its one
+// openWithHKDF opens an Initial of version 1 and returns the data of its only
 // CRYPTO frame.
-func plainOpen(datagram, salt []byte) ([]byte, error) {
+func openWithHKDF(datagram, salt []byte) ([]byte, error) {
 	dcid := datagram[6 : 6+datagram[5]]
 	pn := 6 + len(dcid) + 1 + int(datagram[6+len(dcid)]) + 1 + 2 // no token, Length in two bytes
 	initial, err := hkdf.Extract(sha256.New, dcid, salt)

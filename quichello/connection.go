@@ -8,57 +8,58 @@ import (
 	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
-// A connection is what is known of one connection from the client's Initials.
+// A connection is the state of one connection, from the client's Initials.
 type connection struct {
-	keys     keys // derived when first needed
-	version  Version
-	agreed   *keys        // of another version that the server chose, or nil
-	current  Version      // of the last Initial
-	original ConnectionID // DCID of the client's first Initial; the keys come from it
-	dcid     ConnectionID // DCID of the last Initial: the server may have chosen it
-	scid     ConnectionID
-	largest  int64 // packet number opened, or -1
-	opened   int   // how many Initials, repetitions included
-	hellos   int   // how many were complete
-	done     bool  // nothing more is wanted of it
-	stream   stream
+	keys       keys // derived when first needed
+	version    Version
+	negotiated *keys        // after compatible version negotiation (RFC 9368, section 2.3), else nil
+	current    Version      // of the last Initial
+	original   ConnectionID // DCID of the client's first Initial; the keys derive from it
+	dcid       ConnectionID // DCID of the last Initial: the server may have chosen it
+	scid       ConnectionID
+	largest    int64 // packet number opened, or -1
+	opened     int   // number of Initials, including repetitions
+	hellos     int   // number of complete hellos
+	done       bool  // no more hellos are expected
+	stream     stream
 
 	first firstInitial
 
-	// What the hello that is to come has taken so far.
+	// What carried the next hello so far.
 	datagrams, initials, frames int
-	scrambled                   bool
+	outOfOrder                  bool
 }
 
-// A firstInitial is what is kept of the Initial with the lowest number.
+// A firstInitial describes the Initial with the lowest packet number.
 type firstInitial struct {
 	number    int64
 	numberLen int
 	tokenLen  int
-	types     [8]byte // the distinct frame types: there are no more
+	types     [8]byte // the distinct frame types: an Initial has at most eight
 	numTypes  int
 }
 
-// note adds a frame type, if it is new.
-func (f *firstInitial) note(kind byte) {
-	if f.numTypes < len(f.types) && bytes.IndexByte(f.types[:f.numTypes], kind) < 0 {
-		f.types[f.numTypes] = kind
+// addType adds a frame type, if it is new.
+func (f *firstInitial) addType(typ byte) {
+	if f.numTypes < len(f.types) && bytes.IndexByte(f.types[:f.numTypes], typ) < 0 {
+		f.types[f.numTypes] = typ
 		f.numTypes++
 	}
 }
 
 // open opens an Initial if it authenticates under the keys of the connection.
-// If nothing more is wanted of the connection it opens none.
+// If the connection is done, it opens none, and only says whether the Initial
+// belongs to it.
 func (c *connection) open(o *Opener, in *initial) (openedPacket, bool) {
 	if c.done {
 		return openedPacket{}, c.original == in.dcid || c.dcid == in.dcid
 	}
 	k := &c.keys
 	if in.version != c.version { // RFC 9369, section 4.1
-		if c.agreed == nil {
-			c.agreed = new(keys)
+		if c.negotiated == nil {
+			c.negotiated = new(keys)
 		}
-		k = c.agreed
+		k = c.negotiated
 	}
 	if k.suite != in.suite {
 		o.derive(k, in.suite, &c.original)
@@ -66,16 +67,16 @@ func (c *connection) open(o *Opener, in *initial) (openedPacket, bool) {
 	return o.open(k, in, c.largest)
 }
 
-// finish frees what the connection holds and ignores its Initials from now on.
+// finish frees the connection's memory. Its further Initials are ignored.
 func (c *connection) finish() {
 	c.done = true
-	c.keys, c.agreed = keys{}, nil
+	c.keys, c.negotiated = keys{}, nil
 	c.stream = stream{}
 }
 
-// take takes an Initial that has been opened. As it is authentic, the frames
-// before a malformed one count: a server acts on them too.
-func (c *connection) take(o *Opener, in *initial, p openedPacket) error {
+// readInitial reads the frames of an opened Initial. Those before a malformed
+// one count, because the packet is authentic: a server acts on them too.
+func (c *connection) readInitial(o *Opener, in *initial, p openedPacket) error {
 	if c.opened++; c.opened > maxInitials {
 		c.finish()
 	}
@@ -90,17 +91,17 @@ func (c *connection) take(o *Opener, in *initial, p openedPacket) error {
 	c.dcid, c.current = in.dcid, in.version
 
 	var (
-		s       = cryptobyte.String(p.payload)
-		f       frame
-		tooFar  error
-		carried bool
+		s        = cryptobyte.String(p.payload)
+		f        frame
+		tooLarge error
+		counted  bool // initials includes this one
 	)
 	for len(s) > 0 {
 		if !readFrame(&s, in.suite, &f) {
 			return ErrFrame
 		}
 		if first {
-			c.first.note(byte(f.kind))
+			c.first.addType(byte(f.typ))
 		}
 		if !f.crypto {
 			continue
@@ -108,19 +109,19 @@ func (c *connection) take(o *Opener, in *initial, p openedPacket) error {
 		inOrder := f.offset == uint64(c.stream.base+c.stream.ready)
 		added, ok := c.stream.write(&o.spare, f.offset, f.data)
 		if !ok {
-			tooFar = ErrTooLarge
+			tooLarge = ErrTooLarge
 		}
 		if added == 0 {
 			continue
 		}
-		if !carried {
+		if !counted {
 			c.initials++
-			carried = true
+			counted = true
 		}
 		c.frames++
-		c.scrambled = c.scrambled || !inOrder || added < len(f.data)
+		c.outOfOrder = c.outOfOrder || !inOrder || added < len(f.data)
 	}
-	return tooFar
+	return tooLarge
 }
 
 // next returns the next hello that is complete, or nil.
@@ -146,8 +147,8 @@ func (c *connection) next(o *Opener) (*Hello, error) {
 	}
 	h := c.hello(o, c.stream.take(&o.spare, n))
 	c.hellos++
-	c.datagrams, c.initials, c.frames, c.scrambled = 0, 0, 0, false
-	if len(c.stream.data) > 0 { // what is left came with this hello
+	c.datagrams, c.initials, c.frames, c.outOfOrder = 0, 0, 0, false
+	if len(c.stream.data) > 0 { // the rest arrived with this hello
 		c.datagrams, c.initials, c.frames = 1, 1, 1
 	}
 	if c.hellos == maxHellos {
@@ -156,26 +157,26 @@ func (c *connection) next(o *Opener) (*Hello, error) {
 	return h, nil
 }
 
-// hello returns a Hello with a message and what is known of how it came.
+// hello returns a Hello with a message and how it arrived.
 func (c *connection) hello(o *Opener, message []byte) *Hello {
 	h := o.hello
 	if o.hello = nil; h == nil {
 		h = new(Hello)
 	}
 	*h = Hello{
-		Message:      message,
-		Index:        c.hellos + 1,
-		Version:      c.current,
-		DCID:         c.original,
-		SCID:         c.scid,
-		TokenLen:     c.first.tokenLen,
-		PacketNumber: c.first.number,
-		NumberLen:    c.first.numberLen,
-		Datagrams:    c.datagrams,
-		Initials:     c.initials,
-		CryptoFrames: c.frames,
-		Scrambled:    c.scrambled,
-		frameTypes:   c.first.types,
+		Message:         message,
+		Index:           c.hellos + 1,
+		Version:         c.current,
+		DCID:            c.original,
+		SCID:            c.scid,
+		TokenLen:        c.first.tokenLen,
+		PacketNumber:    c.first.number,
+		PacketNumberLen: c.first.numberLen,
+		Datagrams:       c.datagrams,
+		Initials:        c.initials,
+		CryptoFrames:    c.frames,
+		OutOfOrder:      c.outOfOrder,
+		frameTypes:      c.first.types,
 	}
 	h.FrameTypes = h.frameTypes[:c.first.numTypes]
 	return h

@@ -9,9 +9,8 @@ import (
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
-// The datagrams of one client are given to one Assembler, in the order they
-// came. The two of Chromium 156 in testdata hold one hello in eleven CRYPTO
-// frames.
+// Pass the datagrams of one flow to one Assembler, in order of arrival. The two
+// of Chromium 156 in testdata have one hello in eleven CRYPTO frames.
 func ExampleAssembler() {
 	var a quichello.Assembler
 	for _, name := range []string{"chromium156-1.hex", "chromium156-2.hex"} {
@@ -31,9 +30,9 @@ func ExampleAssembler() {
 			return
 		}
 		for ; h != nil; h, _ = a.Next(nil) {
-			fmt.Printf("version %s, hello %d of %d bytes in %d frames of %d datagrams, scrambled: %t\n",
-				h.Version, h.Index, len(h.Message), h.CryptoFrames, h.Datagrams, h.Scrambled)
+			fmt.Printf("version %s, hello %d of %d bytes in %d frames of %d datagrams, out of order: %t\n",
+				h.Version, h.Index, len(h.Message), h.CryptoFrames, h.Datagrams, h.OutOfOrder)
 		}
 	}
-	// Output: version 1, hello 1 of 1976 bytes in 11 frames of 2 datagrams, scrambled: true
+	// Output: version 1, hello 1 of 1976 bytes in 11 frames of 2 datagrams, out of order: true
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
-// The frames that an Initial may hold (RFC 9000, section 12.4). 0x1d is for
-// application data only, but is seen.
+// The types of frames in an Initial (RFC 9000, section 12.4). The RFC allows
+// 0x1d only in packets of application data, but some clients send it.
 const (
 	framePadding  = 0x00
 	framePing     = 0x01
@@ -20,24 +20,25 @@ const (
 	frameCloseApp = 0x1d
 )
 
-// A frame is one frame of an Initial's payload. Only CRYPTO frames have data,
-// which aliases the payload.
+// A frame is one frame of an Initial's payload. Only CRYPTO frames have data.
+// It aliases the payload.
 type frame struct {
-	kind   uint64
+	typ    uint64
 	crypto bool
 	offset uint64
 	data   []byte
 }
 
-// readFrame reads the next frame of a payload; a run of PADDING is one frame.
-// It reports false if the frame is cut or of a type that no Initial may hold.
+// readFrame reads the next frame of a payload. Consecutive PADDING frames count
+// as one. It returns false if the frame is truncated or not allowed in an
+// Initial.
 func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
 	var n, length uint64
 	*f = frame{}
-	if !varint.Read(s, &f.kind) {
+	if !varint.Read(s, &f.typ) {
 		return false
 	}
-	switch f.kind {
+	switch f.typ {
 	case framePadding:
 		*s = trimPadding(*s)
 		return true
@@ -47,13 +48,14 @@ func readFrame(s *cryptobyte.String, suite suite, f *frame) bool {
 		if !skipVarints(s, 2) || !varint.Read(s, &n) || !skipVarints(s, 1) {
 			return false
 		}
-		// Each range takes at least two bytes, so n cannot make a long loop.
+		// Each range takes at least two bytes, so a large n does not make a
+		// long loop.
 		for ; n > 0; n-- {
 			if !skipVarints(s, 2) {
 				return false
 			}
 		}
-		return f.kind == frameAck || skipVarints(s, 3)
+		return f.typ == frameAck || skipVarints(s, 3)
 	case suite.cryptoType(): // section 19.6
 		f.crypto = true
 		return varint.Read(s, &f.offset) && varint.Read(s, &length) &&
@@ -76,8 +78,8 @@ func skipVarints(s *cryptobyte.String, count int) bool {
 	return true
 }
 
-// trimPadding drops the leading zero bytes, of which an Initial has up to a
-// thousand, and mostly nothing behind them.
+// trimPadding returns b without leading zero bytes. An Initial has up to a
+// thousand, usually at its end.
 func trimPadding(b []byte) []byte {
 	for len(b) >= len(zeros) && bytes.Equal(b[:len(zeros)], zeros[:]) {
 		b = b[len(zeros):]

@@ -10,28 +10,27 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// A slowFrame is what slowFrames reads.
+// A slowFrame is a frame that slowFrames reads.
 type slowFrame struct {
-	kind   byte
+	typ    byte
 	offset uint64
 	data   []byte
 }
 
-// slowFrames reads the frames of a payload up to the first malformed one, byte
-// by byte and with no care for speed: the oracle of readFrame. It leaves PADDING
-// out.
+// slowFrames reads the frames of a payload up to the first malformed one,
+// without PADDING. It is the oracle of readFrame: byte by byte, and slow.
 func slowFrames(payload []byte) (frames []slowFrame, ok bool) {
 	at := 0
-	cut := false
+	truncated := false
 	varint := func() (v uint64) {
 		if at >= len(payload) {
-			cut = true
+			truncated = true
 			return 0
 		}
 		n := []int{1, 2, 4, 8}[payload[at]>>6]
 		for i := range n {
 			if at+i >= len(payload) {
-				cut = true
+				truncated = true
 				return 0
 			}
 			v = v<<8 | uint64(payload[at+i])
@@ -39,9 +38,9 @@ func slowFrames(payload []byte) (frames []slowFrame, ok bool) {
 		at += n
 		return v &^ (3 << (8*n - 2))
 	}
-	take := func(n uint64) []byte {
-		if cut || n > uint64(len(payload)-at) {
-			cut = true
+	read := func(n uint64) []byte {
+		if truncated || n > uint64(len(payload)-at) {
+			truncated = true
 			return nil
 		}
 		at += int(n)
@@ -49,43 +48,43 @@ func slowFrames(payload []byte) (frames []slowFrame, ok bool) {
 	}
 	for at < len(payload) {
 		f := slowFrame{}
-		kind := varint()
-		if kind > 0x1d {
+		typ := varint()
+		if typ > 0x1d {
 			return frames, false
 		}
-		switch f.kind = byte(kind); f.kind {
+		switch f.typ = byte(typ); f.typ {
 		case 0x00, 0x01:
 		case 0x02, 0x03:
 			varint()
 			varint()
 			ranges := varint()
 			varint()
-			for i := uint64(0); i < ranges && !cut; i++ {
+			for i := uint64(0); i < ranges && !truncated; i++ {
 				varint()
 				varint()
 			}
-			if f.kind == 0x03 {
+			if f.typ == 0x03 {
 				varint()
 				varint()
 				varint()
 			}
 		case 0x06:
 			f.offset = varint()
-			f.data = take(varint())
+			f.data = read(varint())
 		case 0x1c:
 			varint()
 			varint()
-			take(varint())
+			read(varint())
 		case 0x1d:
 			varint()
-			take(varint())
+			read(varint())
 		default:
 			return frames, false
 		}
-		if cut {
+		if truncated {
 			return frames, false
 		}
-		if f.kind != 0 {
+		if f.typ != 0 {
 			frames = append(frames, f)
 		}
 	}
@@ -93,13 +92,13 @@ func slowFrames(payload []byte) (frames []slowFrame, ok bool) {
 }
 
 // slowHellos puts CRYPTO data in order in a map of bytes and returns the
-// messages that are then whole: the oracle of Assembler, short of its limits.
+// complete messages. It is the oracle of Assembler, without some of its limits.
 func slowHellos(frames []slowFrame) (messages [][]byte) {
 	data := map[uint64]byte{}
 	ready := uint64(0)
 	for _, f := range frames {
-		// A frame that goes too far is left out.
-		if f.kind != 0x06 || f.offset > maxStream || f.offset+uint64(len(f.data)) > maxStream {
+		// A frame beyond the limits is ignored.
+		if f.typ != 0x06 || f.offset > maxStream || f.offset+uint64(len(f.data)) > maxStream {
 			continue
 		}
 		if end := f.offset + uint64(len(f.data)); end > ready && end > ready+maxAhead {
@@ -133,7 +132,7 @@ func slowHellos(frames []slowFrame) (messages [][]byte) {
 	return messages
 }
 
-// FuzzDatagram gives one Assembler two datagrams that may be anything.
+// FuzzDatagram passes two datagrams of any bytes to one Assembler.
 func FuzzDatagram(f *testing.F) {
 	hello := helloMessage(300, 1)
 	for _, version := range []Version{Version1, Version2, 0xff00001d, 0x0a0a0a0a} {
@@ -158,7 +157,7 @@ func FuzzDatagram(f *testing.F) {
 			}
 			require.Equal(t, before, d)
 		}
-		for _, h := range a.Incomplete() {
+		for _, h := range a.Pending() {
 			assert.LessOrEqual(t, len(h.Message), maxStream)
 		}
 	})
@@ -176,8 +175,8 @@ func checkHello(t *testing.T, h *Hello) {
 	assert.GreaterOrEqual(t, h.CryptoFrames, h.Initials)
 }
 
-// FuzzPayload seals two payloads that may be anything, so that the frames are
-// reached, and compares with the slow way to read them.
+// FuzzPayload seals two payloads of any bytes, so that the Assembler opens them
+// and reads their frames, and compares the result with slowHellos.
 func FuzzPayload(f *testing.F) {
 	hello := helloMessage(300, 1)
 	both := append(slices.Clone(hello), helloMessage(100, 2)...)
@@ -217,7 +216,7 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// FuzzFrames compares the readers of frames alone.
+// FuzzFrames compares readFrame with slowFrames.
 func FuzzFrames(f *testing.F) {
 	f.Add(append(ackFrame(2), cryptoFrame(70, []byte("data"))...))
 	f.Add(append(make([]byte, 100), closeFrame("reason")...))
@@ -228,14 +227,14 @@ func FuzzFrames(f *testing.F) {
 		s, ok := payload, true
 		for len(s) > 0 && ok {
 			var fr frame
-			if ok = readFrame((*cryptobyte.String)(&s), suiteV1, &fr); ok && fr.kind != framePadding {
-				got = append(got, slowFrame{byte(fr.kind), fr.offset, fr.data})
+			if ok = readFrame((*cryptobyte.String)(&s), suiteV1, &fr); ok && fr.typ != framePadding {
+				got = append(got, slowFrame{byte(fr.typ), fr.offset, fr.data})
 			}
 		}
 		assert.Equal(t, wantOK, ok)
 		require.Len(t, got, len(want))
 		for i := range got {
-			assert.Equal(t, want[i].kind, got[i].kind)
+			assert.Equal(t, want[i].typ, got[i].typ)
 			assert.Equal(t, want[i].offset, got[i].offset)
 			assert.Equal(t, string(want[i].data), string(got[i].data))
 		}

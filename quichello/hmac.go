@@ -74,7 +74,7 @@ var (
 	blockHPV2     = finalBlockOf(infoHPV2)
 )
 
-// initialKeys returns the keys of a suite and a destination connection id.
+// initialKeys returns the keys of a suite and a DCID.
 func (m *hmacSHA256) initialKeys(s suite, dcid []byte) initialKeys {
 	if m.mode == hmacUnchecked {
 		m.check(sha256.New())
@@ -86,8 +86,8 @@ func (m *hmacSHA256) initialKeys(s suite, dcid []byte) initialKeys {
 }
 
 // check decides how m computes: from saved states of h if the keys of RFC 9001,
-// appendix A.1, come out right. It takes as long as one Initial. Each Opener does
-// it, since a result that all share would be global state.
+// appendix A.1, come out right. It takes as long as one Initial. Each Opener
+// does it, since a result that all share would be global state.
 func (m *hmacSHA256) check(h hash.Hash) {
 	m.mode = hmacStandard
 	var ok bool

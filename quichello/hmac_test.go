@@ -18,14 +18,14 @@ func TestStateOfSHA256(t *testing.T) {
 	assert.Equal(t, hmacFromState, m.mode)
 }
 
-// A strangeHash is a SHA-256 whose state is that of a future release.
-type strangeHash struct {
+// A fakeHash is a SHA-256 that lays out its state as a future release might.
+type fakeHash struct {
 	hashState
 	save    func(dst, state []byte) ([]byte, error)
 	restore func(state []byte) ([]byte, error)
 }
 
-func (h *strangeHash) AppendBinary(dst []byte) ([]byte, error) {
+func (h *fakeHash) AppendBinary(dst []byte) ([]byte, error) {
 	state, err := h.hashState.AppendBinary(nil)
 	if err != nil {
 		return dst, err
@@ -33,7 +33,7 @@ func (h *strangeHash) AppendBinary(dst []byte) ([]byte, error) {
 	return h.save(dst, state)
 }
 
-func (h *strangeHash) UnmarshalBinary(state []byte) error {
+func (h *fakeHash) UnmarshalBinary(state []byte) error {
 	state, err := h.restore(state)
 	if err != nil {
 		return err
@@ -44,18 +44,17 @@ func (h *strangeHash) UnmarshalBinary(state []byte) error {
 // A plainHash is a SHA-256 whose state cannot be saved.
 type plainHash struct{ hash.Hash }
 
-// strangeHashes returns hashes that no keys can be derived from but with
-// crypto/hmac.
-func strangeHashes() map[string]hash.Hash {
+// unsuitableHashes returns hashes from whose states the keys cannot be derived.
+func unsuitableHashes() map[string]hash.Hash {
 	sha := func() hashState { return sha256.New().(hashState) }
 	keep := func(state []byte) ([]byte, error) { return state, nil }
 	broken := errors.New("broken")
 	return map[string]hash.Hash{
 		"no state": plainHash{sha256.New()},
-		"longer magic": &strangeHash{sha(),
+		"longer magic": &fakeHash{sha(),
 			func(dst, state []byte) ([]byte, error) { return append(append(dst, "sha2:"...), state...), nil },
 			func(state []byte) ([]byte, error) { return state[5:], nil }},
-		"another order": &strangeHash{sha(),
+		"another order": &fakeHash{sha(),
 			func(dst, state []byte) ([]byte, error) {
 				return append(append(append(dst, state[:4]...), state[36:]...), state[4:36]...), nil
 			},
@@ -63,18 +62,18 @@ func strangeHashes() map[string]hash.Hash {
 				end := len(state) - 32
 				return append(append(append([]byte{}, state[:4]...), state[end:]...), state[4:end]...), nil
 			}},
-		"short": &strangeHash{sha(),
+		"short": &fakeHash{sha(),
 			func(dst, state []byte) ([]byte, error) { return append(dst, state[:3]...), nil }, keep},
-		"cannot save": &strangeHash{sha(),
+		"cannot save": &fakeHash{sha(),
 			func(dst, _ []byte) ([]byte, error) { return nil, broken }, keep},
-		"cannot restore": &strangeHash{sha(),
+		"cannot restore": &fakeHash{sha(),
 			func(dst, state []byte) ([]byte, error) { return append(dst, state...), nil },
 			func([]byte) ([]byte, error) { return nil, broken }},
 	}
 }
 
 func TestKeysAreTheSameWithoutState(t *testing.T) {
-	for name, h := range strangeHashes() {
+	for name, h := range unsuitableHashes() {
 		var fallback, fast hmacSHA256
 		fallback.check(h)
 		require.Equal(t, hmacStandard, fallback.mode, name)
@@ -94,7 +93,7 @@ func TestKeysAreTheSameWithoutState(t *testing.T) {
 // An Assembler opens Initials with crypto/hmac as well.
 func TestOpenWithoutState(t *testing.T) {
 	hello := helloMessage(900, 1)
-	for name, h := range strangeHashes() {
+	for name, h := range unsuitableHashes() {
 		for _, version := range []Version{Version1, Version2, 0xff00001d} {
 			var o Opener
 			o.hmac.check(h)

@@ -29,9 +29,9 @@ type Opener struct {
 }
 
 // Reuse takes back a Hello that [Assembler.Next] returned. It is for advanced
-// use: it saves two allocations a hello. Nobody may use the Hello, its Message or
-// its FrameTypes afterwards, because the Assemblers that share o write the next
-// one to the same memory.
+// use: it saves two allocations a hello. Nobody may use the Hello, its Message
+// or its FrameTypes afterwards, because the Assemblers that share o write the
+// next one to the same memory.
 func (o *Opener) Reuse(h *Hello) {
 	o.spare.keep(h.Message)
 	h.Message = nil

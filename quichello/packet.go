@@ -8,59 +8,58 @@ import (
 	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
-// A ConnectionID is a QUIC connection id of 0 to 20 bytes. Two of them are
-// equal, by ==, if their bytes are.
+// A ConnectionID is a QUIC connection ID of 0 to 20 bytes. Two are equal with
+// == if their bytes are.
 type ConnectionID struct {
 	n     uint8
 	bytes [20]byte
 }
 
-// Len returns the length in bytes.
+// Len returns the length of id in bytes.
 func (id ConnectionID) Len() int { return int(id.n) }
 
-// Bytes returns the bytes, in memory of their own.
+// Bytes returns a copy of the bytes of id.
 func (id ConnectionID) Bytes() []byte { return id.bytes[:id.n] }
 
-// String returns the bytes as hex.
+// String returns the bytes of id in hex.
 func (id ConnectionID) String() string { return hex.EncodeToString(id.bytes[:id.n]) }
 
-// An initial is one Initial packet, whose header is read and whose payload is
-// still protected. Its bytes alias the datagram.
+// An initial is one Initial packet whose payload is still protected. Its bytes
+// alias the datagram.
 type initial struct {
 	version  Version
 	suite    suite
 	dcid     ConnectionID
 	scid     ConnectionID
 	tokenLen int
-	packet   []byte // from the first byte to the last that Length covers
-	pnOffset int    // where the packet number begins in packet
-	left     int    // bytes of the datagram from the first of packet on
+	packet   []byte // up to the last byte that Length covers
+	pnOffset int    // of the packet number in packet
+	left     int    // bytes of the datagram from the start of packet
 }
 
-// minDatagram is the least that a client's datagram with an Initial may have, in
-// bytes (RFC 9000, section 14.1).
+// minDatagram is the minimum size of a client's datagram with an Initial (RFC
+// 9000, section 14.1).
 const minDatagram = 1200
 
-// minProtected is the least that Length may be: a packet number and a payload
-// that give, from the fourth byte on, a sample of 16 bytes (RFC 9001, section
-// 5.4.2).
+// minProtected is the minimum of Length: a packet number and a payload that
+// have a sample of 16 bytes after the fourth byte (RFC 9001, section 5.4.2).
 const minProtected = 4 + 16
 
-// IsInitial reports whether a datagram holds an Initial that may come from a
-// client: a long header of a version that can be opened, with connection ids,
-// token and Length that fit into the datagram. It costs no cryptography and
-// proves nothing: only [Assembler.Next] does.
+// IsInitial reports whether a datagram has an Initial by its form: a long
+// header of a version that can be opened, with connection IDs, token and Length
+// that fit into the datagram. It uses no cryptography and proves nothing: only
+// [Assembler.Next] does.
 //
-// The fixed bit is not asked for, as RFC 9287 lets a client clear it; nor are
-// 1200 bytes, as captures hold Initials of clients that do not pad.
+// It does not require the fixed bit, which RFC 9287 lets a client clear, nor
+// the 1200 bytes of RFC 9000, because some clients do not pad.
 func IsInitial(datagram []byte) bool {
 	var in initial
 	return nextInitial(&datagram, &in)
 }
 
-// nextInitial reads packets from a datagram until one is an Initial. Packets of
-// other types are stepped over by their Length. What cannot be read, or has a
-// short header, ends the datagram.
+// nextInitial reads packets from a datagram up to the next Initial. It skips
+// packets of other types by their Length. A packet that it cannot read, or that
+// has a short header, ends the datagram.
 func nextInitial(datagram *[]byte, in *initial) bool {
 	for len(*datagram) > 0 {
 		var (
@@ -82,11 +81,11 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		if suite == noSuite {
 			return false
 		}
-		kind := first >> 4 & 3
-		if kind == suite.retryType() {
+		typ := first >> 4 & 3
+		if typ == suite.retryType() {
 			return false
 		}
-		if kind == suite.initialType() && (!varint.Read(&s, &token) || token > uint64(len(s)) || !s.Skip(int(token))) {
+		if typ == suite.initialType() && (!varint.Read(&s, &token) || token > uint64(len(s)) || !s.Skip(int(token))) {
 			return false
 		}
 		if !varint.Read(&s, &length) || length < minProtected || length > uint64(len(s)) {
@@ -94,10 +93,10 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		}
 		pnOffset := len(packet) - len(s)
 		end := pnOffset + int(length)
-		// Some clients fill a datagram up with zero bytes behind its packets, and
-		// a capture may show the datagrams of one large send as one.
+		// Some clients pad a datagram with zero bytes after its packets, and a
+		// capture may show the datagrams of one large send as one.
 		*datagram = trimPadding(packet[end:])
-		if kind != suite.initialType() {
+		if typ != suite.initialType() {
 			continue
 		}
 		*in = initial{
@@ -115,8 +114,9 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 	return false
 }
 
-// fullNumber returns the packet number of which the wire shows the low n bytes,
-// given the largest that was opened before it, or -1 (RFC 9000, appendix A.3).
+// fullNumber returns the packet number whose low n bytes are truncated. largest
+// is the largest packet number that was opened before, or -1 (RFC 9000,
+// appendix A.3).
 func fullNumber(largest int64, truncated uint32, n int) int64 {
 	window := int64(1) << (8 * n)
 	expected := largest + 1

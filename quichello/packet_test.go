@@ -18,8 +18,8 @@ func TestFullNumber(t *testing.T) {
 	assert.EqualValues(t, 0xff, fullNumber(0x102, 0xff, 1))
 	assert.EqualValues(t, 0xffffffff, fullNumber(-1, 0xffffffff, 4))
 
-	// Whatever a sender may send, it comes back: within half the window of what
-	// is expected.
+	// Every number that a sender may choose decodes: those within half the
+	// window of the expected one.
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 10000 {
 		n := 1 + r.IntN(4)
@@ -31,8 +31,8 @@ func TestFullNumber(t *testing.T) {
 	}
 }
 
-// A million random datagrams hold no Initial by their headers alone. Where the
-// header is right and the rest random, it does not open.
+// A million random datagrams have no Initial by their form. Random bytes after
+// a valid header do not open.
 func TestRandomDatagrams(t *testing.T) {
 	r := rand.NewPCG(1, 1)
 	buf := make([]byte, 0, 1500)
@@ -59,5 +59,5 @@ func TestRandomDatagrams(t *testing.T) {
 		require.Nil(t, h)
 		require.ErrorIs(t, err, ErrAuthentication)
 	}
-	assert.Empty(t, a.Incomplete())
+	assert.Empty(t, a.Pending())
 }

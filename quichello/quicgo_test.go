@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A wire is a net.PacketConn whose datagrams go nowhere but into a channel.
+// A wire is a net.PacketConn that sends datagrams to a channel only.
 type wire struct {
 	sent   chan []byte
 	closed chan struct{}
@@ -38,10 +38,10 @@ func (w *wire) SetDeadline(time.Time) error      { return nil }
 func (w *wire) SetReadDeadline(time.Time) error  { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
-// Initials made by quic-go, which scrambles CRYPTO frames: hellos of 300 to
-// 16,000 bytes by a list of protocols of that length. A client that hears
-// nothing sends what its congestion window allows and then repeats it, so the
-// first hello must come from what is in flight at once.
+// quic-go sends CRYPTO frames out of order. Lists of protocols make hellos of
+// 300 to 16,000 bytes. A client without an answer sends what its congestion
+// window allows and then repeats it, so the first flight must have the whole
+// hello.
 func TestQUICGo(t *testing.T) {
 	t.Setenv("QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING", "true")
 	for _, version := range []quic.Version{quic.Version1, quic.Version2} {
@@ -85,7 +85,7 @@ func TestQUICGo(t *testing.T) {
 	}
 }
 
-// readByTLS gives a ClientHello to crypto/tls.
+// readByTLS passes a ClientHello to crypto/tls.
 func readByTLS(t *testing.T, message []byte) (hello *tls.ClientHelloInfo) {
 	server := tls.QUICServer(&tls.QUICConfig{TLSConfig: &tls.Config{
 		MinVersion: tls.VersionTLS13,

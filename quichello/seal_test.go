@@ -12,13 +12,13 @@ import (
 	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
-// A sealer makes the Initials of one client, straight from RFC 9001 and by
-// crypto/hkdf: it is the oracle for the keys.
+// A sealer makes the Initials of one client as RFC 9001 says, with crypto/hkdf.
+// It is the oracle of the keys.
 type sealer struct {
 	version    Version
 	dcid, scid []byte // of the header
 	token      []byte
-	keyID      []byte // the DCID that gives the keys; nil for dcid
+	keyID      []byte // the DCID that the keys derive from; nil for dcid
 	server     bool   // seal as the server
 	flip       byte   // bits of the first byte: 0x30 for another type of packet, 0x40 for the fixed bit
 }
@@ -82,8 +82,8 @@ func (c *sealer) seal(number uint64, n int, payload []byte) []byte {
 	return b
 }
 
-// datagram returns an Initial padded to 1200 bytes, or more if the frames need
-// it, in a datagram of its own.
+// datagram returns an Initial that is padded to 1200 bytes, or longer if the
+// frames are, in its own datagram.
 func (c *sealer) datagram(number uint64, frames ...[]byte) []byte {
 	var payload []byte
 	for _, f := range frames {
@@ -118,8 +118,8 @@ func closeFrame(reason string) []byte {
 	return append(varint.Append(b, uint64(len(reason))), reason...)
 }
 
-// helloMessage returns a message with the header of a ClientHello and n bytes in
-// all, different for each seed.
+// helloMessage returns a message of n bytes with the header of a ClientHello.
+// The rest depends on seed.
 func helloMessage(n int, seed byte) []byte {
 	b := make([]byte, n)
 	b[0], b[1], b[2], b[3] = 1, byte((n-4)>>16), byte((n-4)>>8), byte(n-4)

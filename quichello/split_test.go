@@ -9,23 +9,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A cutter sends one message in as many ways as there are.
-type cutter struct {
+// A splitter sends one message in random ways.
+type splitter struct {
 	*rand.Rand
 	client sealer
 	number uint64
 }
 
-// pieces cuts a message into CRYPTO frames that cover it, with overlaps and
+// frames splits a message into CRYPTO frames that cover it, with overlaps and
 // repetitions, in any order.
-func (c *cutter) pieces(message []byte) [][]byte {
+func (c *splitter) frames(message []byte) [][]byte {
 	longest := 1 + len(message)/1000 + c.IntN(1000)>>c.IntN(10)
 	var frames [][]byte
 	for at := 0; at < len(message); {
 		n := min(1+c.IntN(longest), len(message)-at)
 		from := at
 		if c.IntN(4) == 0 {
-			from -= c.IntN(min(at, 40) + 1) // overlaps what is before it
+			from -= c.IntN(min(at, 40) + 1) // overlaps the frame before it
 		}
 		frames = append(frames, cryptoFrame(from, message[from:at+n]))
 		if c.IntN(8) == 0 {
@@ -39,8 +39,8 @@ func (c *cutter) pieces(message []byte) [][]byte {
 	return frames
 }
 
-// packets puts frames into Initials, with others between them.
-func (c *cutter) packets(frames [][]byte) [][]byte {
+// packets puts frames into Initials, with other frames in between.
+func (c *splitter) packets(frames [][]byte) [][]byte {
 	var packets [][]byte
 	var payload []byte
 	flush := func() {
@@ -69,9 +69,9 @@ func (c *cutter) packets(frames [][]byte) [][]byte {
 	return packets
 }
 
-// datagrams puts packets into datagrams: out of order, some twice, some lost and
-// sent again at the end, some with others of their kind or of no interest.
-func (c *cutter) datagrams(packets [][]byte) [][]byte {
+// datagrams puts packets into datagrams: out of order, repeated, several in
+// one, with packets of other types and padding in between.
+func (c *splitter) datagrams(packets [][]byte) [][]byte {
 	if c.IntN(2) == 0 {
 		c.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })
 	}
@@ -103,16 +103,16 @@ func (c *cutter) datagrams(packets [][]byte) [][]byte {
 	return datagrams
 }
 
-// However a hello is cut, ordered, repeated and packed, it is the same message,
-// and it is handed over once; and those that are kept stay as they are while the
-// memory of others is used again.
-func TestAnyCut(t *testing.T) {
+// A hello is returned once, with the same message, however it is split,
+// ordered, repeated and packed. Hellos that are kept do not change when the
+// memory of others is reused.
+func TestAnySplit(t *testing.T) {
 	var o Opener
 	var kept *Hello
 	var copied []byte
 	versions := []Version{Version1, Version2, 0xff00001d, 0xff000017}
 	for seed := range uint64(400) {
-		c := cutter{Rand: rand.New(rand.NewPCG(seed, 5))}
+		c := splitter{Rand: rand.New(rand.NewPCG(seed, 5))}
 		hello := helloMessage(4+c.IntN(16000-4)>>c.IntN(6)+4, byte(seed))
 		c.client = sealer{
 			version: versions[c.IntN(len(versions))],
@@ -120,7 +120,7 @@ func TestAnyCut(t *testing.T) {
 			scid:    helloMessage(4+c.IntN(17), byte(seed))[:c.IntN(5)],
 			token:   make([]byte, c.IntN(2)*c.IntN(100)),
 		}
-		frames := c.pieces(hello)
+		frames := c.frames(hello)
 		datagrams := c.datagrams(c.packets(frames))
 
 		a := Assembler{Opener: &o}
@@ -139,7 +139,7 @@ func TestAnyCut(t *testing.T) {
 		assert.Equal(t, 1, got[0].Index)
 		assert.LessOrEqual(t, got[0].CryptoFrames, len(frames))
 		assert.LessOrEqual(t, got[0].Datagrams, got[0].Initials)
-		assert.Empty(t, a.Incomplete())
+		assert.Empty(t, a.Pending())
 		assert.Zero(t, a.Dropped())
 		if c.IntN(4) > 0 {
 			o.Reuse(got[0])
@@ -152,9 +152,9 @@ func TestAnyCut(t *testing.T) {
 	}
 }
 
-// A hello is not complete while any of its frames is missing, and is as soon as
-// that one comes.
-func TestLostThenRepeated(t *testing.T) {
+// A hello is incomplete while a frame is missing, and complete when that frame
+// arrives.
+func TestLostThenRetransmitted(t *testing.T) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	hello := helloMessage(900, 1)
 	const size = 50
@@ -170,20 +170,20 @@ func TestLostThenRepeated(t *testing.T) {
 			require.Nil(t, h)
 			number++
 		}
-		incomplete := a.Incomplete()
-		require.Len(t, incomplete, 1)
-		assert.Equal(t, hello[:lost], incomplete[0].Message)
+		pending := a.Pending()
+		require.Len(t, pending, 1)
+		assert.Equal(t, hello[:lost], pending[0].Message)
 
 		h, err := a.Next(client.datagram(number, cryptoFrame(lost, hello[lost:lost+size])))
 		require.NoError(t, err)
 		require.NotNil(t, h)
 		assert.Equal(t, hello, h.Message)
-		assert.Equal(t, lost != len(hello)-size, h.Scrambled)
+		assert.Equal(t, lost != len(hello)-size, h.OutOfOrder)
 	}
 }
 
-// What was told of an incomplete hello stays, while the rest comes, and others.
-func TestIncompleteIsKept(t *testing.T) {
+// A pending hello does not change when the rest arrives, or other hellos.
+func TestPendingIsACopy(t *testing.T) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	other := sealer{version: Version1, dcid: []byte("another.")}
 	hello := helloMessage(1800, 1)
@@ -193,16 +193,16 @@ func TestIncompleteIsKept(t *testing.T) {
 		require.NoError(t, err)
 	}
 	next(client.datagram(0, cryptoFrame(0, hello[:500])))
-	incomplete := a.Incomplete()
-	require.Len(t, incomplete, 1)
+	pending := a.Pending()
+	require.Len(t, pending, 1)
 	next(client.datagram(1, cryptoFrame(500, hello[500:1000])))
 	next(other.datagram(0, cryptoFrame(0, helloMessage(400, 2))))
-	assert.Equal(t, hello[:500], incomplete[0].Message)
+	assert.Equal(t, hello[:500], pending[0].Message)
 }
 
-// A byte once received stands: a later frame that says otherwise changes
-// nothing.
-func TestFirstByteStands(t *testing.T) {
+// The first byte received for an offset counts, even if a later frame has
+// another.
+func TestFirstByteCounts(t *testing.T) {
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	hello := helloMessage(400, 1)
 	other := helloMessage(400, 2)

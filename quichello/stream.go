@@ -3,39 +3,40 @@ package quichello
 import "math/bits"
 
 const (
-	// maxStream is the most CRYPTO data that is taken of one connection.
+	// maxStream bounds the CRYPTO data of one connection.
 	maxStream = 65536
 
-	// maxAhead is how far CRYPTO data may run ahead of the first gap. It is more
-	// than twice the initial congestion window of 10 packets (RFC 9002, section
-	// 7.2), and bounds what one small frame at a large offset can make us hold.
+	// maxAhead bounds how far CRYPTO data may be ahead of the first gap. It is
+	// more than twice the initial congestion window of 10 packets (RFC 9002,
+	// section 7.2). It limits the memory that one small frame at a large offset
+	// takes.
 	maxAhead = 32768
 )
 
-// usualHello is the room that a hello is given of which the first frame to come
-// is not the first, or not alone: that of a browser has 1700 to 2000 bytes.
+// usualHello is the memory allocated for a hello whose first frame arrives out
+// of order. A browser's hello has 1700 to 2000 bytes.
 const usualHello = 2048
 
-// A stream puts CRYPTO data in order. Frames may come in any order, overlap and
-// repeat; a byte once received stands, whatever comes later for its place.
-// Each byte received is worked on a constant number of times.
+// A stream puts CRYPTO data in order. Frames may arrive in any order, overlap
+// and repeat. The first byte received for an offset counts. Each byte is
+// processed a constant number of times.
 type stream struct {
-	base  int      // the offset of data[0]; what stood before it has been taken
+	base  int      // offset of data[0] in the CRYPTO data
 	data  []byte   // up to the highest byte received, with gaps
-	ready int      // how many bytes of data stand before the first gap
-	have  []uint64 // a bit for each byte of data after the first gap
+	ready int      // number of bytes of data before the first gap
+	have  []uint64 // a bit for each byte of data that was received after a gap
 }
 
-// A spare is memory that streams had and have no more use for.
+// A spare is memory of streams that are no longer used.
 type spare struct {
 	data []byte
 	have []uint64
 }
 
-// maxSpare is up to how many bytes memory is worth keeping.
+// maxSpare is the largest size of memory that is kept.
 const maxSpare = 4 * usualHello
 
-// bytes returns room for n bytes.
+// bytes returns an empty slice with a capacity of at least n.
 func (m *spare) bytes(n int) []byte {
 	if cap(m.data) < n {
 		return make([]byte, 0, n)
@@ -45,14 +46,14 @@ func (m *spare) bytes(n int) []byte {
 	return b
 }
 
-// keep takes memory that is not used any more.
+// keep keeps memory that is no longer used.
 func (m *spare) keep(data []byte) {
 	if cap(data) > cap(m.data) && cap(data) <= maxSpare {
 		m.data = data
 	}
 }
 
-// words returns n words that are zero.
+// words returns n zero words.
 func (m *spare) words(n int) []uint64 {
 	if cap(m.have) < n {
 		return make([]uint64, n)
@@ -63,14 +64,14 @@ func (m *spare) words(n int) []uint64 {
 	return w
 }
 
-// write puts in data at an offset and returns how many bytes of it are new.
-// It reports false, and takes nothing, if the data go beyond a limit.
+// write adds data at an offset and returns how many of its bytes are new. It
+// returns false, and adds nothing, if the data exceeds a limit.
 func (s *stream) write(m *spare, offset uint64, data []byte) (added int, ok bool) {
 	if offset > maxStream || offset+uint64(len(data)) > maxStream {
 		return 0, false
 	}
 	at := int(offset) - s.base
-	if at < s.ready { // known bytes stand
+	if at < s.ready { // the first bytes are known
 		known := min(s.ready-at, len(data))
 		at, data = at+known, data[known:]
 	}
@@ -121,9 +122,9 @@ func (s *stream) write(m *spare, offset uint64, data []byte) (added int, ok bool
 	return added, true
 }
 
-// grow makes data reach to end, in memory for least bytes at least. In order, the
-// first time it makes just the room: most hellos come in one frame, or in frames
-// of one packet.
+// grow extends data to end, and allocates at least least bytes. For data in
+// order, the first allocation is exact, because most hellos are in one frame or
+// one packet.
 func (s *stream) grow(m *spare, end, least int) {
 	if end <= len(s.data) {
 		return
@@ -136,7 +137,7 @@ func (s *stream) grow(m *spare, end, least int) {
 	s.data = s.data[:end]
 }
 
-// take removes the first n bytes, which must be ready, and hands them over.
+// take removes the first n bytes, which must be ready, and returns them.
 func (s *stream) take(m *spare, n int) []byte {
 	if n == len(s.data) {
 		taken := s.data

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A slowStream does what a stream does, a byte at a time.
+// A slowStream is the oracle of stream. It works byte by byte.
 type slowStream map[int]byte
 
 func (s slowStream) ready() (n int) {
@@ -94,25 +94,25 @@ func TestStreamLimits(t *testing.T) {
 	assert.LessOrEqual(t, cap(s.data), 2*maxStream)
 }
 
-// A byte far ahead makes an Assembler hold all that is before it, and Memory
-// says so.
-func TestMemory(t *testing.T) {
+// A byte far ahead makes an Assembler allocate the gap before it, which
+// Buffered counts.
+func TestBuffered(t *testing.T) {
 	var a Assembler
-	assert.Zero(t, a.Memory())
+	assert.Zero(t, a.Buffered())
 	for i := range byte(2 * maxConnections) {
 		client := sealer{version: Version1, dcid: []byte{1, 2, 3, 4, 5, 6, 7, i}}
 		require.Empty(t, next(t, &a, client.datagram(0, cryptoFrame(maxAhead-1, []byte{0}))))
 		connections := min(int(i)+1, maxConnections)
-		assert.GreaterOrEqual(t, a.Memory(), connections*(maxAhead+maxAhead/8))
-		assert.Less(t, a.Memory(), connections*2*maxAhead)
+		assert.GreaterOrEqual(t, a.Buffered(), connections*(maxAhead+maxAhead/8))
+		assert.Less(t, a.Buffered(), connections*2*maxAhead)
 	}
 	client := sealer{version: Version1, dcid: []byte("8 bytes.")}
 	var b Assembler
 	require.Len(t, next(t, &b, client.datagram(0, cryptoFrame(0, helloMessage(1000, 1)))), 1)
-	assert.Less(t, b.Memory(), maxAhead)
+	assert.Less(t, b.Buffered(), maxAhead)
 }
 
-// One byte in every frame, from the last to the first, is the dearest order.
+// Frames of one byte from last to first are the slowest order.
 func BenchmarkStreamBackwards(b *testing.B) {
 	data := make([]byte, 16000)
 	b.SetBytes(int64(len(data)))

@@ -18,8 +18,8 @@ const rfcHello = "010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e868" +
 	"3900320408ffffffffffffffff05048000ffff07048000ffff08011001048000" +
 	"75300901100f088394c8f03e51570806048000ffff"
 
-// The client Initials of the RFCs: header, the first bytes sealed and the tag,
-// which covers all others.
+// The client Initials of the RFCs: the header, the first sealed bytes, and the
+// tag, which authenticates the rest.
 func TestRFCVectors(t *testing.T) {
 	hello := must(hex.DecodeString(rfcHello))
 	for _, test := range []struct {
@@ -54,7 +54,7 @@ func TestRFCVectors(t *testing.T) {
 			assert.Equal(t, "8394c8f03e515708", h.DCID.String())
 			assert.Zero(t, h.SCID.Len())
 			assert.EqualValues(t, 2, h.PacketNumber)
-			assert.Equal(t, 4, h.NumberLen)
+			assert.Equal(t, 4, h.PacketNumberLen)
 			assert.Equal(t, []byte{frameCrypto, framePadding}, h.FrameTypes)
 		})
 	}

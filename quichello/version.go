@@ -6,19 +6,19 @@ import (
 	"github.com/tlspeek/tlspeek/internal/quicversion"
 )
 
-// A Version is a QUIC version as it stands on the wire (RFC 9000, section 15).
+// A Version is a QUIC version as on the wire (RFC 9000, section 15).
 type Version uint32
 
-// The versions of the Standards Track. Other versions that Initials are opened
-// for are the drafts 23 to 34 (0xff000017 to 0xff000022), those of mvfst and of
-// Google that carry TLS, and the reserved 0x?a?a?a?a, which clients that want to
-// see version negotiation protect as they would version 1.
+// The versions of the Standards Track. The package also opens Initials of the
+// drafts 23 to 34 (0xff000017 to 0xff000022), of the versions of mvfst and
+// Google that carry TLS, and of the reserved versions 0x?a?a?a?a, with which
+// clients provoke version negotiation and which they protect like version 1.
 const (
 	Version1 Version = quicversion.V1 // RFC 9000
 	Version2 Version = quicversion.V2 // RFC 9369
 )
 
-// The other versions, by their names in the code of those who used them.
+// Other versions, with the names that their implementations give them.
 const (
 	mvfst22    Version = 0xfaceb001
 	mvfst27    Version = 0xfaceb002
@@ -40,7 +40,7 @@ func (v Version) String() string {
 	return fmt.Sprintf("0x%08x", uint32(v))
 }
 
-// A suite is what versions that protect their Initials alike have in common.
+// A suite is a set of versions that protect Initials in the same way.
 type suite uint8
 
 const (
@@ -55,7 +55,7 @@ const (
 	numSuites
 )
 
-// suite returns noSuite for a version whose Initials cannot be opened.
+// suite returns the suite of v, or noSuite if its Initials cannot be opened.
 func (v Version) suite() suite {
 	switch v {
 	case Version1, mvfstV1:
@@ -86,8 +86,8 @@ func (v Version) suite() suite {
 	return noSuite
 }
 
-// salt returns the salt of HKDF-Extract. The drafts changed it whenever they
-// changed the wire, so that nobody could come to depend on it.
+// salt returns the salt of HKDF-Extract. Drafts changed it with each
+// incompatible version, so that nothing would come to depend on it.
 func (s suite) salt() string {
 	switch s {
 	case suiteV1: // RFC 9001, section 5.2; draft-ietf-quic-tls-33
@@ -108,7 +108,7 @@ func (s suite) salt() string {
 	return ""
 }
 
-// initialType returns the two type bits of an Initial, which version 2 moved
+// initialType returns the two type bits of an Initial. Version 2 changed them
 // (RFC 9369, section 3.2).
 func (s suite) initialType() byte {
 	if s == suiteV2 {
@@ -117,13 +117,13 @@ func (s suite) initialType() byte {
 	return 0
 }
 
-// retryType returns the type bits of a Retry, the one long header packet that
-// has no Length.
+// retryType returns the type bits of a Retry, the only long header packet
+// without a Length.
 func (s suite) retryType() byte {
 	return (s.initialType() + 3) & 3
 }
 
-// cryptoType returns the type of a CRYPTO frame.
+// cryptoType returns the frame type of CRYPTO.
 func (s suite) cryptoType() uint64 {
 	if s == suiteT050 || s == suiteT051 {
 		return 0x08

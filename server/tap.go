@@ -208,14 +208,14 @@ func (h *quicHello) observation(hello *parser.ClientHello) event.Observation {
 				Version:         uint32(h.Version),
 				DCIDLen:         h.DCID.Len(),
 				SCIDLen:         h.SCID.Len(),
-				PacketNumberLen: h.NumberLen,
+				PacketNumberLen: h.PacketNumberLen,
 				Token:           h.TokenLen > 0,
 				FrameTypes:      h.FrameTypes,
 			},
 			TokenLen:     h.TokenLen,
 			PacketNumber: uint64(h.PacketNumber),
 			Initials:     h.Initials,
-			Scrambled:    h.Scrambled,
+			Scrambled:    h.OutOfOrder,
 		},
 	}
 	hello.Transport = parser.QUIC

@@ -262,6 +262,6 @@ func (s *helloSource) decode(b []byte) (*aHello, error) {
 func quicInitial(h *quichello.Hello) *fingerprint.QUICInitial {
 	return &fingerprint.QUICInitial{
 		Version: uint32(h.Version), DCIDLen: h.DCID.Len(), SCIDLen: h.SCID.Len(),
-		PacketNumberLen: h.NumberLen, FrameTypes: bytes.Clone(h.FrameTypes), Token: h.TokenLen > 0,
+		PacketNumberLen: h.PacketNumberLen, FrameTypes: bytes.Clone(h.FrameTypes), Token: h.TokenLen > 0,
 	}
 }

@@ -205,7 +205,7 @@ func parseQUIC(b []byte) *parsed {
 		form := fmt.Sprintf("QUIC version %s, %s, %s", hello.Version, plural(hello.Initials, "Initial"), plural(hello.CryptoFrames, "CRYPTO frame"))
 		return unmarshal(form, parser.QUIC, hello.Message, nil)
 	}
-	if list := a.Incomplete(); len(list) > 0 {
+	if list := a.Pending(); len(list) > 0 {
 		if err == nil {
 			err = errors.New("the Initial does not have the whole message: append the client's next datagram")
 		}

@@ -270,14 +270,14 @@ func observe(h *capture.Hello, file string, size event.Size) event.Observation {
 				Version:         uint32(q.Version),
 				DCIDLen:         q.DCID.Len(),
 				SCIDLen:         q.SCID.Len(),
-				PacketNumberLen: q.NumberLen,
+				PacketNumberLen: q.PacketNumberLen,
 				Token:           q.TokenLen > 0,
 				FrameTypes:      q.FrameTypes,
 			},
 			TokenLen:     q.TokenLen,
 			PacketNumber: uint64(q.PacketNumber),
 			Initials:     q.Initials,
-			Scrambled:    q.Scrambled,
+			Scrambled:    q.OutOfOrder,
 		}
 	}
 	return o
