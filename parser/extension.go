@@ -32,6 +32,7 @@ func extensionBit(t ExtensionType) uint64 {
 // false, and [ClientHello.check] finds the error, if there is one. A truncated
 // list is left empty.
 func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
+	var v cryptobyte.String
 	var ok bool
 	rest := cryptobyte.String(b)
 	switch t {
@@ -42,22 +43,25 @@ func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 		return string(b) == "\x01\x00\x00\x00\x00" // ocsp and two empty lists, as nearly all clients send it
 
 	case ExtSupportedGroups: // RFC 8446, section 4.2.7
-		rest, ok = list16(rest, &h.SupportedGroups)
+		v, rest, ok = vector16(rest)
+		ok = ok && appendUint16s(&h.SupportedGroups, v)
 
 	case ExtECPointFormats: // RFC 8422, section 5.1.2
-		var v cryptobyte.String
 		v, rest, ok = vector8(rest)
 		h.ECPointFormats = v
 		ok = ok && len(v) > 0
 
 	case ExtSignatureAlgorithms: // RFC 8446, section 4.2.3
-		rest, ok = list16(rest, &h.SignatureAlgorithms)
+		v, rest, ok = vector16(rest)
+		ok = ok && appendUint16s(&h.SignatureAlgorithms, v)
 
 	case ExtSignatureAlgorithmsCert: // RFC 8446, section 4.2.3
-		rest, ok = list16(rest, &h.SignatureAlgorithmsCert)
+		v, rest, ok = vector16(rest)
+		ok = ok && appendUint16s(&h.SignatureAlgorithmsCert, v)
 
 	case ExtDelegatedCredential: // RFC 9345, section 4.1.1
-		rest, ok = list16(rest, &h.DelegatedCredentials)
+		v, rest, ok = vector16(rest)
+		ok = ok && appendUint16s(&h.DelegatedCredentials, v)
 
 	case ExtALPN: // RFC 7301, section 3.1
 		rest, ok = decodeProtocols(rest, &h.ALPNProtocols)
@@ -76,10 +80,10 @@ func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 		return true
 
 	case ExtSupportedVersions: // RFC 8446, section 4.2.1
-		rest, ok = list8(rest, &h.SupportedVersions)
+		v, rest, ok = vector8(rest)
+		ok = ok && appendUint16s(&h.SupportedVersions, v)
 
 	case ExtPSKKeyExchangeModes: // RFC 8446, section 4.2.9
-		var v cryptobyte.String
 		v, rest, ok = vector8(rest)
 		h.PSKKeyExchangeModes = v
 		ok = ok && len(v) > 0
@@ -88,7 +92,8 @@ func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 		rest, ok = h.decodeKeyShare(rest)
 
 	case ExtCompressCertificate: // RFC 8879, section 3
-		rest, ok = list8(rest, &h.CertificateCompressionAlgorithms)
+		v, rest, ok = vector8(rest)
+		ok = ok && appendUint16s(&h.CertificateCompressionAlgorithms, v)
 
 	case ExtRecordSizeLimit: // RFC 8449, section 4
 		rest, ok = h.decodeRecordSizeLimit(rest)
@@ -122,18 +127,6 @@ func (h *ClientHello) decode(t ExtensionType, b []byte) bool {
 }
 
 // The functions below read from s and return what follows.
-
-// list8 and list16 read a vector of one or more values of two bytes each, and
-// append them to list.
-func list8[T ~uint16](s cryptobyte.String, list *[]T) (rest cryptobyte.String, ok bool) {
-	v, rest, ok := vector8(s)
-	return rest, ok && appendUint16s(list, v)
-}
-
-func list16[T ~uint16](s cryptobyte.String, list *[]T) (rest cryptobyte.String, ok bool) {
-	v, rest, ok := vector16(s)
-	return rest, ok && appendUint16s(list, v)
-}
 
 // appendUint16s appends v to list, two bytes a value. It fails, and appends
 // nothing, if v is empty or a byte is missing.
