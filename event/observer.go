@@ -35,7 +35,7 @@ type Observation struct {
 	Carrier  Carrier
 	QUIC     *Initial
 	HTTP2    string      // fingerprint in Akamai's format
-	Agent    known.Agent // who the client says it is
+	Agent    known.Request // who the client says it is
 
 	// RecordVersion is the legacy_record_version of the first TLS record.
 	RecordVersion parser.Version
@@ -92,7 +92,7 @@ func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, si
 // remembered.
 func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
 	k := ob.kin(o)
-	whole := size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Agent{})
+	whole := size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Request{})
 	if c := k.named(); c != nil && c.before != nil && whole && (c == k.ordered || k.ordered == nil) {
 		return ob.appendShort(dst, o, c), nil
 	}
@@ -244,7 +244,7 @@ func (ob *Observer) identify(e *Event, o *Observation, k kin) {
 	if k.ordered != nil && !k.ordered.named {
 		k.ordered.name(e)
 	}
-	if o.Agent != (known.Agent{}) {
+	if o.Agent != (known.Request{}) {
 		claim := known.CheckClaim(j, e.Client)
 		e.Claim = &claim
 	}
@@ -258,17 +258,17 @@ func (ob *Observer) known(o *Observation) *known.Observation {
 		Index:         o.Index,
 		RecordVersion: o.RecordVersion,
 		HTTP2:         o.HTTP2,
-		Agent:         o.Agent,
+		Request:         o.Agent,
 	}
 	return &ob.judged
 }
 
 // match finds clients and tells.
 func (ob *Observer) match(e *Event, k *known.Observation) {
-	ob.matcher.Users = ob.Users
+	ob.matcher.Clients = ob.Users
 	e.Client = ob.matcher.AppendCandidates(e.Client, k)
 	if e.Tells = known.AppendTells(e.Tells, k); len(e.Tells) > 0 {
-		known.Distrust(e.Client)
+		known.PreferImitations(e.Client)
 	}
 }
 

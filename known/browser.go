@@ -25,6 +25,9 @@ const (
 	toFirefox  browsers = 1 << firefox
 	toSafari   browsers = 1 << safari
 	anyBrowser          = toChromium | toFirefox | toSafari
+
+	onlySuites browsers = 1 << suitesOnly
+	anyClient           = 1<<noBrowser | anyBrowser | onlySuites
 )
 
 func (s browsers) has(b browser) bool { return s&(1<<b) != 0 }
@@ -47,7 +50,7 @@ func offeredBy(v parser.CipherSuite) browsers {
 }
 
 // scsv is TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746), which OpenSSL appends to
-// the cipher suites that it was told to offer. Browsers send the extension.
+// the cipher suites that it is given. Browsers send the extension instead.
 const scsv parser.CipherSuite = 0x00ff
 
 // browserShapeOf returns the browser whose shape h has, or noBrowser.
@@ -102,9 +105,9 @@ func browserShapeOf(h *parser.ClientHello) browser {
 	return b
 }
 
-// minLead is by how many features a browser must lead the others. One suite,
-// extension, group or scheme more or less moves the lead by less than twice as
-// much, so it cannot turn one browser's hello into another's.
+// minLead is the number of features by which a browser must lead the others. One
+// suite, extension, group or scheme more or less moves the lead by less than
+// twice as much, so it cannot turn one browser's hello into another's.
 const minLead = 2
 
 // pointsTo returns the browser to which most features of h point, or noBrowser
@@ -194,7 +197,7 @@ func hasBrotliOnly(h *parser.ClientHello) bool {
 }
 
 // isNSS13 reports whether TLS 1.3's suites come first, in the order of NSS, and
-// there is a session id, without which NSS's own tools are.
+// there is a session id, which NSS's own tools do not send.
 func isNSS13(h *parser.ClientHello) bool {
 	list := h.CipherSuites
 	return len(list) >= 3 && list[0] == 0x1301 && list[1] == 0x1303 && list[2] == 0x1302 && len(h.LegacySessionID) > 0
@@ -204,7 +207,7 @@ func hasALPS(h *parser.ClientHello) bool {
 	return h.HasExtension(parser.ExtApplicationSettings) || h.HasExtension(parser.ExtApplicationSettingsOld)
 }
 
-// offers13 reports whether TLS 1.3 is offered. Its drafts had other rules, and
+// offers13 reports whether TLS 1.3 is offered. Its drafts had other rules and
 // other code points.
 func offers13(h *parser.ClientHello) bool {
 	return slices.Contains(h.SupportedVersions, parser.VersionTLS13)
@@ -218,7 +221,7 @@ func offersLater(h *parser.ClientHello) bool {
 	})
 }
 
-// name returns the browser's name, as it is in a sentence.
+// name returns the browser's name for a sentence.
 func (b browser) name() string {
 	switch b {
 	case chromium:

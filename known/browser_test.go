@@ -131,14 +131,14 @@ func TestShapeOfFirefoxWithFewerSuites(t *testing.T) {
 	assert.Equal(t, firefox, browserShapeOf(h))
 	o := Observation{
 		Hello: h, Index: 1, RecordVersion: parser.VersionTLS10,
-		HTTP2: "1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s",
-		Agent: Agent{Header: "Mozilla/5.0 (X11; Linux x86_64; rv:154.0) Gecko/20100101 Firefox/154.0"},
+		HTTP2:   "1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s",
+		Request: Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:154.0) Gecko/20100101 Firefox/154.0"},
 	}
 	assert.Empty(t, AppendTells(nil, &o))
 	var m Matcher
 	candidates := m.AppendCandidates(nil, &o)
 	require.NotEmpty(t, candidates)
 	assert.Equal(t, "Firefox", candidates[0].Name)
-	assert.Equal(t, Claim{Consistent, "Firefox 154", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}},
+	assert.Equal(t, Claim{VerdictConsistent, "Firefox 154", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}},
 		CheckClaim(&o, candidates))
 }

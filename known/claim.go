@@ -9,94 +9,101 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// CheckClaim holds what the client says it is against its hello, for which the
-// candidates were found, and against its HTTP/2 settings and headers. It is
-// Unknown where nothing is claimed, or nothing that is known here.
+// CheckClaim holds the client's User-Agent against its hello, for which the
+// candidates were found, and against its HTTP/2 settings and headers. The verdict
+// is unknown where the client names no program, or none that is known here.
 //
-// Inconsistent means that the program named did not make this connection by
-// itself: an impersonator, or a proxy between that ended the TLS of the client.
+// Inconsistent means that the named program did not make this connection itself:
+// the client is an impersonator, or a proxy ended the client's TLS.
 func CheckClaim(o *Observation, candidates []Candidate) Claim {
-	a := &o.Agent
-	c := claimedBy(a.Header)
-	claim := Claim{Says: c.says}
-	switch {
-	case o.Hello == nil || o.Hello.SSLv2 || c.says == "":
-		return claim
-	case c.nobody:
-		claim.against("the User-Agent begins as a browser's and then names none")
-		return claim
-	case c.browser == noBrowser:
-		return claim.ofFamily(c, o, candidates)
+	a := parseUserAgent(o.Request.UserAgent)
+	if o.Hello == nil || o.Hello.SSLv2 || a.program == "" {
+		return Claim{Program: a.program}
 	}
+	var j judgement
+	switch {
+	case a.generic:
+		j.refute("the User-Agent begins as a browser's and then names none")
+	case a.browser == noBrowser:
+		j.checkFamily(a, o, candidates)
+	default:
+		j.checkBrowser(a, o, candidates)
+	}
+	claim := Claim{Program: a.program, Reasons: j.support}
+	switch {
+	case len(j.refutations) > 0:
+		claim.Verdict, claim.Reasons = VerdictInconsistent, j.refutations
+	case j.vouched:
+		claim.Verdict = VerdictConsistent
+	}
+	return claim
+}
+
+// A judgement collects what speaks for a claim and against it.
+type judgement struct {
+	support, refutations []string
+	vouched              bool // the support is enough, if nothing refutes the claim
+}
+
+func (j *judgement) refute(reason string) { j.refutations = append(j.refutations, reason) }
+
+func (j *judgement) vouch(reason string) {
+	j.vouched = true
+	j.support = append(j.support, reason)
+}
+
+// checkBrowser judges the claim to be a browser.
+func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates []Candidate) {
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
 		b = browserOf(o.Hello.Transport, candidates)
 	}
 	switch {
-	case b == c.browser && resembles(b, o.Hello.Transport, candidates):
-		claim.Verdict = Consistent
-		claim.Reasons = append(claim.Reasons, "the hello has the shape of "+b.name()+"'s")
-	case b == c.browser:
+	case b == a.browser && resembles(b, o.Hello.Transport, candidates):
+		j.vouch("the hello has the shape of " + b.name() + "'s")
+	case b == a.browser:
 		// Too far from any hello of that browser to vouch for it.
 	case b == noBrowser && o.Hello.Transport != parser.TLS:
-		return claim // too few hellos over QUIC are known
-	case b == noBrowser && c.old && nearest(candidates) == "":
-		return claim
+		return // too few hellos over QUIC are known
+	case b == noBrowser && a.tooOld && nearest(candidates) == "":
+		return
 	case b == noBrowser || b == suitesOnly:
-		claim.against("the hello is not " + c.browser.name() + "'s" + nearest(candidates))
+		j.refute("the hello is not " + a.browser.name() + "'s" + nearest(candidates))
 	default:
-		claim.against("the hello has the shape of " + b.name() + "'s, not of " + c.browser.name() + "'s")
+		j.refute("the hello has the shape of " + b.name() + "'s, not of " + a.browser.name() + "'s")
 	}
 	var buf [4]Tell
 	for _, t := range AppendTells(buf[:0], o) {
-		claim.against("tell " + t.Name + ": " + t.Found)
+		j.refute("tell " + t.Name + ": " + t.Found)
 	}
-	if s := stackOf(o.HTTP2); s != nil && s.browser == c.browser && b == c.browser {
-		claim.Reasons = append(claim.Reasons, "the HTTP/2 settings are "+s.name+"'s")
+	if s := stackOf(o.HTTP2); s != nil && s.browser == a.browser && b == a.browser {
+		j.support = append(j.support, "the HTTP/2 settings are "+s.name+"'s")
 	}
-	if b == c.browser && c.major > 0 {
-		claim.checkAge(o, c)
+	if b == a.browser && a.major > 0 {
+		j.checkVersion(o, a)
 	}
-	claim.checkHints(a, c)
-	claim.checkHeaders(a, c)
-	if claim.Verdict == Inconsistent {
-		claim.Reasons = slices.DeleteFunc(claim.Reasons, isFor)
-	}
-	return claim
+	j.checkHints(&o.Request, a)
+	j.checkHeaders(&o.Request, a)
 }
 
-// against adds a reason that refutes the claim.
-func (c *Claim) against(reason string) {
-	c.Verdict = Inconsistent
-	c.Reasons = append(c.Reasons, reason)
-}
-
-// isFor reports whether a reason speaks for a claim.
-func isFor(reason string) bool {
-	return strings.HasPrefix(reason, "the hello has the shape of ") && !strings.Contains(reason, ", not of ") ||
-		strings.HasPrefix(reason, "the HTTP/2 settings are ")
-}
-
-// ofFamily judges the claim to be a program that is no browser. It may be built
-// with another TLS library than those known, so only a browser's shape, or
-// the HTTP/2 settings of a browser, refute it.
-func (c Claim) ofFamily(says claimed, o *Observation, candidates []Candidate) Claim {
-	if b := browserShapeOf(o.Hello); b != noBrowser && b != suitesOnly && says.family != "GnuTLS" {
-		c.against("the hello has the shape of " + b.name() + "'s")
-		return c
+// checkFamily judges the claim to be a program that is not a browser. It may be
+// built with a TLS library that is not known here, so only a browser's shape or
+// a browser's HTTP/2 settings refute it.
+func (j *judgement) checkFamily(a parsedUserAgent, o *Observation, candidates []Candidate) {
+	if b := browserShapeOf(o.Hello); b != noBrowser && b != suitesOnly && a.family != "GnuTLS" {
+		j.refute("the hello has the shape of " + b.name() + "'s")
+		return
 	}
 	if s := stackOf(o.HTTP2); s != nil && s.browser != noBrowser {
-		c.against("the HTTP/2 settings are " + s.name + "'s, not those of " + says.says)
-		return c
+		j.refute("the HTTP/2 settings are " + s.name + "'s, not those of " + a.program)
+		return
 	}
 	for i := range candidates {
-		if k := &candidates[i]; k.Distance < nearDistance && (k.Family == says.family || runtime(k.Name) == runtime(says.says)) {
-			c.Verdict = Consistent
-			c.Reasons = append(c.Reasons, "the hello is that of "+k.Name)
-			return c
+		if c := &candidates[i]; c.Distance < nearDistance && (c.Family == a.family || runtime(c.Name) == runtime(a.program)) {
+			j.vouch("the hello is that of " + c.Name)
+			return
 		}
 	}
-	return c
 }
 
 // runtime returns the first word of a program's name: of "Python aiohttp", Python.
@@ -108,6 +115,7 @@ func runtime(name string) string {
 // nearDistance is the distance within which a hello is of the same family.
 const nearDistance = 100
 
+// nearest returns the end of a sentence that names the nearest candidate.
 func nearest(candidates []Candidate) string {
 	if len(candidates) == 0 || candidates[0].Distance >= nearDistance {
 		return ""
@@ -135,7 +143,7 @@ func resembles(b browser, t parser.Transport, candidates []Candidate) bool {
 
 // browserOf returns the browser that the first candidate is, if it is near.
 func browserOf(t parser.Transport, candidates []Candidate) browser {
-	if len(candidates) == 0 || candidates[0].Distance > vouchDistance(t) || candidates[0].Kind != Browser {
+	if len(candidates) == 0 || candidates[0].Distance > vouchDistance(t) || candidates[0].Kind != KindBrowser {
 		return noBrowser
 	}
 	for b := chromium; b <= safari; b++ {
@@ -147,23 +155,23 @@ func browserOf(t parser.Transport, candidates []Candidate) browser {
 }
 
 // checkHints compares the client hints with the User-Agent.
-func (c *Claim) checkHints(a *Agent, says claimed) {
-	if a.ClientHints == "" && a.Platform == "" {
+func (j *judgement) checkHints(r *Request, a parsedUserAgent) {
+	if r.ClientHints == "" && r.Platform == "" {
 		return
 	}
-	if says.browser != chromium {
-		c.against("client hints, which " + says.browser.name() + " does not send")
+	if a.browser != chromium {
+		j.refute("client hints, which " + a.browser.name() + " does not send")
 		return
 	}
 	for _, brand := range [...]string{"Chromium", "Google Chrome"} {
-		_, rest, ok := strings.Cut(a.ClientHints, `"`+brand+`";v="`)
-		if n, numbered := product(rest, ""); ok && numbered && n != says.major {
-			c.against("sec-ch-ua has " + brand + " " + strconv.Itoa(n) + ", the User-Agent " + strconv.Itoa(says.major))
+		_, rest, ok := strings.Cut(r.ClientHints, `"`+brand+`";v="`)
+		if n, numbered := product(rest, ""); ok && numbered && n != a.major {
+			j.refute("sec-ch-ua has " + brand + " " + strconv.Itoa(n) + ", the User-Agent " + strconv.Itoa(a.major))
 			break
 		}
 	}
-	if p, os := platformOf(a.Platform), platformOf(a.OS); p != "" && os != "" && p != os {
-		c.against("sec-ch-ua-platform has " + parser.Text([]byte(a.Platform)) + ", the User-Agent " + parser.Text([]byte(a.OS)))
+	if p, os := platformOf(r.Platform), platformOf(r.OS); p != "" && os != "" && p != os {
+		j.refute("sec-ch-ua-platform has " + parser.Text([]byte(r.Platform)) + ", the User-Agent " + parser.Text([]byte(r.OS)))
 	}
 }
 
@@ -184,33 +192,33 @@ func platformOf(s string) string {
 
 // checkHeaders looks at the order of the fetch metadata headers: Chromium, since
 // version 83, writes site, mode, dest, and Firefox dest, mode, site.
-func (c *Claim) checkHeaders(a *Agent, says claimed) {
-	site := strings.Index(a.Headers, "sec-fetch-site")
-	dest := strings.Index(a.Headers, "sec-fetch-dest")
+func (j *judgement) checkHeaders(r *Request, a parsedUserAgent) {
+	site := strings.Index(r.Headers, "sec-fetch-site")
+	dest := strings.Index(r.Headers, "sec-fetch-dest")
 	if site < 0 || dest < 0 {
 		return
 	}
 	switch {
-	case says.browser == chromium && says.major > 83 && dest < site:
-		c.against("sec-fetch-dest before sec-fetch-site, which Chromium has the other way round")
-	case says.browser == firefox && site < dest:
-		c.against("sec-fetch-site before sec-fetch-dest, which Firefox has the other way round")
+	case a.browser == chromium && a.major > 83 && dest < site:
+		j.refute("sec-fetch-dest before sec-fetch-site, which Chromium has the other way round")
+	case a.browser == firefox && site < dest:
+		j.refute("sec-fetch-site before sec-fetch-dest, which Firefox has the other way round")
 	}
 }
 
-// checkAge compares the features of a hello and the HTTP/2 settings with the
+// checkVersion compares the features of a hello and the HTTP/2 settings with the
 // version that is claimed.
-func (c *Claim) checkAge(o *Observation, says claimed) {
+func (j *judgement) checkVersion(o *Observation, a parsedUserAgent) {
 	seen := *o // what is called through a variable escapes, and most claims are not made
 	for _, f := range versionFeatures {
-		if f.browser != says.browser || !f.present(&seen) {
+		if f.browser != a.browser || !f.present(&seen) {
 			continue
 		}
-		if f.since > 0 && says.major < f.since {
-			c.against(fmt.Sprintf("%s, which no version before %d has", f.what, f.since))
+		if f.since > 0 && a.major < f.since {
+			j.refute(fmt.Sprintf("%s, which no version before %d has", f.what, f.since))
 		}
-		if f.until > 0 && says.major > f.until {
-			c.against(fmt.Sprintf("%s, which no version after %d has", f.what, f.until))
+		if f.until > 0 && a.major > f.until {
+			j.refute(fmt.Sprintf("%s, which no version after %d has", f.what, f.until))
 		}
 	}
 }

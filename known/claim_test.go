@@ -29,91 +29,91 @@ func TestCheckClaim(t *testing.T) {
 	const chromium156 = "the hello has the shape of Chromium's"
 	for _, c := range []struct {
 		hello, h2 string
-		agent     Agent
+		agent     Request
 		want      Claim
 	}{
-		{"chromium-156", chromeH2, Agent{Header: chromeUA},
-			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
-		{"chromium-156-quic", "", Agent{Header: chromeUA}, Claim{Consistent, "Chromium 156", []string{chromium156}}},
-		{"firefox-153-quic", "", Agent{Header: firefoxUA}, Claim{Consistent, "Firefox 153", []string{"the hello has the shape of Firefox's"}}},
-		{"firefox-153", firefoxH2, Agent{Header: firefoxUA, Headers: ":method,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
-			Claim{Consistent, "Firefox 153", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}}},
-		{"chromium-156", goH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"tell http2-stack: Go net/http: " + goH2}}},
-		{"chromium-156", chromeH2, Agent{Header: chrome133}, Claim{Inconsistent, "Chromium 133", []string{
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA},
+			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156-quic", "", Request{UserAgent: chromeUA}, Claim{VerdictConsistent, "Chromium 156", []string{chromium156}}},
+		{"firefox-153-quic", "", Request{UserAgent: firefoxUA}, Claim{VerdictConsistent, "Firefox 153", []string{"the hello has the shape of Firefox's"}}},
+		{"firefox-153", firefoxH2, Request{UserAgent: firefoxUA, Headers: ":method,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
+			Claim{VerdictConsistent, "Firefox 153", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}}},
+		{"chromium-156", goH2, Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{"tell http2-stack: Go net/http: " + goH2}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chrome133}, Claim{VerdictInconsistent, "Chromium 133", []string{
 			"ids in trust_anchors, which no version before 146 has", "ML-DSA among the signature algorithms, which no version before 144 has"}}},
-		{"chromium-117", chromeH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{
+		{"chromium-117", chromeH2, Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{
 			"no ML-DSA among the signature algorithms, which no version after 155 has"}}},
-		{"firefox-153", "", Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
-		{"curl-openssl-3.0", curlH2, Agent{Header: chromeUA}, Claim{Inconsistent, "Chromium 156", []string{"the hello is not Chromium's but that of curl"}}},
-		{"go-1.26", goH2, Agent{Header: safariUA}, Claim{Inconsistent, "Safari 18", []string{"the hello is not Safari's but that of Go net/http"}}},
-		{"go-1.26", goH2, Agent{Header: "Go-http-client/2.0"}, Claim{Consistent, "Go net/http", []string{"the hello is that of Go net/http"}}},
-		{"curl-openssl-3.0", curlH2, Agent{Header: "curl/7.88.1"}, Claim{Consistent, "curl", []string{"the hello is that of curl"}}},
-		{"python-tls12", "", Agent{Header: "Python/3.11 aiohttp/3.8.4"}, Claim{Consistent, "Python aiohttp", []string{"the hello is that of Python ssl"}}},
-		{"gnutls-3.7", "", Agent{Header: "curl/8.0"}, Claim{Unknown, "curl", nil}},
-		{"chromium-156", chromeH2, Agent{Header: "curl/8.0"}, Claim{Inconsistent, "curl", []string{chromium156}}},
-		{"curl-openssl-3.0", chromeH2, Agent{Header: "curl/8.0"}, Claim{Inconsistent, "curl", []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},
-		{"curl-openssl-3.0", "", Agent{Header: "Mozilla/5.0 (profile chrome_110)"},
-			Claim{Inconsistent, "a browser", []string{"the User-Agent begins as a browser's and then names none"}}},
-		{"curl-openssl-3.0", "", Agent{Header: "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}, Claim{}},
-		{"curl-openssl-3.0", "", Agent{Header: "my program"}, Claim{}},
-		{"curl-openssl-3.0", "", Agent{}, Claim{}},
-		{"chromium-156", chromeH2, Agent{Header: chromeUA, ClientHints: `"Not A(Brand";v="8", "Chromium";v="131", "Google Chrome";v="131"`},
-			Claim{Inconsistent, "Chromium 156", []string{"sec-ch-ua has Chromium 131, the User-Agent 156"}}},
-		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Windows", OS: "Linux"},
-			Claim{Inconsistent, "Chromium 156", []string{"sec-ch-ua-platform has Windows, the User-Agent Linux"}}},
-		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Chromium OS", OS: "ChromeOS", ClientHints: `"Chromium";v="156"`},
-			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
-		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Android", OS: "Linux"},
-			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
-		{"chromium-156", chromeH2, Agent{Header: chromeUA, Platform: "Fuchsia", OS: "Linux"},
-			Claim{Consistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
-		{"curl-openssl-3.0", "", Agent{Header: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"},
-			Claim{Inconsistent, "Firefox 56", []string{"the hello is not Firefox's but that of curl"}}},
-		{"firefox-153", "", Agent{Header: firefoxUA, ClientHints: `"Chromium";v="131"`},
-			Claim{Inconsistent, "Firefox 153", []string{"client hints, which Firefox does not send"}}},
-		{"chromium-156", chromeH2, Agent{Header: chromeUA, Headers: "sec-ch-ua,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
-			Claim{Inconsistent, "Chromium 156", []string{"sec-fetch-dest before sec-fetch-site, which Chromium has the other way round"}}},
-		{"firefox-153", "", Agent{Header: firefoxUA, Headers: "sec-fetch-site,sec-fetch-mode,sec-fetch-dest"},
-			Claim{Inconsistent, "Firefox 153", []string{"sec-fetch-site before sec-fetch-dest, which Firefox has the other way round"}}},
+		{"firefox-153", "", Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
+		{"curl-openssl-3.0", curlH2, Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{"the hello is not Chromium's but that of curl"}}},
+		{"go-1.26", goH2, Request{UserAgent: safariUA}, Claim{VerdictInconsistent, "Safari 18", []string{"the hello is not Safari's but that of Go net/http"}}},
+		{"go-1.26", goH2, Request{UserAgent: "Go-http-client/2.0"}, Claim{VerdictConsistent, "Go net/http", []string{"the hello is that of Go net/http"}}},
+		{"curl-openssl-3.0", curlH2, Request{UserAgent: "curl/7.88.1"}, Claim{VerdictConsistent, "curl", []string{"the hello is that of curl"}}},
+		{"python-tls12", "", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, Claim{VerdictConsistent, "Python aiohttp", []string{"the hello is that of Python ssl"}}},
+		{"gnutls-3.7", "", Request{UserAgent: "curl/8.0"}, Claim{VerdictUnknown, "curl", nil}},
+		{"chromium-156", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{VerdictInconsistent, "curl", []string{chromium156}}},
+		{"curl-openssl-3.0", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{VerdictInconsistent, "curl", []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},
+		{"curl-openssl-3.0", "", Request{UserAgent: "Mozilla/5.0 (profile chrome_110)"},
+			Claim{VerdictInconsistent, "a browser", []string{"the User-Agent begins as a browser's and then names none"}}},
+		{"curl-openssl-3.0", "", Request{UserAgent: "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}, Claim{}},
+		{"curl-openssl-3.0", "", Request{UserAgent: "my program"}, Claim{}},
+		{"curl-openssl-3.0", "", Request{}, Claim{}},
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, ClientHints: `"Not A(Brand";v="8", "Chromium";v="131", "Google Chrome";v="131"`},
+			Claim{VerdictInconsistent, "Chromium 156", []string{"sec-ch-ua has Chromium 131, the User-Agent 156"}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Windows", OS: "Linux"},
+			Claim{VerdictInconsistent, "Chromium 156", []string{"sec-ch-ua-platform has Windows, the User-Agent Linux"}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Chromium OS", OS: "ChromeOS", ClientHints: `"Chromium";v="156"`},
+			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Android", OS: "Linux"},
+			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Fuchsia", OS: "Linux"},
+			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"curl-openssl-3.0", "", Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"},
+			Claim{VerdictInconsistent, "Firefox 56", []string{"the hello is not Firefox's but that of curl"}}},
+		{"firefox-153", "", Request{UserAgent: firefoxUA, ClientHints: `"Chromium";v="131"`},
+			Claim{VerdictInconsistent, "Firefox 153", []string{"client hints, which Firefox does not send"}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Headers: "sec-ch-ua,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
+			Claim{VerdictInconsistent, "Chromium 156", []string{"sec-fetch-dest before sec-fetch-site, which Chromium has the other way round"}}},
+		{"firefox-153", "", Request{UserAgent: firefoxUA, Headers: "sec-fetch-site,sec-fetch-mode,sec-fetch-dest"},
+			Claim{VerdictInconsistent, "Firefox 153", []string{"sec-fetch-site before sec-fetch-dest, which Firefox has the other way round"}}},
 	} {
-		o := Observation{Hello: hellotest.Real(t)[c.hello], HTTP2: c.h2, Agent: c.agent}
+		o := Observation{Hello: hellotest.Real(t)[c.hello], HTTP2: c.h2, Request: c.agent}
 		require.NotNil(t, o.Hello, c.hello)
 		var m Matcher
 		assert.Equal(t, c.want, CheckClaim(&o, m.AppendCandidates(nil, &o)), "%s %s %v", c.hello, c.h2, c.agent)
 	}
 	// Of Firefox 56 no hello is known: what is like none that is may be its own.
-	o := Observation{Hello: hellotest.Real(t)["curl-openssl-3.0"], Agent: Agent{Header: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"}}
-	assert.Equal(t, Claim{Says: "Firefox 56"}, CheckClaim(&o, nil))
+	o := Observation{Hello: hellotest.Real(t)["curl-openssl-3.0"], Request: Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"}}
+	assert.Equal(t, Claim{Program: "Firefox 56"}, CheckClaim(&o, nil))
 	for _, o := range []Observation{{}, {Hello: &parser.ClientHello{SSLv2: true}}} {
-		o.Agent.Header = "curl/8"
-		assert.Equal(t, Claim{Says: "curl"}, CheckClaim(&o, nil))
+		o.Request.UserAgent = "curl/8"
+		assert.Equal(t, Claim{Program: "curl"}, CheckClaim(&o, nil))
 	}
 }
 
 func TestClaimedBy(t *testing.T) {
-	for header, want := range map[string]claimed{
-		chromeUA:  {says: "Chromium 156", browser: chromium, major: 156},
-		firefoxUA: {says: "Firefox 153", browser: firefox, major: 153},
-		safariUA:  {says: "Safari 18", browser: safari},
-		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/92.0.4512.0 Safari/537.36":                        {says: "Chromium 92", browser: chromium, major: 92},
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/120.0 Mobile/15E148 Safari/604.1": {says: "Safari on iOS", browser: safari},
-		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/60.5 Safari/605.1.15":                                  {says: "WebKitGTK", family: "GnuTLS"},
+	for header, want := range map[string]parsedUserAgent{
+		chromeUA:  {program: "Chromium 156", browser: chromium, major: 156},
+		firefoxUA: {program: "Firefox 153", browser: firefox, major: 153},
+		safariUA:  {program: "Safari 18", browser: safari},
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/92.0.4512.0 Safari/537.36":                        {program: "Chromium 92", browser: chromium, major: 92},
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/120.0 Mobile/15E148 Safari/604.1": {program: "Safari on iOS", browser: safari},
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/60.5 Safari/605.1.15":                                  {program: "WebKitGTK", family: "GnuTLS"},
 		"Mozilla/5.0 (Linux; U; Android 4.0.3) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30":                          {},
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/64.0.3282.140 Safari/537.36 Edge/17.17134":      {},
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.51 Safari/537.36 Edg/99.0.1150.30":    {says: "Chromium 99", browser: chromium, major: 99},
-		"Mozilla/5.0 (Windows NT 10.0) Chrome/":                      {says: "a browser", nobody: true},
-		"Mozilla/5.0":                                                {says: "a browser", nobody: true},
-		"Mozilla/5.0 (profile firefox/133.0)":                        {says: "a browser", nobody: true},
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.51 Safari/537.36 Edg/99.0.1150.30":    {program: "Chromium 99", browser: chromium, major: 99},
+		"Mozilla/5.0 (Windows NT 10.0) Chrome/":                      {program: "a browser", generic: true},
+		"Mozilla/5.0":                                                {program: "a browser", generic: true},
+		"Mozilla/5.0 (profile firefox/133.0)":                        {program: "a browser", generic: true},
 		"Mozilla/5.0 (LINUX armv7l; Wired) Cobalt/20.lts.4.0 (like)": {},
 		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Googlebot/2.1; +http://www.google.com/bot.html) Chrome/120.0.0.0 Safari/537.36": {},
 		"Mozilla/5.0 (X11; Linux x86_64; rv:102.0) Gecko/20100101 Goanna/6.7 Firefox/102.0 PaleMoon/33.0":                                               {},
-		"Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0":                                                                          {says: "Firefox 60", browser: firefox, major: 60, old: true},
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {says: "Safari 11", browser: safari, old: true},
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 10_3 like Mac OS X) AppleWebKit/603.1.30 (KHTML, like Gecko) Version/10.0 Mobile/14E277 Safari/602.1":       {says: "Safari on iOS", browser: safari, old: true},
-		"python-requests/2.28.1": {says: "Python requests", family: "Python"},
+		"Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0":                                                                          {program: "Firefox 60", browser: firefox, major: 60, tooOld: true},
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {program: "Safari 11", browser: safari, tooOld: true},
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 10_3 like Mac OS X) AppleWebKit/603.1.30 (KHTML, like Gecko) Version/10.0 Mobile/14E277 Safari/602.1":       {program: "Safari on iOS", browser: safari, tooOld: true},
+		"python-requests/2.28.1": {program: "Python requests", family: "Python"},
 		"":                       {},
 	} {
-		assert.Equal(t, want, claimedBy(header), header)
+		assert.Equal(t, want, parseUserAgent(header), header)
 	}
 }
 
@@ -136,9 +136,9 @@ func TestNoClaimRefuted(t *testing.T) {
 		major, _ := product(e.Version, "")
 		h, err := e.ParseHello()
 		require.NoError(t, err)
-		o := Observation{Hello: h, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2, Agent: Agent{Header: fmt.Sprintf(format, major)}}
+		o := Observation{Hello: h, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2, Request: Request{UserAgent: fmt.Sprintf(format, major)}}
 		var m Matcher
-		assert.Equal(t, Consistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, "%s %s %s %s", e.Name, e.Version, e.Flags, e.Source)
+		assert.Equal(t, VerdictConsistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, "%s %s %s %s", e.Name, e.Version, e.Flags, e.Source)
 	}
 	assert.Greater(t, n, 40)
 }
@@ -150,15 +150,15 @@ func TestHistory(t *testing.T) {
 	n := 0
 	for _, e := range entries {
 		major, ok := product(e.Version, "")
-		if e.Kind != Browser || !ok || e.Name != e.Family {
+		if e.Kind != KindBrowser || !ok || e.Name != e.Family {
 			continue
 		}
 		n++
 		h, err := e.ParseHello()
 		require.NoError(t, err)
-		c := Claim{}
-		c.checkAge(&Observation{Hello: h, HTTP2: e.HTTP2}, claimed{browser: browserShapeOf(h), major: major})
-		assert.Empty(t, c.Reasons, "%s %s %s", e.Name, e.Version, e.Source)
+		var j judgement
+		j.checkVersion(&Observation{Hello: h, HTTP2: e.HTTP2}, parsedUserAgent{browser: browserShapeOf(h), major: major})
+		assert.Empty(t, j.refutations, "%s %s %s", e.Name, e.Version, e.Source)
 	}
 	assert.Greater(t, n, 15)
 }
@@ -169,26 +169,26 @@ func TestSettingsRefuteNothing(t *testing.T) {
 	real := hellotest.Real(t)
 	for name, o := range map[string]Observation{
 		// --disable-features=UseNewAlpsCodepointQUIC
-		"application_settings at 4469 over QUIC": {Hello: real["chromium-156-quic-alps-4469"], Agent: Agent{Header: chromeUA}},
+		"application_settings at 4469 over QUIC": {Hello: real["chromium-156-quic-alps-4469"], Request: Request{UserAgent: chromeUA}},
 		// security.ssl3.ecdhe_ecdsa_aes_128_sha
-		"suite of an old version": {HTTP2: firefoxH2, Agent: Agent{Header: firefoxUA}, Hello: edit(real["firefox-153"], func(h *parser.ClientHello) {
+		"suite of an old version": {HTTP2: firefoxH2, Request: Request{UserAgent: firefoxUA}, Hello: edit(real["firefox-153"], func(h *parser.ClientHello) {
 			h.CipherSuites = slices.Insert(h.CipherSuites, 10, 0xc009)
 		})},
 		// network.http.http2.enabled.deps
-		"HTTP/2 priority tree": {Hello: real["firefox-153"], Agent: Agent{Header: firefoxUA},
+		"HTTP/2 priority tree": {Hello: real["firefox-153"], Request: Request{UserAgent: firefoxUA},
 			HTTP2: "1:65536;2:0;4:131072;5:16384|12517377|3:0:0:201,5:0:0:101,7:0:0:1,9:0:7:1,11:0:3:1,13:0:0:241|m,p,a,s"},
 		// --enable-features=CryptographyComplianceCnsa, without AES instructions
-		"order of suites by policy": {HTTP2: chromeH2, Agent: Agent{Header: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
+		"order of suites by policy": {HTTP2: chromeH2, Request: Request{UserAgent: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
 			copy(h.CipherSuites[1:], []parser.CipherSuite{0x1302, 0x1301, 0x1303, 0xcca9, 0xcca8, 0xc02b, 0xc02f, 0xc02c, 0xc030})
 			h.ECH.AEAD = 3
 		})},
 		// A build of 141 to 151, for which trust_anchors was switched on.
-		"empty trust_anchors": {HTTP2: chromeH2, Agent: Agent{Header: strings.Replace(chromeUA, "156", "149", 1)},
+		"empty trust_anchors": {HTTP2: chromeH2, Request: Request{UserAgent: strings.Replace(chromeUA, "156", "149", 1)},
 			Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
 				extension(h, parser.ExtTrustAnchors).Data = []byte{0, 0}
 			})},
 		// --disable-features=TLSTrustAnchorIDs
-		"no trust_anchors": {HTTP2: chromeH2, Agent: Agent{Header: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
+		"no trust_anchors": {HTTP2: chromeH2, Request: Request{UserAgent: chromeUA}, Hello: edit(real["chromium-156"], func(h *parser.ClientHello) {
 			h.Extensions = slices.DeleteFunc(h.Extensions, func(e parser.Extension) bool { return e.Type == parser.ExtTrustAnchors })
 		})},
 	} {
@@ -196,7 +196,7 @@ func TestSettingsRefuteNothing(t *testing.T) {
 		o.Index, o.RecordVersion = 1, parser.VersionTLS10
 		assert.Empty(t, AppendTells(nil, &o), name)
 		var m Matcher
-		assert.Equal(t, Consistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, name)
+		assert.Equal(t, VerdictConsistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, name)
 	}
 }
 
@@ -213,8 +213,8 @@ func TestFarShapeIsNotVouchedFor(t *testing.T) {
 	var m Matcher
 	check := func(h *parser.ClientHello, name string) {
 		for _, ua := range []string{chromeUA, firefoxUA, safariUA} {
-			o := Observation{Hello: h, Agent: Agent{Header: ua}}
-			assert.NotEqual(t, Consistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, "%s %s", name, ua)
+			o := Observation{Hello: h, Request: Request{UserAgent: ua}}
+			assert.NotEqual(t, VerdictConsistent, CheckClaim(&o, m.AppendCandidates(nil, &o)).Verdict, "%s %s", name, ua)
 		}
 	}
 	plain := slices.DeleteFunc(slices.Clone(chrome.Extensions), func(e parser.Extension) bool {
@@ -226,7 +226,7 @@ func TestFarShapeIsNotVouchedFor(t *testing.T) {
 	})
 	check(hellotest.Rebuild(t, chrome, chrome.CipherSuites, plain), "a library on BoringSSL")
 	for _, e := range entries {
-		if e.Transport != "quic" || e.Kind == Browser {
+		if e.Transport != "quic" || e.Kind == KindBrowser {
 			continue
 		}
 		n++

@@ -8,8 +8,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A Database is a set of clients and the shapes of the hellos that they send.
-// It is built once, and then safe for use by several goroutines.
+// A Database is a set of clients and the shapes of their hellos. It does not
+// change once it is built, and is then safe for concurrent use.
 type Database struct {
 	shapes  []entry                // sorted by key
 	lists   [numFields][][]uint16  // the distinct lists of the shapes
@@ -18,23 +18,24 @@ type Database struct {
 	formats npfFormat              // of the NPFs among them
 }
 
-// An entry is a shape and who sends it.
+// An entry is a shape and the clients that send it.
 type entry struct {
 	key       uint64
 	transport parser.Transport
-	traits    trait
-	probe     bool              // nobody but scanners sends it
+	optionals optional
+	scanner   bool              // nobody but scanners sends it
 	imitation bool              // nobody but impersonators sends it
 	permutes  bool              // its extensions are in another order in each hello
 	lists     [numFields]uint16 // indices into the Database's
 	first, n  uint16            // its part of clients
 }
 
-// ordinary reports whether somebody sends the shape who neither scans nor imitates.
-func (e *entry) ordinary() bool { return !e.probe && !e.imitation }
+// ordinary reports whether a client sends the shape that neither scans nor
+// imitates.
+func (e *entry) ordinary() bool { return !e.scanner && !e.imitation }
 
-// exact returns the indices of the shapes that s is: those of its key, of which
-// it makes sure, because the key is no secret.
+// exact returns the range of shapes that equal s and have its key. It compares
+// the shapes, because the key is not secret and keys can be made to collide.
 func (db *Database) exact(s *shape, key uint64) (from, to int) {
 	from = sort.Search(len(db.shapes), func(i int) bool { return db.shapes[i].key >= key })
 	for to = from; to < len(db.shapes) && db.shapes[to].key == key; to++ {
@@ -45,15 +46,15 @@ func (db *Database) exact(s *shape, key uint64) (from, to int) {
 	return from, to
 }
 
-// permute reports whether all clients that send hellos of shape s, whose key is
-// given, permute their extensions.
+// permute reports whether all clients that send shape s, with the given key,
+// permute their extensions.
 func (db *Database) permute(s *shape, key uint64) bool {
 	from, to := db.exact(s, key)
 	return from < to && !slices.ContainsFunc(db.shapes[from:to], func(e entry) bool { return !e.permutes })
 }
 
-// is reports whether s, which has the key of e, is e but for what the key leaves
-// out.
+// is reports whether s, which has the key of e, equals e in all that the key
+// covers.
 func (db *Database) is(e *entry, s *shape) bool {
 	if e.transport != s.transport {
 		return false
@@ -63,10 +64,10 @@ func (db *Database) is(e *entry, s *shape) bool {
 		if f == shares || slices.Equal(ours, theirs) {
 			continue
 		}
-		if f != extensions && f != others || len(ours) != len(theirs) {
+		if f != extensions && f != smallFields || len(ours) != len(theirs) {
 			return false
 		}
-		// As the sums of their hashes are equal, it will do that none is strange.
+		// The sums of the hashes are equal, so checking that no value is foreign suffices.
 		for _, v := range ours {
 			if !slices.Contains(theirs, v) {
 				return false
@@ -76,11 +77,11 @@ func (db *Database) is(e *entry, s *shape) bool {
 	return true
 }
 
-// A sent is a shape, what is known of it, and one who sends it.
-type sent struct {
+// A sample is a shape and one client that sends it.
+type sample struct {
 	shape    shape
 	permutes bool
-	probe    bool
+	scanner  bool
 	client   Candidate
 }
 
@@ -90,8 +91,8 @@ type program struct {
 	versions map[string]bool
 }
 
-// build makes db of all that is sent.
-func (db *Database) build(all []sent) {
+// build fills db from samples.
+func (db *Database) build(all []sample) {
 	programs := make(map[string]*program)
 	for _, s := range all {
 		p := programs[s.client.Name]
@@ -104,12 +105,12 @@ func (db *Database) build(all []sent) {
 	}
 	type group struct {
 		entry
-		probe   bool
+		scanner bool
 		clients []Candidate
 	}
 	var groups []*group
 	for _, s := range all {
-		e := entry{key: s.shape.key(0), transport: s.shape.transport, traits: s.shape.traits, permutes: s.permutes}
+		e := entry{key: s.shape.key(0), transport: s.shape.transport, optionals: s.shape.optionals, permutes: s.permutes}
 		if s.permutes {
 			slices.Sort(s.shape.lists[extensions])
 		}
@@ -119,22 +120,22 @@ func (db *Database) build(all []sent) {
 		i := slices.IndexFunc(groups, func(g *group) bool { return g.entry == e })
 		if i < 0 {
 			i = len(groups)
-			groups = append(groups, &group{entry: e, probe: true})
+			groups = append(groups, &group{entry: e, scanner: true})
 		}
-		groups[i].probe = groups[i].probe && s.probe
+		groups[i].scanner = groups[i].scanner && s.scanner
 		groups[i].clients = append(groups[i].clients, s.client)
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(btoi(a.permutes), btoi(b.permutes)),
-			cmp.Compare(a.traits, b.traits),
+			cmp.Compare(a.optionals, b.optionals),
 			slices.Compare(a.lists[:], b.lists[:]))
 	})
 	for _, g := range groups {
 		clients := inOrder(merge(g.clients), programs)
 		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
 		db.clients = append(db.clients, clients...)
-		g.entry.probe = g.probe
-		g.entry.imitation = clients[0].Kind == Impersonator // they come last
+		g.entry.scanner = g.scanner
+		g.entry.imitation = clients[0].Kind == KindImpersonator // they come last
 		db.shapes = append(db.shapes, g.entry)
 	}
 }
@@ -146,7 +147,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-// pool returns the index of list in the lists, to which it adds it if need be.
+// pool returns the index of list in lists, and appends it first if it is new.
 func pool(lists *[][]uint16, list []uint16) int {
 	i := slices.IndexFunc(*lists, func(l []uint16) bool { return slices.Equal(l, list) })
 	if i < 0 {
@@ -156,7 +157,7 @@ func pool(lists *[][]uint16, list []uint16) int {
 	return i
 }
 
-// merge makes one candidate of those that differ in their version alone.
+// merge merges candidates that differ only in their version.
 func merge(clients []Candidate) []Candidate {
 	var out []Candidate
 	versions := make(map[string][]string)
@@ -175,11 +176,11 @@ func merge(clients []Candidate) []Candidate {
 	return out
 }
 
-// inOrder sorts candidates of one shape: programs that send it as their own
-// before those that imitate it, and among these one of each family before
-// the second of any, so that the first few say how far the shape leads. The
-// family with the most programs comes first, and in it the program of which
-// the most versions are known, and hellos.
+// inOrder sorts the candidates of one shape: clients that send it as their own
+// before imitations and, among these, one of each family before the second of
+// any, so that the first few show how certain the answer is. The family with the
+// most programs comes first, and in it the program with the most known versions,
+// then hellos.
 func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	weight := make(map[string]int)
 	for _, c := range clients {
@@ -200,7 +201,7 @@ func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 		round[c.Family]++
 	}
 	slices.SortStableFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(btoi(a.Kind == Impersonator), btoi(b.Kind == Impersonator)),
+		return cmp.Or(cmp.Compare(btoi(a.Kind == KindImpersonator), btoi(b.Kind == KindImpersonator)),
 			cmp.Compare(a.round, b.round), -cmp.Compare(weight[a.Family], weight[b.Family]))
 	})
 	for i := range places {
@@ -209,24 +210,24 @@ func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	return clients
 }
 
-// weightOf says how much one program counts among those that share a shape.
+// weightOf returns how much one program counts among those that share a shape.
 func weightOf(k Kind) int {
 	switch k {
-	case Browser:
+	case KindBrowser:
 		return 8
-	case Library:
+	case KindLibrary:
 		return 2
-	case Tool:
+	case KindTool:
 		return 1
 	}
 	return 0
 }
 
-// appendExact appends the clients that send hellos of shape s, whose key is
-// given, and reports whether that settles who may have sent it: not if they are
-// all scanners, which try what others may be set up to send, or imitations.
-// Where the extensions are in the very order in which some client has them,
-// those that permute theirs are left out.
+// appendExact appends the clients that send shape s, with the given key. It also
+// reports whether that settles who may have sent it: not if they are all scanners,
+// which send what others may be configured to send, or imitations. Where some
+// client has the extensions in exactly this order, clients that permute theirs
+// are left out.
 func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker) (out []Candidate, settled bool) {
 	from, to := db.exact(s, key)
 	if from == to {
@@ -247,20 +248,20 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 		if ordered && e.permutes {
 			continue
 		}
-		settled = settled || !e.probe && !e.imitation
+		settled = settled || !e.scanner && !e.imitation
 		dst = db.appendClients(dst, n, int(e.n))
 	}
 	return dst, settled
 }
 
-// appendNearest ranks the neighbours of s and appends their clients to dst, at
-// most limit of them; beyond it the first of a family, up to minFamilies; and in
-// any case the nearest that neither scans nor imitates, or that does not imitate,
-// where the nearest has just the shape.
+// appendNearest ranks the neighbours of s and appends their clients to dst: at
+// most limit of them; beyond that the first of further families, up to
+// minFamilies; and always the nearest ordinary one, or one that does not imitate
+// where the nearest has exactly this shape.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
 	r.rank(db, near, s)
 	from := len(dst)
-	odd := true // so far
+	onlyOddSoFar := true // so far
 	families := minFamilies
 	if limit == 0 {
 		families = 0
@@ -269,43 +270,44 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 		if n.distance > farDistance {
 			break
 		}
-		if n.distance > near[0].distance+reach {
+		if n.distance > near[0].distance+nearMargin {
 			limit, families = 0, 0
 		}
 		e := &db.shapes[n.shape]
 		ordinary := e.ordinary() || !e.imitation && near[0].differs == 0
-		another := !e.imitation && countFamilies(dst[from:], db.head(n).Family) < families
-		if limit <= 0 && !(odd && ordinary) && !another {
+		another := !e.imitation && countFamilies(dst[from:], db.firstClient(n).Family) < families
+		if limit <= 0 && !(onlyOddSoFar && ordinary) && !another {
 			continue
 		}
 		before := len(dst)
 		dst = db.appendClients(dst, n, max(1, min(limit, maxPerShape)))
 		limit -= len(dst) - before
-		odd = odd && !ordinary
+		onlyOddSoFar = onlyOddSoFar && !ordinary
 	}
-	spread(dst[from:])
+	oneOfEachFamilyFirst(dst[from:])
 	return dst
 }
 
-// farDistance is, in millionths, where a hello has less than half in common with
-// another, and that other says nothing about it.
+// farDistance, in millionths, is where a hello has less than half in common with
+// another, which then says nothing about it.
 const farDistance = 500_000
 
-// reach is how much farther than the nearest, in millionths, another says
-// something about a hello.
-const reach = 100_000
+// nearMargin, in millionths, is how much farther than the nearest shape another
+// one may be and still say something about a hello.
+const nearMargin = 100_000
 
-// minFamilies is how many families are told at least, if as many are within reach.
+// minFamilies is the least number of families among the candidates, if that many
+// are within nearMargin.
 const minFamilies = 3
 
-// countFamilies returns how many families the candidates are of that do not
-// imitate one, or minFamilies if the given one is among them.
+// countFamilies returns the number of families among the candidates that do not
+// imitate, or minFamilies if family is one of them.
 func countFamilies(list []Candidate, family string) int {
 	var seen [minFamilies]string
 	n := 0
 	for _, c := range list {
 		switch {
-		case c.Kind == Impersonator || slices.Contains(seen[:n], c.Family):
+		case c.Kind == KindImpersonator || slices.Contains(seen[:n], c.Family):
 		case c.Family == family || n == minFamilies-1:
 			return minFamilies
 		default:
@@ -320,13 +322,13 @@ func hasFamily(list []Candidate, family string) bool {
 	return slices.ContainsFunc(list, func(c Candidate) bool { return c.Family == family })
 }
 
-// spread moves the first of each family within reach to the front, so that the
-// first few say how far the answer is sure.
-func spread(list []Candidate) {
+// oneOfEachFamilyFirst moves the first candidate of each family within nearMargin
+// to the front, so that the first few show how certain the answer is.
+func oneOfEachFamilyFirst(list []Candidate) {
 	front := 0
 	for i := range list {
 		c := list[i]
-		if c.Distance > list[0].Distance+reach/1000 {
+		if c.Distance > list[0].Distance+nearMargin/1000 {
 			return
 		}
 		if hasFamily(list[:front], c.Family) {
@@ -338,7 +340,7 @@ func spread(list []Candidate) {
 	}
 }
 
-// appendClients appends up to limit clients of a neighbour that are not in dst.
+// appendClients appends up to limit clients of a neighbour that dst does not have.
 func (db *Database) appendClients(dst []Candidate, n neighbour, limit int) []Candidate {
 	e := &db.shapes[n.shape]
 	from := len(dst)
@@ -364,14 +366,14 @@ func has(list []Candidate, c *Candidate) bool {
 	return false
 }
 
-// Distrust puts the nearest first, and of the same distance those that imitate
-// others. It is for the candidates for a hello that has tells: it is rather
-// theirs than that of the browser they imitate.
-func Distrust(candidates []Candidate) {
+// PreferImitations sorts the candidates of a hello that has tells: by distance,
+// and at the same distance imitations first. Such a hello comes rather from an
+// imitation than from the browser that it imitates.
+func PreferImitations(candidates []Candidate) {
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
 		if a.Distance != b.Distance {
 			return int(a.Distance) - int(b.Distance)
 		}
-		return btoi(b.Kind == Impersonator) - btoi(a.Kind == Impersonator)
+		return btoi(b.Kind == KindImpersonator) - btoi(a.Kind == KindImpersonator)
 	})
 }

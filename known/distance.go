@@ -6,25 +6,25 @@ import (
 )
 
 // The weights of the fields in a distance, in thousandths. They were chosen on
-// a part of the captures and measured on the rest: see make eval.
+// one part of the captures and measured on the rest: see make eval.
 var weights = [numFields]struct{ set, order uint32 }{
-	suites:     {180, 60},
-	extensions: {260, 80},
-	groups:     {80, 20},
-	schemes:    {110, 40},
-	versions:   {40, 0},
-	protocols:  {28, 0},
-	shares:     {20, 0},
-	others:     {80, 0},
+	suites:      {180, 60},
+	extensions:  {260, 80},
+	groups:      {80, 20},
+	schemes:     {110, 40},
+	versions:    {40, 0},
+	protocols:   {28, 0},
+	shares:      {20, 0},
+	smallFields: {80, 0},
 }
 
-// A position table answers where a value stands in a list.
+// positions says where a value stands in a list.
 type positions struct {
 	slots [2 * maxValues]uint32 // value<<16 | position+1, or 0
 	n     int                   // distinct values
 }
 
-// read fills p, or new memory if it is nil, with a list of at most maxValues
+// read fills p, or a new table if p is nil, from a list of at most maxValues
 // values.
 func (p *positions) read(list []uint16) *positions {
 	if p == nil {
@@ -47,7 +47,7 @@ func (p *positions) read(list []uint16) *positions {
 
 func slot(v uint16) int { return int(uint32(v)*0x9e3779b1>>23) % (2 * maxValues) }
 
-// of returns the position of v, counted from 1, or 0 if it is not in the list.
+// of returns the position of v, counted from 1, or 0 if v is not in the list.
 func (p *positions) of(v uint16) int {
 	for s := slot(v); p.slots[s] != 0; s = (s + 1) % len(p.slots) {
 		if uint16(p.slots[s]>>16) == v {
@@ -57,9 +57,9 @@ func (p *positions) of(v uint16) int {
 	return 0
 }
 
-// compare returns how unlike a list is to that of p, in thousandths: as a set,
-// one less Jaccard's index; and in its order, the part of the neighbours among
-// the common values that stand the other way round in p.
+// compare returns how much list differs from that of p, in thousandths: as a set,
+// by one minus Jaccard's index; and in order, by the share of neighbours among
+// the common values that are in the opposite order in p.
 func (p *positions) compare(list []uint16) (set, order uint32) {
 	common, turned, last := 0, 0, 0
 	for _, v := range list {
@@ -88,14 +88,14 @@ type neighbour struct {
 	differs  Fields
 }
 
-// maxNeighbours is how many shapes are kept by what does not depend on the order
-// of extensions, to be ranked by it, by the key shares and by the traits.
+// maxNeighbours is the number of shapes that are kept by the distance without the
+// order of extensions, key shares and optional parts, to be ranked with these.
 const maxNeighbours = 16
 
 // appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
-// nearest to s, but for the order of extensions, the key shares and the traits,
-// in no order: among them the nearest of each of the nearest families, and the
-// nearest that is ordinary. scratch is returned, perhaps grown.
+// nearest to s without the order of extensions, the key shares and the optional
+// parts. The list is not sorted. It has the nearest shape of each of the nearest
+// families, and the nearest ordinary shape. scratch is memory, and is returned.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32) ([]neighbour, []uint32) {
 	scratch = scratch[:0]
 	var start [numFields]int
@@ -119,7 +119,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			scratch = append(scratch, d)
 		}
 	}
-	var kin nearestKin
+	var byFamily nearestByFamily
 	far := 0 // which of dst is the farthest
 	ordinary := neighbour{distance: ^uint32(0)}
 	for i := range db.shapes {
@@ -128,8 +128,8 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			continue
 		}
 		n := neighbour{shape: i}
-		if e.probe {
-			n.distance = probeWeight
+		if e.scanner {
+			n.distance = scannerWeight
 		}
 		for f, list := range e.lists {
 			if field(f) != shares {
@@ -145,7 +145,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			far = farthest(dst)
 		}
 		if !e.imitation {
-			kin.add(db, n)
+			byFamily.add(db, n)
 		}
 		if e.ordinary() && n.distance < ordinary.distance {
 			ordinary = n
@@ -163,7 +163,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			kept++
 		}
 	}
-	for _, n := range kin.list[:kin.n] {
+	for _, n := range byFamily.list[:byFamily.n] {
 		keep(n)
 	}
 	if ordinary.distance != ^uint32(0) {
@@ -180,28 +180,28 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 	return dst, scratch
 }
 
-// maxKin is of how many families the nearest shape is kept in any case: more
-// than are told, as what is left to be ranked may change their order.
-const maxKin = 2 * minFamilies
+// maxFamilies is the number of families of which the nearest shape is always kept.
+// It is more than are reported, because ranking may change their order.
+const maxFamilies = 2 * minFamilies
 
-// nearestKin are the nearest shapes of different families, nearest first.
-type nearestKin struct {
-	list [maxKin]neighbour
+// nearestByFamily has the nearest shapes of different families, nearest first.
+type nearestByFamily struct {
+	list [maxFamilies]neighbour
 	n    int
 }
 
-// add puts in a shape if it is nearer than one of its family, or than the last.
-func (k *nearestKin) add(db *Database, n neighbour) {
-	if k.n == maxKin && n.distance > k.list[k.n-1].distance { // most
+// add adds a shape if it is nearer than that of its family, or than the last one.
+func (k *nearestByFamily) add(db *Database, n neighbour) {
+	if k.n == maxFamilies && n.distance > k.list[k.n-1].distance { // most
 		return
 	}
-	family := db.head(n).Family
-	i := slices.IndexFunc(k.list[:k.n], func(o neighbour) bool { return db.head(o).Family == family })
+	family := db.firstClient(n).Family
+	i := slices.IndexFunc(k.list[:k.n], func(o neighbour) bool { return db.firstClient(o).Family == family })
 	switch {
 	case i >= 0 && db.compare(n, k.list[i]) >= 0:
 		return
 	case i >= 0:
-	case k.n < maxKin:
+	case k.n < maxFamilies:
 		i = k.n
 		k.n++
 	case db.compare(n, k.list[k.n-1]) >= 0:
@@ -215,14 +215,14 @@ func (k *nearestKin) add(db *Database, n neighbour) {
 	k.list[i] = n
 }
 
-// head returns the first client of a neighbour.
-func (db *Database) head(n neighbour) *Candidate { return &db.clients[db.shapes[n.shape].first] }
+// firstClient returns the first client of a neighbour.
+func (db *Database) firstClient(n neighbour) *Candidate { return &db.clients[db.shapes[n.shape].first] }
 
-// compare orders neighbours by their distance, and those that are as near by how
-// many people may use them.
+// compare orders neighbours by distance, and at the same distance by how many
+// people may use them.
 func (db *Database) compare(a, b neighbour) int {
 	return cmp.Or(cmp.Compare(a.distance, b.distance),
-		-cmp.Compare(weightOf(db.head(a).Kind), weightOf(db.head(b).Kind)),
+		-cmp.Compare(weightOf(db.firstClient(a).Kind), weightOf(db.firstClient(b).Kind)),
 		cmp.Compare(a.shape, b.shape))
 }
 
@@ -236,18 +236,18 @@ func farthest(list []neighbour) int {
 	return far
 }
 
-// What a difference in a trait adds to a distance, in millionths, and what puts
-// a scanner's odd hellos behind those of other clients.
+// What a difference in an optional part adds to a distance, and how far behind
+// other clients the odd hellos of a scanner come, in millionths.
 const (
-	probeWeight   = 40_000
+	scannerWeight = 40_000
 	ticketWeight  = 15_000
 	paddingWeight = 10_000
 )
 
-// A ranker has memory to rank with, once it was needed.
+// A ranker has memory for ranking, allocated on first use.
 type ranker struct{ order, share *positions }
 
-// rank adds what appendNeighbours left out, and sorts the list, nearest first.
+// rank adds to the distances what appendNeighbours left out, and sorts the list.
 func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
 	ordered, shared := false, false // what was read
 	for i := range list {
@@ -263,11 +263,11 @@ func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
 				n.differs |= FieldExtensionOrder
 			}
 		}
-		if opposed(s.traits, e.traits, ticket) {
+		if conflict(s.optionals, e.optionals, ticket) {
 			n.distance += ticketWeight
 			n.differs |= FieldExtensions
 		}
-		if opposed(s.traits, e.traits, pads) {
+		if conflict(s.optionals, e.optionals, pads) {
 			n.distance += paddingWeight
 			n.differs |= FieldExtensions
 		}
@@ -278,7 +278,7 @@ func (r *ranker) rank(db *Database, list []neighbour, s *shape) {
 			}
 			if set, _ := r.share.compare(theirs); set != 0 {
 				n.distance += set * weights[shares].set
-				n.differs |= FieldKeyShares
+				n.differs |= FieldKeyShare
 			}
 		}
 	}
@@ -292,15 +292,15 @@ func fieldOf(f field) Fields {
 	case extensions:
 		return FieldExtensions
 	case groups:
-		return FieldGroups
+		return FieldSupportedGroups
 	case schemes:
 		return FieldSignatureAlgorithms
 	case versions:
-		return FieldVersions
+		return FieldSupportedVersions
 	case protocols:
 		return FieldALPN
 	case shares:
-		return FieldKeyShares
+		return FieldKeyShare
 	}
 	return FieldOther
 }

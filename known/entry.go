@@ -13,8 +13,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// An Entry is one hello that a client was seen to send, as a line of a clients
-// file has it: JSON, one object a line.
+// An Entry is one hello that a client was seen to send: one line of a clients
+// file, which has one JSON object a line. Unknown keys are ignored.
 type Entry struct {
 	Name      string `json:"name"`
 	Version   string `json:"version,omitempty"`
@@ -23,14 +23,14 @@ type Entry struct {
 	Kind      Kind   `json:"kind"`
 	Transport string `json:"transport,omitempty"` // tls, quic or dtls; tls if empty
 	Permutes  bool   `json:"permutes,omitempty"`  // its extensions are in another order in each hello
-	Probe     bool   `json:"probe,omitempty"`     // one of the many hellos of a scanner
+	Scanner   bool   `json:"scanner,omitempty"`   // one of the many hellos of a scanner
 	Flags     string `json:"flags,omitempty"`     // settings that are not the default
 	HTTP2     string `json:"http2,omitempty"`     // in Akamai's format
 	Source    string `json:"source,omitempty"`
 	Date      string `json:"date,omitempty"`
 
-	// JA3 and JA4 are those of the hello. Where there is no hello, any of these
-	// is all that there is.
+	// JA3 and JA4 are those of the hello. An entry without a hello has at least one
+	// of these three.
 	JA3 string `json:"ja3,omitempty"`
 	JA4 string `json:"ja4,omitempty"`
 	NPF string `json:"npf,omitempty"` // Cisco's, in format tls, tls/1 or tls/2, or dtls
@@ -58,7 +58,7 @@ func (e *Entry) ParseHello() (*parser.ClientHello, error) {
 	return h, nil
 }
 
-// Fingerprint sets the fingerprints of an entry that has a hello.
+// Fingerprint sets JA3 and JA4 of an entry that has a hello.
 func (e *Entry) Fingerprint() error {
 	h, err := e.ParseHello()
 	if err != nil || h == nil {
@@ -76,12 +76,12 @@ func (e *Entry) candidate() Candidate {
 	return Candidate{Name: e.Name, Version: e.Version, Family: e.Family, Library: e.Library, Kind: e.Kind}
 }
 
-// maxLine is the longest line of a clients file: a hello of 64 KiB in hex, and
-// then some.
+// maxLine is the longest line of a clients file in bytes: a hello of 64 KiB in
+// hex, and the other keys.
 const maxLine = 1 << 18
 
-// ReadEntries reads a clients file. Empty lines and lines that begin with # are
-// passed over.
+// ReadEntries reads a clients file. It skips empty lines and lines that begin
+// with #. Errors name the line.
 func ReadEntries(r io.Reader) ([]Entry, error) {
 	var entries []Entry
 	s := bufio.NewScanner(r)
@@ -117,10 +117,10 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// NewDatabase returns a Database of the entries.
+// NewDatabase builds a Database from entries.
 func NewDatabase(entries []Entry) (*Database, error) {
 	db := &Database{named: make(map[string][]Candidate)}
-	var all []sent
+	var all []sample
 	for i := range entries {
 		e := &entries[i]
 		h, err := e.ParseHello()
@@ -133,7 +133,7 @@ func NewDatabase(entries []Entry) (*Database, error) {
 			}
 			continue
 		}
-		s := sent{permutes: e.Permutes, probe: e.Probe, client: e.candidate()}
+		s := sample{permutes: e.Permutes, scanner: e.Scanner, client: e.candidate()}
 		s.shape.read(h)
 		all = append(all, s)
 	}

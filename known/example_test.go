@@ -20,14 +20,14 @@ func Example() {
 		log.Fatal(err)
 	}
 	o := known.Observation{
-		Hello: hello,
-		Agent: known.Agent{Header: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"},
+		Hello:   hello,
+		Request: known.Request{UserAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"},
 	}
 	var m known.Matcher
 	candidates := m.AppendCandidates(nil, &o)
 	fmt.Println("like:", candidates[0].Family)
 	for _, t := range known.AppendTells(nil, &o) {
-		fmt.Printf("%s at byte %d: %s; genuine: %s\n", t.Name, t.Offset, t.Found, t.Genuine)
+		fmt.Printf("%s at byte %d: %s; genuine: %s\n", t.Name, t.Offset, t.Found, t.Expected)
 	}
 	fmt.Println("claim:", known.CheckClaim(&o, candidates).Verdict)
 	// Output:

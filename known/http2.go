@@ -2,7 +2,7 @@ package known
 
 import "strings"
 
-// A stack is an HTTP/2 implementation, by the settings with which it begins.
+// A stack is an HTTP/2 implementation, recognised by its first settings.
 type stack struct {
 	prefix  string // of the Akamai format
 	order   string // of the pseudo-headers, or empty for any
@@ -10,7 +10,7 @@ type stack struct {
 	browser browser
 }
 
-// stacks are told by their first SETTINGS and WINDOW_UPDATE.
+// stacks are recognised by their first SETTINGS and WINDOW_UPDATE.
 var stacks = [...]stack{
 	{"1:65536;3:1000;4:6291456|15663105|0|", "m,a,s,p", "Chromium", chromium},
 	{"1:65536;3:1000;4:6291456;6:262144|15663105|0|", "m,a,s,p", "Chromium", chromium},
@@ -36,7 +36,7 @@ var stacks = [...]stack{
 	{"4:33554432;1:65536;2:0|33488897|0|m,s,a,p", "", "WebKitGTK", noBrowser},
 }
 
-// stackOf returns the stack whose settings these are, or nil.
+// stackOf returns the stack that sends h2, or nil.
 func stackOf(h2 string) *stack {
 	for i := range stacks {
 		if strings.HasPrefix(h2, stacks[i].prefix) {
@@ -46,9 +46,9 @@ func stackOf(h2 string) *stack {
 	return nil
 }
 
-// tellHTTP2 holds the HTTP/2 settings against the hello's shape. Settings that
-// are not known say nothing, but Chromium and Firefox have always had one
-// order of the four pseudo-headers each; CONNECT has fewer.
+// tellHTTP2 holds the HTTP/2 settings against the hello's shape. Unknown settings
+// show nothing, but Chromium and Firefox have always had one order of the four
+// pseudo-headers each; CONNECT has fewer.
 func tellHTTP2(dst []Tell, o *Observation, b browser) []Tell {
 	if o.HTTP2 == "" {
 		return dst
@@ -58,11 +58,11 @@ func tellHTTP2(dst []Tell, o *Observation, b browser) []Tell {
 	s := stackOf(o.HTTP2)
 	switch {
 	case s != nil && s.browser != b:
-		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: s.name + ": " + o.HTTP2, Genuine: b.name() + "'s settings"})
+		return append(dst, Tell{Field: "http2", Found: s.name + ": " + o.HTTP2, Expected: b.name() + "'s settings"})
 	case b == chromium && all && order != "m,a,s,p":
-		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,a,s,p"})
+		return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: "m,a,s,p"})
 	case b == firefox && all && order != "m,p,a,s":
-		return append(dst, Tell{Name: "http2-stack", Field: "http2", Found: "pseudo-headers " + order, Genuine: "m,p,a,s"})
+		return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: "m,p,a,s"})
 	}
 	return dst
 }

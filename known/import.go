@@ -13,11 +13,11 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// maxImport is how much of a list is read, in bytes.
+// maxImport is the number of bytes that are read of a list.
 const maxImport = 1 << 30
 
-// A MalformedError says which clients of a list were passed over because their
-// fingerprint is none. The others were read.
+// A MalformedError names the clients of a list that were skipped because their
+// fingerprint is malformed. The others were read.
 type MalformedError struct {
 	N     int   // how many
 	First error // with the line of the first
@@ -33,7 +33,7 @@ func (e *MalformedError) Error() string {
 // Unwrap returns the first error.
 func (e *MalformedError) Unwrap() error { return e.First }
 
-// Import reads the clients of somebody else's list, whose shape it recognises:
+// Import reads the clients of a list in one of these formats, which it recognises:
 //
 //   - a clients file, see [Entry];
 //   - ja4db's JSON: an array of objects with application, library, os, device,
@@ -44,9 +44,9 @@ func (e *MalformedError) Unwrap() error { return e.First }
 //     OS, ja4 and others) and SSLBL's JA3 list (ja3_md5, Firstseen, Lastseen,
 //     Listingreason, behind a #).
 //
-// What has no fingerprint of a ClientHello is passed over, and what the list has
-// twice is taken once. Source becomes the entries' source. Errors have the line.
-// With a [MalformedError] the entries are what else the list has.
+// It reads at most 1 GiB. Rows without a fingerprint of a ClientHello are skipped,
+// and duplicates are read once. source becomes the entries' source. Errors name
+// the line. With a [*MalformedError] the entries are the rest of the list.
 func Import(r io.Reader, source string) ([]Entry, error) {
 	b := bufio.NewReader(io.LimitReader(r, maxImport))
 	l := list{source: source, seen: make(map[listKey]bool), line: 1}
@@ -73,7 +73,7 @@ func Import(r io.Reader, source string) ([]Entry, error) {
 	return l.entries, nil
 }
 
-// A list is what has been read of one.
+// A list is what has been read so far.
 type list struct {
 	source    string
 	entries   []Entry
@@ -82,11 +82,11 @@ type list struct {
 	line      int // that is read, counted from 1
 }
 
-// A listKey is what two entries of a list may not share.
+// A listKey identifies an entry: two entries of a list must not share it.
 type listKey struct{ name, version, ja3, ja4, npf, hello string }
 
-// skipSpace returns the first byte that is not white space or of a byte order
-// mark, and leaves it to be read.
+// skipSpace skips white space and a byte order mark, and returns the next byte
+// without consuming it.
 func (l *list) skipSpace(b *bufio.Reader) (byte, error) {
 	for {
 		c, err := b.ReadByte()
@@ -103,7 +103,7 @@ func (l *list) skipSpace(b *bufio.Reader) (byte, error) {
 	}
 }
 
-// A listed has the fields of all JSON lists that are known, by their names.
+// A listed has the fields of all known JSON lists, by their names.
 type listed struct {
 	Entry
 
@@ -119,7 +119,7 @@ type listed struct {
 	} `json:"process_info"`
 }
 
-// A lineReader counts the lines of what is read through it.
+// A lineReader counts the lines that are read through it.
 type lineReader struct {
 	io.Reader
 	n    int64
@@ -137,13 +137,13 @@ func (r *lineReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// before returns how many line feeds stand before an offset.
+// before returns the number of line feeds before an offset.
 func (r *lineReader) before(offset int64) int {
 	n, _ := slices.BinarySearch(r.ends, offset)
 	return n
 }
 
-// readJSON reads an array of objects, or objects one after the other.
+// readJSON reads an array of objects, or a sequence of objects.
 func (l *list) readJSON(r io.Reader, array bool) error {
 	lines := &lineReader{Reader: r}
 	d := json.NewDecoder(lines)
@@ -216,7 +216,7 @@ func (l *list) addListed(v *listed) error {
 	return nil
 }
 
-// nameOf returns the first text that is not empty, as the name of a client.
+// nameOf returns the first non-empty text, as the name of a client.
 func nameOf(texts ...string) string {
 	for _, s := range texts {
 		if s = strings.TrimSpace(s); s != "" {
@@ -226,7 +226,7 @@ func nameOf(texts ...string) string {
 	return ""
 }
 
-// add adds an entry that has a name and a fingerprint, unless it is there.
+// add adds an entry that has a name and a fingerprint, unless the list has it.
 func (l *list) add(e Entry) error {
 	e.JA3, e.JA4 = strings.ToLower(strings.TrimSpace(e.JA3)), strings.TrimSpace(e.JA4)
 	if !isJA4(e.JA4) {
@@ -256,7 +256,7 @@ func (l *list) add(e Entry) error {
 	return nil
 }
 
-// passOver empties a fingerprint that is none, and remembers that.
+// passOver empties a malformed fingerprint and remembers that.
 func (l *list) passOver(name string, text *string) {
 	if *text == "" {
 		return
@@ -275,9 +275,8 @@ func isHex(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// column returns the field that a column of a CSV list fills, by the column's
-// name in lower case, or nil. Of two columns for one field, the first that is
-// not empty fills it.
+// column returns the field that a CSV column fills, by the column's name in lower
+// case, or nil. Of two columns for one field, the first non-empty one fills it.
 func (e *Entry) column(name string) *string {
 	switch name {
 	case "application", "client", "name", "process", "listingreason":
@@ -304,8 +303,8 @@ func (e *Entry) column(name string) *string {
 	return nil
 }
 
-// readCSV reads CSV. The header is the first line with a column for a
-// fingerprint, and may be a comment.
+// readCSV reads CSV. The header is the first line with a column for a fingerprint;
+// it may be a comment.
 func (l *list) readCSV(r *bufio.Reader) error {
 	var header []string
 	for header == nil {

@@ -48,11 +48,11 @@ func TestImport(t *testing.T) {
 		},
 		"a clients file": {
 			`{"name":"mine","version":"1","kind":"tool","ja4":"` + someJA4 + `","source":"me"}` + "\n",
-			[]Entry{{Name: "mine", Version: "1", Kind: Tool, JA4: someJA4, Source: "me"}},
+			[]Entry{{Name: "mine", Version: "1", Kind: KindTool, JA4: someJA4, Source: "me"}},
 		},
 		"control characters": {
 			"name,ja3,kind\n\"a\x1b[31m\"," + strings.ToUpper(someJA3) + ",Browser\n",
-			[]Entry{{Name: `a\x1b[31m`, JA3: someJA3, Kind: Browser, Source: "list"}},
+			[]Entry{{Name: `a\x1b[31m`, JA3: someJA3, Kind: KindBrowser, Source: "list"}},
 		},
 	} {
 		got, err := Import(strings.NewReader(c.text), "list")

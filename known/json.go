@@ -21,7 +21,7 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 
 // UnmarshalText reads a verdict's name.
 func (v *Verdict) UnmarshalText(b []byte) error {
-	for *v = Unknown; *v <= Inconsistent; *v++ {
+	for *v = VerdictUnknown; *v <= VerdictInconsistent; *v++ {
 		if v.String() == string(b) {
 			return nil
 		}
@@ -66,8 +66,8 @@ func (f Fields) appendJSON(dst []byte) []byte {
 // AppendJSON appends c to dst as a JSON object, as encoding/json has it.
 func (c *Claim) AppendJSON(dst []byte) []byte {
 	dst = parser.AppendQuoted(append(dst, `{"verdict":`...), c.Verdict.String())
-	if c.Says != "" {
-		dst = parser.AppendQuoted(append(dst, `,"says":`...), c.Says)
+	if c.Program != "" {
+		dst = parser.AppendQuoted(append(dst, `,"program":`...), c.Program)
 	}
 	if len(c.Reasons) > 0 {
 		dst = append(dst, `,"reasons":[`...)

@@ -1,10 +1,3 @@
-// Package known says which client sent a ClientHello, as far as the hello can
-// tell, and whether it is what it says it is.
-//
-// Programs that share a TLS stack and its settings send the same hello. So the
-// answer to "who" is a set of candidates, and the answer to "is it" is a list of
-// tells, each with its evidence: bytes that the client whose shape the hello has
-// does not send.
 package known
 
 import (
@@ -14,36 +7,36 @@ import (
 )
 
 // An Observation is what is known of one connection when its hello is judged.
-// Only Hello is needed.
+// Only Hello is required.
 type Observation struct {
 	Hello *parser.ClientHello
 
-	// Index is 2 for the hello after a HelloRetryRequest; 0 is as 1.
+	// Index is 2 for the hello after a HelloRetryRequest, and otherwise 1; 0 means 1.
 	Index int
 	// RecordVersion is the legacy_record_version of the record in which the
-	// hello begins, or 0 if it was not seen.
+	// hello begins, or 0 if it is not known.
 	RecordVersion parser.Version
 
-	// JA3 and JA4 in text, for entries of which only these are known. They may
-	// be empty, and are then not looked up.
+	// JA3 and JA4 are needed only for databases with entries that have no hello
+	// but a fingerprint. Empty values are not looked up.
 	JA3, JA4 string
 
-	HTTP2 string // in Akamai's format, or empty
-	Agent Agent  // who the client says it is
+	HTTP2   string  // in Akamai's format, or empty
+	Request Request // what the HTTP request says of the client
 }
 
-// A Candidate is a client that a hello may come from.
+// A Candidate is a client that may have sent a hello.
 type Candidate struct {
 	Name    string `json:"name"`
-	Version string `json:"version,omitempty"` // or several, as 92.0.4512.0-117.0.5938.0
-	Family  string `json:"family"`            // clients whose hellos are made the same way: a program that leaves its library's settings as they are is of the library's
-	Library string `json:"library,omitempty"` // of TLS
+	Version string `json:"version,omitempty"` // or several: "92.0.4512.0 to 117.0.5938.0"
+	Family  string `json:"family"`            // of clients whose hellos are made the same way
+	Library string `json:"library,omitempty"` // TLS library
 	Kind    Kind   `json:"kind"`
 
 	// Distance is in thousandths: 0 for the shape of a known hello, 1000 for
 	// nothing in common.
 	Distance uint16 `json:"distance"`
-	// Differs has the fields in which the hello is not as the known one.
+	// Differs are the fields in which the hello differs from the known one.
 	Differs Fields `json:"differs,omitempty"`
 }
 
@@ -65,16 +58,6 @@ func (c *Candidate) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// A Tell is a sign that a hello was not made by the client whose shape it has,
-// with the evidence.
-type Tell struct {
-	Name    string `json:"name"`
-	Field   string `json:"field"`            // as the tree of parser.Dissect calls it, or http2
-	Offset  int    `json:"offset,omitempty"` // in the handshake message; 0 if it is not of one place
-	Found   string `json:"found"`
-	Genuine string `json:"genuine"` // what the genuine client has there
-}
-
 // AppendJSON appends t to dst as a JSON object, as encoding/json has it.
 func (t *Tell) AppendJSON(dst []byte) []byte {
 	dst = parser.AppendQuoted(append(dst, `{"name":`...), t.Name)
@@ -83,76 +66,76 @@ func (t *Tell) AppendJSON(dst []byte) []byte {
 		dst = strconv.AppendInt(append(dst, `,"offset":`...), int64(t.Offset), 10)
 	}
 	dst = parser.AppendQuoted(append(dst, `,"found":`...), t.Found)
-	dst = parser.AppendQuoted(append(dst, `,"genuine":`...), t.Genuine)
+	dst = parser.AppendQuoted(append(dst, `,"expected":`...), t.Expected)
 	return append(dst, '}')
 }
 
-// A Claim is who a client says it is, held against what it sent.
+// A Claim is what a client says it is, held against what it sent.
 type Claim struct {
 	Verdict Verdict  `json:"verdict"`
-	Says    string   `json:"says,omitempty"` // "Chrome 133"
+	Program string   `json:"program,omitempty"` // "Chrome 133"
 	Reasons []string `json:"reasons,omitempty"`
 }
 
-// A Verdict is what a claim came to.
+// A Verdict is the result of checking a claim.
 type Verdict uint8
 
-// The verdicts. An unknown one says that nothing speaks for the claim or against it.
+// The verdicts. VerdictUnknown means that nothing confirms or refutes the claim.
 const (
-	Unknown Verdict = iota
-	Consistent
-	Inconsistent
+	VerdictUnknown Verdict = iota
+	VerdictConsistent
+	VerdictInconsistent
 )
 
 // String returns "unknown", "consistent" or "inconsistent".
 func (v Verdict) String() string {
 	switch v {
-	case Consistent:
+	case VerdictConsistent:
 		return "consistent"
-	case Inconsistent:
+	case VerdictInconsistent:
 		return "inconsistent"
 	}
 	return "unknown"
 }
 
-// A Kind is what kind of a program a client is.
+// A Kind says what kind of program a client is.
 type Kind uint8
 
-// The kinds of clients. An imported entry may be of no known kind.
+// The kinds of clients. An imported entry may be of KindOther.
 const (
-	Other Kind = iota
-	Browser
-	Library
-	Tool
-	Impersonator // of a browser
+	KindOther Kind = iota
+	KindBrowser
+	KindLibrary
+	KindTool
+	KindImpersonator // of a browser
 )
 
 // String returns the kind in lower case.
 func (k Kind) String() string {
 	switch k {
-	case Browser:
+	case KindBrowser:
 		return "browser"
-	case Library:
+	case KindLibrary:
 		return "library"
-	case Tool:
+	case KindTool:
 		return "tool"
-	case Impersonator:
+	case KindImpersonator:
 		return "impersonator"
 	}
 	return "other"
 }
 
-// ParseKind returns the kind whose text is s, or Other.
+// ParseKind returns the kind whose String is s, or KindOther.
 func ParseKind(s string) Kind {
-	for k := Browser; k <= Impersonator; k++ {
+	for k := KindBrowser; k <= KindImpersonator; k++ {
 		if k.String() == s {
 			return k
 		}
 	}
-	return Other
+	return KindOther
 }
 
-// Fields is a set of the fields of a hello that are compared.
+// Fields is a set of the fields of a hello in which shapes are compared.
 type Fields uint16
 
 // The fields, in the order of their names in [Fields.Names].
@@ -160,11 +143,11 @@ const (
 	FieldCipherSuites Fields = 1 << iota
 	FieldExtensions
 	FieldExtensionOrder
-	FieldGroups
+	FieldSupportedGroups
 	FieldSignatureAlgorithms
-	FieldVersions
+	FieldSupportedVersions
 	FieldALPN
-	FieldKeyShares
+	FieldKeyShare
 	FieldOther // session id, compression, point formats, GREASE, certificate compression, limits
 
 	fieldEnd
@@ -190,16 +173,36 @@ func (f Fields) name() string {
 		return "extensions"
 	case FieldExtensionOrder:
 		return "extension_order"
-	case FieldGroups:
+	case FieldSupportedGroups:
 		return "supported_groups"
 	case FieldSignatureAlgorithms:
 		return "signature_algorithms"
-	case FieldVersions:
+	case FieldSupportedVersions:
 		return "supported_versions"
 	case FieldALPN:
 		return "application_layer_protocol_negotiation"
-	case FieldKeyShares:
+	case FieldKeyShare:
 		return "key_share"
 	}
 	return "other"
+}
+
+// A Result is what [Identify] finds.
+type Result struct {
+	Candidates []Candidate // best first
+	Tells      []Tell
+	Claim      Claim
+}
+
+// Identify says who may have sent a hello, which tells it has, and whether the
+// request's claim is consistent with it. For many hellos use a [Matcher], whose
+// parts reuse their memory.
+func Identify(o *Observation) Result {
+	var m Matcher
+	r := Result{Candidates: m.AppendCandidates(nil, o), Tells: AppendTells(nil, o)}
+	if len(r.Tells) > 0 {
+		PreferImitations(r.Candidates)
+	}
+	r.Claim = CheckClaim(o, r.Candidates)
+	return r
 }

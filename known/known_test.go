@@ -10,11 +10,11 @@ import (
 
 func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 	c := Candidate{
-		Name: `a "b" \ é`, Version: "1.0", Family: "F", Library: "L", Kind: Impersonator,
-		Distance: 12, Differs: FieldGroups | FieldOther,
+		Name: `a "b" \ é`, Version: "1.0", Family: "F", Library: "L", Kind: KindImpersonator,
+		Distance: 12, Differs: FieldSupportedGroups | FieldOther,
 	}
-	tell := Tell{Name: "n", Field: "f", Offset: 12, Found: "x\x01", Genuine: "y"}
-	claim := Claim{Verdict: Inconsistent, Says: "Chrome 133", Reasons: []string{"one", "two"}}
+	tell := Tell{Name: "n", Field: "f", Offset: 12, Found: "x\x01", Expected: "y"}
+	claim := Claim{Verdict: VerdictInconsistent, Program: "Chrome 133", Reasons: []string{"one", "two"}}
 	for _, v := range []any{&c, &Candidate{}, &tell, &Tell{}, &claim, &Claim{}} {
 		want, err := json.Marshal(v)
 		require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 func TestFieldNames(t *testing.T) {
 	var f Fields
 	assert.Empty(t, f.Names())
-	f = FieldCipherSuites | FieldKeyShares
+	f = FieldCipherSuites | FieldKeyShare
 	assert.Equal(t, []string{"cipher_suites", "key_share"}, f.Names())
 	assert.Len(t, (fieldEnd - 1).Names(), 9)
 }

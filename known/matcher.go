@@ -6,12 +6,11 @@ import (
 	"slices"
 )
 
-// A Matcher finds the candidates for hellos, one after the other. The zero
-// value is ready and knows the built-in clients. It is not for use by several
-// goroutines at once.
+// A Matcher finds the candidates for hellos. The zero value is ready and knows
+// the built-in clients. It is not safe for concurrent use.
 type Matcher struct {
 	Database *Database // if not nil, in the place of the built-in clients
-	Users    *Database // more clients, those of a user's own file; may be nil
+	Clients  *Database // more clients, those of a user's own file; may be nil
 
 	ordered bool // whether the last answer depends on the order of extensions
 	shape   shape
@@ -23,8 +22,8 @@ type Matcher struct {
 	cache   []cached // by the seeded key
 }
 
-// A cached is what was found for a shape that Database does not have, or only
-// from imitations: traffic repeats itself.
+// A cached remembers the result for a shape that Database does not have, or has
+// only from imitations.
 type cached struct {
 	key    uint64
 	near   []neighbour
@@ -32,25 +31,27 @@ type cached struct {
 	answer []Candidate
 }
 
-// cacheSize is how many shapes without an exact match are remembered.
+// cacheSize is the number of such shapes that are remembered.
 const cacheSize = 256
 
-// maxNearest is how many candidates are told of a hello that matches none, and
-// how many of one shape.
+// maxNearest is the number of candidates for a hello whose shape is not known, and
+// maxPerShape how many of them may be of one shape.
 const (
 	maxNearest  = 6
 	maxPerShape = 3
 )
 
-// AppendCandidates appends to dst who may have sent the hello, best first: all
-// clients that send one of its shape, or else some that send the nearest ones,
-// the first of each family within reach before the second of any.
+// AppendCandidates appends to dst the clients that may have sent the hello, best
+// first: all clients that send its shape or, if there are none, up to 9 that send
+// the nearest shapes, the first of each near family before the second of any.
 //
-// Of the shape are the cipher suites, extensions, groups, signature schemes,
-// versions and ALPN names, in their order, and the small fields. Not of it are
-// what a client changes from one connection to the next: the server's name,
-// what comes with a resumed session, padding, GREASE values, and the order of
-// extensions for a client that permutes them.
+// The shape is made of the cipher suites, extensions, groups, signature schemes,
+// versions and ALPN names in their order, and of the small fields. It leaves out
+// what a client changes from one connection to the next: the server's name, what
+// a resumed session adds, padding, GREASE values, and the order of extensions
+// for a client that permutes them.
+//
+// If the hello has tells, call [PreferImitations] on the result.
 func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate {
 	h := o.Hello
 	if h == nil || h.SSLv2 {
@@ -68,10 +69,10 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	key := m.shape.key(0)
 	n := len(dst)
 	settled, own := false, false
-	if m.Users != nil {
-		dst = m.Users.appendNamed(dst, o)
-		settled = len(dst) > n && dst[n].Kind != Impersonator
-		dst, own = m.Users.appendExact(dst, &m.shape, key, &m.ranker)
+	if m.Clients != nil {
+		dst = m.Clients.appendNamed(dst, o)
+		settled = len(dst) > n && dst[n].Kind != KindImpersonator
+		dst, own = m.Clients.appendExact(dst, &m.shape, key, &m.ranker)
 		settled = settled || own
 	}
 	dst, own = db.appendExact(dst, &m.shape, key, &m.ranker)
@@ -80,78 +81,77 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		return dst
 	}
 	limit := maxNearest
-	if len(dst) > n && dst[n].Kind == Impersonator {
+	if len(dst) > n && dst[n].Kind == KindImpersonator {
 		limit = 0 // but whom they imitate
 	}
 	c := m.cached(db)
 	m.all = m.shape.appendAll(m.all[:0])
-	if m.Users == nil && slices.Equal(c.all, m.all) {
+	if m.Clients == nil && slices.Equal(c.all, m.all) {
 		return append(dst[:n], c.answer...)
 	}
-	two := m.Users != nil && limit > 0
+	two := m.Clients != nil && limit > 0
 	if two {
-		m.near, m.scratch = m.Users.appendNeighbours(m.near[:0], &m.shape, m.scratch)
-		dst = m.Users.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
+		m.near, m.scratch = m.Clients.appendNeighbours(m.near[:0], &m.shape, m.scratch)
+		dst = m.Clients.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
 	}
 	m.near = append(m.near[:0], c.near...)
 	dst = db.appendNearest(dst, m.near, &m.shape, &m.ranker, limit)
 	if two {
 		dst = dst[:n+len(mergeByDistance(dst[n:]))]
 	}
-	preferOriginals(dst[n:])
-	if m.Users == nil {
+	preferGenuine(dst[n:])
+	if m.Clients == nil {
 		c.all, c.answer = append(c.all[:0], m.all...), append(c.answer[:0], dst[n:]...)
 	}
 	return dst
 }
 
-// mergeByDistance makes one answer of those of two databases, as if they were
-// one: nearest first, the first of each family within reach before the second of
-// any, and nothing beyond reach of the nearest but the first that imitates nobody.
+// mergeByDistance makes one answer of the candidates of two databases: nearest
+// first, the first of each near family before the second of any. Beyond
+// nearMargin it keeps only the first candidate that imitates nobody.
 func mergeByDistance(list []Candidate) []Candidate {
 	if len(list) == 0 {
 		return list
 	}
 	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(a.Distance, b.Distance) })
-	spread(list)
-	beyond := list[0].Distance + reach/1000
+	oneOfEachFamilyFirst(list)
+	beyond := list[0].Distance + nearMargin/1000
 	genuine := false
 	kept := list[:0]
 	for _, c := range list {
-		if c.Distance <= beyond || !genuine && c.Kind != Impersonator {
+		if c.Distance <= beyond || !genuine && c.Kind != KindImpersonator {
 			kept = append(kept, c)
-			genuine = genuine || c.Kind != Impersonator
+			genuine = genuine || c.Kind != KindImpersonator
 		}
 	}
 	return kept
 }
 
-// AnyOrder reports whether the last answer is that for any hello which differs from
-// the last in the order of its extensions alone.
+// AnyOrder reports whether the last answer holds for every hello that differs from
+// the last one only in the order of its extensions.
 func (m *Matcher) AnyOrder() bool { return !m.ordered }
 
-// asOriginal is how much farther, in thousandths, the original of an imitation
-// may be to stand before it.
-const asOriginal = 150
+// genuineSlack is how much farther, in thousandths, the original of an imitation
+// may be and still come before it.
+const genuineSlack = 150
 
-// asImitation is how far, in thousandths, a hello may be from an imitation's to
-// be taken for one. An imitation sends just what it was made to send; what is
-// farther away is a client that is not known, such as another program with the
-// library that is imitated.
-const asImitation = 50
+// imitationSlack is how far, in thousandths, a hello may be from an imitation's
+// and still be taken for it. An imitation sends exactly what it was made to send;
+// a hello farther away comes from a client that is not known, such as another
+// program on the same library.
+const imitationSlack = 50
 
-// preferOriginals moves imitations behind those who make such hellos of their own
-// accord: those that are farther than asImitation behind all others, and the
-// first candidate, if it is one, behind its original. An imitation is made after
-// a version of the original that may not be known here, and more people use the
-// original.
-func preferOriginals(list []Candidate) {
+// preferGenuine moves imitations behind clients that imitate nobody: those farther
+// than imitationSlack behind all others, and the first candidate, if it is an
+// imitation, behind its original. An imitation is made after a version of the
+// original that may not be known here, and more people use the original.
+func preferGenuine(list []Candidate) {
 	slices.SortStableFunc(list, func(a, b Candidate) int { return btoi(isFarImitation(&a)) - btoi(isFarImitation(&b)) })
-	if len(list) == 0 || list[0].Kind != Impersonator {
+	if len(list) == 0 || list[0].Kind != KindImpersonator {
 		return
 	}
 	for i, c := range list {
-		if c.Kind != Impersonator && c.Family == list[0].Family && c.Distance <= list[0].Distance+asOriginal {
+		if c.Kind != KindImpersonator && c.Family == list[0].Family && c.Distance <= list[0].Distance+genuineSlack {
 			copy(list[1:i+1], list[:i])
 			list[0] = c
 			return
@@ -159,9 +159,11 @@ func preferOriginals(list []Candidate) {
 	}
 }
 
-func isFarImitation(c *Candidate) bool { return c.Kind == Impersonator && c.Distance > asImitation }
+func isFarImitation(c *Candidate) bool {
+	return c.Kind == KindImpersonator && c.Distance > imitationSlack
+}
 
-// cached returns what is remembered of m.shape: its neighbours in db at least.
+// cached returns what is remembered of m.shape, with at least its neighbours in db.
 func (m *Matcher) cached(db *Database) *cached {
 	if m.cache == nil {
 		m.cache = make([]cached, cacheSize)

@@ -31,7 +31,7 @@ func TestEveryEntryIsFound(t *testing.T) {
 			assert.Zero(t, got[i].Distance, "%s %s %s", e.Name, e.Version, e.Source)
 			assert.Zero(t, got[i].Differs, "%s %s %s", e.Name, e.Version, e.Source)
 		}
-		genuine := slices.ContainsFunc(got, func(c Candidate) bool { return c.Kind != Impersonator })
+		genuine := slices.ContainsFunc(got, func(c Candidate) bool { return c.Kind != KindImpersonator })
 		assert.True(t, genuine, "%s %s imitates somebody", e.Name, e.Version)
 	}
 }
@@ -93,12 +93,12 @@ func TestNearestNamesWhatDiffers(t *testing.T) {
 	}{
 		"suites":   {FieldCipherSuites, func(h *parser.ClientHello) { h.CipherSuites[4] = 0xc024 }},
 		"exts":     {FieldExtensions, func(h *parser.ClientHello) { h.Extensions[3].Type = 0x1234 }},
-		"groups":   {FieldGroups, func(h *parser.ClientHello) { h.SupportedGroups = h.SupportedGroups[:3] }},
+		"groups":   {FieldSupportedGroups, func(h *parser.ClientHello) { h.SupportedGroups = h.SupportedGroups[:3] }},
 		"schemes":  {FieldSignatureAlgorithms, func(h *parser.ClientHello) { h.SignatureAlgorithms[0] = 0x0904 }},
-		"versions": {FieldVersions, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302) }},
+		"versions": {FieldSupportedVersions, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302) }},
 		"alpn":     {FieldALPN, func(h *parser.ClientHello) { h.ALPNProtocols = h.ALPNProtocols[:1] }},
 		"limit":    {FieldOther, func(h *parser.ClientHello) { h.RecordSizeLimit = 1234 }},
-		"shares":   {FieldKeyShares, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[:1] }},
+		"shares":   {FieldKeyShare, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[:1] }},
 	} {
 		h := edit(hellotest.Real(t)["firefox-153"], c.f)
 		got := m.AppendCandidates(nil, &Observation{Hello: h})
@@ -108,7 +108,7 @@ func TestNearestNamesWhatDiffers(t *testing.T) {
 		assert.NotZero(t, got[0].Distance, name)
 		assert.Less(t, got[0].Distance, uint16(nearDistance), name)
 		assert.True(t, slices.IsSortedFunc(got[1:], func(a, b Candidate) int {
-			return max(int(a.Distance)-int(b.Distance)-reach/1000, 0)
+			return max(int(a.Distance)-int(b.Distance)-nearMargin/1000, 0)
 		}), "%s: %v", name, got)
 	}
 }
@@ -155,14 +155,14 @@ func TestOriginalBeforeImitation(t *testing.T) {
 	assert.NotZero(t, got[0].Distance)
 	assert.Equal(t, "uTLS", got[1].Name)
 	assert.Zero(t, got[1].Distance)
-	Distrust(got)
+	PreferImitations(got)
 	assert.Equal(t, "uTLS", got[0].Name)
 }
 
 func TestDistrust(t *testing.T) {
-	list := []Candidate{{Name: "a", Kind: Browser}, {Name: "b", Kind: Tool}, {Name: "c", Kind: Impersonator},
-		{Name: "d", Kind: Impersonator}, {Name: "e", Kind: Impersonator, Distance: 3}}
-	Distrust(list)
+	list := []Candidate{{Name: "a", Kind: KindBrowser}, {Name: "b", Kind: KindTool}, {Name: "c", Kind: KindImpersonator},
+		{Name: "d", Kind: KindImpersonator}, {Name: "e", Kind: KindImpersonator, Distance: 3}}
+	PreferImitations(list)
 	var names string
 	for _, c := range list {
 		names += c.Name
@@ -182,7 +182,7 @@ func TestUsersClients(t *testing.T) {
 		{Name: "by hello", Version: "9", Hello: hex.EncodeToString(h.Raw)},
 	})
 	require.NoError(t, err)
-	m := Matcher{Users: users}
+	m := Matcher{Clients: users}
 	got := m.AppendCandidates(nil, &Observation{Hello: h, JA3: fingerprint.JA3(h), JA4: fingerprint.JA4(h)})
 	var names []string
 	for _, c := range got {
@@ -213,21 +213,21 @@ func TestUsersClientsByDistance(t *testing.T) {
 			h = edit(h, func(h *parser.ClientHello) { h.CipherSuites = append(h.CipherSuites, 0x1234) })
 			var alone Matcher
 			want := alone.AppendCandidates(nil, &Observation{Hello: h})
-			m := Matcher{Users: users}
+			m := Matcher{Clients: users}
 			got := m.AppendCandidates(nil, &Observation{Hello: h})
 			i := slices.IndexFunc(got, func(c Candidate) bool { return c.Name == "mine" })
 			if i < 0 {
 				assert.Equal(t, want, got, name)
 				continue
 			}
-			assert.LessOrEqual(t, got[i].Distance, got[0].Distance+reach/1000, name)
+			assert.LessOrEqual(t, got[i].Distance, got[0].Distance+nearMargin/1000, name)
 			if i == 0 && len(want) > 0 {
 				assert.LessOrEqual(t, got[0].Distance, want[0].Distance, name)
 			}
 		}
 	}
 	h := edit(real["java-17"], func(h *parser.ClientHello) { h.CipherSuites[0]++ })
-	m := Matcher{Users: users}
+	m := Matcher{Clients: users}
 	got := m.AppendCandidates(nil, &Observation{Hello: h})
 	require.NotEmpty(t, got)
 	assert.Equal(t, "mine", got[0].Name)
@@ -251,7 +251,7 @@ func TestFarFromImitation(t *testing.T) {
 		assert.Empty(t, AppendTells(nil, &o), name)
 		got := m.AppendCandidates(nil, &o)
 		require.NotEmpty(t, got, name)
-		assert.NotEqual(t, Impersonator, got[0].Kind, name)
+		assert.NotEqual(t, KindImpersonator, got[0].Kind, name)
 	}
 }
 
@@ -378,10 +378,10 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 				p.coarse += set + order
 			}
 		}
-		if opposed(s.traits, k.traits, ticket) {
+		if conflict(s.optionals, k.optionals, ticket) {
 			p.whole += ticketWeight
 		}
-		if opposed(s.traits, k.traits, pads) {
+		if conflict(s.optionals, k.optionals, pads) {
 			p.whole += paddingWeight
 		}
 		p.whole += p.coarse
@@ -430,7 +430,7 @@ func distinct(list []uint16) int {
 func FuzzNearest(f *testing.F) {
 	entries, err := BuiltinEntries()
 	require.NoError(f, err)
-	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Probe })
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Scanner })
 	db, err := NewDatabase(entries)
 	require.NoError(f, err)
 	f.Add(uint16(0), []byte{})
@@ -454,7 +454,7 @@ func FuzzNearest(f *testing.F) {
 		require.NotEmpty(t, got)
 		again := m.AppendCandidates(nil, &Observation{Hello: h})
 		assert.Equal(t, got, again)
-		Distrust(got)
+		PreferImitations(got)
 		if sure && least <= farDistance {
 			want := uint16((least + 999) / 1000)
 			assert.Equal(t, want, got[0].Distance, "%v: %v", names, got)
@@ -462,7 +462,7 @@ func FuzzNearest(f *testing.F) {
 				return c.Distance == want && slices.Contains(names, c.Name)
 			}), "%v: %v", names, got)
 		}
-		o := Observation{Hello: h, HTTP2: string(changes), Agent: Agent{Header: string(changes)}}
+		o := Observation{Hello: h, HTTP2: string(changes), Request: Request{UserAgent: string(changes)}}
 		for _, tell := range AppendTells(nil, &o) {
 			assert.NotEmpty(t, tell.Name)
 			assert.Less(t, tell.Offset, len(h.Raw))

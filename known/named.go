@@ -17,8 +17,8 @@ const (
 	npf2                           // tls/2/(...)
 )
 
-// name adds a client of which only fingerprints are known: under its JA4, or
-// else its JA3, or else its NPF.
+// name adds a client that has a fingerprint but no hello: under its JA4, or else
+// its JA3, or else its NPF.
 func (db *Database) name(e *Entry) error {
 	key := e.JA4
 	if key == "" {
@@ -44,7 +44,7 @@ func (db *Database) name(e *Entry) error {
 	return nil
 }
 
-// appendNamed appends the clients that are known by a fingerprint alone.
+// appendNamed appends the clients that are known by a fingerprint only.
 func (db *Database) appendNamed(dst []Candidate, o *Observation) []Candidate {
 	if len(db.named) == 0 {
 		return dst

@@ -13,9 +13,9 @@ import (
 )
 
 // entryOf returns an entry with a hello, made anew from its fields.
-func entryOf(name, family string, probe bool, extensions ...[]byte) Entry {
+func entryOf(name, family string, scanner bool, extensions ...[]byte) Entry {
 	msg := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f, 0xc030, 0x009c}, extensions...)
-	return Entry{Name: name, Family: family, Kind: Tool, Probe: probe, Hello: hex.EncodeToString(msg)}
+	return Entry{Name: name, Family: family, Kind: KindTool, Scanner: scanner, Hello: hex.EncodeToString(msg)}
 }
 
 // What a scanner sends, and what a client sends but for session_ticket, may be
@@ -54,7 +54,7 @@ func TestOrderedBeforePermuting(t *testing.T) {
 	alpn := hellotest.Extension(parser.ExtALPN, hellotest.ALPN("h2"))
 	tool := entryOf("tool", "T", false, groups, schemes, alpn)
 	browser := entryOf("browser", "B", false, groups, schemes, alpn)
-	browser.Kind, browser.Permutes = Browser, true
+	browser.Kind, browser.Permutes = KindBrowser, true
 	db, err := NewDatabase([]Entry{tool, browser})
 	require.NoError(t, err)
 	m := Matcher{Database: db}
@@ -86,10 +86,10 @@ func TestReach(t *testing.T) {
 		slices.SortStableFunc(got, func(a, b Candidate) int { return int(a.Distance) - int(b.Distance) })
 		genuine := false
 		for _, c := range got {
-			if c.Distance > got[0].Distance+reach/1000+1 {
+			if c.Distance > got[0].Distance+nearMargin/1000+1 {
 				assert.False(t, genuine, "%s: %v", name, got)
 			}
-			genuine = genuine || c.Kind != Impersonator
+			genuine = genuine || c.Kind != KindImpersonator
 			n++
 		}
 	}
@@ -130,7 +130,7 @@ func TestThreeFamilies(t *testing.T) {
 	entries = append(entries[:3], entries[maxNeighbours+4:]...) // three of A, F, C and B
 	for i := range 3 {
 		e := entryOf(fmt.Sprint("imitation", i), "B", false, groups(29, 23), schemes(0x0403, 0x0804), alpn("http/1.1"))
-		e.Kind = Impersonator
+		e.Kind = KindImpersonator
 		entries = append(entries, e)
 	}
 	db, err = NewDatabase(entries)

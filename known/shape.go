@@ -15,9 +15,9 @@ const (
 	groups
 	schemes
 	versions
-	protocols // ALPN names, hashed
-	shares    // groups of key_share
-	others    // tagged hashes of the small fields
+	protocols   // ALPN names, hashed
+	shares      // groups of key_share
+	smallFields // tagged hashes of the small fields
 
 	numFields
 )
@@ -29,34 +29,34 @@ const maxValues = 256
 // grease stands for all 16 values of RFC 8701 in a shape.
 const grease = 0x0a0a
 
-// A shape is what stays the same in the hellos that a client sends with one
-// setup: lists in wire order, GREASE as one value, and nothing that depends on
-// the server, on earlier connections, or on chance.
+// A shape is what stays the same in all hellos that a client sends with one
+// configuration: lists in wire order with GREASE as one value, and nothing that
+// depends on the server, on earlier connections or on chance.
 type shape struct {
 	transport parser.Transport
-	traits    trait
+	optionals optional
 	lists     [numFields][]uint16
 }
 
-// A trait is what a transient extension still shows: whether a client sends it
-// when it could. No bit of a pair is set where the hello cannot tell.
-type trait uint8
+// optional says whether a client sends a transient extension when it can. Where
+// the hello does not show it, neither bit of a pair is set.
+type optional uint8
 
 const (
-	ticket trait = 1 << iota // session_ticket is sent
+	ticket optional = 1 << iota // session_ticket is sent
 	noTicket
 	pads // the hello would have 256 to 511 bytes without padding
 	noPads
 )
 
-// opposed reports whether one of a and b has what the other has not, of the
-// pair whose first bit is yes.
-func opposed(a, b, yes trait) bool {
+// conflict reports whether one of a and b has the part and the other lacks it. yes
+// is the first bit of the pair.
+func conflict(a, b, yes optional) bool {
 	no := yes << 1
 	return a&yes != 0 && b&no != 0 || a&no != 0 && b&yes != 0
 }
 
-func traitsOf(h *parser.ClientHello) (t trait) {
+func optionalsOf(h *parser.ClientHello) (t optional) {
 	t = noTicket
 	if h.HasExtension(parser.ExtSessionTicket) {
 		t = ticket
@@ -79,12 +79,12 @@ func traitsOf(h *parser.ClientHello) (t trait) {
 // HelloRetryRequest: the key shares, and whether it is padded.
 func (s *shape) answersServer() {
 	s.lists[shares] = s.lists[shares][:0]
-	s.traits &^= pads | noPads
+	s.optionals &^= pads | noPads
 }
 
 // read sets s to the shape of h and reuses its memory.
 func (s *shape) read(h *parser.ClientHello) {
-	s.transport, s.traits = h.Transport, traitsOf(h)
+	s.transport, s.optionals = h.Transport, optionalsOf(h)
 	for f := range s.lists {
 		s.lists[f] = s.lists[f][:0]
 	}
@@ -110,15 +110,15 @@ func (s *shape) read(h *parser.ClientHello) {
 	for _, k := range limit(h.KeyShares) {
 		s.lists[shares] = append(s.lists[shares], normal(k.Group))
 	}
-	s.lists[others] = appendOthers(s.lists[others], h)
+	s.lists[smallFields] = appendSmallFields(s.lists[smallFields], h)
 	if isSecond(h) {
 		s.answersServer()
 	}
 }
 
-// isTransient reports whether a client sends an extension or not for reasons
-// of the connection: the server's name, a session to resume, the hello's
-// length, a cookie.
+// isTransient reports whether the presence of an extension depends on the
+// connection: the server's name, a session to resume, the length of the hello, a
+// cookie.
 func isTransient(t parser.ExtensionType) bool {
 	switch t {
 	case parser.ExtServerName, parser.ExtPadding, parser.ExtSessionTicket,
@@ -131,7 +131,7 @@ func isTransient(t parser.ExtensionType) bool {
 // isSecond reports whether a hello answers a HelloRetryRequest with a cookie.
 func isSecond(h *parser.ClientHello) bool { return h.HasExtension(parser.ExtCookie) }
 
-// The tags of the values in others.
+// The tags of the values in smallFields.
 const (
 	tagALPN = iota
 	tagLegacyVersion
@@ -147,7 +147,7 @@ const (
 	tagParameter
 )
 
-func appendOthers(dst []uint16, h *parser.ClientHello) []uint16 {
+func appendSmallFields(dst []uint16, h *parser.ClientHello) []uint16 {
 	dst = append(dst, tag16(tagLegacyVersion, uint16(h.LegacyVersion)),
 		tagged(tagCompression, h.LegacyCompressionMethods))
 	if len(h.ECPointFormats) > 0 {
@@ -171,7 +171,7 @@ func appendOthers(dst []uint16, h *parser.ClientHello) []uint16 {
 	for _, v := range limit(h.DelegatedCredentials) {
 		dst = append(dst, tag16(tagDelegated, normal(v)))
 	}
-	// Before TLS 1.3 a session id is that of a session to resume.
+	// Before TLS 1.3 a session id is present only to resume a session.
 	if len(h.SupportedVersions) > 0 {
 		dst = append(dst, tag16(tagSessionID, uint16(len(h.LegacySessionID))))
 	}
@@ -200,7 +200,7 @@ func appendValues[T ~uint16](dst []uint16, list []T) []uint16 {
 }
 
 // tag16 and tagged hash a value of a small field to one of 65,536, so that all
-// such fields are one list. Two values that meet cost a little distance.
+// small fields are one list. A collision costs a little accuracy.
 func tag16(tag int, v uint16) uint16 {
 	return uint16(mix(uint64(tag)<<16|uint64(v)) >> 48)
 }
@@ -222,15 +222,15 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// key hashes the shape, but for the order of extensions and of what else is
-// permuted, and for the key shares. Who does not know the seed cannot make two
-// shapes of one key.
+// key hashes the shape without the key shares, and without the order of
+// extensions and small fields. Without the seed nobody can make two shapes with
+// the same key.
 func (s *shape) key(seed uint64) uint64 {
 	x := uint64(s.transport) + 1 ^ seed
 	for f := suites; f < numFields; f++ {
 		switch f {
 		case shares:
-		case extensions, others:
+		case extensions, smallFields:
 			var sum uint64
 			for _, v := range s.lists[f] {
 				sum += mix(uint64(v) ^ seed)
@@ -247,9 +247,9 @@ func (s *shape) key(seed uint64) uint64 {
 	return x
 }
 
-// appendAll appends all of the shape, in the order of its lists.
+// appendAll appends the whole shape, in the order of its lists.
 func (s *shape) appendAll(dst []uint16) []uint16 {
-	dst = append(dst, uint16(s.transport)<<8|uint16(s.traits))
+	dst = append(dst, uint16(s.transport)<<8|uint16(s.optionals))
 	for _, list := range s.lists {
 		dst = append(append(dst, uint16(len(list))), list...)
 	}

@@ -69,7 +69,7 @@ func TestGenuineBrowsers(t *testing.T) {
 		require.NoError(t, err)
 		h := &parser.ClientHello{Transport: map[string]parser.Transport{"quic": parser.QUIC, "dtls": parser.DTLS}[r.Proto]}
 		require.NoError(t, h.Unmarshal(msg))
-		o := known.Observation{Hello: h, Index: 1, HTTP2: c.HTTP2, Agent: known.Agent{Header: c.UserAgent}}
+		o := known.Observation{Hello: h, Index: 1, HTTP2: c.HTTP2, Request: known.Request{UserAgent: c.UserAgent}}
 		if e.Second {
 			o.Index = 2
 		}
@@ -80,7 +80,7 @@ func TestGenuineBrowsers(t *testing.T) {
 		candidates := m.AppendCandidates(nil, &o)
 		assert.Empty(t, known.AppendTells(nil, &o), id(&r))
 		claim := known.CheckClaim(&o, candidates)
-		assert.NotEqual(t, known.Inconsistent, claim.Verdict, "%s: %v", id(&r), claim.Reasons)
+		assert.NotEqual(t, known.VerdictInconsistent, claim.Verdict, "%s: %v", id(&r), claim.Reasons)
 		name, _, _ := strings.Cut(c.Client, " ")
 		if assert.NotEmpty(t, candidates, id(&r)) {
 			assert.Equal(t, families[name], candidates[0].Family, id(&r))

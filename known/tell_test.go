@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestNoTellOnBrowsers(t *testing.T) {
 	require.NoError(t, err)
 	n := 0
 	for _, e := range entries {
-		if e.Kind != Browser {
+		if e.Kind != KindBrowser {
 			continue
 		}
 		n++
@@ -59,151 +60,162 @@ func TestTells(t *testing.T) {
 	ech := offsetOf(chrome, parser.ExtEncryptedClientHello)
 	last := chrome.Extensions[len(chrome.Extensions)-1]
 
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		o    Observation
 		want Tell
 	}{
 		"duplicate-extension": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.Extensions[3].Type = h.Extensions[2].Type })},
 			Tell{Field: "extensions", Offset: chrome.Extensions[3].Offset,
-				Found:   chrome.Extensions[2].Type.String() + " (" + hex4(uint16(chrome.Extensions[2].Type)) + ") twice",
-				Genuine: "each type once (RFC 8446, section 4.2)"},
+				Found:    chrome.Extensions[2].Type.String() + " (" + hex4(uint16(chrome.Extensions[2].Type)) + ") twice",
+				Expected: "each type once (RFC 8446, section 4.2)"},
 		},
 		"duplicate-group": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedGroups[4] = 29 })},
 			Tell{Field: "supported_groups", Offset: offsetOf(chrome, parser.ExtSupportedGroups),
-				Found: "x25519 (001d) twice", Genuine: "each group once"},
+				Found: "x25519 (001d) twice", Expected: "each group once"},
 		},
 		"key-share-group": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.KeyShares[2].Group = 30 })},
 			Tell{Field: "key_share", Offset: offsetOf(fox, parser.ExtKeyShare), Found: "a share for x448 (001e)",
-				Genuine: "shares for groups of supported_groups (RFC 8446, section 4.2.8)"},
+				Expected: "shares for groups of supported_groups (RFC 8446, section 4.2.8)"},
 		},
 		"no-tls13-version": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.SupportedVersions = []parser.Version{0x0303} })},
 			Tell{Field: "cipher_suites", Offset: 73, Found: "TLS_AES_128_GCM_SHA256",
-				Genuine: "TLS 1.3 in supported_versions where its cipher suites are"},
+				Expected: "TLS 1.3 in supported_versions where its cipher suites are"},
 		},
 		"shuffled-suites": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) {
 				h.CipherSuites = []parser.CipherSuite{0xc027, 0xcca9, 0xcca8, 0xc023, 0xc02f, 0xc02c, 0x003c, 0xc030}
 			})},
 			Tell{Field: "cipher_suites", Offset: 73, Found: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256 before suites with ECDHE and AEAD",
-				Genuine: "crypto/tls, whose suites these are, has it last; browsers do not have it"},
+				Expected: "crypto/tls, whose suites these are, has it last; browsers do not have it"},
 		},
 		"scsv": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.CipherSuites = append(h.CipherSuites, 0xff) })},
 			Tell{Field: "cipher_suites", Offset: 73 + 2*len(fox.CipherSuites), Found: "a browser's cipher suites with 00ff",
-				Genuine: "the extension renegotiation_info; OpenSSL sends 00ff"},
+				Expected: "the extension renegotiation_info; OpenSSL sends 00ff"},
 		},
 		"grease-extensions": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.Extensions[len(h.Extensions)-1].Data = []byte{1} })},
 			Tell{Field: "extensions", Offset: last.Offset, Found: "GREASE extension 19 of 19, of 1 bytes",
-				Genuine: "two different GREASE extensions: the first of all, empty, and one zero byte after all but padding and pre_shared_key"},
+				Expected: "two different GREASE extensions: the first of all, empty, and one zero byte after all but padding and pre_shared_key"},
 		},
 		"grease-key-share": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.KeyShares[0].Group = group ^ 0x1010 })},
 			Tell{Field: "key_share", Offset: offsetOf(chrome, parser.ExtKeyShare),
-				Found:   hex4(uint16(group)) + " in supported_groups, " + hex4(uint16(group^0x1010)) + " first in key_share",
-				Genuine: "the same GREASE value first in both"},
+				Found:    hex4(uint16(group)) + " in supported_groups, " + hex4(uint16(group^0x1010)) + " first in key_share",
+				Expected: "the same GREASE value first in both"},
 		},
 		"grease-versions": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedVersions = h.SupportedVersions[1:] })},
 			Tell{Field: "supported_versions", Offset: offsetOf(chrome, parser.ExtSupportedVersions), Found: "no GREASE",
-				Genuine: "GREASE, as in the cipher suites"},
+				Expected: "GREASE, as in the cipher suites"},
 		},
 		"ech-aead": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.ECH.AEAD = 3 })},
 			Tell{Field: "encrypted_client_hello.cipher_suite", Offset: ech + 7,
-				Found:   "ChaCha20Poly1305, with TLS_AES_128_GCM_SHA256 as first cipher suite",
-				Genuine: "AES-128-GCM where AES is first: both follow from the processor"},
+				Found:    "ChaCha20Poly1305, with TLS_AES_128_GCM_SHA256 as first cipher suite",
+				Expected: "AES-128-GCM where AES is first: both follow from the processor"},
 		},
 		"ech-payload": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.ECH.Payload = h.ECH.Payload[:176] })},
 			Tell{Field: "encrypted_client_hello.payload",
 				Offset: offsetOf(fox, parser.ExtEncryptedClientHello) + 4 + len(extension(fox, parser.ExtEncryptedClientHello).Data) - 176,
-				Found:  "176 bytes, as BoringSSL pads", Genuine: "239 or another length of 15 more than a multiple of 32, as NSS pads"},
+				Found:  "176 bytes, as BoringSSL pads", Expected: "239 or another length of 15 more than a multiple of 32, as NSS pads"},
 		},
 		"alps": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) {
 				h.ApplicationSettings = [][]byte{[]byte("h3"), []byte("h2")}
 			})},
-			Tell{Field: "application_settings", Offset: offsetOf(chrome, parser.ExtApplicationSettings), Found: "h3, h2", Genuine: "h2"},
+			Tell{Field: "application_settings", Offset: offsetOf(chrome, parser.ExtApplicationSettings), Found: "h3, h2", Expected: "h2"},
 		},
 		"alpn-transport": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.ALPNProtocols[0] = []byte("h3") })},
 			Tell{Field: "application_layer_protocol_negotiation", Offset: offsetOf(chrome, parser.ExtALPN), Found: "h3 over TCP",
-				Genuine: "h3 over QUIC alone (RFC 9114, section 3.1)"},
+				Expected: "h3 over QUIC alone (RFC 9114, section 3.1)"},
 		},
 		"signature-algorithms": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SignatureAlgorithms[5] = 0x0807 })},
 			Tell{Field: "signature_algorithms", Offset: offsetOf(chrome, parser.ExtSignatureAlgorithms), Found: "ed25519 (0807)",
-				Genuine: "Chromium does not offer it"},
+				Expected: "Chromium does not offer it"},
 		},
 		"foreign-extension": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { extension(h, parser.ExtStatusRequest).Type = parser.ExtEncryptThenMAC })},
-			Tell{Field: "extensions", Offset: offsetOf(fox, parser.ExtStatusRequest), Found: "encrypt_then_mac (0016)", Genuine: "Firefox does not send it"},
+			Tell{Field: "extensions", Offset: offsetOf(fox, parser.ExtStatusRequest), Found: "encrypt_then_mac (0016)", Expected: "Firefox does not send it"},
 		},
 		"missing-extension": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.Extensions[2].Type = 0x7777 })},
 			Tell{Field: "extensions", Offset: fox.Extensions[0].Offset, Found: "no " + fox.Extensions[2].Type.String() + " (" + hex4(uint16(fox.Extensions[2].Type)) + ")",
-				Genuine: "Firefox always sends it"},
+				Expected: "Firefox always sends it"},
 		},
 		"malformed-extension": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) {
 				h.Extensions[4].Err = &parser.Error{Offset: 150, Field: "ec_point_formats", Err: parser.ErrTruncated}
 			})},
 			Tell{Field: "extensions", Offset: fox.Extensions[4].Offset, Found: "ec_point_formats (000b): parser: ec_point_formats: truncated at byte 150",
-				Genuine: "Firefox sends none"},
+				Expected: "Firefox sends none"},
 		},
-		"features-of-two-ages": {
+		"mixed-eras": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.SupportedVersions = append(h.SupportedVersions, 0x0302, 0x0301) })},
 			Tell{Field: "supported_versions", Offset: offsetOf(chrome, parser.ExtSupportedVersions),
-				Found: "TLS 1.0, with encrypted_client_hello", Genuine: "TLS 1.0 to version 97, ECH from 115"},
+				Found: "TLS 1.0, with encrypted_client_hello", Expected: "TLS 1.0 to version 97, ECH from 115"},
 		},
 		"sorted": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { slices.Sort(h.CipherSuites) })},
-			Tell{Field: "cipher_suites", Offset: 73, Found: "cipher suites in numeric order", Genuine: "an order of preference"},
+			Tell{Field: "cipher_suites", Offset: 73, Found: "cipher suites in numeric order", Expected: "an order of preference"},
 		},
 		"record-size-limit": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.RecordSizeLimit = 4001 })},
 			Tell{Field: "record_size_limit", Offset: offsetOf(fox, parser.ExtRecordSizeLimit), Found: "0fa1",
-				Genuine: "4001 with TLS 1.3 (RFC 8449, section 4)"},
+				Expected: "4001 with TLS 1.3 (RFC 8449, section 4)"},
 		},
 		"certificate-compression": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) {
 				h.CertificateCompressionAlgorithms = []parser.CertificateCompressionAlgorithm{1, 2}
 			})},
-			Tell{Field: "compress_certificate", Offset: offsetOf(chrome, parser.ExtCompressCertificate), Found: "[zlib brotli]", Genuine: "brotli"},
+			Tell{Field: "compress_certificate", Offset: offsetOf(chrome, parser.ExtCompressCertificate), Found: "[zlib brotli]", Expected: "brotli"},
 		},
 		"point-formats": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { h.ECPointFormats = []byte{0, 1, 2} })},
-			Tell{Field: "ec_point_formats", Offset: offsetOf(chrome, parser.ExtECPointFormats), Found: "000102", Genuine: "00; OpenSSL sends 000102"},
+			Tell{Field: "ec_point_formats", Offset: offsetOf(chrome, parser.ExtECPointFormats), Found: "000102", Expected: "00; OpenSSL sends 000102"},
 		},
 		"compression-methods": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.LegacyCompressionMethods = []byte{1, 0} })},
-			Tell{Field: "legacy_compression_methods", Offset: 73 + 2*len(fox.CipherSuites), Found: "0100", Genuine: "00 (RFC 8446, section 4.1.2)"},
+			Tell{Field: "legacy_compression_methods", Offset: 73 + 2*len(fox.CipherSuites), Found: "0100", Expected: "00 (RFC 8446, section 4.1.2)"},
 		},
 		"session-id": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.LegacySessionID = nil })},
-			Tell{Field: "legacy_session_id", Offset: 38, Found: "empty", Genuine: "32 bytes (RFC 8446, appendix D.4), or a session to resume"},
+			Tell{Field: "legacy_session_id", Offset: 38, Found: "empty", Expected: "32 bytes (RFC 8446, appendix D.4), or a session to resume"},
 		},
 		"padding": {
 			Observation{Hello: edit(old, func(h *parser.ClientHello) { h.Raw = h.Raw[:500] })},
-			Tell{Field: "padding", Offset: offsetOf(old, parser.ExtPadding), Found: "padding to 500 bytes", Genuine: "padding to 512 bytes"},
+			Tell{Field: "padding", Offset: offsetOf(old, parser.ExtPadding), Found: "padding to 500 bytes", Expected: "padding to 512 bytes"},
 		},
 		"record-version": {
 			Observation{Hello: fox, RecordVersion: parser.VersionTLS12},
-			Tell{Field: "legacy_record_version", Found: "0303", Genuine: "Firefox has 0301 on its first record"},
+			Tell{Field: "legacy_record_version", Found: "0303", Expected: "Firefox has 0301 on its first record"},
 		},
 		"http2-stack": {
 			Observation{Hello: chrome, HTTP2: "2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s"},
-			Tell{Field: "http2", Found: "Go net/http: 2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s", Genuine: "Chromium's settings"},
+			Tell{Field: "http2", Found: "Go net/http: 2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s", Expected: "Chromium's settings"},
 		},
-	} {
+	}
+	for name, c := range cases {
 		c.want.Name = name
 		assert.Equal(t, []Tell{c.want}, AppendTells(nil, &c.o), name)
 	}
+	docs, err := os.ReadFile("../docs/clients.md")
+	require.NoError(t, err)
+	seen := make(map[string]bool)
+	for _, kind := range TellKinds() {
+		assert.False(t, seen[kind.Name], "%s has two rows", kind.Name)
+		seen[kind.Name] = true
+		assert.Contains(t, cases, kind.Name, "a tell without a test")
+		assert.Contains(t, string(docs), "| `"+kind.Name+"` | "+kind.Doc+" |", "docs/clients.md does not have it")
+	}
+	assert.Len(t, cases, len(seen))
 }
 
 func hex4(v uint16) string {
@@ -211,8 +223,8 @@ func hex4(v uint16) string {
 	return string([]byte{digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15]})
 }
 
-// Where a hello may be the second of a connection whose first was not seen,
-// what only a first one has is not asked of it.
+// TestNoTellOnSecondHello holds that a hello which may be the second one of a
+// connection, whose first was not captured, need not have what only first ones have.
 func TestNoTellOnSecondHello(t *testing.T) {
 	chrome := hellotest.Real(t)["chromium-156"]
 	second := edit(chrome, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[2:] })
@@ -298,7 +310,7 @@ func TestMoreTells(t *testing.T) {
 	})
 	assert.Equal(t, []Tell{{"padding", "length", 1, "305 bytes without padding", "padding to 512 bytes"}},
 		AppendTells(nil, &Observation{Hello: unpadded}))
-	assert.Equal(t, []Tell{{Name: "http2-stack", Field: "http2", Found: "pseudo-headers m,s,a,p", Genuine: "m,a,s,p"}},
+	assert.Equal(t, []Tell{{Name: "http2-stack", Field: "http2", Found: "pseudo-headers m,s,a,p", Expected: "m,a,s,p"}},
 		AppendTells(nil, &Observation{Hello: chrome, HTTP2: "1:4096|100|0|m,s,a,p"}))
 }
 
@@ -325,7 +337,7 @@ func TestTracker(t *testing.T) {
 	// A permuted hello with other GREASE is innocent, however many there are.
 	tr = Tracker{}
 	random := rand.New(rand.NewPCG(1, 2))
-	for i := range uint32(3 * maxTracked) {
+	for i := range uint32(3 * maxRemembered) {
 		h := other(i)
 		inner := h.Extensions[1 : len(h.Extensions)-1]
 		random.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })

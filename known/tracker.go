@@ -8,55 +8,54 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// maxTracked is how many hellos a Tracker remembers.
-const maxTracked = 8
+// maxRemembered is the number of hellos that a Tracker remembers.
+const maxRemembered = 8
 
-// A Tracker finds what several connections of one client give away. Who is one
-// client is the caller's to say: an address, a session, a cookie. Clients that
-// are mixed up, as those behind one NAT, do no harm: a tell is that a hello
-// repeats what a genuine one draws at random, so it fires on a client that
-// repeats itself, whatever others sent in between. Only the latest 8 hellos are
-// remembered.
+// A Tracker finds what several connections of one client give away. The caller
+// decides what one client is: an address, a session, a cookie. Mixing clients, as
+// behind a NAT, does no harm: a tell means that a hello repeats what a genuine
+// client draws at random, so it fires on a client that repeats itself, whatever
+// others sent in between. Only the last 8 hellos are remembered.
 //
-// The zero value is ready, and its size is fixed: 200 bytes. It is not for use
-// by several goroutines at once.
+// The zero value is ready and its size is fixed at 200 bytes. A Tracker is not
+// safe for concurrent use.
 type Tracker struct {
-	seen [maxTracked]tracked
+	seen [maxRemembered]rememberedHello
 	n    int
 }
 
-// A tracked is what is remembered of a hello.
-type tracked struct {
+// A rememberedHello is what a Tracker remembers of a hello.
+type rememberedHello struct {
 	random uint64
 	order  uint64 // of the extensions
 	grease uint64 // the values of GREASE
 }
 
-// AppendTells appends to dst what the hello shows beside those before it, and
+// AppendTells appends to dst what the hello shows together with earlier ones, and
 // remembers it:
 //
 //	frozen-order    Chromium permutes its extensions anew for each connection
 //	frozen-grease   BoringSSL draws its GREASE values anew for each connection
 //
-// An order tells the second time it comes: 12 extensions, the fewest that are
-// looked at, have 479 million. GREASE values tell the third time: there are a
-// million, so a busy browser repeats some by chance.
+// An order is a tell the second time it comes: 12 extensions, the fewest that are
+// looked at, have 479 million orders. GREASE values are a tell the third time:
+// there are a million, so a busy browser repeats some by chance.
 //
-// A hello that comes again, and the one after a HelloRetryRequest, count as one
-// with the first: their random is the same.
+// A hello that is sent again, and the one after a HelloRetryRequest, count as one
+// with the first: they have the same random.
 func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	if !o.IsTracked() {
 		return dst
 	}
 	h := o.Hello
 	b := browserShapeOf(h)
-	now := tracked{random: binary.BigEndian.Uint64(h.Random)}
+	now := rememberedHello{random: binary.BigEndian.Uint64(h.Random)}
 	if b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
 		now.order = orderOf(h)
 	}
 	now.grease = greaseOf(h)
 	orders, values := 0, 0
-	for i := range t.seen[:min(t.n, maxTracked)] {
+	for i := range t.seen[:min(t.n, maxRemembered)] {
 		s := &t.seen[i]
 		if s.random == now.random {
 			return dst
@@ -68,7 +67,7 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 			values++
 		}
 	}
-	t.seen[t.n%maxTracked] = now
+	t.seen[t.n%maxRemembered] = now
 	t.n++
 	if orders > 0 {
 		dst = append(dst, Tell{"frozen-order", "extensions", h.Extensions[0].Offset,
@@ -83,8 +82,8 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	return dst
 }
 
-// IsTracked reports whether a [Tracker] remembers the hello: a first one over
-// TCP, in the shape of Chromium's or Safari's.
+// IsTracked reports whether a [Tracker] remembers the hello: the first one of a
+// connection over TCP, in the shape of Chromium's or Safari's.
 func (o *Observation) IsTracked() bool {
 	h := o.Hello
 	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {
@@ -94,9 +93,8 @@ func (o *Observation) IsTracked() bool {
 	return b == chromium || b == safari
 }
 
-// orderOf hashes the order of a hello's extensions, but for those that come
-// and go, and for GREASE, which has its places. It is 0 if there are fewer than
-// 12.
+// orderOf hashes the order of a hello's extensions, without transient ones and
+// GREASE, whose place is fixed. It is 0 if there are fewer than 12.
 func orderOf(h *parser.ClientHello) uint64 {
 	x, n := uint64(1), 0
 	for i := range limit(h.Extensions) {
@@ -112,7 +110,8 @@ func orderOf(h *parser.ClientHello) uint64 {
 }
 
 // greaseOf hashes the GREASE values of cipher suites, groups, extensions and
-// versions: 16 to the power of five are possible. It is 0 if there are fewer.
+// versions, of which there are 16 to the power of five. It is 0 if the hello has
+// fewer than five.
 func greaseOf(h *parser.ClientHello) uint64 {
 	x, n := uint64(1), 0
 	add := func(v uint16) {
@@ -139,8 +138,8 @@ func greaseOf(h *parser.ClientHello) uint64 {
 	return x
 }
 
-// canonical is the order that Chromium's extensions have where permutation is
-// switched off, as far as it matters: these stand in it wherever they stand.
+// canonical is the order of Chromium's extensions where permutation is off. Other
+// extensions may stand between them.
 var canonical = [...]parser.ExtensionType{
 	parser.ExtExtendedMasterSecret, parser.ExtRenegotiationInfo, parser.ExtSupportedGroups,
 	parser.ExtECPointFormats, parser.ExtSessionTicket, parser.ExtALPN, parser.ExtStatusRequest,

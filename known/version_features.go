@@ -7,9 +7,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A versionFeature dates a browser: no version before since has it, none after
-// until. 0 is for no bound. The bounds leave some versions beyond those of the
-// captures, because features are rolled out in stages and tried out before.
+// A versionFeature dates a browser: no version before since has it, and none after
+// until; 0 means no bound. The bounds are some versions wider than the captures,
+// because features are tried out before they are rolled out, and in stages.
 type versionFeature struct {
 	browser      browser
 	what         string
@@ -17,16 +17,15 @@ type versionFeature struct {
 	present      func(o *Observation) bool
 }
 
-// versionFeatures are the features by which a claimed version can be refuted.
+// versionFeatures are the features that can refute a claimed version.
 //
-// What a flag, a policy or a preference switches off refutes only versions
-// before it, and what one of them brings back refutes none after it. So these
-// have no bound, though they were dropped: application_settings at 4469
+// A feature that a flag, a policy or a preference switches off refutes only
+// versions before it, and one that they bring back refutes none. So these have no
+// upper bound, though they were dropped: application_settings at 4469
 // (UseNewAlpsCodepointHttp2 and UseNewAlpsCodepointQUIC), suites of Firefox
 // (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps).
 var versionFeatures = [...]versionFeature{
-	// The extension was empty where some builds from 141 on sent it. A flag sends
-	// it earlier.
+	// Some builds from 141 on sent the extension empty; a flag sends it earlier.
 	{chromium, "trust_anchors", 133, 0, func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
 	}},

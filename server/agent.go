@@ -16,10 +16,10 @@ const maxAgent = 512
 // AgentOf returns who the client says it is in a request, for
 // [known.CheckClaim]. The order of the headers, which net/http does not keep,
 // is not in it.
-func AgentOf(r *http.Request) known.Agent {
+func AgentOf(r *http.Request) known.Request {
 	header := headerText(r.UserAgent())
-	return known.Agent{
-		Header:      header,
+	return known.Request{
+		UserAgent:      header,
 		OS:          useragent.Parse(header).OS,
 		ClientHints: headerText(r.Header.Get("Sec-Ch-Ua")),
 		Platform:    strings.Trim(headerText(r.Header.Get("Sec-Ch-Ua-Platform")), `"`),

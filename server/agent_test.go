@@ -17,10 +17,10 @@ func TestAgentOf(t *testing.T) {
 		"Sec-Ch-Ua":          {`"Chromium";v="133"`},
 		"Sec-Ch-Ua-Platform": {`"Windows"`},
 	}}
-	assert.Equal(t, known.Agent{Header: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, AgentOf(r))
-	assert.Equal(t, known.Agent{}, AgentOf(&http.Request{}))
+	assert.Equal(t, known.Request{UserAgent: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, AgentOf(r))
+	assert.Equal(t, known.Request{}, AgentOf(&http.Request{}))
 	r.Header.Set("User-Agent", strings.Repeat("(", 1<<16))
-	assert.Len(t, AgentOf(r).Header, maxAgent)
+	assert.Len(t, AgentOf(r).UserAgent, maxAgent)
 }
 
 func FuzzAgentOf(f *testing.F) {
@@ -28,7 +28,7 @@ func FuzzAgentOf(f *testing.F) {
 	f.Add("curl/8.0", `"Chromium";v="133"`)
 	f.Fuzz(func(t *testing.T, agent, hints string) {
 		a := AgentOf(&http.Request{Header: http.Header{"User-Agent": {agent}, "Sec-Ch-Ua": {hints}, "Sec-Ch-Ua-Platform": {hints}}})
-		assert.True(t, strings.HasPrefix(agent, a.Header))
+		assert.True(t, strings.HasPrefix(agent, a.UserAgent))
 		assert.True(t, strings.HasPrefix(hints, a.ClientHints))
 	})
 }

@@ -92,7 +92,7 @@ func requestOf(r *http.Request, size event.Size) (*request, bool) {
 		q.names = strings.Split(o.Agent.Headers, ",")
 	}
 	names := o.Agent.Headers
-	if o.Agent = AgentOf(r); o.Agent != (known.Agent{}) {
+	if o.Agent = AgentOf(r); o.Agent != (known.Request{}) {
 		o.Agent.Headers = names
 	}
 	q.event = eventOf(&o, s.users(), size)

@@ -191,7 +191,7 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 		Dst:   addrPort(c.LocalAddr()),
 		Index: index,
 		HTTP2: c.http2,
-		Agent: known.Agent{Headers: c.headers},
+		Agent: known.Request{Headers: c.headers},
 		Err:   c.err,
 		Seen:  c.seen,
 	}

@@ -111,7 +111,7 @@ type clientGroup struct {
 type clientChoice struct{ ID, Text string }
 
 func (c *census) group() {
-	for _, kind := range []known.Kind{known.Browser, known.Tool, known.Library, known.Impersonator, known.Other} {
+	for _, kind := range []known.Kind{known.KindBrowser, known.KindTool, known.KindLibrary, known.KindImpersonator, known.KindOther} {
 		g := clientGroup{Kind: kind.String()}
 		for i := range c.hellos {
 			k := &c.hellos[i]

@@ -243,12 +243,12 @@ func lookupFingerprint(w io.Writer, file, ja3, ja4 string, asJSON bool) error {
 }
 
 func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJSON bool) error {
-	m := known.Matcher{Users: users}
+	m := known.Matcher{Clients: users}
 	o := known.Observation{Hello: h, JA3: fingerprint.JA3(h), JA4: fingerprint.JA4(h)}
 	candidates := m.AppendCandidates(nil, &o)
 	tells := known.AppendTells(nil, &o)
 	if len(tells) > 0 {
-		known.Distrust(candidates)
+		known.PreferImitations(candidates)
 	}
 	if asJSON {
 		_, err := w.Write(appendLookup(nil, candidates, tells))
@@ -279,7 +279,7 @@ func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJS
 		if l.Offset > 0 {
 			where = fmt.Sprintf("%s at byte %d", l.Field, l.Offset)
 		}
-		fmt.Fprintf(w, "\ntell %s: %s\n  found:   %s\n  genuine: %s\n", l.Name, where, l.Found, l.Genuine)
+		fmt.Fprintf(w, "\ntell %s: %s\n  found:   %s\n  genuine: %s\n", l.Name, where, l.Found, l.Expected)
 	}
 	return nil
 }

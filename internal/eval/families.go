@@ -49,7 +49,7 @@ func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) 
 		matchers := make(map[string]*known.Matcher)
 		for i := range all {
 			l := &all[i]
-			if l.entry.Family == "" || l.entry.Kind == known.Impersonator {
+			if l.entry.Family == "" || l.entry.Kind == known.KindImpersonator {
 				continue
 			}
 			l.setJA4()

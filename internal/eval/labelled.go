@@ -19,7 +19,7 @@ type labelled struct {
 	observation known.Observation
 	entry       known.Entry // without a hello
 	file        string
-	agent       known.Agent
+	agent       known.Request
 }
 
 func fromEntries(entries []known.Entry) ([]labelled, error) {
@@ -29,7 +29,7 @@ func fromEntries(entries []known.Entry) ([]labelled, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, labelled{known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, known.Agent{}})
+		all = append(all, labelled{known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, known.Request{}})
 	}
 	return all, nil
 }
@@ -47,8 +47,8 @@ type manifestLine struct {
 }
 
 // agent returns who the client of a capture says it is.
-func (m *manifestLine) agent() known.Agent {
-	a := known.Agent{Header: m.UserAgent}
+func (m *manifestLine) agent() known.Request {
+	a := known.Request{UserAgent: m.UserAgent}
 	var names []string
 	var requests [][]string
 	if json.Unmarshal(m.Headers, &names) != nil && json.Unmarshal(m.Headers, &requests) == nil {

@@ -44,12 +44,12 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 		l := &all[i]
 		o := l.observation
 		candidates := m.AppendCandidates(nil, &o)
-		o.Agent = l.agent
+		o.Request = l.agent
 		found := known.AppendTells(nil, &o)
 		claim := known.CheckClaim(&o, candidates)
 		hello := slices.ContainsFunc(found, func(t known.Tell) bool { return t.Field != "http2" })
-		same := slices.ContainsFunc(candidates, func(c known.Candidate) bool { return c.Kind == known.Browser && c.Distance == 0 })
-		any := len(found) > 0 || claim.Verdict == known.Inconsistent
+		same := slices.ContainsFunc(candidates, func(c known.Candidate) bool { return c.Kind == known.KindBrowser && c.Distance == 0 })
+		any := len(found) > 0 || claim.Verdict == known.VerdictInconsistent
 		kind := l.entry.Kind.String()
 		if kinds[kind] == nil {
 			kinds[kind] = new(rate)
@@ -59,7 +59,7 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 		for _, t := range found {
 			names[t.Name] = true
 		}
-		if claim.Verdict == known.Inconsistent {
+		if claim.Verdict == known.VerdictInconsistent {
 			names["(claim)"] = true
 		}
 		for name := range names {
@@ -68,14 +68,14 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 			}
 			byTell[name][kind]++
 		}
-		if l.entry.Kind == known.Impersonator {
+		if l.entry.Kind == known.KindImpersonator {
 			tool, _, _ := strings.Cut(l.entry.Name, " ")
 			if tools[tool] == nil {
 				tools[tool] = new(rate)
 			}
 			tools[tool].add(hello, any, same)
 			if !any {
-				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.agent.Header))
+				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.agent.UserAgent))
 			}
 		} else if any {
 			wrong = append(wrong, fmt.Sprintf("%s %s %s (%s) %v %v", kind, l.entry.Name, l.entry.Version, l.file, found, claim))

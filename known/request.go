@@ -5,71 +5,70 @@ import (
 	"strings"
 )
 
-// An Agent is who a client says it is in an HTTP request. It is filled by
-// whoever has the request; the zero value claims nothing. What is not known is
-// left empty, and is then not judged.
-type Agent struct {
-	Header string // User-Agent as it was sent
-	OS     string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", if a parser of User-Agents has told
+// A Request is what an HTTP request says of the client. The caller fills what it
+// knows; empty fields are not judged, and the zero value claims nothing.
+type Request struct {
+	UserAgent string // User-Agent as it was sent
+	OS        string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", if a parser of User-Agents has told
 
 	ClientHints string // sec-ch-ua as it was sent
 	Platform    string // sec-ch-ua-platform without its quotes
 	Headers     string // names of the headers in the order sent, in lower case, with commas between
 }
 
-// A claimed is what a User-Agent header comes to.
-type claimed struct {
-	says    string  // "Chromium 133"
+// A parsedUserAgent is what a User-Agent header says of its client.
+type parsedUserAgent struct {
+	program string  // "Chromium 133"
 	browser browser // whose TLS stack that program has
 	major   int     // version of the engine, or 0
 	family  string  // of its hellos, for what is no browser, or WebKitGTK
-	nobody  bool    // it begins as all browsers do, and then names none
-	old     bool    // a version whose hellos are not of a shape that is known here
+	generic bool    // it begins as all browsers do, and then names none
+	tooOld  bool    // a version whose hellos are not of a shape that is known here
 }
 
-// The first versions whose hellos have the shape by which their browser is told:
-// those before had other cipher suites, no GREASE, or no record_size_limit.
+// The first versions whose hellos have the shape by which the browser is told:
+// earlier ones had other cipher suites, no GREASE, or no record_size_limit.
 const (
 	oldestChromium = 70
 	oldestFirefox  = 63
 	oldestSafari   = 14 // of iOS, too
 )
 
-// claimedBy reads a User-Agent for the engine that it names, which is what
+// parseUserAgent reads from a User-Agent the browser engine that it names, which
 // makes the hello. Brands share an engine: Edge, Opera and Brave are Chromium;
-// every browser on iOS has Apple's network stack.
-func claimedBy(header string) claimed {
+// every browser on iOS uses Apple's network stack.
+func parseUserAgent(header string) parsedUserAgent {
 	if !strings.HasPrefix(header, "Mozilla/") {
-		return claimedTool(header)
+		return parseToolUserAgent(header)
 	}
 	has := func(s string) bool { return strings.Contains(header, s) }
 	switch {
 	case has("compatible;"), has(" Edge/"), has("Trident/"), has("SeaMonkey/"), has("Goanna/"):
-		return claimed{} // crawlers, and engines whose hellos are not known here
+		return parsedUserAgent{} // crawlers, and engines whose hellos are not known here
 	case has("(iPhone;"), has("(iPad;"), has("(iPod"):
 		n, ok := product(header, " OS ")
-		return claimed{says: "Safari on iOS", browser: safari, old: ok && n < oldestSafari}
+		return parsedUserAgent{program: "Safari on iOS", browser: safari, tooOld: ok && n < oldestSafari}
 	}
 	if n, ok := product(header, "Chrome/"); ok {
-		return claimed{says: "Chromium " + strconv.Itoa(n), browser: chromium, major: n, old: n < oldestChromium}
+		return parsedUserAgent{program: "Chromium " + strconv.Itoa(n), browser: chromium, major: n, tooOld: n < oldestChromium}
 	}
 	if n, ok := product(header, " Firefox/"); ok {
-		return claimed{says: "Firefox " + strconv.Itoa(n), browser: firefox, major: n, old: n < oldestFirefox}
+		return parsedUserAgent{program: "Firefox " + strconv.Itoa(n), browser: firefox, major: n, tooOld: n < oldestFirefox}
 	}
 	switch n, ok := product(header, " Version/"); {
 	case ok && has("(Macintosh;") && has(" Safari/"):
-		return claimed{says: "Safari " + strconv.Itoa(n), browser: safari, old: n < oldestSafari}
+		return parsedUserAgent{program: "Safari " + strconv.Itoa(n), browser: safari, tooOld: n < oldestSafari}
 	case ok && has("Linux") && !has("Android") && has(" Safari/"):
-		return claimed{says: "WebKitGTK", family: "GnuTLS"}
+		return parsedUserAgent{program: "WebKitGTK", family: "GnuTLS"}
 	}
 	if namesNone(header) {
-		return claimed{says: "a browser", nobody: true}
+		return parsedUserAgent{program: "a browser", generic: true}
 	}
-	return claimed{}
+	return parsedUserAgent{}
 }
 
-// namesNone reports whether a User-Agent has, but for what stands in brackets,
-// no product but Mozilla with a version.
+// namesNone reports whether a User-Agent has no product with a version but
+// Mozilla, outside parentheses.
 func namesNone(header string) bool {
 	_, rest, _ := strings.Cut(header, "/")
 	depth := 0
@@ -100,7 +99,7 @@ func product(header, name string) (int, bool) {
 	return major, err == nil
 }
 
-// tools are programs by the beginning of their User-Agent.
+// tools are programs, by the beginning of their User-Agent.
 var tools = [...]struct{ prefix, says, family string }{
 	{"curl/", "curl", "OpenSSL+curl"},
 	{"Go-http-client/", "Go net/http", "Go"},
@@ -127,11 +126,11 @@ var tools = [...]struct{ prefix, says, family string }{
 	{"Bun/", "Bun", "Bun"},
 }
 
-func claimedTool(header string) claimed {
+func parseToolUserAgent(header string) parsedUserAgent {
 	for _, t := range tools {
 		if strings.HasPrefix(header, t.prefix) {
-			return claimed{says: t.says, family: t.family}
+			return parsedUserAgent{program: t.says, family: t.family}
 		}
 	}
-	return claimed{}
+	return parsedUserAgent{}
 }
