@@ -19,12 +19,12 @@ func (s *scanner) scanChecked(t testing.TB) bool {
 		return false
 	}
 	before, slots := s.stats, slices.Concat(s.streams.young.slots, s.streams.old.slots)
-	streams, flows := s.streams.memory, s.flows.awaited.memory+s.flows.done.memory
+	streams, flows := s.streams.byAge.Size(), s.flows.awaited.Size()+s.flows.done.Size()
 	s.scan()
 	require.Equal(t, before, s.stats, "%x", s.packet.data)
 	require.True(t, slices.Equal(slots, slices.Concat(s.streams.young.slots, s.streams.old.slots)), "%x", s.packet.data)
-	require.Equal(t, streams, s.streams.memory)
-	require.Equal(t, flows, s.flows.awaited.memory+s.flows.done.memory)
+	require.Equal(t, streams, s.streams.byAge.Size())
+	require.Equal(t, flows, s.flows.awaited.Size()+s.flows.done.Size())
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 
+	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -11,10 +12,8 @@ import (
 // A flow is what has come of the datagrams of one client to one server, over
 // QUIC or DTLS, or of TLS in EAP of one who logs in.
 type flow struct {
-	key          uint64
-	older, newer *flow
-	list         *flowList // that it is in, once it is followed
-	size         int       // bytes that are held of it, nearly
+	key  uint64
+	node lru.Node[flow] // its place among the flows that are followed; its size is about the bytes held
 
 	quic quichello.Assembler
 	scid []byte // source connection id of the client
@@ -29,11 +28,13 @@ const flowOverhead = 2 << 10
 // flows are the flows whose hello is awaited, and the last of which one was
 // found, for the hello that may follow.
 type flows struct {
-	byKey   map[uint64]*flow
-	awaited flowList
-	done    flowList
-	spare   *flow                 // for the next
-	unused  *parser.DTLSAssembler // likewise
+	byKey      map[uint64]*flow
+	awaited    lru.List[flow] // a hello is awaited
+	done       lru.List[flow] // a hello was found, and another one may follow
+	maxAwaited int            // bytes
+	maxDone    int            // bytes
+	spare      *flow          // memory for the next flow
+	unused     *parser.DTLSAssembler
 
 	opener quichello.Opener
 	seed   maphash.Seed
@@ -41,44 +42,10 @@ type flows struct {
 	incomplete, dropped int64
 }
 
-// A flowList is a list of flows in the order of their age. Beyond maxMemory the
-// oldest is dropped.
-type flowList struct {
-	oldest, newest    *flow
-	memory, maxMemory int // bytes
-}
-
-func (l *flowList) push(f *flow) {
-	if f.older = l.newest; f.older != nil {
-		f.older.newer = f
-	} else {
-		l.oldest = f
-	}
-	l.newest = f
-	l.memory += f.size
-	f.list = l
-}
-
-func (l *flowList) remove(f *flow) {
-	if f.older != nil {
-		f.older.newer = f.newer
-	} else {
-		l.oldest = f.newer
-	}
-	if f.newer != nil {
-		f.newer.older = f.older
-	} else {
-		l.newest = f.older
-	}
-	f.older, f.newer = nil, nil
-	l.memory -= f.size
-	f.list = nil
-}
-
 func (fs *flows) init(maxMemory int64) {
 	fs.byKey = make(map[uint64]*flow)
-	fs.awaited.maxMemory = int(maxMemory / 16)
-	fs.done.maxMemory = int(maxMemory / 64)
+	fs.maxAwaited = int(maxMemory / 16)
+	fs.maxDone = int(maxMemory / 64)
 	fs.seed = maphash.MakeSeed()
 }
 
@@ -94,38 +61,42 @@ func (fs *flows) blank(key uint64) *flow {
 
 // follow keeps a flow of which n bytes more are held.
 func (fs *flows) follow(f *flow, n int) {
-	if f.list == nil {
+	list := f.node.List()
+	if list == nil {
+		list = &fs.awaited
 		fs.byKey[f.key] = f
-		f.size = flowOverhead
-		fs.awaited.push(f)
+		list.Add(&f.node, f, flowOverhead)
 	}
-	f.size += n
-	f.list.memory += n
-	fs.trim(f.list)
+	list.Resize(&f.node, f.node.Size()+n)
+	fs.evict()
 }
 
 // found moves a flow to those that are done.
 func (fs *flows) found(f *flow) {
-	if f.list != &fs.awaited {
-		return
+	size := f.node.Size()
+	if fs.awaited.Remove(&f.node) {
+		fs.done.Add(&f.node, f, size)
+		fs.evict()
 	}
-	fs.awaited.remove(f)
-	fs.done.push(f)
-	fs.trim(&fs.done)
 }
 
-// trim drops the oldest flows of a list that takes too much memory.
-func (fs *flows) trim(l *flowList) {
-	for l.memory > l.maxMemory && l.oldest != nil {
-		if l == &fs.awaited {
-			fs.dropped++
-		}
-		f := l.oldest
-		fs.dropped += int64(f.quic.Dropped())
-		delete(fs.byKey, f.key)
-		l.remove(f)
-		fs.spare = f // which may be the flow at hand: it stays as it is until blank is called
+// evict drops the oldest flows if all take too much memory.
+func (fs *flows) evict() {
+	for f := fs.awaited.Evict(fs.maxAwaited); f != nil; f = fs.awaited.Evict(fs.maxAwaited) {
+		fs.dropped++
+		fs.drop(f)
 	}
+	for f := fs.done.Evict(fs.maxDone); f != nil; f = fs.done.Evict(fs.maxDone) {
+		fs.drop(f)
+	}
+}
+
+// drop forgets a flow. It may be the one at hand, so it stays as it is until the
+// next call of blank.
+func (fs *flows) drop(f *flow) {
+	fs.dropped += int64(f.quic.Dropped())
+	delete(fs.byKey, f.key)
+	fs.spare = f
 }
 
 // end counts what is left.

@@ -1,9 +1,10 @@
 package capture
 
 import (
-	"container/list"
 	"hash/maphash"
 	"time"
+
+	"github.com/tlspeek/tlspeek/internal/lru"
 )
 
 // What is kept of IP packets of which not all fragments have come.
@@ -39,14 +40,14 @@ type fragmentKey struct {
 // limits the oldest packet is dropped.
 type fragments struct {
 	seed    maphash.Seed
-	packets map[fragmentKey]*list.Element // of order
-	order   list.List                     // *fragmented, the oldest first
-	memory  int                           // bytes of payload in all
+	packets map[fragmentKey]*fragmented
+	byAge   lru.List[fragmented] // their sizes are bytes of payload
 }
 
 // A fragmented is a packet that is being put together.
 type fragmented struct {
 	key    fragmentKey
+	node   lru.Node[fragmented]
 	begun  time.Time
 	runs   runs
 	length int // of the whole payload, or -1 while the last fragment has not come
@@ -61,41 +62,39 @@ func (f *fragments) add(h fragmentHeader, payload []byte, now time.Time) (whole 
 	}
 	if f.packets == nil {
 		f.seed = maphash.MakeSeed()
-		f.packets = make(map[fragmentKey]*list.Element)
+		f.packets = make(map[fragmentKey]*fragmented)
 	}
-	for e := f.order.Front(); e != nil && now.Sub(e.Value.(*fragmented).begun) > maxFragmentAge; e = f.order.Front() {
-		f.remove(e)
+	for p := f.byAge.Oldest(); p != nil && now.Sub(p.begun) > maxFragmentAge; p = f.byAge.Oldest() {
+		f.remove(p)
 		dropped++
 	}
 	key := fragmentKey{maphash.Bytes(f.seed, h.addrs), h.id, h.protocol}
-	e := f.packets[key]
-	if e == nil {
-		e = f.order.PushBack(&fragmented{key: key, begun: now, length: -1})
-		f.packets[key] = e
+	p := f.packets[key]
+	if p == nil {
+		p = &fragmented{key: key, begun: now, length: -1}
+		f.packets[key] = p
+		f.byAge.Add(&p.node, p, 0)
 	}
-	p := e.Value.(*fragmented)
 	if !h.more && p.length < 0 {
 		p.length = h.offset + h.length
 	}
-	before := p.runs.memory
 	p.runs.add(uint32(h.offset), payload)
-	f.memory += p.runs.memory - before
+	f.byAge.Resize(&p.node, p.runs.memory)
 	if first := p.runs.list[0]; first.at == 0 && p.length >= 0 && len(first.data()) >= p.length {
 		whole = first.data()[:p.length]
-		f.remove(e)
+		f.remove(p)
 	}
-	for len(f.packets) > maxFragmented || f.memory > maxFragmentMemory {
-		f.remove(f.order.Front())
+	for f.byAge.Len() > maxFragmented || f.byAge.Size() > maxFragmentMemory {
+		f.remove(f.byAge.Oldest())
 		dropped++
 	}
 	return whole, dropped
 }
 
 // remove forgets a packet.
-func (f *fragments) remove(e *list.Element) {
-	p := f.order.Remove(e).(*fragmented)
+func (f *fragments) remove(p *fragmented) {
+	f.byAge.Remove(&p.node)
 	delete(f.packets, p.key)
-	f.memory -= p.runs.memory
 }
 
 // fragment goes on with the whole packet, when it is whole.

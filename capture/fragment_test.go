@@ -132,9 +132,9 @@ func TestFragmentsKept(t *testing.T) {
 		s.packet = packet4(p, 0)
 		s.scan()
 	}
-	assert.Equal(t, 1, s.fragments.order.Len())
+	assert.Equal(t, 1, s.fragments.byAge.Len())
 	assert.Len(t, s.fragments.packets, 1)
-	assert.Equal(t, 16000+runOverhead, s.fragments.memory)
+	assert.Equal(t, 16000+runOverhead, s.fragments.byAge.Size())
 	assert.Zero(t, s.stats.DroppedFragments)
 }
 

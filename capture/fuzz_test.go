@@ -247,16 +247,16 @@ func FuzzTCP(f *testing.F) {
 // requireStreams requires that what is known of streams is consistent.
 func requireStreams(t *testing.T, ss *streams) {
 	memory, n := 0, 0
-	for st := ss.oldest; st != nil; st = st.newer {
+	for st := range ss.byAge.All() {
 		sl := ss.find(st.key)
 		require.NotNil(t, sl)
 		require.Same(t, st, ss.stream(sl))
 		require.True(t, len(st.head) > 0 || len(st.behind.list) > 0, "a stream of which nothing came")
 		require.True(t, len(st.head) == 0 || st.start+uint32(len(st.head)) == sl.next)
-		memory += st.size
+		memory += st.node.Size()
 		n++
 	}
-	require.Equal(t, memory, ss.memory)
+	require.Equal(t, memory, ss.byAge.Size())
 	require.Equal(t, len(ss.all), n+len(ss.unused))
 	require.GreaterOrEqual(t, ss.young.live+ss.old.live, n)
 }

@@ -1,6 +1,10 @@
 package capture
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tlspeek/tlspeek/internal/lru"
+)
 
 // What is known of a connection, in the state of its slot.
 const (
@@ -16,10 +20,9 @@ const (
 // A stream is what has come of a hello that is not whole, and of what is behind
 // a hole. Most connections never have one: their hello comes in one segment.
 type stream struct {
-	key          uint64
-	number       uint32 // in streams.all
-	older, newer *stream
-	size         int // as it was last accounted for
+	key    uint64
+	number uint32           // in streams.all
+	node   lru.Node[stream] // its place in streams.byAge, with the memory as it was last accounted for
 
 	passed   uint32   // bytes of the connection that were no hello
 	head     []byte   // from the first byte of the hello on, without a hole
@@ -103,12 +106,11 @@ type streams struct {
 	young, old table
 	maxSlots   int // of a generation
 
-	all            []*stream
-	unused         []uint32 // numbers free in all
-	pool           []*stream
-	oldest, newest *stream
-	memory         int // bytes in all streams
-	maxMemory      int
+	all       []*stream
+	unused    []uint32 // numbers free in all
+	pool      []*stream
+	byAge     lru.List[stream]
+	maxMemory int // bytes in all streams
 
 	hellos seenSet // which connection's hello began at which sequence number
 
@@ -222,12 +224,7 @@ func (ss *streams) attach(sl *slot) *stream {
 	t.passed = sl.state & slotNumber
 	t.tried = sl.next - 1<<30 // before any head
 	sl.state = sl.state&slotFlags | slotStream | t.number
-	if t.older = ss.newest; t.older != nil {
-		t.older.newer = t
-	} else {
-		ss.oldest = t
-	}
-	ss.newest = t
+	ss.byAge.Add(&t.node, t, 0)
 	return t
 }
 
@@ -239,17 +236,7 @@ func (ss *streams) detach(sl *slot, t *stream) {
 
 // release frees a stream.
 func (ss *streams) release(t *stream) {
-	if t.older != nil {
-		t.older.newer = t.newer
-	} else {
-		ss.oldest = t.newer
-	}
-	if t.newer != nil {
-		t.newer.older = t.older
-	} else {
-		ss.newest = t.older
-	}
-	ss.memory -= t.size
+	ss.byAge.Remove(&t.node)
 	ss.all[t.number] = nil
 	ss.unused = append(ss.unused, t.number)
 	head := t.head[:0]
@@ -266,11 +253,8 @@ func (ss *streams) release(t *stream) {
 // account notes how much memory a stream takes now, and drops the oldest if all
 // take too much.
 func (ss *streams) account(t *stream) {
-	size := t.memory()
-	ss.memory += size - t.size
-	t.size = size
-	for ss.memory > ss.maxMemory && ss.oldest != nil {
-		o := ss.oldest
+	ss.byAge.Resize(&t.node, t.memory())
+	for o := ss.byAge.Evict(ss.maxMemory); o != nil; o = ss.byAge.Evict(ss.maxMemory) {
 		ss.dropped++
 		ss.countDropped(o)
 		ss.remove(ss.find(o.key))
@@ -285,7 +269,7 @@ func (ss *streams) countDropped(t *stream) {
 
 // end counts the hellos that are not whole at the end of the capture.
 func (ss *streams) end() {
-	for t := ss.oldest; t != nil; t = t.newer {
+	for t := range ss.byAge.All() {
 		if t.begun {
 			ss.incomplete++
 		}

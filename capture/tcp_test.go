@@ -358,7 +358,7 @@ func TestLostPreface(t *testing.T) {
 		send(s.data(at, bulk))
 	}
 	assert.Zero(t, r.streams.young.live)
-	assert.Zero(t, r.streams.memory)
+	assert.Zero(t, r.streams.byAge.Size())
 }
 
 // TestHoleIsBounded: what is kept of holes that are never filled is dropped.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -204,17 +205,19 @@ func TestFlowMemory(t *testing.T) {
 		}
 	}
 	flows := 0
-	for _, l := range []*flowList{&s.flows.awaited, &s.flows.done} {
+	check := func(l *lru.List[flow], maxSize int) {
 		memory := 0
-		for f := l.oldest; f != nil; f = f.newer {
-			assert.Equal(t, flowOverhead+f.quic.Buffered(), f.size)
-			memory += f.size
+		for f := range l.All() {
+			assert.Equal(t, flowOverhead+f.quic.Buffered(), f.node.Size())
+			memory += f.node.Size()
 			flows++
 		}
-		assert.Equal(t, memory, l.memory)
-		assert.LessOrEqual(t, l.memory, l.maxMemory)
-		assert.Greater(t, l.memory, l.maxMemory/2)
+		assert.Equal(t, memory, l.Size())
+		assert.LessOrEqual(t, l.Size(), maxSize)
+		assert.Greater(t, l.Size(), maxSize/2)
 	}
+	check(&s.flows.awaited, s.flows.maxAwaited)
+	check(&s.flows.done, s.flows.maxDone)
 	assert.Len(t, s.flows.byKey, flows)
 }
 
