@@ -2,14 +2,19 @@ package capture
 
 import "strconv"
 
-// A Layer is one of the wrappings that a hello came in, and the number that
-// tells it from others of its kind.
+// A Layer is one encapsulation between the link layer and the TCP segment or UDP
+// datagram that holds a hello.
 type Layer struct {
 	Kind LayerKind
-	ID   uint32 // VLAN, MPLS label, VXLAN or Geneve network, GTP-U tunnel, GRE key, session, EAP type; 0 if none
+
+	// ID tells layers of the same kind apart: a VLAN id, an MPLS label, a VXLAN or
+	// Geneve network, a GTP-U tunnel, a GRE key, a session or an EAP type. It is 0
+	// if the layer has none.
+	ID uint32
 }
 
-// String returns the kind, and the number if there is one: "vlan 100".
+// String returns the name of the kind, followed by the ID if there is one:
+// "vlan 100".
 func (l Layer) String() string {
 	if l.ID == 0 {
 		return l.Kind.String()
@@ -20,101 +25,76 @@ func (l Layer) String() string {
 // A LayerKind is a protocol that carries packets of another.
 type LayerKind uint8
 
-// What a hello may be wrapped in, between link layer and TCP or UDP. A plain
-// packet, with one IP header right upon its link layer, has none of them.
+// The encapsulations that are read. A packet with one IP header directly on its
+// link layer has none of them.
 const (
-	LayerVLAN LayerKind = iota + 1
-	LayerMPLS
-	LayerPBB
-	LayerPPPoE
-	LayerPPP
-	LayerCMD
-	LayerTag
-	LayerNSH
-	LayerMACsec
-	LayerEthernet
-	Layer80211
-	LayerIPv4
-	LayerIPv6
-	LayerFragments
-	LayerAH
-	LayerGRE
-	LayerERSPAN
-	LayerEtherIP
-	LayerVXLAN
-	LayerGeneve
-	LayerGTPU
-	LayerL2TP
-	LayerTeredo
-	LayerCAPWAP
-	LayerTZSP
-	LayerLISP
-	LayerSTUN
-	LayerOpenVPN
-	LayerEAP // in RADIUS; its ID is the EAP type
+	LayerVLAN      LayerKind = iota + 1 // IEEE 802.1Q and 802.1ad; the ID is the VLAN
+	LayerMPLS                           // RFC 3032; the ID is the label
+	LayerPBB                            // IEEE 802.1ah, MAC-in-MAC; the ID is the I-SID
+	LayerPPPoE                          // RFC 2516; the ID is the session
+	LayerCMD                            // Cisco metadata, the security group tag of TrustSec
+	LayerTag                            // other Ethernet tags: VN-Tag, IEEE 802.1BR E-TAG, HSR
+	LayerNSH                            // RFC 8300; the ID is the service path
+	LayerMACsec                         // IEEE 802.1AE without encryption
+	LayerEthernet                       // a bridged Ethernet frame
+	Layer80211                          // IEEE 802.11
+	LayerIPv4                           // IPv4 in IP (RFC 2003)
+	LayerIPv6                           // IPv6 in IP (RFC 2473, RFC 4213)
+	LayerFragments                      // IP fragments, reassembled
+	LayerAH                             // IP authentication header (RFC 4302)
+	LayerGRE                            // RFC 2784, also over UDP (RFC 8086); the ID is the key
+	LayerERSPAN                         // Cisco's mirrored frames; the ID is the session
+	LayerEtherIP                        // RFC 3378
+	LayerVXLAN                          // RFC 7348 and VXLAN-GPE; the ID is the network
+	LayerGeneve                         // RFC 8926; the ID is the network
+	LayerGTPU                           // 3GPP TS 29.281; the ID is the tunnel endpoint
+	LayerL2TP                           // RFC 2661 and RFC 3931; the ID is the session
+	LayerTeredo                         // RFC 4380
+	LayerCAPWAP                         // RFC 5415
+	LayerTZSP                           // TaZmen Sniffer Protocol
+	LayerLISP                           // RFC 9300
+	LayerSTUN                           // data relayed by TURN (RFC 8656); the ID is the channel
+	LayerOpenVPN                        // control channel of OpenVPN
+	LayerEAP                            // EAP in RADIUS (RFC 3579); the ID is the EAP type
+
+	numLayerKinds = iota
 )
 
-// String returns the name of the kind, in small letters.
+var layerNames = [numLayerKinds + 1]string{
+	LayerVLAN:      "vlan",
+	LayerMPLS:      "mpls",
+	LayerPBB:       "pbb",
+	LayerPPPoE:     "pppoe",
+	LayerCMD:       "cmd",
+	LayerTag:       "tag",
+	LayerNSH:       "nsh",
+	LayerMACsec:    "macsec",
+	LayerEthernet:  "ethernet",
+	Layer80211:     "802.11",
+	LayerIPv4:      "ipv4",
+	LayerIPv6:      "ipv6",
+	LayerFragments: "fragments",
+	LayerAH:        "ah",
+	LayerGRE:       "gre",
+	LayerERSPAN:    "erspan",
+	LayerEtherIP:   "etherip",
+	LayerVXLAN:     "vxlan",
+	LayerGeneve:    "geneve",
+	LayerGTPU:      "gtpu",
+	LayerL2TP:      "l2tp",
+	LayerTeredo:    "teredo",
+	LayerCAPWAP:    "capwap",
+	LayerTZSP:      "tzsp",
+	LayerLISP:      "lisp",
+	LayerSTUN:      "stun",
+	LayerOpenVPN:   "openvpn",
+	LayerEAP:       "eap",
+}
+
+// String returns the name of the kind in lower case.
 func (k LayerKind) String() string {
-	switch k {
-	case LayerVLAN:
-		return "vlan"
-	case LayerMPLS:
-		return "mpls"
-	case LayerPBB:
-		return "pbb"
-	case LayerPPPoE:
-		return "pppoe"
-	case LayerPPP:
-		return "ppp"
-	case LayerCMD:
-		return "cmd"
-	case LayerTag:
-		return "tag"
-	case LayerNSH:
-		return "nsh"
-	case LayerMACsec:
-		return "macsec"
-	case LayerEthernet:
-		return "ethernet"
-	case Layer80211:
-		return "802.11"
-	case LayerIPv4:
-		return "ipv4"
-	case LayerIPv6:
-		return "ipv6"
-	case LayerFragments:
-		return "fragments"
-	case LayerAH:
-		return "ah"
-	case LayerGRE:
-		return "gre"
-	case LayerERSPAN:
-		return "erspan"
-	case LayerEtherIP:
-		return "etherip"
-	case LayerVXLAN:
-		return "vxlan"
-	case LayerGeneve:
-		return "geneve"
-	case LayerGTPU:
-		return "gtpu"
-	case LayerL2TP:
-		return "l2tp"
-	case LayerTeredo:
-		return "teredo"
-	case LayerCAPWAP:
-		return "capwap"
-	case LayerTZSP:
-		return "tzsp"
-	case LayerLISP:
-		return "lisp"
-	case LayerSTUN:
-		return "stun"
-	case LayerOpenVPN:
-		return "openvpn"
-	case LayerEAP:
-		return "eap"
+	if int(k) < len(layerNames) && layerNames[k] != "" {
+		return layerNames[k]
 	}
 	return "layer " + strconv.Itoa(int(k))
 }

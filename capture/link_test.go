@@ -203,10 +203,3 @@ func TestLinkTypeString(t *testing.T) {
 		assert.Equal(t, want, link.String())
 	}
 }
-
-func TestLayerNames(t *testing.T) {
-	for k := LayerVLAN; k <= LayerEAP; k++ {
-		assert.NotContains(t, k.String(), "layer", "%d", k)
-	}
-	assert.Equal(t, "layer 200", LayerKind(200).String())
-}

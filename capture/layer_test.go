@@ -1,0 +1,23 @@
+package capture
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestLayerNames(t *testing.T) {
+	kinds := make(map[string]LayerKind)
+	for k := LayerKind(1); k <= numLayerKinds; k++ {
+		name := layerNames[k]
+		assert.NotEmpty(t, name, "kind %d", k)
+		assert.Zero(t, kinds[name], "two kinds are named %s", name)
+		kinds[name] = k
+		assert.Equal(t, name, k.String())
+	}
+	assert.Equal(t, LayerKind(numLayerKinds), LayerEAP)
+	assert.Equal(t, "layer 0", LayerKind(0).String())
+	assert.Equal(t, "layer 200", LayerKind(200).String())
+	assert.Equal(t, "vlan 100", Layer{LayerVLAN, 100}.String())
+	assert.Equal(t, "vlan", Layer{LayerVLAN, 0}.String())
+}
