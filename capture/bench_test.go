@@ -22,7 +22,7 @@ func BenchmarkRead(b *testing.B) {
 			packets = append(packets, ipFrame(server.data(1000*j, make([]byte, 1000))), ipFrame(client.data(len(hello), nil)))
 		}
 	}
-	file := pcapOf(linkEthernet, packets...)
+	file := pcapOf(LinkEthernet, packets...)
 	b.SetBytes(int64(len(file)))
 	b.ReportAllocs()
 	for b.Loop() {

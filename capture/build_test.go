@@ -158,7 +158,7 @@ func pcapOf(link LinkType, packets ...[]byte) []byte {
 }
 
 // rawPcap returns a pcap file of IP packets without a link layer.
-func rawPcap(packets ...[]byte) []byte { return pcapOf(linkRaw, packets...) }
+func rawPcap(packets ...[]byte) []byte { return pcapOf(LinkRaw, packets...) }
 
 // A found is a hello with what tests look at.
 type found struct {

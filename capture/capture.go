@@ -171,7 +171,7 @@ func (s *scanner) readAll(packets packetReader) error {
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
-		if !skips && s.packet.link == linkEthernet && s.dull(s.packet.data) {
+		if !skips && s.packet.link == LinkEthernet && s.dull(s.packet.data) {
 			continue
 		}
 		s.scan()

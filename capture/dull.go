@@ -8,7 +8,7 @@ import (
 
 // skipDull steps over the dull packets that r, which is plain, has in memory.
 func (s *scanner) skipDull(r *pcapReader) {
-	if r.link != linkEthernet {
+	if r.link != LinkEthernet {
 		return
 	}
 	b := r.buf[:r.end]
@@ -104,7 +104,7 @@ func (s *scanner) dull(b []byte) bool {
 		return !s.streams.has(s.streams.hasher.key(addrs, portsOf(h[:])))
 	case ipUDP:
 		ports := portsOf(h[:])
-		return dullDatagram(udpPayload(transport)) && !isTunnel(uint16(ports>>16)) && !isTunnel(uint16(ports))
+		return dullDatagram(udpPayload(transport)) && s.tunnelOf(ports) == nil
 	}
 	return false
 }

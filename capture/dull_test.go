@@ -14,7 +14,7 @@ import (
 // scanChecked scans the packet at hand, and requires that one which is dull
 // changes nothing. It reports whether it was.
 func (s *scanner) scanChecked(t testing.TB) bool {
-	if s.packet.link != linkEthernet || !s.dull(s.packet.data) {
+	if s.packet.link != LinkEthernet || !s.dull(s.packet.data) {
 		s.scan()
 		return false
 	}
@@ -63,7 +63,7 @@ func TestDullFrames(t *testing.T) {
 	datagram := func(from, to int, payload []byte) []byte {
 		return ipFrame(udp(netip.AddrPortFrom(client4.Addr(), uint16(from)), netip.AddrPortFrom(server4.Addr(), uint16(to)), payload))
 	}
-	s.packet = packet{data: ipFrame(awaited.syn()), link: linkEthernet, stamp: stamp{rate: 1}}
+	s.packet = packet{data: ipFrame(awaited.syn()), link: LinkEthernet, stamp: stamp{rate: 1}}
 	require.False(t, s.dull(s.packet.data))
 	s.scan()
 	for _, c := range []struct {
@@ -99,7 +99,7 @@ func TestDullFrames(t *testing.T) {
 		{"an OpenVPN control packet", datagram(50000, 443, vpnPackets(hello, 64, 3)[2]), false},
 		{"its first byte alone, as in DTLS 1.3", datagram(50000, 443, append([]byte{0x25}, make([]byte, 40)...)), true},
 		{"STUN", datagram(50000, 3478, make([]byte, 40)), false},
-		{"VXLAN", datagram(50000, portVXLAN, append([]byte{0x50}, make([]byte, 40)...)), false},
+		{"VXLAN", datagram(50000, 4789, append([]byte{0x50}, make([]byte, 40)...)), false},
 		{"cut", ipFrame(other.data(0, make([]byte, 500)))[:100], true},
 		{"cut in the header", ipFrame(other.data(0, make([]byte, 500)))[:50], false},
 		{"nothing", nil, false},
@@ -126,12 +126,12 @@ func TestDullIsNoCover(t *testing.T) {
 	dull := func(length uint32) []byte {
 		return record(length, append(bytes.Clone(frame), make([]byte, int(length)-len(frame))...))
 	}
-	capture := slices.Concat(pcapOf(linkEthernet),
+	capture := slices.Concat(pcapOf(LinkEthernet),
 		record(maxPacket, make([]byte, maxPacket)), // with which the memory grows to a block more
 		dull(blockSize-pcapRecordHeader-100),       // nearly all that is left in it
 		dull(2000),                                 // over its end, so that it is filled anew
 		dull(maxPacket+1))
-	for _, file := range [][]byte{capture, slices.Concat(pcapOf(linkEthernet), record(0xfffffff8, frame))} {
+	for _, file := range [][]byte{capture, slices.Concat(pcapOf(LinkEthernet), record(0xfffffff8, frame))} {
 		stats, err := Read(t.Context(), bytes.NewReader(file), func(*Hello) error { return nil })
 		require.ErrorIs(t, err, errPacketLength)
 		assert.Less(t, stats.Packets, int64(4))

@@ -135,7 +135,7 @@ func (s *scanner) radius(p []byte) {
 		return
 	}
 	fs.found(f)
-	s.wrap(LayerEAP, uint32(packet[4]))
+	s.addLayer(LayerEAP, uint32(packet[4]))
 	s.hello = Hello{
 		Transport:     parser.TLS,
 		Index:         1,

@@ -90,7 +90,7 @@ func TestEAP(t *testing.T) {
 				packets = append(packets, ipFrame(udp(client4, server4, d)))
 			}
 			var got []want
-			stats, err := Read(t.Context(), file(pcapOf(linkEthernet, packets...)), func(h *Hello) error {
+			stats, err := Read(t.Context(), file(pcapOf(LinkEthernet, packets...)), func(h *Hello) error {
 				assert.Equal(t, parser.TLS, h.Transport)
 				assert.Equal(t, 1, h.Index)
 				assert.Equal(t, 1, h.Records)

@@ -101,8 +101,8 @@ func (f *fragments) remove(p *fragmented) {
 func (s *scanner) fragment(h fragmentHeader, payload []byte) {
 	whole, dropped := s.fragments.add(h, payload, s.packet.stamp.time())
 	s.stats.DroppedFragments += int64(dropped)
-	if whole != nil && s.deeper() {
-		s.wrap(LayerFragments, 0)
+	if whole != nil && s.enterLayer() {
+		s.addLayer(LayerFragments, 0)
 		s.transport(h.protocol, h.addrs, whole)
 	}
 }

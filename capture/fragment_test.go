@@ -168,5 +168,5 @@ func TestFragmentAge(t *testing.T) {
 
 // packet4 returns an IP packet as a capture has it, at a second.
 func packet4(b []byte, second int64) packet {
-	return packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{seconds: second, rate: 1}}
+	return packet{data: b, wire: len(b), link: LinkRaw, stamp: stamp{seconds: second, rate: 1}}
 }

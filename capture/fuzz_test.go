@@ -115,7 +115,7 @@ func FuzzPcapng(f *testing.F) {
 	}
 	var g ng
 	g.section(binary.BigEndian)
-	g.iface(linkRaw, 60, g.option(optionTSResol, []byte{9}), g.option(optionTSOffset, make([]byte, 8)))
+	g.iface(LinkRaw, 60, g.option(optionTSResol, []byte{9}), g.option(optionTSOffset, make([]byte, 8)))
 	g.enhanced(0, 1, []byte("enhanced"))
 	g.old(0, 1, []byte("old"))
 	g.simple(6, []byte("simple"))
@@ -154,7 +154,7 @@ func FuzzDecap(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, link uint16, data []byte) {
-		for _, link := range []LinkType{LinkType(link), linkEthernet, linkRaw} {
+		for _, link := range []LinkType{LinkType(link), LinkEthernet, LinkRaw} {
 			hellos := 0
 			s := newScanner(new(Reader), func(h *Hello) error {
 				hellos++
@@ -210,7 +210,7 @@ func FuzzTCP(f *testing.F) {
 		send := func(p []byte) {
 			came += len(p) - ipMinHeader - tcpMinHeader
 			p = ipFrame(p)
-			sc.packet = packet{data: p, wire: len(p), link: linkEthernet, stamp: stamp{rate: 1}}
+			sc.packet = packet{data: p, wire: len(p), link: LinkEthernet, stamp: stamp{rate: 1}}
 			sc.scanChecked(t)
 			requireStreams(t, &sc.streams)
 			require.LessOrEqual(t, sc.looked, looksPerByte*came)

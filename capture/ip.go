@@ -2,7 +2,7 @@ package capture
 
 import "encoding/binary"
 
-// Protocol numbers of IANA's registry, and the least that an IPv4 header has.
+// Protocol numbers of IANA's registry that code refers to.
 const (
 	ipHopByHop uint8 = 0
 	ipIPv4     uint8 = 4
@@ -21,11 +21,30 @@ const (
 	ipMPLS     uint8 = 137
 	ipHIP      uint8 = 139
 	ipShim6    uint8 = 140
-
-	ipMinHeader = 20
 )
 
-// ip goes on with an IP packet of either version.
+const (
+	ipMinHeader = 20 // of IPv4
+	ipv6Header  = 40
+)
+
+// An ipRow is an IP protocol that carries packets of another.
+type ipRow struct {
+	number uint8
+	read   layerReader
+}
+
+// ipProtocols is sorted by number.
+var ipProtocols = []ipRow{
+	{ipIPv4, (*scanner).ipv4InIP},   // RFC 2003
+	{ipIPv6, (*scanner).ipv6InIP},   // RFC 2473
+	{ipGRE, (*scanner).gre},         // RFC 2784
+	{ipEtherIP, (*scanner).etherIP}, // RFC 3378
+	{ipL2TP, (*scanner).l2tpv3},     // RFC 3931
+	{ipMPLS, (*scanner).mpls},       // RFC 4023
+}
+
+// ip reads an IP packet of either version.
 func (s *scanner) ip(b []byte) {
 	if len(b) == 0 {
 		return
@@ -38,16 +57,28 @@ func (s *scanner) ip(b []byte) {
 	}
 }
 
+// looksLikeIP reports whether b begins with the header of an IP packet.
+func looksLikeIP(b []byte) bool {
+	switch {
+	case len(b) >= ipMinHeader && b[0]>>4 == 4:
+		n := int(b[0]&15) * 4
+		return n >= ipMinHeader && int(binary.BigEndian.Uint16(b[2:])) >= n
+	case len(b) >= ipv6Header && b[0]>>4 == 6:
+		return true
+	}
+	return false
+}
+
 // ipv4 reads an IPv4 header (RFC 791, section 3.1).
 func (s *scanner) ipv4(b []byte) {
 	if len(b) < ipMinHeader || b[0]>>4 != 4 {
 		return
 	}
 	n := int(b[0]&15) * 4
-	// Frames may be padded. A length of 0 is what segmentation offload leaves.
+	// Frames may be padded. Segmentation offload leaves a length of 0.
 	total := int(binary.BigEndian.Uint16(b[2:]))
 	if total == 0 {
-		total = len(b) + s.missing()
+		total = len(b) + s.uncaptured()
 	}
 	if n < ipMinHeader || n > total || n > len(b) {
 		return
@@ -68,18 +99,17 @@ func (s *scanner) ipv4(b []byte) {
 	s.transport(b[9], b[12:20], payload)
 }
 
-// ipv6 reads an IPv6 header and what extension headers follow (RFC 8200).
+// ipv6 reads an IPv6 header and the extension headers (RFC 8200).
 func (s *scanner) ipv6(b []byte) {
-	const headerLen = 40
-	if len(b) < headerLen || b[0]>>4 != 6 {
+	if len(b) < ipv6Header || b[0]>>4 != 6 {
 		return
 	}
 	length := int(binary.BigEndian.Uint16(b[4:]))
-	if length == 0 { // offload, or a jumbogram
-		length = len(b) - headerLen + s.missing()
+	if length == 0 { // segmentation offload, or a jumbogram
+		length = len(b) - ipv6Header + s.uncaptured()
 	}
 	next, addrs := b[6], b[8:40]
-	b = b[headerLen:]
+	b = b[ipv6Header:]
 	b = b[:min(length, len(b))]
 	for {
 		var n int
@@ -94,7 +124,7 @@ func (s *scanner) ipv6(b []byte) {
 				return
 			}
 			fragment := binary.BigEndian.Uint16(b[2:])
-			if fragment&^6 != 0 { // else it is the only one (RFC 6946)
+			if fragment&^6 != 0 { // otherwise it is the only fragment (RFC 6946)
 				s.fragment(fragmentHeader{
 					addrs:    addrs,
 					id:       binary.BigEndian.Uint32(b[4:]),
@@ -119,8 +149,8 @@ func (s *scanner) ipv6(b []byte) {
 	}
 }
 
-// transport goes on with the payload of an IP packet. Source and destination
-// address stand in addrs, one after the other.
+// transport reads the payload of an IP packet. addrs is the source address
+// followed by the destination address.
 func (s *scanner) transport(protocol uint8, addrs, b []byte) {
 	switch protocol {
 	case ipTCP:
@@ -132,40 +162,52 @@ func (s *scanner) transport(protocol uint8, addrs, b []byte) {
 	}
 }
 
-// ipTunnel goes on with a protocol that carries packets of others.
+// ipTunnel reads a protocol that carries packets of another, or an extension
+// header after an authentication header.
 func (s *scanner) ipTunnel(protocol uint8, addrs, b []byte) {
-	if !s.deeper() {
+	if !s.enterLayer() {
 		return
 	}
 	switch protocol {
-	case ipIPv4:
-		s.wrap(LayerIPv4, 0)
-		s.ipv4(b)
-	case ipIPv6:
-		s.wrap(LayerIPv6, 0)
-		s.ipv6(b)
-	case ipGRE:
-		s.gre(b)
 	case ipAH: // RFC 4302, section 2
 		if len(b) >= 12 {
 			n := int(b[1])*4 + 8
 			if n <= len(b) {
-				s.wrap(LayerAH, 0)
+				s.addLayer(LayerAH, 0)
 				s.transport(b[0], addrs, b[n:])
 			}
 		}
-	case ipEtherIP: // RFC 3378
-		if len(b) > 2 && b[0]>>4 == 3 {
-			s.wrap(LayerEtherIP, 0)
-			s.ethernet(b[2:])
-		}
-	case ipMPLS:
-		s.mpls(b)
-	case ipL2TP:
-		s.l2tpv3(b)
-	case ipHopByHop, ipRouting, ipDest: // behind AH
+		return
+	case ipHopByHop, ipRouting, ipDest:
 		if len(b) >= 8 && int(b[1])*8+8 <= len(b) {
 			s.transport(b[0], addrs, b[int(b[1])*8+8:])
 		}
+		return
+	}
+	for i := range s.ipProtocols {
+		if row := &s.ipProtocols[i]; row.number == protocol {
+			row.read(s, b)
+			return
+		}
+	}
+}
+
+// ipv4InIP reads an IPv4 packet inside an IP packet.
+func (s *scanner) ipv4InIP(b []byte) {
+	s.addLayer(LayerIPv4, 0)
+	s.ipv4(b)
+}
+
+// ipv6InIP reads an IPv6 packet inside an IP packet.
+func (s *scanner) ipv6InIP(b []byte) {
+	s.addLayer(LayerIPv6, 0)
+	s.ipv6(b)
+}
+
+// etherIP reads an EtherIP header (RFC 3378).
+func (s *scanner) etherIP(b []byte) {
+	if len(b) > 2 && b[0]>>4 == 3 {
+		s.addLayer(LayerEtherIP, 0)
+		s.ethernet(b[2:])
 	}
 }

@@ -1,12 +1,16 @@
 package capture
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestLayerNames(t *testing.T) {
+	docs, err := os.ReadFile("../docs/capture.md")
+	require.NoError(t, err)
 	kinds := make(map[string]LayerKind)
 	for k := LayerKind(1); k <= numLayerKinds; k++ {
 		name := layerNames[k]
@@ -14,6 +18,7 @@ func TestLayerNames(t *testing.T) {
 		assert.Zero(t, kinds[name], "two kinds are named %s", name)
 		kinds[name] = k
 		assert.Equal(t, name, k.String())
+		assert.Contains(t, string(docs), "\n| `"+name+"` | ")
 	}
 	assert.Equal(t, LayerKind(numLayerKinds), LayerEAP)
 	assert.Equal(t, "layer 0", LayerKind(0).String())

@@ -21,7 +21,7 @@ const looksPerByte = 256
 func looks(packets [][]byte) (looked, came int) {
 	s := newScanner(new(Reader), func(*Hello) error { return nil })
 	for _, p := range packets {
-		s.packet = packet{data: p, wire: len(p), link: linkRaw, stamp: stamp{rate: 1}}
+		s.packet = packet{data: p, wire: len(p), link: LinkRaw, stamp: stamp{rate: 1}}
 		s.scan()
 		came += len(p) - ipMinHeader - tcpMinHeader
 	}

@@ -213,7 +213,7 @@ func (s *scanner) openVPN(p []byte, key uint64) {
 	if s.repeated(key, message) {
 		return
 	}
-	s.wrap(LayerOpenVPN, 0)
+	s.addLayer(LayerOpenVPN, 0)
 	s.hello = Hello{Transport: parser.TLS, Index: min(v.hellos, 2), Records: v.records.Records(), Datagrams: datagrams}
 	s.emitTLS(message)
 }
@@ -256,7 +256,7 @@ func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 		if message == nil {
 			continue
 		}
-		s.wrap(LayerOpenVPN, 0)
+		s.addLayer(LayerOpenVPN, 0)
 		how := carrier{recordVersion(message), t.vpn.records.Records(), t.segments, t.behind.differ, true}
 		how.version = 0 // the records are in pieces
 		alive := s.found(sl, t.start, message, how)

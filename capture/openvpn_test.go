@@ -116,7 +116,7 @@ func TestOpenVPNOnAnyPort(t *testing.T) {
 		for _, p := range vpnPackets(hello, 20, 1) {
 			packets = append(packets, ipFrame(udp(client, server, p)), ipFrame(udp(client, server, initial)))
 		}
-		hellos := readAll(t, pcapOf(linkEthernet, packets...))
+		hellos := readAll(t, pcapOf(LinkEthernet, packets...))
 		require.Len(t, hellos, 2, port)
 		assert.Equal(t, parser.QUIC, hellos[0].Transport)
 		assert.Equal(t, found{client, server, parser.TLS, 1, hellos[1].Packet, "openvpn", string(hello)}, hellos[1])

@@ -279,7 +279,7 @@ func (g *traffic) capture(seed uint64) []byte {
 		mixed = append(mixed, flows[i][0])
 		flows[i] = flows[i][1:]
 	}
-	return pcapOf(linkEthernet, mixed...)
+	return pcapOf(LinkEthernet, mixed...)
 }
 
 // connection returns the packets of a client that sends a hello, or two, behind
@@ -343,13 +343,13 @@ func (g *traffic) wrapped(packets [][]byte) [][]byte {
 			return ipFrame(outer(protocol, p))
 		},
 		func(p []byte) []byte {
-			return ipFrame(overUDP(portVXLAN, bytesOf(uint32(8<<24), uint32(42<<8), ipFrame(p))))
+			return ipFrame(overUDP(4789, bytesOf(uint32(8<<24), uint32(42<<8), ipFrame(p))))
 		},
 		func(p []byte) []byte {
-			return ipFrame(overUDP(portGeneve, bytesOf(0, 0, uint16(0x6558), uint32(42<<8), ipFrame(p))))
+			return ipFrame(overUDP(6081, bytesOf(0, 0, uint16(0x6558), uint32(42<<8), ipFrame(p))))
 		},
 		func(p []byte) []byte {
-			return ipFrame(overUDP(portGTPU, bytesOf(0x30, 255, uint16(len(p)), uint32(42), p)))
+			return ipFrame(overUDP(2152, bytesOf(0x30, 255, uint16(len(p)), uint32(42), p)))
 		},
 	}[g.r.IntN(10)]
 	var frames [][]byte

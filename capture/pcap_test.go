@@ -69,7 +69,7 @@ func TestPcapVariants(t *testing.T) {
 				p := packets[0]
 				assert.Equal(t, data, p.data)
 				assert.Equal(t, 1500, p.wire)
-				assert.Equal(t, linkEthernet, p.link)
+				assert.Equal(t, LinkEthernet, p.link)
 				assert.Equal(t, time.Unix(1700000000, int64(test.nano)).UTC(), p.stamp.time())
 
 				// Every part of it ends too soon.

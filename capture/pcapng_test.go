@@ -83,13 +83,13 @@ func TestPcapng(t *testing.T) {
 	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
 		g.section(order)
 		g.block(0x0bad, []byte("a block of a kind that nobody knows"))
-		g.iface(linkEthernet, 3, g.option(2, []byte("eth0")))
-		g.iface(linkRaw, 0,
+		g.iface(LinkEthernet, 3, g.option(2, []byte("eth0")))
+		g.iface(LinkRaw, 0,
 			g.option(optionTSResol, []byte{9}),
 			g.option(optionTSOffset, g.AppendUint64(nil, 1000)),
 			g.option(optionEnd, nil),
 			g.option(optionTSResol, []byte{3})) // behind the end
-		g.iface(linkSLL2, 0, g.option(optionTSResol, []byte{0x80 | 20}))
+		g.iface(LinkLinuxSLL2, 0, g.option(optionTSResol, []byte{0x80 | 20}))
 		g.enhanced(0, 1700000000_000001, data)
 		g.enhanced(1, 1700000000_000000001, data)
 		g.block(5, make([]byte, 12)) // statistics
@@ -108,12 +108,12 @@ func TestPcapng(t *testing.T) {
 			link LinkType
 			time time.Time
 		}{
-			{"five!", 1500, linkEthernet, time.Unix(1700000000, 1000)},
-			{"five!", 1500, linkRaw, time.Unix(1700001000, 1)},
-			{"five!", 1500, linkSLL2, time.Unix(1700000000, 5e8)},
-			{"five!", 1500, linkRaw, time.Unix(1000, 5)},
-			{"fiv", 5, linkEthernet, time.Unix(0, 0)},
-			{"fi", 2, linkEthernet, time.Unix(0, 0)},
+			{"five!", 1500, LinkEthernet, time.Unix(1700000000, 1000)},
+			{"five!", 1500, LinkRaw, time.Unix(1700001000, 1)},
+			{"five!", 1500, LinkLinuxSLL2, time.Unix(1700000000, 5e8)},
+			{"five!", 1500, LinkRaw, time.Unix(1000, 5)},
+			{"fiv", 5, LinkEthernet, time.Unix(0, 0)},
+			{"fi", 2, LinkEthernet, time.Unix(0, 0)},
 		}[i%6]
 		assert.Equal(t, int64(i+1), p.number)
 		assert.Equal(t, want.data, string(p.data))
@@ -136,14 +136,14 @@ func TestPcapngErrors(t *testing.T) {
 		{"no interface", func(g *ng) { g.enhanced(0, 0, nil) }, "packet of an interface that is not described: number 0"},
 		{"simple packet without interface", func(g *ng) { g.simple(0, nil) }, "packet of an interface that is not described: number 0"},
 		{"interface of the section before", func(g *ng) {
-			g.iface(linkRaw, 0)
+			g.iface(LinkRaw, 0)
 			g.section(binary.LittleEndian)
 			g.enhanced(0, 0, nil)
 		}, "packet of an interface that is not described: number 0"},
 		{"short interface block", func(g *ng) { g.block(blockInterface, []byte("four")) }, "block length out of bounds"},
 		{"short packet block", func(g *ng) { g.block(blockEnhancedPacket, make([]byte, 16)) }, "block length out of bounds"},
 		{"captured length", func(g *ng) {
-			g.iface(linkRaw, 0)
+			g.iface(LinkRaw, 0)
 			body := make([]byte, 24)
 			body[12] = 5
 			g.block(blockEnhancedPacket, body)
@@ -153,7 +153,7 @@ func TestPcapngErrors(t *testing.T) {
 		{"long packet block", func(g *ng) { g.b = append(g.b, 6, 0, 0, 0, 0, 0, 0, 0x80) }, "block length out of bounds: 2147483648 bytes"},
 		{"long unknown block", func(g *ng) { g.b = append(g.b, 7, 0, 0, 0, 0, 0, 0, 0x80) }, "unexpected EOF"},
 		{"trailer", func(g *ng) {
-			g.iface(linkRaw, 0)
+			g.iface(LinkRaw, 0)
 			g.b[len(g.b)-4]++
 		}, "block ends in another length than it begins with"},
 		{"byte order", func(g *ng) {
@@ -164,11 +164,11 @@ func TestPcapngErrors(t *testing.T) {
 			g.section(binary.LittleEndian)
 			g.b[len(g.b)-24] = 20
 		}, "block length out of bounds: 20 bytes"},
-		{"decimal resolution", func(g *ng) { g.iface(linkRaw, 0, g.option(optionTSResol, []byte{20})) }, "time stamp resolution too fine"},
-		{"binary resolution", func(g *ng) { g.iface(linkRaw, 0, g.option(optionTSResol, []byte{0xc0})) }, "time stamp resolution too fine"},
+		{"decimal resolution", func(g *ng) { g.iface(LinkRaw, 0, g.option(optionTSResol, []byte{20})) }, "time stamp resolution too fine"},
+		{"binary resolution", func(g *ng) { g.iface(LinkRaw, 0, g.option(optionTSResol, []byte{0xc0})) }, "time stamp resolution too fine"},
 		{"many interfaces", func(g *ng) {
 			for range maxInterfaces + 1 {
-				g.iface(linkRaw, 0)
+				g.iface(LinkRaw, 0)
 			}
 		}, "more than 65536 interfaces"},
 	} {

@@ -19,6 +19,13 @@ type scanner struct {
 	depth  int // how many wrappings of the packet were taken off
 	layers []Layer
 
+	linkTypes   []linkRow // see layerReader
+	etherTypes  []etherRow
+	ipProtocols []ipRow
+	udpTunnels  []udpTunnel
+	linkRow     *linkRow // of the packet before
+	tunnelPorts uint64   // has bit port&63 set for each port of udpTunnels
+
 	// Of the TCP segment or UDP datagram at hand.
 	addrs []byte // source and destination address: 8 or 32 bytes
 	ports uint32 // source and destination port
@@ -43,7 +50,17 @@ type scanner struct {
 }
 
 func newScanner(r *Reader, f func(*Hello) error) *scanner {
-	s := &scanner{f: f, layers: make([]Layer, 0, maxDepth)}
+	s := &scanner{
+		f:           f,
+		layers:      make([]Layer, 0, maxDepth),
+		linkTypes:   linkTypes,
+		etherTypes:  etherTypes,
+		ipProtocols: ipProtocols,
+		udpTunnels:  udpTunnels,
+	}
+	for _, t := range udpTunnels {
+		s.tunnelPorts |= 1 << (t.port & 63)
+	}
 	s.streams.init(orDefault(r.MaxMemory, DefaultMaxMemory))
 	s.flows.init(orDefault(r.MaxMemory, DefaultMaxMemory))
 	return s
@@ -66,13 +83,14 @@ func (s *scanner) finish() {
 	s.stats.DroppedHellos += s.streams.droppedHellos
 }
 
-// wrap notes a wrapping of the packet.
-func (s *scanner) wrap(kind LayerKind, id uint32) {
+// addLayer records an encapsulation of the packet.
+func (s *scanner) addLayer(kind LayerKind, id uint32) {
 	s.layers = append(s.layers, Layer{kind, id})
 }
 
-// deeper reports whether one wrapping more may be taken off.
-func (s *scanner) deeper() bool {
+// enterLayer reports whether the packet may have one more encapsulation, and
+// counts the packet if not.
+func (s *scanner) enterLayer() bool {
 	if s.depth == maxDepth {
 		s.stats.TooDeep++
 		return false
@@ -81,8 +99,8 @@ func (s *scanner) deeper() bool {
 	return true
 }
 
-// missing returns how many bytes of the packet were not captured.
-func (s *scanner) missing() int { return s.packet.wire - len(s.packet.data) }
+// uncaptured returns how many bytes of the packet were not captured.
+func (s *scanner) uncaptured() int { return s.packet.wire - len(s.packet.data) }
 
 // emit decodes message, and hands it over.
 func (s *scanner) emit(message []byte) { s.emitDecoded(s.decode(s.hello.Transport, message)) }

@@ -80,7 +80,7 @@ func TestReadPacketsErrors(t *testing.T) {
 		{lost, func(*Hello) error { return refused }, refused},
 		{nil, func(*Hello) error { cancel(); return nil }, context.Canceled},
 	} {
-		stats, err := new(Reader).ReadPackets(ctx, &failing{hello, c.src}, linkRaw, c.f)
+		stats, err := new(Reader).ReadPackets(ctx, &failing{hello, c.src}, LinkRaw, c.f)
 		assert.Equal(t, c.want, err)
 		assert.Equal(t, int64(1), stats.Hellos)
 	}

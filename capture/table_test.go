@@ -90,7 +90,7 @@ func BenchmarkHalfOpen(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		p[12], p[13], p[14], p[15] = byte(i>>24), byte(i>>16), byte(i>>8), byte(i)
-		sc.packet = packet{data: p, wire: len(p), link: linkRaw}
+		sc.packet = packet{data: p, wire: len(p), link: LinkRaw}
 		sc.scan()
 	}
 	sc.finish()

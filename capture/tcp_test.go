@@ -347,7 +347,7 @@ func TestLostPreface(t *testing.T) {
 	bulk := append([]byte{recordApplicationData, 3, 3, 5, 0}, make([]byte, 0x500)...)
 	r := newScanner(&Reader{}, func(*Hello) error { return nil })
 	send := func(b []byte) {
-		r.packet = packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{rate: 1e6}}
+		r.packet = packet{data: b, wire: len(b), link: LinkRaw, stamp: stamp{rate: 1e6}}
 		r.scan()
 	}
 	s := side{client4, server4, 0x1000}
@@ -471,7 +471,7 @@ func TestAllocations(t *testing.T) {
 		"DNS":             udp(client4, server4, make([]byte, 50)),
 		"hello again":     hello,
 	} {
-		s.packet = packet{data: ipFrame(p), wire: len(p) + 14, link: linkEthernet, stamp: stamp{rate: 1}}
+		s.packet = packet{data: ipFrame(p), wire: len(p) + 14, link: LinkEthernet, stamp: stamp{rate: 1}}
 		s.scan()
 		assert.Zero(t, testing.AllocsPerRun(100, s.scan), name)
 	}
@@ -483,7 +483,7 @@ func TestAllocations(t *testing.T) {
 		n++
 		for _, p := range [...][]byte{syn, hello, reset} {
 			p[20], p[21] = byte(n>>8), byte(n)
-			s.packet = packet{data: p, wire: len(p), link: linkRaw, stamp: stamp{rate: 1}}
+			s.packet = packet{data: p, wire: len(p), link: LinkRaw, stamp: stamp{rate: 1}}
 			s.scan()
 		}
 	})

@@ -13,13 +13,11 @@ func (s *scanner) udp(addrs, b []byte) {
 	}
 	ports := portsOf(b)
 	p := udpPayload(b)
-	layers := len(s.layers)
-	if src, dst := uint16(ports>>16), uint16(ports); isTunnel(dst) {
-		s.udpTunnel(dst, p)
-	} else if isTunnel(src) {
-		s.udpTunnel(src, p)
+	if t := s.tunnelOf(ports); t != nil && len(p) >= minTunnelHeader && s.enterLayer() {
+		layers := len(s.layers)
+		t.read(s, p)
+		s.layers = s.layers[:layers]
 	}
-	s.layers = s.layers[:layers]
 	s.addrs, s.ports = addrs, ports
 	s.datagram(p, 0)
 }
@@ -88,11 +86,11 @@ func (s *scanner) flowKey(channel uint32) uint64 {
 
 // relayed goes on with what a TURN server is to pass on.
 func (s *scanner) relayed(p []byte, channel uint32) {
-	if len(p) == 0 || p[0] == 0 || p[0]>>4 == 4 || !s.deeper() {
+	if len(p) == 0 || p[0] == 0 || p[0]>>4 == 4 || !s.enterLayer() {
 		return
 	}
 	n := len(s.layers)
-	s.wrap(LayerSTUN, channel)
+	s.addLayer(LayerSTUN, channel)
 	s.datagram(p, channel)
 	s.layers = s.layers[:n]
 }

@@ -200,7 +200,7 @@ func TestFlowMemory(t *testing.T) {
 		}
 		for _, d := range datagrams {
 			b := udp(from, server4, d)
-			s.packet = packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{rate: 1}}
+			s.packet = packet{data: b, wire: len(b), link: LinkRaw, stamp: stamp{rate: 1}}
 			s.scan()
 		}
 	}
@@ -311,7 +311,7 @@ func TestRandomDatagrams(t *testing.T) {
 		}
 		for _, b := range [][]byte{p, segment} {
 			b[20], b[21] = byte(i>>8), byte(i)
-			s.packet = packet{data: b, wire: len(b), link: linkRaw, stamp: stamp{rate: 1}}
+			s.packet = packet{data: b, wire: len(b), link: LinkRaw, stamp: stamp{rate: 1}}
 			s.scan()
 		}
 	}

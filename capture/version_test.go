@@ -194,7 +194,7 @@ func TestUnusualVersionAtRandom(t *testing.T) {
 			begun++
 		}
 		segment[12], segment[13], segment[14] = byte(i>>16), byte(i>>8), byte(i)
-		sc.packet = packet{data: segment, wire: len(segment), link: linkRaw, stamp: stamp{rate: 1}}
+		sc.packet = packet{data: segment, wire: len(segment), link: LinkRaw, stamp: stamp{rate: 1}}
 		sc.scan()
 	}
 	sc.finish()

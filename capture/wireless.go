@@ -2,18 +2,14 @@ package capture
 
 import "encoding/binary"
 
-// ppi reads the header of a PPI capture, which has its own link type within.
-func (s *scanner) ppi(b []byte) {
-	if len(b) < 8 || !s.deeper() {
-		return
-	}
-	n := int(binary.LittleEndian.Uint16(b[2:]))
-	if t := binary.LittleEndian.Uint32(b[4:]); n >= 8 && n < len(b) && t <= 0xffff {
-		s.link(LinkType(t), b[n:])
+// radiotap reads an 802.11 frame after a radiotap header.
+func (s *scanner) radiotap(b []byte) {
+	if len(b) >= 4 {
+		s.after(b, int(binary.LittleEndian.Uint16(b[2:])), (*scanner).ieee80211)
 	}
 }
 
-// prism reads the headers of a Prism or AVS capture before an 802.11 frame.
+// prism reads an 802.11 frame after a Prism or an AVS header.
 func (s *scanner) prism(b []byte) {
 	const prismLen = 144
 	switch {
@@ -23,12 +19,12 @@ func (s *scanner) prism(b []byte) {
 			s.ieee80211(b[n:])
 		}
 	default:
-		s.after(b, prismLen, s.ieee80211)
+		s.after(b, prismLen, (*scanner).ieee80211)
 	}
 }
 
-// ieee80211 reads an 802.11 data frame (IEEE 802.11-2020, section 9.3.2.1). An
-// encrypted one cannot be read on.
+// ieee80211 reads an 802.11 data frame (IEEE 802.11-2020, section 9.3.2.1) that is
+// not encrypted.
 func (s *scanner) ieee80211(b []byte) {
 	const (
 		headerLen                = 24
@@ -57,9 +53,9 @@ func (s *scanner) ieee80211(b []byte) {
 	if n >= len(b) {
 		return
 	}
-	s.wrap(Layer80211, 0)
+	s.addLayer(Layer80211, 0)
 	if b = b[n:]; n%4 != 0 && !isSNAP(b) && isSNAP(b[min(2, len(b)):]) {
-		b = b[2:] // some drivers let the body begin at a multiple of 4
+		b = b[2:] // some drivers align the body to 4 bytes
 	}
 	if !aggregate {
 		s.llc(b)
@@ -71,28 +67,4 @@ func (s *scanner) ieee80211(b []byte) {
 		s.llc(b[subframeHeader:max(min(end, len(b)), subframeHeader)])
 		b = b[min((end+3)&^3, len(b)):]
 	}
-}
-
-// capwap reads a CAPWAP data packet (RFC 5415, section 4.3).
-func (s *scanner) capwap(b []byte) {
-	if len(b) < 8 || b[0] != 0 { // another version, or inside DTLS
-		return
-	}
-	word := binary.BigEndian.Uint32(b)
-	n := int(word>>19&31) * 4
-	const native, fragment, keepAlive = 1 << 8, 1 << 7, 1 << 3
-	if n < 8 || n >= len(b) || word&(fragment|keepAlive) != 0 {
-		return
-	}
-	s.wrap(LayerCAPWAP, 0)
-	b = b[n:]
-	if word&native == 0 {
-		s.ethernet(b)
-		return
-	}
-	// Cisco's access points send the two bytes of the frame control swapped.
-	if len(b) > 24 && b[0]&0x0c != 0x08 && b[1]&0x0c == 0x08 {
-		b = append([]byte{b[1], b[0]}, b[2:]...)
-	}
-	s.ieee80211(b)
 }

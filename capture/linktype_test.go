@@ -1,0 +1,72 @@
+package capture
+
+import (
+	"fmt"
+	"go/ast"
+	goparser "go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestLinkConstants requires a description, a row and a reader for each constant,
+// and a constant for each row with a reader.
+func TestLinkConstants(t *testing.T) {
+	file, err := goparser.ParseFile(token.NewFileSet(), "linktype.go", nil, goparser.ParseComments)
+	require.NoError(t, err)
+	var constants, readable []LinkType
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if typ, ok := spec.Type.(*ast.Ident); !ok || typ.Name != "LinkType" {
+			return true
+		}
+		name := spec.Names[0].Name
+		number, err := strconv.ParseUint(spec.Values[0].(*ast.BasicLit).Value, 10, 16)
+		require.NoError(t, err, name)
+		assert.Regexp(t, "^Link[0-9A-Z]", name)
+		assert.NotEmpty(t, spec.Comment.Text(), "%s has no description", name)
+		constants = append(constants, LinkType(number))
+		return true
+	})
+	require.NotEmpty(t, constants)
+	for _, row := range linkTypes {
+		if row.read != nil {
+			readable = append(readable, row.number)
+		}
+	}
+	assert.Equal(t, readable, constants)
+}
+
+func TestLinkTypes(t *testing.T) {
+	docs, err := os.ReadFile("../docs/capture.md")
+	require.NoError(t, err)
+	for i, row := range linkTypes {
+		if i > 0 {
+			assert.Less(t, linkTypes[i-1].number, row.number)
+		}
+		assert.Regexp(t, "^[A-Z0-9_]+$", row.name, row.number)
+		assert.Equal(t, fmt.Sprintf("%d (%s)", row.number, row.name), row.number.String())
+		line := fmt.Sprintf("\n| %d | %s | ", row.number, row.name)
+		if row.read != nil {
+			assert.Contains(t, string(docs), line)
+		} else {
+			assert.NotContains(t, string(docs), line)
+		}
+	}
+}
+
+func TestLinkTypeString(t *testing.T) {
+	for want, link := range map[string]LinkType{
+		"1 (ETHERNET)": LinkEthernet, "146": 146, "147 (USER0)": 147, "162 (USER15)": 162,
+		"163 (IEEE802_11_AVS)": LinkAVS, "220 (USB_LINUX_MMAPPED)": 220, "65535": 65535,
+	} {
+		assert.Equal(t, want, link.String())
+	}
+}
