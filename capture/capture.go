@@ -164,14 +164,14 @@ func (s *scanner) readAll(packets packetReader) error {
 	skips := pcap != nil && pcap.plain()
 	for s.err == nil {
 		if skips {
-			s.skipDull(pcap)
+			s.skipFast(pcap)
 		}
 		if err := packets.read(&s.packet); err != nil {
 			return err
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
-		if !skips && s.packet.link == LinkEthernet && s.dull(s.packet.data) {
+		if !skips && s.packet.link == LinkEthernet && s.canSkip(s.packet.data) {
 			continue
 		}
 		s.scan()

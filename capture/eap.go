@@ -38,8 +38,8 @@ type eapStream struct {
 	bytes      int
 }
 
-// isRADIUS reports whether p may be an Access-Request.
-func isRADIUS(p []byte) bool {
+// isRADIUSRequest reports whether p may be an Access-Request.
+func isRADIUSRequest(p []byte) bool {
 	if len(p) < radiusHeader || p[0] != radiusRequest {
 		return false
 	}
@@ -97,14 +97,10 @@ func eapData(packet []byte) []byte {
 	return data[skip : len(data)-outer]
 }
 
-// radius takes a datagram that may be an Access-Request with a piece of a TLS
-// stream in it.
+// radius reads an Access-Request, which may hold a piece of a TLS stream.
 func (s *scanner) radius(p []byte) {
-	if !isRADIUS(p) {
-		return
-	}
 	var buf [4096]byte // no packet of RADIUS is longer
-	packet, key := s.eapOf(p, buf[:0], s.flowKey(0))
+	packet, key := s.eapOf(p, buf[:0], s.flowKey())
 	if packet == nil {
 		return
 	}

@@ -110,9 +110,9 @@ func (fs *flows) end() {
 	}
 }
 
-// quic takes a datagram that may hold a client's Initial.
-func (s *scanner) quic(p []byte, key uint64) {
-	fs := &s.flows
+// quic reads a datagram that may hold a client's Initial.
+func (s *scanner) quic(p []byte) {
+	fs, key := &s.flows, s.flowKey()
 	f := fs.byKey[key]
 	known := f != nil
 	if !known {
@@ -158,11 +158,19 @@ func sourceID(p []byte) []byte {
 	return p[1 : 1+int(p[0])]
 }
 
-// dtls takes a datagram that begins with a DTLS handshake record.
-func (s *scanner) dtls(p []byte, key uint64, client bool) {
-	fs := &s.flows
+// isDTLSHandshake reports whether p begins with a DTLS handshake record that is
+// not encrypted, which means epoch 0 (RFC 9147, section 4).
+func isDTLSHandshake(p []byte) bool {
+	return len(p) > dtlsRecordHeader && p[0] == recordHandshake && (p[1] == 0xfe || p[1] == 1) && p[3] == 0 && p[4] == 0
+}
+
+const dtlsRecordHeader = 13
+
+// dtls reads a datagram that begins with a DTLS handshake record.
+func (s *scanner) dtls(p []byte) {
+	fs, key := &s.flows, s.flowKey()
 	f := fs.byKey[key]
-	if f == nil && !client {
+	if f == nil && p[dtlsRecordHeader] != handshakeClientHello {
 		return
 	}
 	if f == nil {

@@ -69,9 +69,9 @@ func vpnSession(p []byte) [vpnHeader]byte {
 	return session
 }
 
-// mayBeOpenVPN reports whether p has the structure of a packet that matters to an
+// isOpenVPN reports whether p has the structure of a packet that matters to an
 // openVPN. Fewer than one random datagram in a million has it.
-func mayBeOpenVPN(p []byte) bool {
+func isOpenVPN(p []byte) bool {
 	switch p[0] >> 3 {
 	case vpnControl:
 		for _, auth := range vpnAuthLengths() {
@@ -182,9 +182,9 @@ func (v *openVPN) add(p []byte) []byte {
 // begun reports whether a part of a hello is held.
 func (v *openVPN) begun() bool { return v.records.Buffered() > 0 && !v.dead }
 
-// openVPN takes a datagram that may be a packet of OpenVPN.
-func (s *scanner) openVPN(p []byte, key uint64) {
-	fs := &s.flows
+// openVPN reads a datagram that may be a packet of OpenVPN.
+func (s *scanner) openVPN(p []byte) {
+	fs, key := &s.flows, s.flowKey()
 	f := fs.byKey[key]
 	if f == nil || f.vpn == nil || !f.vpn.isOf(p) {
 		v := newOpenVPN(p)

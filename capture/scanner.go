@@ -19,17 +19,22 @@ type scanner struct {
 	depth  int // how many wrappings of the packet were taken off
 	layers []Layer
 
-	linkTypes   []linkRow // see layerReader
-	etherTypes  []etherRow
-	ipProtocols []ipRow
-	udpTunnels  []udpTunnel
-	linkRow     *linkRow // of the packet before
-	tunnelPorts uint64   // has bit port&63 set for each port of udpTunnels
+	linkTypes     []linkRow // see layerReader
+	etherTypes    []etherRow
+	ipProtocols   []ipRow
+	udpTunnels    []udpTunnel
+	datagramKinds []datagramKind
+
+	linkRow     *linkRow   // of the packet before
+	tunnelPorts uint64     // has bit port&63 set for each port of udpTunnels
+	kindOfByte  [256]uint8 // 1 + the index in datagramKinds of a first byte, or 0
 
 	// Of the TCP segment or UDP datagram at hand.
 	addrs []byte // source and destination address: 8 or 32 bytes
 	ports uint32 // source and destination port
 	key   uint64 // of its flow, in its direction, or of a stream in that
+
+	channel uint32 // of TURN that the datagram was sent through, or 0
 
 	connection uint64 // of TCP: the key of the flow
 
@@ -51,12 +56,18 @@ type scanner struct {
 
 func newScanner(r *Reader, f func(*Hello) error) *scanner {
 	s := &scanner{
-		f:           f,
-		layers:      make([]Layer, 0, maxDepth),
-		linkTypes:   linkTypes,
-		etherTypes:  etherTypes,
-		ipProtocols: ipProtocols,
-		udpTunnels:  udpTunnels,
+		f:             f,
+		layers:        make([]Layer, 0, maxDepth),
+		linkTypes:     linkTypes,
+		etherTypes:    etherTypes,
+		ipProtocols:   ipProtocols,
+		udpTunnels:    udpTunnels,
+		datagramKinds: datagramKinds,
+	}
+	for i, kind := range datagramKinds {
+		for b := int(kind.first); b <= int(kind.last); b++ {
+			s.kindOfByte[b] = uint8(i + 1)
+		}
 	}
 	for _, t := range udpTunnels {
 		s.tunnelPorts |= 1 << (t.port & 63)

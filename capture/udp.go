@@ -6,6 +6,46 @@ import (
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
+// A datagramKind is a protocol over UDP that is recognized by its first bytes, on
+// any port.
+type datagramKind struct {
+	first, last byte // range of the first byte (RFC 9443, section 3)
+
+	// match reports whether a datagram, whose first byte is in the range, may hold
+	// a hello or a part of one.
+	match func(p []byte) bool
+
+	layer LayerKind // the layer that read adds, or 0 for QUIC and DTLS, which have hellos of their own
+	read  layerReader
+}
+
+// datagramKinds is sorted by first byte. To read another protocol, add its row
+// here, its reader in a file of its own, and a line in docs/capture.md.
+var datagramKinds = []datagramKind{
+	{0, 0, isSTUNIndication, LayerSTUN, (*scanner).stun},
+	{radiusRequest, radiusRequest, isRADIUSRequest, LayerEAP, (*scanner).radius},
+	{recordHandshake, recordHandshake, isDTLSHandshake, 0, (*scanner).dtls},
+	{vpnControl << 3, vpnControl<<3 | 7, isOpenVPN, LayerOpenVPN, (*scanner).openVPN},
+	{vpnHardReset << 3, vpnHardReset<<3 | 7, isOpenVPN, LayerOpenVPN, (*scanner).openVPN},
+	{0x40, 0x4f, isChannelData, LayerSTUN, (*scanner).channelData},
+	{0x80, 0xff, quichello.IsInitial, 0, (*scanner).quic},
+}
+
+// classify returns the kind of a datagram with payload p, which is not empty. It
+// returns nil if there is no hello in p. The fast path and the full one both rely
+// on it, so they agree.
+func (s *scanner) classify(p []byte) *datagramKind {
+	i := s.kindOfByte[p[0]]
+	if i == 0 {
+		return nil
+	}
+	kind := &s.datagramKinds[i-1]
+	if !kind.match(p) {
+		return nil
+	}
+	return kind
+}
+
 // udp reads a UDP datagram (RFC 768).
 func (s *scanner) udp(addrs, b []byte) {
 	if len(b) <= udpHeader {
@@ -18,99 +58,33 @@ func (s *scanner) udp(addrs, b []byte) {
 		t.read(s, p)
 		s.layers = s.layers[:layers]
 	}
-	s.addrs, s.ports = addrs, ports
-	s.datagram(p, 0)
+	s.addrs, s.ports, s.channel = addrs, ports, 0
+	s.datagram(p)
 }
 
 const udpHeader = 8
 
-// udpPayload returns what a UDP datagram of more than a header carries.
+// udpPayload returns the payload of a UDP datagram, which is longer than its
+// header.
 func udpPayload(b []byte) []byte {
-	if n := int(binary.BigEndian.Uint16(b[4:])); n > udpHeader && n < len(b) { // else offload, or a jumbogram
+	if n := int(binary.BigEndian.Uint16(b[4:])); n > udpHeader && n < len(b) { // otherwise segmentation offload, or a jumbogram
 		b = b[:n]
 	}
 	return b[udpHeader:]
 }
 
-// datagram looks for a hello in the payload of a datagram. By its first byte it
-// is told what shares a port with QUIC and DTLS (RFC 9443, section 3). A channel
-// that is not 0 keeps apart what a relay sends for several peers.
-func (s *scanner) datagram(p []byte, channel uint32) {
-	const recordLen, firstType = 13, 13
-	switch b := p[0]; {
-	case b >= 0x80:
-		if quichello.IsInitial(p) {
-			s.quic(p, s.flowKey(channel))
-		}
-	case b >= 0x40 && b < 0x50:
-		if data := channelData(p); data != nil {
-			s.relayed(data, uint32(binary.BigEndian.Uint16(p)))
-		}
-	case b == recordHandshake:
-		// In the clear, which is epoch 0 (RFC 9147, section 4).
-		if len(p) > recordLen && (p[1] == 0xfe || p[1] == 1) && p[3] == 0 && p[4] == 0 {
-			s.dtls(p, s.flowKey(channel), p[firstType] == handshakeClientHello)
-		}
-	case b>>3 == vpnControl, b>>3 == vpnHardReset:
-		if mayBeOpenVPN(p) {
-			s.openVPN(p, s.flowKey(channel))
-		}
-	case b == 0:
-		s.stun(p)
-	case b == radiusRequest:
-		s.radius(p)
+// datagram looks for a hello in the payload of a datagram.
+func (s *scanner) datagram(p []byte) {
+	if kind := s.classify(p); kind != nil {
+		kind.read(s, p)
 	}
 }
 
-// channelData returns the data of a channel, perhaps padded (RFC 8656, section
-// 12.4), or nil.
-func channelData(p []byte) []byte {
-	if len(p) <= 4 {
-		return nil
-	}
-	n := 4 + int(binary.BigEndian.Uint16(p[2:]))
-	if n > len(p) || n <= len(p)-4 {
-		return nil
-	}
-	return p[4:n]
-}
-
-// flowKey returns the key of the flow at hand.
-func (s *scanner) flowKey(channel uint32) uint64 {
+// flowKey returns the key of the datagram's flow.
+func (s *scanner) flowKey() uint64 {
 	key := s.streams.hasher.key(s.addrs, s.ports)
-	if channel != 0 {
-		key = fold(key, uint64(channel)^s.streams.hasher[2]) | 1
+	if s.channel != 0 {
+		key = fold(key, uint64(s.channel)^s.streams.hasher[2]) | 1
 	}
 	return key
-}
-
-// relayed goes on with what a TURN server is to pass on.
-func (s *scanner) relayed(p []byte, channel uint32) {
-	if len(p) == 0 || p[0] == 0 || p[0]>>4 == 4 || !s.enterLayer() {
-		return
-	}
-	n := len(s.layers)
-	s.addLayer(LayerSTUN, channel)
-	s.datagram(p, channel)
-	s.layers = s.layers[:n]
-}
-
-// stun reads the Send and Data indications of TURN (RFC 8656, section 11).
-func (s *scanner) stun(p []byte) {
-	const headerLen, cookie = 20, 0x2112a442
-	const sendIndication, dataIndication, attributeData = 0x16, 0x17, 0x13
-	if len(p) < headerLen || p[1] != sendIndication && p[1] != dataIndication || binary.BigEndian.Uint32(p[4:]) != cookie {
-		return
-	}
-	for p = p[headerLen:]; len(p) >= 4; {
-		n := 4 + int(binary.BigEndian.Uint16(p[2:]))
-		if n > len(p) {
-			return
-		}
-		if binary.BigEndian.Uint16(p) == attributeData {
-			s.relayed(p[4:n], 0)
-			return
-		}
-		p = p[min((n+3)&^3, len(p)):]
-	}
 }

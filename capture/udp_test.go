@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -318,4 +319,27 @@ func TestRandomDatagrams(t *testing.T) {
 	s.finish()
 	assert.Zero(t, s.stats.Hellos)
 	assert.Zero(t, s.stats.Incomplete)
+}
+
+func TestDatagramKinds(t *testing.T) {
+	docs, err := os.ReadFile("../docs/capture.md")
+	require.NoError(t, err)
+	s := newScanner(new(Reader), nil)
+	for i, kind := range datagramKinds {
+		assert.LessOrEqual(t, kind.first, kind.last)
+		if i > 0 {
+			assert.Less(t, datagramKinds[i-1].last, kind.first)
+		}
+		assert.Equal(t, uint8(i+1), s.kindOfByte[kind.first])
+		assert.Equal(t, uint8(i+1), s.kindOfByte[kind.last])
+		assert.NotNil(t, kind.read)
+		for b := int(kind.first); b <= int(kind.last); b++ {
+			assert.False(t, kind.match([]byte{byte(b)}), "%#x alone", b)
+		}
+		if kind.layer != 0 {
+			assert.Regexp(t, fmt.Sprintf("(?m)^\\| `%v` .*\\bon any (UDP )?port\\b", kind.layer), string(docs))
+		}
+	}
+	assert.Zero(t, s.kindOfByte[0x50])
+	assert.Nil(t, s.classify([]byte{0x50}))
 }

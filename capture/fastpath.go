@@ -1,27 +1,24 @@
 package capture
 
-import (
-	"encoding/binary"
+import "encoding/binary"
 
-	"github.com/tlspeek/tlspeek/quichello"
-)
-
-// skipDull steps over the dull packets that r, which is plain, has in memory.
-func (s *scanner) skipDull(r *pcapReader) {
+// skipFast skips the packets that r has in memory up to one that must be read.
+// The file must be plain.
+func (s *scanner) skipFast(r *pcapReader) {
 	if r.link != LinkEthernet {
 		return
 	}
 	b := r.buf[:r.end]
 	pos, skipped := r.pos, int64(0)
 	captured := lengthAt(b, pos)
-	// What is longer than any packet is for read to report.
+	// read reports packets that are too long.
 	for captured <= maxPacket {
 		end := pos + pcapRecordHeader + int(captured)
 		if end > len(b) {
 			break
 		}
-		next := lengthAt(b, end) // so that memory brings it while this one is looked at
-		if !s.dull(b[pos+pcapRecordHeader : end]) {
+		next := lengthAt(b, end) // early, so that the memory is in the cache when it is needed
+		if !s.canSkip(b[pos+pcapRecordHeader : end]) {
 			break
 		}
 		pos, captured = end, next
@@ -33,8 +30,8 @@ func (s *scanner) skipDull(r *pcapReader) {
 	r.number += skipped
 }
 
-// lengthAt returns the length of the packet whose record begins at pos, or one
-// that none has if its header is not in b.
+// lengthAt returns the captured length of the packet whose record is at pos. It
+// returns a length above maxPacket if the header of the record is not in b.
 func lengthAt(b []byte, pos int) uint32 {
 	if len(b)-pos < pcapRecordHeader {
 		return maxPacket + 1
@@ -42,18 +39,18 @@ func lengthAt(b []byte, pos int) uint32 {
 	return binary.LittleEndian.Uint32(b[pos+8:])
 }
 
-// dull reports whether b, an Ethernet frame, is one of the many that change
-// nothing: a TCP segment of a connection that is not awaited, or an empty one,
-// and no beginning of a hello; or a datagram in which [scanner.datagram] sees
-// nothing, as RTP and QUIC behind the handshake. It is a short way past
-// [scanner.scan], to which it leaves all that is not plain IP upon Ethernet, with
-// a VLAN or two. It is one function because nine packets of ten get no further.
-func (s *scanner) dull(b []byte) bool {
+// canSkip reports whether an Ethernet frame certainly has no effect: an empty TCP
+// segment, one of a connection whose hello is not awaited and that starts no hello,
+// or a datagram that [scanner.classify] has no kind for. It decides only for plain
+// IP directly on Ethernet, with up to two VLAN tags. All other frames are left to
+// [scanner.scan].
+//
+// It is one long function because nine packets of ten get no further.
+func (s *scanner) canSkip(b []byte) bool {
 	const (
 		etherTypeAt, ipAt, tagLen, maxTags = 12, 14, 4, 2
 
 		noOptions, anyFragment = 0x45, 0x3fff // more fragments, or an offset
-		ipv6HeaderLen          = 40
 	)
 	var (
 		protocol  uint8
@@ -73,11 +70,11 @@ func (s *scanner) dull(b []byte) bool {
 			}
 			protocol, addrs, transport = h[ipAt+9], h[ipAt+12:], b[ipAt+ipMinHeader:end]
 		case etherIPv6:
-			end := min(ipAt+ipv6HeaderLen+int(binary.BigEndian.Uint16(h[ipAt+4:])), len(b))
-			if h[ipAt]>>4 != 6 || end < ipAt+ipv6HeaderLen+tcpMinHeader {
+			end := min(ipAt+ipv6Header+int(binary.BigEndian.Uint16(h[ipAt+4:])), len(b))
+			if h[ipAt]>>4 != 6 || end < ipAt+ipv6Header+tcpMinHeader {
 				return false
 			}
-			protocol, addrs, transport = h[ipAt+6], b[ipAt+8:][:32], b[ipAt+ipv6HeaderLen:end]
+			protocol, addrs, transport = h[ipAt+6], b[ipAt+8:][:32], b[ipAt+ipv6Header:end]
 		case etherVLAN, etherQinQ:
 			if tags == maxTags {
 				return false
@@ -103,26 +100,7 @@ func (s *scanner) dull(b []byte) bool {
 		}
 		return !s.streams.has(s.streams.hasher.key(addrs, portsOf(h[:])))
 	case ipUDP:
-		ports := portsOf(h[:])
-		return dullDatagram(udpPayload(transport)) && s.tunnelOf(ports) == nil
+		return s.tunnelOf(portsOf(h[:])) == nil && s.classify(udpPayload(transport)) == nil
 	}
 	return false
-}
-
-// dullDatagram reports whether [scanner.datagram] sees nothing in p, on any port.
-func dullDatagram(p []byte) bool {
-	switch b := p[0]; {
-	case b >= 0x80:
-		return !quichello.IsInitial(p)
-	case b >= 0x50:
-		return true
-	case b >= 0x40:
-		return channelData(p) == nil
-	case b == radiusRequest:
-		return !isRADIUS(p)
-	case b>>3 == vpnControl, b>>3 == vpnHardReset:
-		return !mayBeOpenVPN(p)
-	default:
-		return b != 0 && b != recordHandshake
-	}
 }
