@@ -60,32 +60,6 @@ type Hello struct {
 	Overlap bool
 }
 
-// Stats counts what was read and what was given up.
-type Stats struct {
-	Packets int64 // packets read
-	Bytes   int64 // bytes of them that were captured
-	Hellos  int64 // hellos found
-	Errors  int64 // of them, those that could not be decoded to their end
-	Unknown int64 // packets of a link type or an EtherType that cannot be read
-	TooDeep int64 // packets with more wrappings than are followed
-
-	// UnknownLinks counts the packets of each link type that cannot be read. It is
-	// nil if there are none.
-	UnknownLinks map[LinkType]int64
-
-	// Overlaps counts the hellos of which parts came twice with different bytes.
-	Overlaps int64
-
-	// Incomplete counts the hellos that began and were not whole at the end of
-	// the stream or of the capture.
-	Incomplete int64
-
-	// What memory did not suffice for, oldest first: streams whose hello was
-	// awaited, of them those of which a part had come, IP packets of which
-	// fragments were missing, and QUIC and DTLS flows, or connections of a flow.
-	DroppedStreams, DroppedHellos, DroppedFragments, DroppedFlows int64
-}
-
 // The limits that hold where a Reader sets none.
 const (
 	DefaultMaxMemory   = 256 << 20

@@ -179,13 +179,13 @@ func TestDepth(t *testing.T) {
 	hellos, stats, err := read(t, new(Reader), rawPcap(packet))
 	require.NoError(t, err)
 	assert.Len(t, hellos, 1)
-	assert.Zero(t, stats.TooDeep)
+	assert.Zero(t, stats.TooNested)
 
 	packet = ip(client4.Addr(), server4.Addr(), ipIPv4, packet)
 	hellos, stats, err = read(t, new(Reader), rawPcap(packet))
 	require.NoError(t, err)
 	assert.Empty(t, hellos)
-	assert.Equal(t, int64(1), stats.TooDeep)
+	assert.Equal(t, int64(1), stats.TooNested)
 }
 
 func TestUnknownLink(t *testing.T) {

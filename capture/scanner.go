@@ -103,7 +103,7 @@ func (s *scanner) addLayer(kind LayerKind, id uint32) {
 // counts the packet if not.
 func (s *scanner) enterLayer() bool {
 	if s.depth == maxDepth {
-		s.stats.TooDeep++
+		s.stats.TooNested++
 		return false
 	}
 	s.depth++

@@ -176,7 +176,7 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 					err = closed
 				}
 				mu.Lock()
-				add(&total, &stats)
+				total.Add(&stats)
 				if err != nil && ctx.Err() == nil {
 					fmt.Fprintln(s.stderr, "tlspeek:", err)
 					failed = append(failed, err)

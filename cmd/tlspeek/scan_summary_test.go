@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -32,6 +31,8 @@ func TestSummary(t *testing.T) {
 			"           3 packets of link type 195 (IEEE802_15_4_WITHFCS): not read\n" +
 			"           3 packets of link type 220 (USB_LINUX_MMAPPED): not read\n" +
 			"           1 packet of link type 9999: not read\n"},
+		{summary{stats: capture.Stats{DroppedStreams: 4}}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"           4 connections given up for want of memory (--max-memory)\n"},
 		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"           1 file in a directory passed over\n" +
 			"               day/0: empty file\n"},
@@ -53,23 +54,4 @@ func TestSummary(t *testing.T) {
 		test.s.write(&b)
 		assert.Equal(t, test.want, b.String())
 	}
-}
-
-// TestAdd: the statistics of files are added up, and none is left out.
-func TestAdd(t *testing.T) {
-	one := capture.Stats{
-		Packets: 1, Bytes: 2, Hellos: 3, Errors: 4, Unknown: 5, TooDeep: 6, Overlaps: 7, Incomplete: 8,
-		DroppedStreams: 9, DroppedHellos: 10, DroppedFragments: 11, DroppedFlows: 12,
-		UnknownLinks: map[capture.LinkType]int64{147: 13},
-	}
-	v := reflect.ValueOf(one)
-	for i := range v.NumField() {
-		assert.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
-	}
-	var total capture.Stats
-	add(&total, &one)
-	assert.Equal(t, one, total)
-	add(&total, &capture.Stats{UnknownLinks: map[capture.LinkType]int64{147: 1, 148: 2}})
-	assert.Equal(t, map[capture.LinkType]int64{147: 14, 148: 2}, total.UnknownLinks)
-	assert.Equal(t, map[capture.LinkType]int64{147: 13}, one.UnknownLinks)
 }

@@ -1,0 +1,113 @@
+package capture
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Stats counts what was read, and what was dropped or could not be read.
+type Stats struct {
+	Packets int64 // packets read
+	Bytes   int64 // captured bytes of these packets, without the headers of the file
+	Hellos  int64 // hellos found
+	Errors  int64 // hellos that could not be decoded to their end
+
+	Unknown   int64 // packets of a link type or an EtherType that cannot be read
+	TooNested int64 // packets with more than 16 encapsulations
+
+	// UnknownLinks counts the packets of each link type that cannot be read. It is
+	// nil if there are none.
+	UnknownLinks map[LinkType]int64
+
+	// Overlaps counts the hellos of which parts came twice with different bytes.
+	Overlaps int64
+
+	// Incomplete counts the hellos that had begun and were incomplete at the end of
+	// the stream or of the capture.
+	Incomplete int64
+
+	// What was dropped, oldest first, because it took too much memory: TCP streams
+	// whose hello was awaited; those of them in which a hello had begun; incomplete
+	// IP packets; and QUIC, DTLS, OpenVPN and EAP flows.
+	DroppedStreams, DroppedHellos, DroppedFragments, DroppedFlows int64
+}
+
+// A counter is a field of Stats. If notes is nil and text is not empty, the count
+// with the text is a note.
+type counter struct {
+	field func(*Stats) *int64
+	text  string
+	notes func(*Stats) []Note
+}
+
+// counters has each field of Stats that is a number. Notes are in this order.
+var counters = []counter{
+	{field: func(s *Stats) *int64 { return &s.Packets }},
+	{field: func(s *Stats) *int64 { return &s.Bytes }},
+	{field: func(s *Stats) *int64 { return &s.Hellos }},
+	{field: func(s *Stats) *int64 { return &s.Errors }, text: "malformed, with an error in the results"},
+	{field: func(s *Stats) *int64 { return &s.Overlaps }, text: "with parts that came twice and differ: the first copy was taken"},
+	{field: func(s *Stats) *int64 { return &s.Incomplete }, text: "begun and not whole"},
+	{field: func(s *Stats) *int64 { return &s.Unknown }, notes: (*Stats).linkNotes},
+	{field: func(s *Stats) *int64 { return &s.TooNested }, text: "in more than 16 wrappings: not read"},
+	{field: func(s *Stats) *int64 { return &s.DroppedStreams }, text: "connections given up for want of memory (MaxMemory)"},
+	{field: func(s *Stats) *int64 { return &s.DroppedHellos }, text: "of them with a hello that was not whole"},
+	{field: func(s *Stats) *int64 { return &s.DroppedFlows }, text: "QUIC and DTLS flows given up for want of memory"},
+	{field: func(s *Stats) *int64 { return &s.DroppedFragments }, text: "IP packets given up of which fragments were missing"},
+}
+
+// Add adds the counts of other to s.
+func (s *Stats) Add(other *Stats) {
+	for _, c := range counters {
+		*c.field(s) += *c.field(other)
+	}
+	if s.UnknownLinks == nil && len(other.UnknownLinks) > 0 {
+		s.UnknownLinks = make(map[LinkType]int64)
+	}
+	for t, n := range other.UnknownLinks {
+		s.UnknownLinks[t] += n
+	}
+}
+
+// A Note says what was malformed, dropped or not read, and how many there were.
+// Text follows the number in a sentence: "packets of link type 147 (USER0): not
+// read". A field of Reader that would have to be larger stands in parentheses.
+type Note struct {
+	Count int64
+	Text  string
+}
+
+// Notes returns what was malformed, dropped or not read, in the order in which to
+// print it. The counts are not 0. Packets of unknown EtherTypes are left out, as
+// most captures have some that never carry a hello.
+func (s *Stats) Notes() []Note {
+	var notes []Note
+	for _, c := range counters {
+		switch n := *c.field(s); {
+		case c.notes != nil:
+			notes = append(notes, c.notes(s)...)
+		case c.text != "" && n > 0:
+			notes = append(notes, Note{n, c.text})
+		}
+	}
+	return notes
+}
+
+// linkNotes returns a note for each link type that cannot be read, the most
+// frequent first.
+func (s *Stats) linkNotes() []Note {
+	types := slices.SortedFunc(maps.Keys(s.UnknownLinks), func(a, b LinkType) int {
+		return cmp.Or(cmp.Compare(s.UnknownLinks[b], s.UnknownLinks[a]), cmp.Compare(a, b))
+	})
+	var notes []Note
+	for _, t := range types {
+		packets := "packets"
+		if s.UnknownLinks[t] == 1 {
+			packets = "packet"
+		}
+		notes = append(notes, Note{s.UnknownLinks[t], fmt.Sprintf("%s of link type %v: not read", packets, t)})
+	}
+	return notes
+}
