@@ -159,11 +159,9 @@ func (s *scanner) damage(offset int64, err error) error {
 	case err == io.EOF && s.stats.Packets+offset > 0:
 		return nil
 	case err == io.EOF:
-		err = errEmpty
+		err = ErrEmpty
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
 	return &Error{Packet: s.stats.Packets, Offset: offset, Err: err}
 }
-
-var errEmpty = errors.New("empty file")

@@ -69,7 +69,7 @@ func FuzzPcap(f *testing.F) {
 		f.Add(file)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if len(file) < 4 || FormatOf([4]byte(file)) != Pcap {
+		if len(file) < 4 || formatOf([4]byte(file)) != Pcap {
 			return
 		}
 		want, whole := slowPcap(file)
@@ -122,7 +122,7 @@ func FuzzPcapng(f *testing.F) {
 	g.section(binary.LittleEndian)
 	f.Add(g.b)
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if len(file) < 4 || FormatOf([4]byte(file)) != Pcapng {
+		if len(file) < 4 || formatOf([4]byte(file)) != Pcapng {
 			return
 		}
 		packets, err := readPackets(t, file)

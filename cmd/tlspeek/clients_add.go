@@ -146,7 +146,8 @@ func isCapture(name string) bool {
 		return false
 	}
 	defer f.Close()
-	return capture.Check(f) == nil
+	_, _, err = capture.Detect(f)
+	return err == nil
 }
 
 func learnCapture(cmd *cobra.Command, r io.Reader, name string) ([]known.Entry, error) {

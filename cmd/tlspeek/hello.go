@@ -139,7 +139,8 @@ func (s *helloSource) open(arg string, stdin io.Reader) (*helloInput, error) {
 	in := &helloInput{name: arg, packet: s.packet}
 	if arg == "-" {
 		in.name, in.Closer, in.Reader = "standard input", io.NopCloser(nil), stdin
-		return in, in.sniff()
+		in.detect()
+		return in, nil
 	}
 	f, err := os.Open(arg)
 	if err != nil {
@@ -155,10 +156,7 @@ func (s *helloSource) open(arg string, stdin io.Reader) (*helloInput, error) {
 	}
 	if f != nil {
 		in.Reader, in.Closer = f, f
-		if err := in.sniff(); err != nil {
-			f.Close()
-			return nil, err
-		}
+		in.detect()
 		return in, nil
 	}
 	// Nothing shorter is a hello, and no fingerprint in hex is as long.
@@ -176,19 +174,10 @@ func (s *helloSource) open(arg string, stdin io.Reader) (*helloInput, error) {
 	return nil, errNoHello
 }
 
-// sniff looks whether a capture comes.
-func (in *helloInput) sniff() error {
-	var head [4]byte
-	n, err := io.ReadFull(in.Reader, head[:])
-	switch {
-	case err == io.EOF:
-		return in.failed(errEmpty)
-	case err != nil && err != io.ErrUnexpectedEOF:
-		return in.failed(err)
-	}
-	in.Reader = io.MultiReader(bytes.NewReader(head[:n]), in.Reader)
-	in.isCapture = capture.FormatOf(head) != capture.Unknown
-	return nil
+// detect sets isCapture. An error of the input appears again when it is read.
+func (in *helloInput) detect() {
+	format, r, _ := capture.Detect(in.Reader)
+	in.Reader, in.isCapture = r, format != capture.FormatUnknown
 }
 
 // readCapture gives take the hello of the given packet, or the only one if

@@ -66,7 +66,7 @@ func captures(dir fs.FS) (found []string, skipped []skippedFile, failed []error)
 				failed = append(failed, err)
 				break
 			}
-			if err := capture.Check(f); err != nil {
+			if _, _, err := capture.Detect(f); err != nil {
 				skipped = append(skipped, skippedFile{name, err.Error()})
 			} else {
 				found = append(found, name)

@@ -48,9 +48,7 @@ func readGiven(ctx context.Context, input []byte) ([]event.Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var magic [4]byte
-	copy(magic[:], b)
-	if capture.FormatOf(magic) != capture.Unknown {
+	if format, _, _ := capture.Detect(bytes.NewReader(b)); format != capture.FormatUnknown {
 		return readGivenCapture(ctx, b)
 	}
 	p := parseHello(b)

@@ -2,7 +2,11 @@ package capture
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
 	"testing"
+	"testing/iotest"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -49,25 +53,73 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestDetect(t *testing.T) {
 	plain := rawPcap()
-	for _, file := range [][]byte{plain, gzipped(t, plain), zstdCompressed(t, plain), gzipped(t, zstdCompressed(t, plain))} {
-		assert.NoError(t, Check(bytes.NewReader(file)), "% x", file)
-		assert.Error(t, Check(bytes.NewReader(file[:3])), "% x", file)
-	}
-	for _, test := range []struct{ file, err string }{
-		{"", "empty file"},
-		{"GET / HTTP/1.1", "neither pcap nor pcapng: begins with 47 45 54 20"},
-		{"PK\x03\x04", "neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
-		{string(plain[:12]), "unexpected EOF"},
-		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "neither pcap nor pcapng: begins with 47 45 54 20"},
-		{string(gzipped(t, nil)), "empty file"},
+	var section ng
+	section.section(binary.LittleEndian)
+	html := []byte("GET / HTTP/1.1")
+	for _, test := range []struct {
+		name   string
+		file   []byte
+		format Format
+		err    string
+	}{
+		{"pcap", plain, Pcap, ""},
+		{"pcap with packets", rawPcap(make([]byte, 20000)), Pcap, ""},
+		{"pcapng", section.b, Pcapng, ""},
+		{"gzip", gzipped(t, plain), Gzip, ""},
+		{"zstd", zstdCompressed(t, plain), Zstd, ""},
+		{"zstd in gzip", gzipped(t, zstdCompressed(t, plain)), Gzip, ""},
+		{"nothing", nil, FormatUnknown, "empty file"},
+		{"three bytes", plain[:3], FormatUnknown, "unexpected EOF"},
+		{"half a header", plain[:12], Pcap, "unexpected EOF"},
+		{"another format", html, FormatUnknown, "neither pcap nor pcapng: begins with 47 45 54 20"},
+		{"zip", []byte("PK\x03\x04"), FormatUnknown, "neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
+		{"another format in gzip", gzipped(t, html), Gzip, "neither pcap nor pcapng: begins with 47 45 54 20"},
+		{"nothing in gzip", gzipped(t, nil), Gzip, "empty file"},
+		{"gzip, cut", gzipped(t, plain)[:5], Gzip, "unexpected EOF"},
+		{"empty members of gzip without end", bytes.Repeat(gzipped(t, nil), maxDetect/10), Gzip, "no capture in the first MiB of compressed input"},
 	} {
-		assert.EqualError(t, Check(bytes.NewReader([]byte(test.file))), test.err, "%q", test.file)
+		t.Run(test.name, func(t *testing.T) {
+			format, r, err := Detect(iotest.OneByteReader(bytes.NewReader(test.file)))
+			assert.Equal(t, test.format, format)
+			if test.err == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.EqualError(t, err, test.err)
+			}
+			all, err := io.ReadAll(r)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(test.file, all), "the reader does not read the whole file")
+		})
 	}
+
+	_, _, err := Detect(bytes.NewReader(nil))
+	assert.ErrorIs(t, err, ErrEmpty)
+	_, _, err = Detect(bytes.NewReader(html))
+	assert.ErrorIs(t, err, ErrFormat)
+
+	// An error of the reader appears at its place, too.
+	broken := errors.New("broken")
+	format, r, err := Detect(io.MultiReader(bytes.NewReader(plain[:10]), iotest.ErrReader(broken)))
+	assert.Equal(t, Pcap, format)
+	assert.ErrorIs(t, err, broken)
+	all, err := io.ReadAll(r)
+	assert.ErrorIs(t, err, broken)
+	assert.Equal(t, plain[:10], all)
 }
 
-// TestExpanded: what a small file may expand to has a limit.
+// TestDetectReadsLittle requires that Detect reads no more than a pipe has.
+func TestDetectReadsLittle(t *testing.T) {
+	r, w := io.Pipe()
+	defer r.Close()
+	go w.Write(rawPcap())
+	format, _, err := Detect(r)
+	assert.NoError(t, err)
+	assert.Equal(t, Pcap, format)
+}
+
+// TestExpanded limits what a small file may expand to.
 func TestExpanded(t *testing.T) {
 	file := rawPcap(make([]byte, 1<<20))
 	r := &Reader{MaxExpanded: 1 << 19}
@@ -102,5 +154,4 @@ func TestFormats(t *testing.T) {
 		_, _, err := read(t, new(Reader), []byte(test.file))
 		assert.EqualError(t, err, test.err, "%q", test.file)
 	}
-	assert.Equal(t, Unknown, FormatOf([4]byte{}))
 }
