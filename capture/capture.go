@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -58,6 +59,8 @@ type Hello struct {
 	// Overlap reports that parts of the stream came twice with different bytes.
 	// The first copy was taken.
 	Overlap bool
+
+	initial event.Initial // memory of an Observation
 }
 
 // The limits that hold where a Reader sets none.

@@ -15,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/capture"
-	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/fingerprint"
 )
 
 // A scan is the scan command with its flags.
@@ -231,54 +229,4 @@ func (s *scan) file(ctx context.Context, name string, c *encoder, w *turn) (capt
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return stats, err
-}
-
-// observe puts a hello of a capture into an Observation.
-func observe(h *capture.Hello, file string, size event.Size) event.Observation {
-	o := event.Observation{
-		Time:          h.Time,
-		Src:           h.Src,
-		Dst:           h.Dst,
-		File:          file,
-		Packet:        h.Packet,
-		Index:         h.Index,
-		RecordVersion: h.RecordVersion,
-		Hello:         h.ClientHello,
-		Transport:     h.Transport,
-		Err:           h.Err,
-		Carrier: event.Carrier{
-			Records:   h.Records,
-			Segments:  h.Segments,
-			Datagrams: h.Datagrams,
-			Bytes:     len(h.ClientHello.Raw),
-			Overlap:   h.Overlap,
-		},
-	}
-	if h.Err != nil {
-		o.Seen = h.ClientHello.Raw
-	}
-	if size == event.Compact {
-		return o
-	}
-	for _, l := range h.Encapsulation {
-		o.Via = append(o.Via, l.String())
-	}
-	if q := h.QUIC; q != nil {
-		o.Carrier.Records = 0
-		o.QUIC = &event.Initial{
-			QUICInitial: fingerprint.QUICInitial{
-				Version:         uint32(q.Version),
-				DCIDLen:         q.DCID.Len(),
-				SCIDLen:         q.SCID.Len(),
-				PacketNumberLen: q.PacketNumberLen,
-				Token:           q.TokenLen > 0,
-				FrameTypes:      q.FrameTypes,
-			},
-			TokenLen:     q.TokenLen,
-			PacketNumber: uint64(q.PacketNumber),
-			Initials:     q.Initials,
-			Scrambled:    q.OutOfOrder,
-		}
-	}
-	return o
 }

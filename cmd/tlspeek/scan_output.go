@@ -221,7 +221,11 @@ func (o *scanOutput) encoder(filter *scanFilter) *encoder {
 // print prints the Event of a hello, or puts it into the table, if the filter
 // lets it pass.
 func (c *encoder) print(w *turn, h *capture.Hello) (err error) {
-	o := observe(h, c.file, c.size)
+	if c.size == event.Compact {
+		h.Encapsulation = nil // a compact Event does not show it, and making text of it takes time
+	}
+	o := h.Observation()
+	o.File = c.file
 	if c.table == nil && c.columns == nil && !c.filter.wantsEvent() {
 		c.line, err = c.observer.AppendJSON(c.line[:0], &o, c.size)
 		return c.write(w, err)

@@ -95,10 +95,12 @@ func readGivenCapture(ctx context.Context, input []byte) ([]event.Observation, e
 		if len(found) == maxGivenHellos {
 			return errEnough
 		}
-		o := observe(h, "", event.Full)
+		o := h.Observation()
 		o.Hello, o.Seen = h.ClientHello.Clone(), nil
 		if o.QUIC != nil {
-			o.QUIC.FrameTypes = bytes.Clone(o.QUIC.FrameTypes)
+			q := *o.QUIC
+			q.FrameTypes = bytes.Clone(q.FrameTypes)
+			o.QUIC = &q
 		}
 		found = append(found, o)
 		return nil

@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"known":           {"parser", "fingerprint"},
 	"event":           {"parser", "fingerprint", "known"},
 	"internal/eval":   {"parser", "fingerprint", "known"},
-	"capture":         {"internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+	"capture":         {"event", "fingerprint", "internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"server": {"internal/http2setting", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go",
 		"github.com/coreos/go-systemd/v22/activation", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
 }

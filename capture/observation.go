@@ -1,0 +1,60 @@
+package capture
+
+import (
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/quichello"
+)
+
+// Observation returns what the capture shows of the hello. The name of the file is
+// left to the caller. The Observation shares memory with h, and is valid as long as
+// h is.
+func (h *Hello) Observation() event.Observation {
+	o := event.Observation{
+		Time:          h.Time,
+		Src:           h.Src,
+		Dst:           h.Dst,
+		Packet:        h.Packet,
+		Index:         h.Index,
+		RecordVersion: h.RecordVersion,
+		Hello:         h.ClientHello,
+		Transport:     h.Transport,
+		Err:           h.Err,
+		Carrier: event.Carrier{
+			Records:   h.Records,
+			Segments:  h.Segments,
+			Datagrams: h.Datagrams,
+			Bytes:     len(h.ClientHello.Raw),
+			Overlap:   h.Overlap,
+		},
+	}
+	if h.Err != nil {
+		o.Seen = h.ClientHello.Raw
+	}
+	for _, l := range h.Encapsulation {
+		o.Via = append(o.Via, l.String())
+	}
+	if h.QUIC != nil {
+		h.initial = quicInitial(h.QUIC)
+		o.QUIC = &h.initial
+	}
+	return o
+}
+
+// quicInitial returns what a client's Initial packets show besides the hello.
+func quicInitial(h *quichello.Hello) event.Initial {
+	return event.Initial{
+		QUICInitial: fingerprint.QUICInitial{
+			Version:         uint32(h.Version),
+			DCIDLen:         h.DCID.Len(),
+			SCIDLen:         h.SCID.Len(),
+			PacketNumberLen: h.PacketNumberLen,
+			Token:           h.TokenLen > 0,
+			FrameTypes:      h.FrameTypes,
+		},
+		TokenLen:     h.TokenLen,
+		PacketNumber: uint64(h.PacketNumber),
+		Initials:     h.Initials,
+		Scrambled:    h.OutOfOrder,
+	}
+}
