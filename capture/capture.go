@@ -126,19 +126,19 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 	packets, w, done, err := open(w, maxExpanded)
 	defer done()
 	if err != nil {
-		return s.damage(w.offset(), err)
+		return s.wrapError(w.offset(), err)
 	}
 	if err = s.readAll(packets); s.err != nil {
 		return s.err
 	}
-	return s.damage(w.offset(), err)
+	return s.wrapError(w.offset(), err)
 }
 
 // readAll reads packets until it cannot, of which it returns the error, or until
 // f has failed.
 func (s *scanner) readAll(packets packetReader) error {
 	pcap, _ := packets.(*pcapReader)
-	skips := pcap != nil && pcap.plain()
+	skips := pcap != nil && pcap.isPlain()
 	for s.err == nil {
 		if skips {
 			s.skipFast(pcap)
@@ -156,8 +156,8 @@ func (s *scanner) readAll(packets packetReader) error {
 	return nil
 }
 
-// damage makes an error of reading one that says where.
-func (s *scanner) damage(offset int64, err error) error {
+// wrapError makes an error of reading one that says where.
+func (s *scanner) wrapError(offset int64, err error) error {
 	switch {
 	case err == io.EOF && s.stats.Packets+offset > 0:
 		return nil

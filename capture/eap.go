@@ -33,7 +33,7 @@ const (
 // piece, and each waits for the answer to the one before.
 type eapStream struct {
 	identifier uint8 // of the last packet, which may come again
-	pieces     int
+	packets    int
 	records    parser.RecordAssembler
 	bytes      int
 }
@@ -47,10 +47,10 @@ func isRADIUSRequest(p []byte) bool {
 	return n >= radiusHeader && n <= len(p)
 }
 
-// eapOf returns the EAP packet in an Access-Request, in the memory of buf, and
+// eapPacket returns the EAP packet in an Access-Request, in the memory of buf, and
 // adds to key what tells those apart who log in through one client of RADIUS. It
 // returns nil if there is none, or the attributes do not fit.
-func (s *scanner) eapOf(p, buf []byte, key uint64) (packet []byte, _ uint64) {
+func (s *scanner) eapPacket(p, buf []byte, key uint64) (packet []byte, _ uint64) {
 	for p = p[radiusHeader:binary.BigEndian.Uint16(p[2:])]; len(p) > 0; {
 		if len(p) < 2 || p[1] < 2 || int(p[1]) > len(p) {
 			return nil, 0
@@ -60,7 +60,7 @@ func (s *scanner) eapOf(p, buf []byte, key uint64) (packet []byte, _ uint64) {
 		case radiusEAPMessage:
 			buf = append(buf, value...)
 		case radiusUserName, radiusCallingStationID:
-			key = fold(key, maphash.Bytes(s.flows.seed, value)) | 1
+			key = mulFold(key, maphash.Bytes(s.flows.seed, value)) | 1
 		}
 		p = p[2+len(value):]
 	}
@@ -100,7 +100,7 @@ func eapData(packet []byte) []byte {
 // radius reads an Access-Request, which may hold a piece of a TLS stream.
 func (s *scanner) radius(p []byte) {
 	var buf [4096]byte // no packet of RADIUS is longer
-	packet, key := s.eapOf(p, buf[:0], s.flowKey())
+	packet, key := s.eapPacket(p, buf[:0], s.flowKey())
 	if packet == nil {
 		return
 	}
@@ -110,34 +110,34 @@ func (s *scanner) radius(p []byte) {
 	}
 	fs := &s.flows
 	f := fs.byKey[key]
-	switch begins := beginsHello(data); {
+	switch begins := startsHello(data); {
 	case !begins && (f == nil || f.eap == nil || f.eap.identifier == packet[1]):
 		return
 	case f == nil:
-		f = fs.blank(key)
+		f = fs.newFlow(key)
 		fallthrough
 	case begins:
 		f.eap = new(eapStream)
 	}
 	e := f.eap
 	e.identifier = packet[1]
-	e.pieces++
+	e.packets++
 	message, used, err := e.records.Next(data)
 	if e.bytes += used; message != nil || err != nil || e.bytes > maxHead {
 		f.eap = nil
 	}
-	fs.follow(f, len(data))
-	if message == nil || s.repeated(key, message) {
+	fs.track(f, len(data))
+	if message == nil || s.isRepeated(key, message) {
 		return
 	}
-	fs.found(f)
+	fs.moveToDone(f)
 	s.addLayer(LayerEAP, uint32(packet[4]))
 	s.hello = Hello{
 		Transport:     parser.TLS,
 		Index:         1,
 		RecordVersion: e.records.RecordVersion(),
 		Records:       e.records.Records(),
-		Datagrams:     e.pieces,
+		Datagrams:     e.packets,
 	}
 	s.emitTLS(message)
 }

@@ -33,8 +33,8 @@ type flows struct {
 	done       lru.List[flow] // a hello was found, and another one may follow
 	maxAwaited int            // bytes
 	maxDone    int            // bytes
-	spare      *flow          // memory for the next flow
-	unused     *parser.DTLSAssembler
+	unusedFlow *flow          // memory for the next flow
+	unusedDTLS *parser.DTLSAssembler
 
 	opener quichello.Opener
 	seed   maphash.Seed
@@ -49,18 +49,18 @@ func (fs *flows) init(maxMemory int64) {
 	fs.seed = maphash.MakeSeed()
 }
 
-// blank returns a flow that is not yet followed.
-func (fs *flows) blank(key uint64) *flow {
-	f := fs.spare
-	if fs.spare = nil; f == nil {
+// newFlow returns a flow that is not yet followed.
+func (fs *flows) newFlow(key uint64) *flow {
+	f := fs.unusedFlow
+	if fs.unusedFlow = nil; f == nil {
 		f = new(flow)
 	}
 	*f = flow{key: key, scid: f.scid[:0], quic: quichello.Assembler{Opener: &fs.opener}}
 	return f
 }
 
-// follow keeps a flow of which n bytes more are held.
-func (fs *flows) follow(f *flow, n int) {
+// track keeps a flow of which n bytes more are held.
+func (fs *flows) track(f *flow, n int) {
 	list := f.node.List()
 	if list == nil {
 		list = &fs.awaited
@@ -71,8 +71,8 @@ func (fs *flows) follow(f *flow, n int) {
 	fs.evict()
 }
 
-// found moves a flow to those that are done.
-func (fs *flows) found(f *flow) {
+// moveToDone moves a flow to those that are done.
+func (fs *flows) moveToDone(f *flow) {
 	size := f.node.Size()
 	if fs.awaited.Remove(&f.node) {
 		fs.done.Add(&f.node, f, size)
@@ -96,7 +96,7 @@ func (fs *flows) evict() {
 func (fs *flows) drop(f *flow) {
 	fs.dropped += int64(f.quic.Dropped())
 	delete(fs.byKey, f.key)
-	fs.spare = f
+	fs.unusedFlow = f
 }
 
 // end counts what is left.
@@ -104,7 +104,7 @@ func (fs *flows) end() {
 	for _, f := range fs.byKey {
 		fs.dropped += int64(f.quic.Dropped())
 		fs.incomplete += int64(len(f.quic.Pending()))
-		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.begun() {
+		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.incomplete() {
 			fs.incomplete++
 		}
 	}
@@ -119,21 +119,21 @@ func (s *scanner) quic(p []byte) {
 		if s.isReply(p) {
 			return
 		}
-		f = fs.blank(key)
+		f = fs.newFlow(key)
 	}
 	held := f.quic.Buffered()
 	hello, err := f.quic.Next(p)
 	switch {
 	case !known && hello == nil && err == quichello.ErrAuthentication:
-		fs.spare = f // nothing was kept
+		fs.unusedFlow = f // nothing was kept
 		return
 	case !known:
 		f.scid = append(f.scid[:0], sourceID(p)...)
 	}
-	fs.follow(f, f.quic.Buffered()-held)
+	fs.track(f, f.quic.Buffered()-held)
 	for ; hello != nil; hello, _ = f.quic.Next(nil) {
-		fs.found(f)
-		if s.repeated(key, hello.Message) {
+		fs.moveToDone(f)
+		if s.isRepeated(key, hello.Message) {
 			continue
 		}
 		s.hello = Hello{Transport: parser.QUIC, Index: hello.Index, Datagrams: hello.Datagrams, QUIC: hello}
@@ -174,28 +174,28 @@ func (s *scanner) dtls(p []byte) {
 		return
 	}
 	if f == nil {
-		f = fs.blank(key)
+		f = fs.newFlow(key)
 	}
 	if f.dtls == nil {
-		if f.dtls = fs.unused; f.dtls == nil {
+		if f.dtls = fs.unusedDTLS; f.dtls == nil {
 			f.dtls = new(parser.DTLSAssembler)
 		}
-		fs.unused = nil
+		fs.unusedDTLS = nil
 	}
 	message, _ := f.dtls.Next(p)
 	if message == nil && f.dtls.Buffered() == 0 {
 		if fs.byKey[key] == nil {
 			f.dtls.Reset()
-			fs.unused, fs.spare = f.dtls, f
+			fs.unusedDTLS, fs.unusedFlow = f.dtls, f
 		}
 		return
 	}
-	fs.follow(f, len(p))
+	fs.track(f, len(p))
 	if message == nil {
 		return
 	}
-	fs.found(f)
-	if s.repeated(key, message) {
+	fs.moveToDone(f)
+	if s.isRepeated(key, message) {
 		return
 	}
 	s.hello = Hello{
@@ -208,10 +208,10 @@ func (s *scanner) dtls(p []byte) {
 	s.emit(message)
 }
 
-// repeated reports whether the flow had the message before, and remembers it.
-func (s *scanner) repeated(key uint64, message []byte) bool {
-	sum := fold(key, maphash.Bytes(s.flows.seed, message)) | 1
-	if s.streams.hellos.seen(sum) {
+// isRepeated reports whether the flow had the message before, and remembers it.
+func (s *scanner) isRepeated(key uint64, message []byte) bool {
+	sum := mulFold(key, maphash.Bytes(s.flows.seed, message)) | 1
+	if s.streams.hellos.has(sum) {
 		return true
 	}
 	s.streams.hellos.add(sum)

@@ -40,17 +40,17 @@ type fragmentKey struct {
 // limits the oldest packet is dropped.
 type fragments struct {
 	seed    maphash.Seed
-	packets map[fragmentKey]*fragmented
-	byAge   lru.List[fragmented] // their sizes are bytes of payload
+	packets map[fragmentKey]*partialPacket
+	byAge   lru.List[partialPacket] // their sizes are bytes of payload
 }
 
-// A fragmented is a packet that is being put together.
-type fragmented struct {
-	key    fragmentKey
-	node   lru.Node[fragmented]
-	begun  time.Time
-	runs   runs
-	length int // of the whole payload, or -1 while the last fragment has not come
+// A partialPacket is a packet that is being put together.
+type partialPacket struct {
+	key       fragmentKey
+	node      lru.Node[partialPacket]
+	firstSeen time.Time
+	received  segments
+	length    int // of the whole payload, or -1 while the last fragment has not come
 }
 
 // add takes a fragment of which payload was captured. It returns the payload of
@@ -62,25 +62,25 @@ func (f *fragments) add(h fragmentHeader, payload []byte, now time.Time) (whole 
 	}
 	if f.packets == nil {
 		f.seed = maphash.MakeSeed()
-		f.packets = make(map[fragmentKey]*fragmented)
+		f.packets = make(map[fragmentKey]*partialPacket)
 	}
-	for p := f.byAge.Oldest(); p != nil && now.Sub(p.begun) > maxFragmentAge; p = f.byAge.Oldest() {
+	for p := f.byAge.Oldest(); p != nil && now.Sub(p.firstSeen) > maxFragmentAge; p = f.byAge.Oldest() {
 		f.remove(p)
 		dropped++
 	}
 	key := fragmentKey{maphash.Bytes(f.seed, h.addrs), h.id, h.protocol}
 	p := f.packets[key]
 	if p == nil {
-		p = &fragmented{key: key, begun: now, length: -1}
+		p = &partialPacket{key: key, firstSeen: now, length: -1}
 		f.packets[key] = p
 		f.byAge.Add(&p.node, p, 0)
 	}
 	if !h.more && p.length < 0 {
 		p.length = h.offset + h.length
 	}
-	p.runs.add(uint32(h.offset), payload)
-	f.byAge.Resize(&p.node, p.runs.memory)
-	if first := p.runs.list[0]; first.at == 0 && p.length >= 0 && len(first.data()) >= p.length {
+	p.received.add(uint32(h.offset), payload)
+	f.byAge.Resize(&p.node, p.received.memory)
+	if first := p.received.list[0]; first.start == 0 && p.length >= 0 && len(first.data()) >= p.length {
 		whole = first.data()[:p.length]
 		f.remove(p)
 	}
@@ -92,7 +92,7 @@ func (f *fragments) add(h fragmentHeader, payload []byte, now time.Time) (whole 
 }
 
 // remove forgets a packet.
-func (f *fragments) remove(p *fragmented) {
+func (f *fragments) remove(p *partialPacket) {
 	f.byAge.Remove(&p.node)
 	delete(f.packets, p.key)
 }

@@ -116,7 +116,7 @@ func TestFragmentLimits(t *testing.T) {
 	}
 	_, stats, err = read(t, new(Reader), rawPcap(packets...))
 	require.NoError(t, err)
-	assert.Equal(t, int64(1000-maxFragmentMemory/(50000+runOverhead)), stats.DroppedFragments)
+	assert.Equal(t, int64(1000-maxFragmentMemory/(50000+segmentOverhead)), stats.DroppedFragments)
 }
 
 // TestFragmentsKept: of packets that are whole nothing is kept, also if one that
@@ -134,7 +134,7 @@ func TestFragmentsKept(t *testing.T) {
 	}
 	assert.Equal(t, 1, s.fragments.byAge.Len())
 	assert.Len(t, s.fragments.packets, 1)
-	assert.Equal(t, 16000+runOverhead, s.fragments.byAge.Size())
+	assert.Equal(t, 16000+segmentOverhead, s.fragments.byAge.Size())
 	assert.Zero(t, s.stats.DroppedFragments)
 }
 

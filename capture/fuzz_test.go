@@ -213,7 +213,7 @@ func FuzzTCP(f *testing.F) {
 			sc.packet = packet{data: p, wire: len(p), link: LinkEthernet, stamp: stamp{rate: 1}}
 			sc.scanChecked(t)
 			requireStreams(t, &sc.streams)
-			require.LessOrEqual(t, sc.looked, looksPerByte*came)
+			require.LessOrEqual(t, sc.examined, looksPerByte*came)
 		}
 		send(s.syn())
 		for b := script; len(b) >= 4; b = b[4:] {
@@ -250,13 +250,13 @@ func requireStreams(t *testing.T, ss *streams) {
 	for st := range ss.byAge.All() {
 		sl := ss.find(st.key)
 		require.NotNil(t, sl)
-		require.Same(t, st, ss.stream(sl))
-		require.True(t, len(st.head) > 0 || len(st.behind.list) > 0, "a stream of which nothing came")
+		require.Same(t, st, ss.streamOf(sl))
+		require.True(t, len(st.head) > 0 || len(st.outOfOrder.list) > 0, "a stream of which nothing came")
 		require.True(t, len(st.head) == 0 || st.start+uint32(len(st.head)) == sl.next)
 		memory += st.node.Size()
 		n++
 	}
 	require.Equal(t, memory, ss.byAge.Size())
 	require.Equal(t, len(ss.all), n+len(ss.unused))
-	require.GreaterOrEqual(t, ss.young.live+ss.old.live, n)
+	require.GreaterOrEqual(t, ss.young.used+ss.old.used, n)
 }

@@ -25,7 +25,7 @@ func looks(packets [][]byte) (looked, came int) {
 		s.scan()
 		came += len(p) - ipMinHeader - tcpMinHeader
 	}
-	return s.looked, came
+	return s.examined, came
 }
 
 // header returns a record header.

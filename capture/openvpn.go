@@ -36,15 +36,15 @@ func vpnAuthLengths() [7]int {
 // An openVPN is the TLS stream that a client sends in OpenVPN's control packets.
 // A hello usually takes several packets.
 type openVPN struct {
-	session [vpnHeader]byte // key id and session id
-	auth    int             // one of vpnAuthLengths, or unknownAuth before the first control packet
-	next    uint32          // packet id awaited
-	early   map[uint32][]byte
-	records parser.RecordAssembler
-	bytes   int
-	packets int // that hold the current or last message
-	hellos  int
-	dead    bool // the stream is not, or no longer, one of hellos
+	session    [vpnHeader]byte // key id and session id
+	auth       int             // one of vpnAuthLengths, or unknownAuth before the first control packet
+	next       uint32          // packet id awaited
+	outOfOrder map[uint32][]byte
+	records    parser.RecordAssembler
+	bytes      int
+	packets    int // that hold the current or last message
+	hellos     int
+	done       bool // the stream is not, or no longer, one of hellos
 }
 
 const unknownAuth = -1
@@ -110,7 +110,7 @@ func hardResetAuth(p []byte) (auth int, ok bool) {
 // begins, and returns which of vpnAuthLengths it has.
 func firstControlAuth(p []byte) (auth int, ok bool) {
 	for _, auth := range vpnAuthLengths() {
-		if number, payload, ok := controlPacket(p, auth); ok && number == 1 && beginsHello(payload) {
+		if number, payload, ok := controlPacket(p, auth); ok && number == 1 && startsHello(payload) {
 			return auth, true
 		}
 	}
@@ -135,8 +135,8 @@ func controlPacket(p []byte, auth int) (number uint32, payload []byte, ok bool) 
 	return number, p[at+4:], number > 0 && number < vpnMaxControls
 }
 
-// isOf reports whether p, of at least vpnHeader bytes, belongs to the stream.
-func (v *openVPN) isOf(p []byte) bool { return vpnSession(p) == v.session }
+// belongs reports whether p, of at least vpnHeader bytes, belongs to the stream.
+func (v *openVPN) belongs(p []byte) bool { return vpnSession(p) == v.session }
 
 // add consumes a packet, and returns the hello that it completes, if any.
 func (v *openVPN) add(p []byte) []byte {
@@ -146,23 +146,23 @@ func (v *openVPN) add(p []byte) []byte {
 		}
 	}
 	number, payload, ok := controlPacket(p, v.auth)
-	if !ok || v.dead {
+	if !ok || v.done {
 		return nil
 	}
-	if number > v.next && len(v.early) < vpnMaxAhead {
-		if v.early == nil {
-			v.early = make(map[uint32][]byte)
+	if number > v.next && len(v.outOfOrder) < vpnMaxAhead {
+		if v.outOfOrder == nil {
+			v.outOfOrder = make(map[uint32][]byte)
 		}
-		if v.early[number] == nil {
-			v.early[number] = append([]byte{}, payload...)
+		if v.outOfOrder[number] == nil {
+			v.outOfOrder[number] = append([]byte{}, payload...)
 		}
 	}
-	for !v.dead {
+	for !v.done {
 		if number != v.next {
-			if payload, ok = v.early[v.next]; !ok {
+			if payload, ok = v.outOfOrder[v.next]; !ok {
 				return nil
 			}
-			delete(v.early, v.next)
+			delete(v.outOfOrder, v.next)
 			number = v.next
 		}
 		message, used, err := v.records.Next(payload)
@@ -170,7 +170,7 @@ func (v *openVPN) add(p []byte) []byte {
 		v.bytes += used
 		v.next++
 		// Nothing may follow a hello in its packet: the client waits for the answer.
-		v.dead = err != nil || used < len(payload) || v.bytes > maxHead
+		v.done = err != nil || used < len(payload) || v.bytes > maxHead
 		if message != nil {
 			v.hellos++
 			return message
@@ -179,38 +179,38 @@ func (v *openVPN) add(p []byte) []byte {
 	return nil
 }
 
-// begun reports whether a part of a hello is held.
-func (v *openVPN) begun() bool { return v.records.Buffered() > 0 && !v.dead }
+// incomplete reports whether a part of a hello is held.
+func (v *openVPN) incomplete() bool { return v.records.Buffered() > 0 && !v.done }
 
 // openVPN reads a datagram that may be a packet of OpenVPN.
 func (s *scanner) openVPN(p []byte) {
 	fs, key := &s.flows, s.flowKey()
 	f := fs.byKey[key]
-	if f == nil || f.vpn == nil || !f.vpn.isOf(p) {
+	if f == nil || f.vpn == nil || !f.vpn.belongs(p) {
 		v := newOpenVPN(p)
 		if v == nil {
 			return
 		}
 		if f == nil {
-			f = fs.blank(key)
-		} else if f.vpn != nil && f.vpn.begun() {
+			f = fs.newFlow(key)
+		} else if f.vpn != nil && f.vpn.incomplete() {
 			fs.incomplete++
 		}
 		f.vpn = v
 	}
 	v := f.vpn
-	if v.dead {
+	if v.done {
 		return
 	}
 	message := v.add(p)
-	fs.follow(f, len(p))
+	fs.track(f, len(p))
 	if message == nil {
 		return
 	}
 	datagrams := v.packets
 	v.packets = 0
-	fs.found(f)
-	if s.repeated(key, message) {
+	fs.moveToDone(f)
+	if s.isRepeated(key, message) {
 		return
 	}
 	s.addLayer(LayerOpenVPN, 0)
@@ -237,19 +237,19 @@ func streamOpenVPN(p []byte) *openVPN {
 // reports whether the connection still has its slot.
 func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 	for {
-		b := t.head[t.fed:]
+		b := t.head[t.assembled:]
 		if len(b) < 3 {
 			break
 		}
 		if opcode := b[2] >> 3; opcode < vpnControl || opcode > vpnLastOpcode {
-			return s.resume(sl, t, 1) // another protocol that begins in the same way
+			return s.searchAfter(sl, t, 1) // another protocol that begins in the same way
 		}
 		n := 2 + int(binary.BigEndian.Uint16(b))
 		if n > len(b) {
 			break
 		}
-		t.fed += n
-		if n < 2+vpnHeader || !t.vpn.isOf(b[2:n]) {
+		t.assembled += n
+		if n < 2+vpnHeader || !t.vpn.belongs(b[2:n]) {
 			continue
 		}
 		message := t.vpn.add(b[2:n])
@@ -257,16 +257,16 @@ func (s *scanner) collectVPN(sl *slot, t *stream) bool {
 			continue
 		}
 		s.addLayer(LayerOpenVPN, 0)
-		how := carrier{recordVersion(message), t.vpn.records.Records(), t.segments, t.behind.differ, true}
+		how := arrival{recordVersion(message), t.vpn.records.Records(), t.segmentCount, t.outOfOrder.conflict, true}
 		how.version = 0 // the records are in pieces
-		alive := s.found(sl, t.start, message, how)
+		alive := s.emitHello(sl, t.start, message, how)
 		if alive {
 			s.streams.remove(sl)
 		}
 		return false
 	}
-	if t.vpn.dead || len(t.head) > maxPreface {
-		return s.resume(sl, t, 1)
+	if t.vpn.done || len(t.head) > maxPreface {
+		return s.searchAfter(sl, t, 1)
 	}
 	return true
 }

@@ -72,8 +72,8 @@ func newPcapReader(w *window) (*pcapReader, error) {
 	return r, nil
 }
 
-// plain reports whether the file is of the form that nearly all have.
-func (r *pcapReader) plain() bool { return !r.big && r.header == pcapRecordHeader }
+// isPlain reports whether the file is of the form that nearly all have.
+func (r *pcapReader) isPlain() bool { return !r.big && r.header == pcapRecordHeader }
 
 func (r *pcapReader) read(p *packet) error {
 	b := r.buf[r.pos:r.end]

@@ -38,9 +38,9 @@ type scanner struct {
 
 	connection uint64 // of TCP: the key of the flow
 
-	// looked counts the bytes of TCP streams that were examined or copied, each
+	// examined counts the bytes of TCP streams that were examined or copied, each
 	// time they were. Tests compare it with the bytes that arrived.
-	looked int
+	examined int
 
 	sniffer   sniffer                // state of the last call of sniff
 	assembler parser.RecordAssembler // used by message

@@ -8,13 +8,13 @@ import (
 
 // What is known of a connection, in the state of its slot.
 const (
-	slotStream = 1 << 31 // the number is that of a stream; else it counts bytes that were no hello
-	slotAfter  = 1 << 30 // a hello has come, and a second may follow
-	slotEarly  = 1 << 29 // that hello offered early data, which stand before the second
-	slotBranch = 1 << 28 // a second stream may have begun: see scanner.branch
-	slotNumber = 1<<28 - 1
+	slotHasStream = 1 << 31 // the number is that of a stream; else it counts bytes that were no hello
+	slotHelloSeen = 1 << 30 // a hello has come, and a second may follow
+	slotEarlyData = 1 << 29 // that hello offered early data, which stand before the second
+	slotForked    = 1 << 28 // a second stream may have begun: see scanner.branch
+	slotNumber    = 1<<28 - 1
 
-	slotFlags = slotAfter | slotEarly | slotBranch
+	slotFlags = slotHelloSeen | slotEarlyData | slotForked
 )
 
 // A stream is what has come of a hello that is not whole, and of what is behind
@@ -24,36 +24,36 @@ type stream struct {
 	number uint32           // in streams.all
 	node   lru.Node[stream] // its place in streams.byAge, with the memory as it was last accounted for
 
-	passed   uint32   // bytes of the connection that were no hello
-	head     []byte   // from the first byte of the hello on, without a hole
-	skipped  int      // bytes before head in its array
-	start    uint32   // sequence number of head[0]
-	sniffer  *sniffer // what was seen of head, if its first records are short
-	begun    bool     // whether head is a hello beyond doubt
-	expected bool     // head begins where hellos begin: at the start of the connection or of a longer segment
-	tried    uint32   // before this sequence number no hello with a usual legacy_version begins
-	chain    chain    // the records of a hello that has begun, if it is in several
-	message  int      // length of that hello's message
-	need     int      // length of head with which the hello is whole, if it is known
-	fed      int      // bytes of head that vpn was given
-	segments int      // that head came in
-	aligned  bool     // whether a segment begins with head
-	vpn      *openVPN // not nil if head is a stream of OpenVPN packets
-	behind   runs     // what came behind a hole
-	dead     deadEnds // nil until records turned out to be no hello
+	nonHello     uint32   // bytes of the connection that were no hello
+	head         []byte   // from the first byte of the hello on, without a hole
+	headOffset   int      // bytes before head in its array
+	start        uint32   // sequence number of head[0]
+	sniffer      *sniffer // what was seen of head, if its first records are short
+	confirmed    bool     // whether head is a hello beyond doubt
+	expected     bool     // head begins where hellos begin: at the start of the connection or of a longer segment
+	usualFrom    uint32   // before this sequence number no hello with a usual legacy_version begins
+	chain        chain    // the records of a hello that has begun, if it is in several
+	messageLen   int      // length of that hello's message
+	helloLen     int      // length of head with which the hello is whole, if it is known
+	assembled    int      // bytes of head that vpn was given
+	segmentCount int      // that head came in
+	aligned      bool     // whether a segment begins with head
+	vpn          *openVPN // not nil if head is a stream of OpenVPN packets
+	outOfOrder   segments // what came behind a hole
+	deadEnds     deadEnds // nil until records turned out to be no hello
 }
 
 // clear forgets the head.
 func (t *stream) clear() {
-	t.head, t.sniffer, t.begun, t.expected = t.head[:0], nil, false, false
-	t.chain, t.message, t.need, t.fed, t.segments, t.vpn = chain{}, 0, 0, 0, 0, nil
+	t.head, t.sniffer, t.confirmed, t.expected = t.head[:0], nil, false, false
+	t.chain, t.messageLen, t.helloLen, t.assembled, t.segmentCount, t.vpn = chain{}, 0, 0, 0, 0, nil
 }
 
 // append appends p to the head.
 func (t *stream) append(p []byte) {
 	before := cap(t.head)
 	if t.head = append(t.head, p...); cap(t.head) != before {
-		t.skipped = 0
+		t.headOffset = 0
 	}
 }
 
@@ -64,12 +64,12 @@ func (t *stream) append(p []byte) {
 func (t *stream) setHead(p []byte, room int) (moved int) {
 	front := cap(t.head) - cap(p)
 	switch own := sameArray(t.head, p); {
-	case own && len(p) > t.skipped+front:
-		t.skipped += front
+	case own && len(p) > t.headOffset+front:
+		t.headOffset += front
 		t.head = p
 		return 0
-	case t.skipped > 0:
-		t.skipped, t.head = 0, nil
+	case t.headOffset > 0:
+		t.headOffset, t.head = 0, nil
 	}
 	t.head = append(slices.Grow(t.head[:0], room), p...)
 	return len(p)
@@ -90,7 +90,7 @@ const (
 
 // memory returns how many bytes the stream takes, nearly.
 func (t *stream) memory() int {
-	n := streamOverhead + t.skipped + cap(t.head) + t.behind.memory + len(t.dead)*deadEndSize
+	n := streamOverhead + t.headOffset + cap(t.head) + t.outOfOrder.memory + len(t.deadEnds)*deadEndSize
 	if t.sniffer != nil {
 		n += snifferSize
 	}
@@ -136,7 +136,7 @@ func (ss *streams) init(maxMemory int64) {
 // insert or remove.
 func (ss *streams) find(key uint64) *slot {
 	sl := ss.young.find(key)
-	if sl == nil && ss.old.live > 0 {
+	if sl == nil && ss.old.used > 0 {
 		sl = ss.old.find(key)
 	}
 	return sl
@@ -144,7 +144,7 @@ func (ss *streams) find(key uint64) *slot {
 
 // has reports whether a connection has a slot.
 func (ss *streams) has(key uint64) bool {
-	if slots := ss.young.slots; ss.old.live == 0 && slots[key>>1&uint64(len(slots)-1)].key == 0 {
+	if slots := ss.young.slots; ss.old.used == 0 && slots[key>>1&uint64(len(slots)-1)].key == 0 {
 		return false // as is most often so
 	}
 	return ss.find(key) != nil
@@ -152,20 +152,20 @@ func (ss *streams) has(key uint64) bool {
 
 // insert begins a connection that has no slot.
 func (ss *streams) insert(key uint64, next uint32) *slot {
-	if ss.young.live >= ss.maxSlots/4*3 {
-		ss.grow()
+	if ss.young.used >= ss.maxSlots/4*3 {
+		ss.rotate()
 	}
 	sl := ss.young.insert(key, ss.maxSlots)
 	sl.next, sl.state = next, 0
 	return sl
 }
 
-// grow lets the young generation become the old one.
-func (ss *streams) grow() {
+// rotate lets the young generation become the old one.
+func (ss *streams) rotate() {
 	for i := range ss.old.slots {
 		if sl := &ss.old.slots[i]; sl.key != 0 {
 			ss.dropped++
-			if t := ss.stream(sl); t != nil {
+			if t := ss.streamOf(sl); t != nil {
 				ss.countDropped(t)
 				ss.release(t)
 			}
@@ -182,7 +182,7 @@ func (ss *streams) grow() {
 
 // remove forgets a connection.
 func (ss *streams) remove(sl *slot) {
-	if t := ss.stream(sl); t != nil {
+	if t := ss.streamOf(sl); t != nil {
 		ss.release(t)
 	}
 	if ss.young.find(sl.key) == sl {
@@ -192,9 +192,9 @@ func (ss *streams) remove(sl *slot) {
 	}
 }
 
-// stream returns the stream of a connection, or nil.
-func (ss *streams) stream(sl *slot) *stream {
-	if sl.state&slotStream == 0 {
+// streamOf returns the streamOf of a connection, or nil.
+func (ss *streams) streamOf(sl *slot) *stream {
+	if sl.state&slotHasStream == 0 {
 		return nil
 	}
 	return ss.all[sl.state&slotNumber]
@@ -202,7 +202,7 @@ func (ss *streams) stream(sl *slot) *stream {
 
 // attach returns the stream of a connection, which it gives one if it has none.
 func (ss *streams) attach(sl *slot) *stream {
-	if t := ss.stream(sl); t != nil {
+	if t := ss.streamOf(sl); t != nil {
 		return t
 	}
 	var t *stream
@@ -221,16 +221,16 @@ func (ss *streams) attach(sl *slot) *stream {
 		ss.all = append(ss.all, t)
 	}
 	t.key = sl.key
-	t.passed = sl.state & slotNumber
-	t.tried = sl.next - 1<<30 // before any head
-	sl.state = sl.state&slotFlags | slotStream | t.number
+	t.nonHello = sl.state & slotNumber
+	t.usualFrom = sl.next - 1<<30 // before any head
+	sl.state = sl.state&slotFlags | slotHasStream | t.number
 	ss.byAge.Add(&t.node, t, 0)
 	return t
 }
 
 // detach takes the stream away from a connection.
 func (ss *streams) detach(sl *slot, t *stream) {
-	sl.state = sl.state&slotFlags | t.passed&slotNumber
+	sl.state = sl.state&slotFlags | t.nonHello&slotNumber
 	ss.release(t)
 }
 
@@ -240,7 +240,7 @@ func (ss *streams) release(t *stream) {
 	ss.all[t.number] = nil
 	ss.unused = append(ss.unused, t.number)
 	head := t.head[:0]
-	if t.skipped > 0 {
+	if t.headOffset > 0 {
 		head = nil
 	}
 	*t = stream{}
@@ -262,7 +262,7 @@ func (ss *streams) account(t *stream) {
 }
 
 func (ss *streams) countDropped(t *stream) {
-	if t.begun {
+	if t.confirmed {
 		ss.droppedHellos++
 	}
 }
@@ -270,7 +270,7 @@ func (ss *streams) countDropped(t *stream) {
 // end counts the hellos that are not whole at the end of the capture.
 func (ss *streams) end() {
 	for t := range ss.byAge.All() {
-		if t.begun {
+		if t.confirmed {
 			ss.incomplete++
 		}
 	}

@@ -18,21 +18,21 @@ func newHasher() hasher {
 
 // key returns the key of a flow, which is not 0. In addrs stand 8 or 32 bytes.
 func (h *hasher) key(addrs []byte, ports uint32) uint64 {
-	x := fold(binary.LittleEndian.Uint64(addrs)^h[0], uint64(ports)^h[1])
+	x := mulFold(binary.LittleEndian.Uint64(addrs)^h[0], uint64(ports)^h[1])
 	if len(addrs) == 32 {
 		x ^= h.rest((*[32]byte)(addrs))
 	}
-	return fold(x^h[2], h[3]) | 1
+	return mulFold(x^h[2], h[3]) | 1
 }
 
 // rest hashes what follows the first 8 bytes of two addresses of IPv6.
 func (h *hasher) rest(addrs *[32]byte) uint64 {
-	return fold(binary.LittleEndian.Uint64(addrs[8:])^h[1], binary.LittleEndian.Uint64(addrs[16:])^h[2]) ^
-		fold(binary.LittleEndian.Uint64(addrs[24:])^h[3], h[0])
+	return mulFold(binary.LittleEndian.Uint64(addrs[8:])^h[1], binary.LittleEndian.Uint64(addrs[16:])^h[2]) ^
+		mulFold(binary.LittleEndian.Uint64(addrs[24:])^h[3], h[0])
 }
 
-// fold multiplies to 128 bits, and folds them to 64.
-func fold(a, b uint64) uint64 {
+// mulFold multiplies to 128 bits, and folds them to 64.
+func mulFold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
 }
@@ -49,7 +49,7 @@ type slot struct {
 // are inserted or removed.
 type table struct {
 	slots []slot
-	live  int
+	used  int
 }
 
 // find returns the slot of a key, or nil.
@@ -68,24 +68,24 @@ func (t *table) find(key uint64) *slot {
 
 // insert returns a slot for a key that has none, of at most maxSlots.
 func (t *table) insert(key uint64, maxSlots int) *slot {
-	if t.live >= t.full(maxSlots) {
+	if t.used >= t.capacity(maxSlots) {
 		old := t.slots
 		t.slots = make([]slot, 2*len(old))
 		for i := range old {
 			if old[i].key != 0 {
-				*t.free(old[i].key) = old[i]
+				*t.freeSlot(old[i].key) = old[i]
 			}
 		}
 	}
-	t.live++
-	s := t.free(key)
+	t.used++
+	s := t.freeSlot(key)
 	s.key = key
 	return s
 }
 
-// full returns how many slots may be taken: a quarter, so that most keys that are
+// capacity returns how many slots may be taken: a quarter, so that most keys that are
 // not there are seen at one glance, and three where that takes much memory.
-func (t *table) full(maxSlots int) int {
+func (t *table) capacity(maxSlots int) int {
 	const small = 1 << 15 // 512 KiB
 	if len(t.slots) < min(small, maxSlots) {
 		return len(t.slots) / 4
@@ -93,8 +93,8 @@ func (t *table) full(maxSlots int) int {
 	return len(t.slots) / 4 * 3
 }
 
-// free returns the free slot where a key belongs.
-func (t *table) free(key uint64) *slot {
+// freeSlot returns the freeSlot slot where a key belongs.
+func (t *table) freeSlot(key uint64) *slot {
 	mask := uint64(len(t.slots) - 1)
 	for i := key >> 1; ; i++ {
 		if s := &t.slots[i&mask]; s.key == 0 {
@@ -122,7 +122,7 @@ func (t *table) remove(s *slot) {
 		}
 	}
 	t.slots[hole] = slot{}
-	t.live--
+	t.used--
 }
 
 // A seenSet remembers the last 16,384 keys at least, and 32,768 at most.
@@ -133,8 +133,8 @@ const (
 	seenMax   = seenSlots / 2
 )
 
-// seen reports whether the set has the key.
-func (s *seenSet) seen(key uint64) bool {
+// has reports whether the set has the key.
+func (s *seenSet) has(key uint64) bool {
 	return s.young != nil && (*probe(s.young, key) == key || *probe(s.old, key) == key)
 }
 

@@ -33,7 +33,7 @@ func TestTable(t *testing.T) {
 				tab.remove(s)
 				delete(want, key)
 			}
-			require.Equal(t, len(want), tab.live)
+			require.Equal(t, len(want), tab.used)
 		}
 		for key, next := range want {
 			require.Equal(t, next, tab.find(key).next)
@@ -43,15 +43,15 @@ func TestTable(t *testing.T) {
 
 func TestSeenSet(t *testing.T) {
 	var s seenSet
-	assert.False(t, s.seen(1))
+	assert.False(t, s.has(1))
 	for i := range uint64(3 * seenMax) {
 		s.add(i<<1 | 1)
 		s.add(i<<1 | 1)
 		for _, back := range []uint64{0, 1, seenMax - 1} {
-			require.True(t, back > i || s.seen((i-back)<<1|1))
+			require.True(t, back > i || s.has((i-back)<<1|1))
 		}
-		require.False(t, s.seen((i+1)<<1|1))
-		require.False(t, i >= 2*seenMax && s.seen((i-2*seenMax)<<1|1), "all but the last are forgotten")
+		require.False(t, s.has((i+1)<<1|1))
+		require.False(t, i >= 2*seenMax && s.has((i-2*seenMax)<<1|1), "all but the last are forgotten")
 	}
 }
 
@@ -107,6 +107,6 @@ func TestTablesWithinMemory(t *testing.T) {
 			ss.insert(i<<1|1, 0)
 		}
 		assert.LessOrEqual(t, int64(16*(len(ss.young.slots)+len(ss.old.slots))), memory/2, "%d", memory)
-		assert.Positive(t, ss.old.live)
+		assert.Positive(t, ss.old.used)
 	}
 }

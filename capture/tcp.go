@@ -72,43 +72,43 @@ func (s *scanner) tcp(addrs, b []byte) {
 			return
 		}
 		sequence++
-		s.connect(sequence)
+		s.openConnection(sequence)
 	}
 	if len(payload) > 0 {
 		s.segment(sequence, payload)
 	}
 	if flags&tcpFIN != 0 {
-		s.close(sequence + uint32(len(payload)))
+		s.endAt(sequence + uint32(len(payload)))
 	}
 }
 
-// connect begins a connection, unless the SYN is one that came before.
-func (s *scanner) connect(next uint32) {
+// openConnection begins a connection, unless the SYN is one that came before.
+func (s *scanner) openConnection(next uint32) {
 	ss := &s.streams
 	if sl := ss.find(s.key); sl != nil {
 		if behind := sl.next - next; behind < 1<<16 {
 			return
 		}
-		s.forget(sl)
+		s.endConnection(sl)
 	}
 	ss.insert(s.key, next)
 }
 
-// forget ends a connection.
-func (s *scanner) forget(sl *slot) {
-	if t := s.streams.stream(sl); t != nil && t.begun {
+// endConnection ends a connection.
+func (s *scanner) endConnection(sl *slot) {
+	if t := s.streams.streamOf(sl); t != nil && t.confirmed {
 		s.streams.incomplete++
 	}
 	s.streams.remove(sl)
 }
 
-// close ends a connection that sends no more from a sequence number on.
-func (s *scanner) close(end uint32) {
+// endAt ends a connection that sends no more from a sequence number on.
+func (s *scanner) endAt(end uint32) {
 	sl := s.streams.find(s.key)
 	if sl == nil || sl.next != end {
 		return
 	}
-	s.forget(sl)
+	s.endConnection(sl)
 }
 
 // reset ends a connection that either side breaks off. A reset is believed only
@@ -117,13 +117,13 @@ func (s *scanner) close(end uint32) {
 func (s *scanner) reset(sequence, acknowledgement uint32) {
 	if sl := s.streams.find(s.key); sl != nil {
 		if sl.next == sequence {
-			s.forget(sl)
+			s.endConnection(sl)
 		}
 		return
 	}
 	key := s.reverseKey()
 	if sl := s.streams.find(key); sl != nil && sl.next == acknowledgement {
-		s.forget(sl)
+		s.endConnection(sl)
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *scanner) reset(sequence, acknowledgement uint32) {
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
 	fresh := p[0] == recordHandshake && len(p) >= minFresh && s.sniff(p) != noHello &&
-		!ss.hellos.seen(s.helloKey(sequence, p[recordHeader:]))
+		!ss.hellos.has(s.helloKey(sequence, p[recordHeader:]))
 	sl := ss.find(s.key)
 	if sl == nil {
 		if !fresh {
@@ -142,35 +142,35 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	switch ahead := int(int32(sequence - sl.next)); {
 	case !fresh:
 	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
-		s.forget(sl)
+		s.endConnection(sl)
 		sl = ss.insert(s.key, sequence)
 	case ahead > 0:
-		sl = s.branch(sl, sequence)
-	case elsewhere(sl, ss.stream(sl), sequence):
+		sl = s.forkStream(sl, sequence)
+	case isNewStart(sl, ss.streamOf(sl), sequence):
 		s.restart(sl, sequence)
 	}
-	if sl.state&slotBranch != 0 {
-		sl = s.follow(sequence, p, fresh)
+	if sl.state&slotForked != 0 {
+		sl = s.receiveFork(sequence, p, fresh)
 	}
 	if sl != nil {
-		s.advance(sl, sequence, p)
+		s.receive(sl, sequence, p)
 	}
 }
 
-// beginsHello reports whether a segment may be the beginning of a hello.
-func beginsHello(p []byte) bool { return len(p) >= minFresh && sniff(p) != noHello }
+// startsHello reports whether a segment may be the beginning of a hello.
+func startsHello(p []byte) bool { return len(p) >= minFresh && sniff(p) != noHello }
 
-// advance takes the payload of a segment of the connection that sl is.
-func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
+// receive takes the payload of a segment of the connection that sl is.
+func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 	ss := &s.streams
-	t := ss.stream(sl)
+	t := ss.streamOf(sl)
 	switch ahead := int(int32(sequence - sl.next)); {
 	case ahead > 0:
-		s.stash(sl, sequence, ahead, p)
+		s.keepOutOfOrder(sl, sequence, ahead, p)
 		return
 	case ahead < 0:
 		if keepAlive := ahead == -1 && len(p) == 1; t != nil && !keepAlive { // whose byte is any (RFC 9293, section 3.8.4)
-			s.looked += len(p)
+			s.examined += len(p)
 			t.compare(sequence, p)
 		}
 		if len(p) <= -ahead {
@@ -179,21 +179,21 @@ func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
 		p = p[-ahead:]
 	}
 	if t != nil {
-		t.segments++
-		if len(t.behind.list) > 0 { // which came first, and so holds
-			s.looked += len(p)
-			t.behind.add(sl.next, p)
-			p = t.behind.pop()
+		t.segmentCount++
+		if len(t.outOfOrder.list) > 0 { // which came first, and so holds
+			s.examined += len(p)
+			t.outOfOrder.add(sl.next, p)
+			p = t.outOfOrder.takeFirst()
 		}
 	}
-	if !s.take(sl, p) {
+	if !s.consume(sl, p) {
 		return
 	}
-	if t = ss.stream(sl); t == nil {
+	if t = ss.streamOf(sl); t == nil {
 		return
 	}
 	if len(t.head) == 0 {
-		if t.dead = nil; len(t.behind.list) == 0 {
+		if t.deadEnds = nil; len(t.outOfOrder.list) == 0 {
 			ss.detach(sl, t)
 			return
 		}
@@ -205,33 +205,33 @@ func (s *scanner) advance(sl *slot, sequence uint32, p []byte) {
 // that it comes again: where it begins, and its random.
 func (s *scanner) helloKey(sequence uint32, message []byte) uint64 {
 	const random = messageHeader + 2
-	key := fold(s.connection, uint64(sequence)^s.streams.hasher[1])
+	key := mulFold(s.connection, uint64(sequence)^s.streams.hasher[1])
 	if len(message) >= random+8 {
-		key = fold(key, binary.LittleEndian.Uint64(message[random:])^s.streams.hasher[2])
+		key = mulFold(key, binary.LittleEndian.Uint64(message[random:])^s.streams.hasher[2])
 	}
 	return key | 1
 }
 
-// stash keeps a segment that came too early.
-func (s *scanner) stash(sl *slot, sequence uint32, ahead int, p []byte) {
+// keepOutOfOrder keeps a segment that came too early.
+func (s *scanner) keepOutOfOrder(sl *slot, sequence uint32, ahead int, p []byte) {
 	switch {
 	case ahead+len(p) > maxHead:
 		return
-	case ahead > maxLate && sl.state&slotBranch != 0:
-		s.forget(sl)
+	case ahead > maxLate && sl.state&slotForked != 0:
+		s.endConnection(sl)
 		return
 	}
-	if sl.state&(slotAfter|slotEarly) == slotAfter && len(p) > 2 && p[0] == recordApplicationData && p[1] == 3 && p[2] <= 3 {
-		s.forget(sl) // the handshake went on without a second hello
+	if sl.state&(slotHelloSeen|slotEarlyData) == slotHelloSeen && len(p) > 2 && p[0] == recordApplicationData && p[1] == 3 && p[2] <= 3 {
+		s.endConnection(sl) // the handshake went on without a second hello
 		return
 	}
 	t := s.streams.attach(sl)
-	if len(t.behind.list) >= maxHoles {
+	if len(t.outOfOrder.list) >= maxHoles {
 		return
 	}
-	t.segments++
-	s.looked += len(p)
-	t.behind.add(sequence, p)
+	t.segmentCount++
+	s.examined += len(p)
+	t.outOfOrder.add(sequence, p)
 	s.streams.account(t)
 }
 
@@ -244,19 +244,19 @@ func (t *stream) compare(sequence uint32, p []byte) {
 	}
 	if from < len(t.head) {
 		n := min(len(p), len(t.head)-from)
-		t.behind.differ = t.behind.differ || !bytes.Equal(p[:n], t.head[from:from+n])
+		t.outOfOrder.conflict = t.outOfOrder.conflict || !bytes.Equal(p[:n], t.head[from:from+n])
 	}
 }
 
-// take goes on in the stream with p. It reports whether the connection still has
+// consume goes on in the stream with p. It reports whether the connection still has
 // its slot.
-func (s *scanner) take(sl *slot, p []byte) bool {
+func (s *scanner) consume(sl *slot, p []byte) bool {
 	sl.next += uint32(len(p))
-	t := s.streams.stream(sl)
+	t := s.streams.streamOf(sl)
 	if t == nil || len(t.head) == 0 {
 		return s.search(sl, p, true)
 	}
 	t.append(p)
-	s.looked += len(p)
-	return s.collect(sl, t)
+	s.examined += len(p)
+	return s.readHead(sl, t)
 }

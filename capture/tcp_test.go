@@ -357,7 +357,7 @@ func TestLostPreface(t *testing.T) {
 	for at := 5 + len(hello); at < 300<<10; at += len(bulk) {
 		send(s.data(at, bulk))
 	}
-	assert.Zero(t, r.streams.young.live)
+	assert.Zero(t, r.streams.young.used)
 	assert.Zero(t, r.streams.byAge.Size())
 }
 

@@ -84,7 +84,7 @@ func (s *scanner) datagram(p []byte) {
 func (s *scanner) flowKey() uint64 {
 	key := s.streams.hasher.key(s.addrs, s.ports)
 	if s.channel != 0 {
-		key = fold(key, uint64(s.channel)^s.streams.hasher[2]) | 1
+		key = mulFold(key, uint64(s.channel)^s.streams.hasher[2]) | 1
 	}
 	return key
 }

@@ -70,7 +70,7 @@ func (w *window) fill(n int) error {
 			w.err = w.ctx.Err()
 		}
 		if w.err != nil {
-			return w.ending()
+			return w.endError()
 		}
 		var m int
 		m, w.err = w.r.Read(w.buf[w.end:])
@@ -87,8 +87,8 @@ func (w *window) grow(n int) {
 	w.buf = buf
 }
 
-// ending returns the error for a stream that ended too soon.
-func (w *window) ending() error {
+// endError returns the error for a stream that ended too soon.
+func (w *window) endError() error {
 	if w.err == io.EOF && w.end > w.pos {
 		return io.ErrUnexpectedEOF
 	}

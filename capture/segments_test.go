@@ -16,7 +16,7 @@ func TestRuns(t *testing.T) {
 		const size = 200
 		var (
 			base   = r.Uint32()
-			rs     runs
+			rs     segments
 			bytes  [size]byte
 			set    [size]bool
 			differ bool
@@ -37,11 +37,11 @@ func TestRuns(t *testing.T) {
 			rs.add(base+uint32(at), data)
 			if r.IntN(20) == 0 {
 				to := r.IntN(size)
-				rs.skip(base + uint32(to))
+				rs.discardBefore(base + uint32(to))
 				clear(set[:to])
 			}
 			requireRuns(t, &rs, base, bytes[:], set[:])
-			require.Equal(t, differ, rs.differ)
+			require.Equal(t, differ, rs.conflict)
 		}
 	}
 }
@@ -51,7 +51,7 @@ func TestRuns(t *testing.T) {
 func TestRunsFalling(t *testing.T) {
 	const pieces, length = 20000, 19
 	var (
-		rs            runs
+		rs            segments
 		before, after runtime.MemStats
 		data          = make([]byte, length)
 	)
@@ -67,12 +67,12 @@ func TestRunsFalling(t *testing.T) {
 
 // requireRuns requires that the runs have the bytes that are set, in as few
 // pieces as there are, and know their memory.
-func requireRuns(t *testing.T, rs *runs, base uint32, bytes []byte, set []bool) {
+func requireRuns(t *testing.T, rs *segments, base uint32, bytes []byte, set []bool) {
 	memory, n := 0, 0
 	for _, run := range rs.list {
 		require.NotEmpty(t, run.data())
-		memory += len(run.buf) + runOverhead
-		at := int(run.at - base)
+		memory += len(run.buf) + segmentOverhead
+		at := int(run.start - base)
 		require.True(t, at == 0 || !set[at-1], "runs that touch")
 		for i, b := range run.data() {
 			require.True(t, set[at+i])
