@@ -1,9 +1,13 @@
 package capture
 
-// forkStream has a second stream begin in a connection, behind a hole, where a hello
-// begins: what was to come before may be lost. But if it is only late, what looks
-// like a hello here may be a part of one that begins in the hole, and was put there
-// to be taken for it. So the first stream goes on to wait. It returns its slot.
+// A connection has an alternate stream when segments are missing and a hello seems
+// to start behind the hole. If the missing segments are lost, the hello is real. If
+// they are only late, it may be a part of a hello that starts in the hole, put
+// there to be mistaken for one. So the first stream keeps waiting for the missing
+// segments while the alternate one starts behind them.
+
+// forkStream starts the alternate stream of a connection at a sequence number. It
+// returns the slot of the first stream.
 func (s *scanner) forkStream(sl *slot, sequence uint32) *slot {
 	ss := &s.streams
 	again := sl.state&slotForked != 0
@@ -11,40 +15,40 @@ func (s *scanner) forkStream(sl *slot, sequence uint32) *slot {
 		return sl
 	}
 	if old := ss.find(s.altKey()); old != nil {
-		s.endConnection(old)
+		s.dropConnection(old)
 	}
 	ss.insert(s.altKey(), sequence)
-	if sl = ss.find(s.key); sl == nil { // dropped for it
+	if sl = ss.find(s.key); sl == nil { // insert has dropped it
 		return ss.insert(s.key, sequence)
 	}
-	second := ss.find(s.altKey())
-	second.state = sl.state & (slotHelloSeen | slotEarlyData)
+	alternate := ss.find(s.altKey())
+	alternate.state = sl.state & (slotHelloSeen | slotEarlyData)
 	if t := ss.streamOf(sl); t != nil {
 		if t.confirmed {
-			second.state |= slotHelloSeen
+			alternate.state |= slotHelloSeen
 		}
-		// Bytes behind the hole are copied for the first branch only. Otherwise a
-		// peer that provokes many branches would have them copied many times.
+		// The bytes behind the hole are copied for the first fork only. Otherwise a
+		// peer that provokes many forks would have them copied many times.
 		if again {
 			return sl
 		}
-		if behind := t.outOfOrder.copyFrom(sequence); len(behind.list) > 0 {
-			s.examined += behind.memory
-			ss.attach(second).outOfOrder = behind
+		if rest := t.outOfOrder.copyFrom(sequence); len(rest.list) > 0 {
+			s.examined += rest.memory
+			ss.attach(alternate).outOfOrder = rest
 		}
 	}
 	sl.state |= slotForked
 	return sl
 }
 
-// receiveFork takes the payload of a segment for the second stream of a connection. It
-// returns the slot of the first, or nil if it was dropped.
-func (s *scanner) receiveFork(sequence uint32, p []byte, fresh bool) *slot {
+// receiveAlternate gives the payload of a segment to the alternate stream. It
+// returns the slot of the first stream, or nil if that was dropped.
+func (s *scanner) receiveAlternate(sequence uint32, p []byte, startsHello bool) *slot {
 	ss := &s.streams
 	key := s.key
 	s.key = s.altKey()
 	if sl := ss.find(s.key); sl != nil {
-		if fresh && isNewStart(sl, ss.streamOf(sl), sequence) {
+		if startsHello && isNewStart(sl, ss.streamOf(sl), sequence) {
 			s.restart(sl, sequence)
 		}
 		s.receive(sl, sequence, p)
@@ -53,12 +57,12 @@ func (s *scanner) receiveFork(sequence uint32, p []byte, fresh bool) *slot {
 	return ss.find(key)
 }
 
-// altKey returns the key of the second stream of the connection.
+// altKey returns the key of the alternate stream of the connection.
 func (s *scanner) altKey() uint64 { return mulFold(s.connection, s.streams.hasher[3]) | 1 }
 
-// isNewStart reports whether a segment that begins a hello begins another than
-// the one at hand: what was to come before it is lost, or what came before was
-// not what the server saw.
+// isNewStart reports whether a segment that starts a hello starts another one than
+// the stream has: either the bytes before it are lost, or the server did not see
+// the bytes that the stream has.
 func isNewStart(sl *slot, t *stream, sequence uint32) bool {
 	switch ahead := int32(sequence - sl.next); {
 	case ahead >= 0:
@@ -69,7 +73,7 @@ func isNewStart(sl *slot, t *stream, sequence uint32) bool {
 	return sl.state&slotHelloSeen == 0
 }
 
-// restart goes on in a stream at another place.
+// restart moves a stream to another sequence number.
 func (s *scanner) restart(sl *slot, sequence uint32) {
 	sl.next = sequence
 	t := s.streams.streamOf(sl)

@@ -1,17 +1,18 @@
 package capture
 
-// A chain follows the TLS records of a stream from its first byte on. It reads
-// only their headers, and each once: the message is assembled when it is complete.
+// A chain follows the TLS records of a stream from its first byte on. It reads only
+// their headers, and each one once. The message is assembled when all of it has
+// come.
 type chain struct {
 	next    int // offset of the next header
 	records int // records before next
 	payload int // bytes of handshake messages in those records
 }
 
-// extend reads further headers of b, the stream from its first byte on, until the
-// records hold size bytes of handshake messages. It returns the offset in the
-// stream where these bytes end, or 0 if it is not known yet. It returns false if
-// the stream stops being a sequence of records before that.
+// extend reads more headers of b, which is the stream from its first byte on, until
+// the records hold size bytes of handshake messages. It returns the offset where
+// these bytes end, or 0 if more of the stream is needed. ok is false if the stream
+// stops being a sequence of records before that.
 func (c *chain) extend(b []byte, size int) (end int, ok bool) {
 	for c.next < len(b) {
 		header := b[c.next:]
@@ -67,8 +68,8 @@ func recordLength(b []byte) (int, recordState) {
 	return length, recordValid
 }
 
-// messageSize returns the length of the handshake message that starts in the
-// records of b, or that of the shortest hello if b does not have the length yet.
+// messageSize returns the length of the handshake message in the records of b, or
+// that of the shortest hello if b is too short to tell.
 func messageSize(b []byte) int {
 	var header [messageHeader]byte
 	n := 0
@@ -87,19 +88,18 @@ func messageSize(b []byte) int {
 	return messageHeader + int(header[1])<<16 + int(header[2])<<8 + int(header[3])
 }
 
-// deadEnds remembers the records from which a chain leads to something that is no
-// record. The key is the sequence number of a record header, the value is how many
-// bytes of handshake messages the chain has from there on. A later chain that
-// reaches one of these headers needs no further reading. So each header is read a
-// bounded number of times, however many hellos seem to begin in a stream.
+// deadEnds remembers the records from which a chain leads to bytes that are no
+// record. The key is the sequence number of a record header, the value is the number
+// of bytes of handshake messages from there to the end of the chain. A later chain
+// that reaches one of these headers is a dead end, too. So each header is read a
+// bounded number of times, however many hellos seem to start in a stream.
 type deadEnds map[uint32]uint32
 
 const deadEndSize = 24 // bytes of memory per entry, estimated
 
 // follow reads the headers of b, whose first byte has the given sequence number. It
-// reports whether the chain is known to end before it has size bytes of handshake
-// messages, and if so adds its records to d. It also returns the number of headers
-// read.
+// reports whether the chain ends before it has size bytes of handshake messages, and
+// in that case adds its records to d. It also returns how many headers it has read.
 func (d deadEnds) follow(b []byte, sequence uint32, size int) (ends bool, headers int) {
 	at, payload := 0, 0
 	for payload < size && at < len(b) && !ends {
@@ -130,8 +130,8 @@ func (d deadEnds) follow(b []byte, sequence uint32, size int) (ends bool, header
 	return true, 2 * headers
 }
 
-// add adds the records of b, which hold payload bytes of handshake messages, to d.
-// The first byte of b has the given sequence number.
+// add adds to d the records of b, which hold payload bytes of handshake messages. The
+// first byte of b has the given sequence number.
 func (d deadEnds) add(b []byte, sequence uint32, payload int) {
 	for at := 0; at < len(b); {
 		d[sequence+uint32(at)] = uint32(payload)

@@ -233,9 +233,9 @@ func streamOpenVPN(p []byte) *openVPN {
 	return &openVPN{session: vpnSession(p[2:]), auth: unknownAuth, next: 1}
 }
 
-// collectVPN reads what is new of the head of a stream of OpenVPN packets. It
+// readVPNHead reads what is new of the head of a stream of OpenVPN packets. It
 // reports whether the connection still has its slot.
-func (s *scanner) collectVPN(sl *slot, t *stream) bool {
+func (s *scanner) readVPNHead(sl *slot, t *stream) bool {
 	for {
 		b := t.head[t.assembled:]
 		if len(b) < 3 {

@@ -123,7 +123,7 @@ func (p *plainReader) segment(flow string, l *layers.TCP) {
 	if int32(first-s.first) < 0 {
 		s.first = first
 	}
-	if len(l.Payload) >= minFresh {
+	if len(l.Payload) >= minStart {
 		s.begins[first] = true
 	}
 	for i, b := range l.Payload {

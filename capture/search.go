@@ -6,11 +6,10 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// search looks for a hello in p, which ends where the next byte is awaited, and
-// is the whole of a segment or not. It reports whether the connection still has
-// its slot.
-func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
-	if whole && sl.state&(slotHelloSeen|slotNumber) == 0 {
+// search looks for a hello in p, the last bytes of the stream that have come. If p
+// is aligned, it is the payload of a whole segment, or what follows a hello.
+func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
+	if aligned && sl.state&(slotHelloSeen|slotNumber) == 0 {
 		if vpn := streamOpenVPN(p); vpn != nil {
 			t := s.keepHead(sl, p, 0)
 			t.vpn = vpn
@@ -33,7 +32,7 @@ func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 			case recordHandshake:
 			default:
 				if sl.state&slotEarlyData == 0 {
-					s.endConnection(sl)
+					s.dropConnection(sl)
 					return false
 				}
 				return s.skipNonHello(sl, len(p), maxEarly)
@@ -45,45 +44,45 @@ func (s *scanner) search(sl *slot, p []byte, whole bool) bool {
 			return s.skipNonHello(sl, len(p), maxPreface)
 		}
 		s.examined += i + 1
-		beginning := s.mayStartHello(sl, p[i:])
+		mayStart := s.mayStartHello(sl, p[i:])
 		switch {
-		case !beginning && sl.state&slotHelloSeen != 0:
-			s.endConnection(sl)
+		case !mayStart && sl.state&slotHelloSeen != 0:
+			s.dropConnection(sl)
 			return false
-		case !beginning:
+		case !mayStart:
 			if !s.skipNonHello(sl, i+1, maxPreface) {
 				return false
 			}
-			p, whole = p[i+1:], false
+			p, aligned = p[i+1:], false
 			continue
 		}
-		p, whole = p[i:], whole && i == 0
-		message, length := wholeHello(p)
+		p, aligned = p[i:], aligned && i == 0
+		message, length := singleRecordHello(p)
 		if message == nil {
 			t := s.keepHead(sl, p, length)
 			if s.sniffer.used > 0 {
 				t.sniffer = new(sniffer)
 				*t.sniffer = s.sniffer
 			}
-			t.aligned = whole
-			t.expected = whole && (t.nonHello == 0 || len(p) >= minFresh)
+			t.aligned = aligned
+			t.expected = aligned && (t.nonHello == 0 || len(p) >= minStart)
 			return s.readHead(sl, t)
 		}
-		segments, differ := 1, false
+		segments, conflict := 1, false
 		if t := s.streams.streamOf(sl); t != nil {
-			segments, differ = max(t.segmentCount, 1), t.outOfOrder.conflict
+			segments, conflict = max(t.segmentCount, 1), t.outOfOrder.conflict
 			t.segmentCount = 0
 		}
-		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), 1, segments, differ, whole}) {
+		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), 1, segments, conflict, aligned}) {
 			return false
 		}
-		p, whole = p[length:], sl.state&slotHelloSeen != 0
+		p, aligned = p[length:], sl.state&slotHelloSeen != 0
 	}
 	return true
 }
 
-// mayStartHello reports whether p may begin a hello. The end of p is the end of what has
-// arrived of the stream.
+// mayStartHello reports whether p may start a hello. The end of p is the end of
+// what has come of the stream.
 func (s *scanner) mayStartHello(sl *slot, p []byte) bool {
 	if s.sniff(p) == noHello {
 		return false
@@ -92,7 +91,7 @@ func (s *scanner) mayStartHello(sl *slot, p []byte) bool {
 	if t == nil || t.deadEnds == nil {
 		return true
 	}
-	if _, length := wholeHello(p); length > 0 {
+	if _, length := singleRecordHello(p); length > 0 {
 		return true
 	}
 	ends, headers := t.deadEnds.follow(p, sl.next-uint32(len(p)), messageSize(p))
@@ -100,14 +99,14 @@ func (s *scanner) mayStartHello(sl *slot, p []byte) bool {
 	return !ends
 }
 
-// sniffLooks is how many bytes sniffRecord looks at, at most.
-const sniffLooks = 16
+// sniffExamines is how many bytes sniffRecord examines at most.
+const sniffExamines = 16
 
-// sniff calls the function sniff, counts the bytes it looks at, and leaves the
+// sniff calls the function sniff, counts the bytes that it examines, and leaves the
 // state for short records in s.sniffer.
 func (s *scanner) sniff(p []byte) verdict {
 	v, more := sniffRecord(p)
-	s.examined += min(sniffLooks, len(p))
+	s.examined += min(sniffExamines, len(p))
 	s.sniffer.reset()
 	if more {
 		v = s.sniffer.sniff(p)
@@ -116,10 +115,10 @@ func (s *scanner) sniff(p []byte) verdict {
 	return v
 }
 
-// usualBeginning returns the first offset in b, at or after from, at which a
-// hello with a usual legacy_version begins. If there is none, it returns false
-// and the offset before which none can begin, whatever bytes follow b.
-func (s *scanner) usualBeginning(b []byte, from int) (int, bool) {
+// findUsual returns the first offset in b, not before from, at which a hello with a
+// usual legacy_version starts. If there is none, it returns false and the offset
+// before which none can start, whatever bytes follow b.
+func (s *scanner) findUsual(b []byte, from int) (int, bool) {
 	for {
 		i := bytes.IndexByte(b[from:], recordHandshake)
 		if i < 0 {
@@ -138,40 +137,39 @@ func (s *scanner) usualBeginning(b []byte, from int) (int, bool) {
 	}
 }
 
-// keepHead keeps p, which is not yet enough, until more comes: n bytes in all, as far
-// as is known.
-func (s *scanner) keepHead(sl *slot, p []byte, n int) *stream {
+// keepHead keeps p as the head of the stream until more bytes come. size is the
+// length that the head will have, or 0 if it is unknown.
+func (s *scanner) keepHead(sl *slot, p []byte, size int) *stream {
 	t := s.streams.attach(sl)
-	s.examined += t.setHead(p, min(n, maxPooledHead))
+	s.examined += t.setHead(p, min(size, maxPooledHead))
 	t.start = sl.next - uint32(len(p))
 	t.segmentCount = max(t.segmentCount, 1)
 	return t
 }
 
-// skipNonHello counts n bytes that are no hello. Beyond the limit the connection is
-// given up, which it reports.
-func (s *scanner) skipNonHello(sl *slot, n int, limit uint32) bool {
-	var passed uint32
+// skipNonHello counts n bytes that are no hello. Beyond the limit it drops the
+// connection.
+func (s *scanner) skipNonHello(sl *slot, n int, limit uint32) (alive bool) {
+	var skipped uint32
 	if t := s.streams.streamOf(sl); t != nil {
 		t.nonHello += uint32(n)
 		t.segmentCount = 0
-		passed = t.nonHello
+		skipped = t.nonHello
 	} else {
 		sl.state += uint32(n)
-		passed = sl.state & slotNumber
+		skipped = sl.state & slotNumber
 	}
-	if passed > limit {
-		s.endConnection(sl)
+	if skipped > limit {
+		s.dropConnection(sl)
 		return false
 	}
 	return true
 }
 
-// readHead sees whether the head of a stream is a whole hello. It reports whether
-// the connection still has its slot.
-func (s *scanner) readHead(sl *slot, t *stream) bool {
+// readHead looks for a whole hello in the head of a stream.
+func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 	if t.vpn != nil {
-		return s.collectVPN(sl, t)
+		return s.readVPNHead(sl, t)
 	}
 	if t.head[0] == recordChangeCipherSpec {
 		head := t.head
@@ -189,7 +187,7 @@ func (s *scanner) readHead(sl *slot, t *stream) bool {
 			// By chance, the end of a preface and the first bytes of a hello can
 			// look like an unusual hello.
 			from := min(max(int(int32(t.usualFrom-t.start)), 1), len(t.head))
-			at, found := s.usualBeginning(t.head, from)
+			at, found := s.findUsual(t.head, from)
 			t.usualFrom = t.start + uint32(at)
 			if found {
 				return s.searchAfter(sl, t, at)
@@ -200,13 +198,13 @@ func (s *scanner) readHead(sl *slot, t *stream) bool {
 		}
 	}
 	if t.confirmed && t.helloLen == 0 {
-		if _, t.helloLen = wholeHello(t.head); t.helloLen == 0 && !s.readChain(t) {
+		if _, t.helloLen = singleRecordHello(t.head); t.helloLen == 0 && !s.readChain(t) {
 			return s.searchAfter(sl, t, 1)
 		}
 	}
 	if t.helloLen == 0 || t.helloLen > len(t.head) {
 		if len(t.head) > maxHead {
-			s.endConnection(sl)
+			s.dropConnection(sl)
 			return false
 		}
 		return true
@@ -226,7 +224,7 @@ func (s *scanner) readHead(sl *slot, t *stream) bool {
 // is new.
 func (s *scanner) sniffHead(t *stream) verdict {
 	v, more := sniffRecord(t.head)
-	s.examined += min(sniffLooks, len(t.head))
+	s.examined += min(sniffExamines, len(t.head))
 	if !more {
 		return v
 	}
@@ -239,8 +237,8 @@ func (s *scanner) sniffHead(t *stream) verdict {
 	return v
 }
 
-// readChain reads the new record headers of a hello that has begun. It reports
-// whether the head may still be a hello.
+// readChain reads the new record headers of a confirmed hello. It reports whether
+// the head may still be a hello.
 func (s *scanner) readChain(t *stream) bool {
 	before := t.chain.records
 	end, ok := t.chain.extend(t.head, t.messageLen)
@@ -261,7 +259,7 @@ func (s *scanner) readChain(t *stream) bool {
 // records that hold it. The message is valid until the next call.
 func (s *scanner) message(b []byte) (message []byte, records int) {
 	s.examined += len(b)
-	if message, _ := wholeHello(b); message != nil {
+	if message, _ := singleRecordHello(b); message != nil {
 		return message, 1
 	}
 	s.assembler.Reset()
@@ -269,38 +267,38 @@ func (s *scanner) message(b []byte) (message []byte, records int) {
 	return message, s.assembler.Records()
 }
 
-// searchAfter continues the search after the first n bytes of a head that is no hello.
-func (s *scanner) searchAfter(sl *slot, t *stream, n int) bool {
+// searchAfter continues the search after the first n bytes of a head that is no
+// hello.
+func (s *scanner) searchAfter(sl *slot, t *stream, n int) (alive bool) {
 	head, segments := t.head, t.segmentCount
 	t.clear()
 	t.segmentCount = segments
 	return s.skipNonHello(sl, n, maxPreface) && s.search(sl, head[n:], false)
 }
 
-// A arrival is how a message came.
+// An arrival says how a message came.
 type arrival struct {
 	version           parser.Version // of the first record
 	records, segments int
-	conflict          bool
-	aligned           bool // whether a segment, or what is behind a hello, begins with it
+	conflict          bool // parts came twice with different bytes
+	aligned           bool // the message is at the start of a segment, or follows a hello
 }
 
-// recordVersion returns the version of the record that b begins with.
+// recordVersion returns the version of the record at the start of b.
 func recordVersion(b []byte) parser.Version { return parser.Version(b[1])<<8 | parser.Version(b[2]) }
 
-// emitHello hands over a hello that began at a sequence number. It reports whether
-// the connection still has its slot: it is kept until the client's next record
-// tells whether there is another hello.
-func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival) bool {
+// emitHello emits the hello that starts at a sequence number. The connection keeps
+// its slot until the client's next record tells whether there is another hello.
+func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival) (alive bool) {
 	ss := &s.streams
 	s.examined += len(message)
 	err := s.decode(parser.TLS, message)
 	if err != nil && !how.aligned || !acceptable(&s.clientHello, err) {
-		// What only looked like a hello, or is one in pieces between other bytes.
+		// It only resembles a hello, or it is a hello in pieces between other bytes.
 		return s.skipNonHello(sl, len(message), maxPreface)
 	}
 	key := s.helloKey(start, message)
-	known := ss.hellos.has(key) // by a second stream, or of a connection that was captured twice
+	repeated := ss.hellos.has(key) // by the alternate stream, or of a connection that was captured twice
 	ss.hellos.add(key)
 	index := 1
 	if sl.state&slotHelloSeen != 0 {
@@ -314,11 +312,11 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 		Segments:      how.segments,
 		Overlap:       how.conflict,
 	}
-	if !known {
+	if !repeated {
 		s.emitDecoded(err)
 	}
 	if index == 2 {
-		s.endConnection(sl)
+		s.dropConnection(sl)
 		return false
 	}
 	sl.state |= slotHelloSeen

@@ -6,121 +6,121 @@ import (
 	"sort"
 )
 
-// A segment is a piece of a stream, or of a packet, without a hole.
+// A segment is a contiguous part of a TCP stream or of a fragmented IP packet.
 type segment struct {
-	start    uint32 // place of the first byte
-	headroom uint32 // bytes of buf before it that are free
+	start    uint32 // position of the first byte
+	headroom uint32 // free bytes of buf before it
 	buf      []byte
 }
 
-func (r *segment) data() []byte { return r.buf[r.headroom:] }
-func (r *segment) end() uint32  { return r.start + uint32(len(r.data())) }
+func (g *segment) data() []byte { return g.buf[g.headroom:] }
+func (g *segment) end() uint32  { return g.start + uint32(len(g.data())) }
 
-// prepend puts data before the run. Where there is no room it makes as much as
-// the run is then long, so that a byte is moved once or twice, whatever the
-// number of pieces.
-func (r *segment) prepend(data []byte) {
-	if len(data) > int(r.headroom) {
-		have := r.data()
-		room := len(data) + len(have)
-		r.buf = append(make([]byte, room, room+len(have)), have...)
-		r.headroom = uint32(room)
+// prepend adds data before the segment. If there is no headroom, it makes as much
+// as the segment is then long. So each byte is moved once or twice, however many
+// pieces are prepended.
+func (g *segment) prepend(data []byte) {
+	if len(data) > int(g.headroom) {
+		have := g.data()
+		headroom := len(data) + len(have)
+		g.buf = append(make([]byte, headroom, headroom+len(have)), have...)
+		g.headroom = uint32(headroom)
 	}
-	r.headroom -= uint32(len(data))
-	r.start -= uint32(len(data))
-	copy(r.data(), data)
+	g.headroom -= uint32(len(data))
+	g.start -= uint32(len(data))
+	copy(g.data(), data)
 }
 
-// segmentOverhead is what a run costs beside its data, in bytes.
+// segmentOverhead is about how many bytes a segment takes besides its data.
 const segmentOverhead = 64
 
-// segments are the pieces of a stream that have come, in order, with a hole between
-// each two. Places may wrap, as TCP's sequence numbers do, if all are within
-// 2^31 of each other.
+// segments are the parts of a stream that have come, sorted by position, with a hole
+// between any two. Positions may wrap around like TCP's sequence numbers if all are
+// within 2^31 of each other.
 //
-// Pieces that touch become one, so that 20,000 segments in falling order are
-// never more than one run.
+// Parts that touch become one segment, so that 20,000 TCP segments in reverse order
+// are never more than one.
 type segments struct {
 	list     []segment
-	memory   int  // bytes, with the room, nearly
-	conflict bool // whether a copy differed from the first
+	memory   int  // approximate size in bytes, with the headroom
+	conflict bool // a byte came twice with different values
 }
 
-// add puts in a copy of data, which begins at place at. Where there is data
-// already, that stays.
-func (r *segments) add(at uint32, data []byte) {
-	// The first run that does not end before at.
-	i := sort.Search(len(r.list), func(i int) bool { return int32(r.list[i].end()-at) >= 0 })
+// add adds a copy of data at a position. Bytes that are there already stay.
+func (s *segments) add(position uint32, data []byte) {
+	// The first segment that does not end before the position.
+	i := sort.Search(len(s.list), func(i int) bool { return int32(s.list[i].end()-position) >= 0 })
 	for len(data) > 0 {
-		if i == len(r.list) || int32(r.list[i].start-at) > 0 {
-			r.list = slices.Insert(r.list, i, segment{start: at})
-			r.memory += segmentOverhead
+		if i == len(s.list) || int32(s.list[i].start-position) > 0 {
+			s.list = slices.Insert(s.list, i, segment{start: position})
+			s.memory += segmentOverhead
 		}
-		p := &r.list[i]
-		have := p.data()[at-p.start:]
+		g := &s.list[i]
+		have := g.data()[position-g.start:]
 		n := min(len(have), len(data))
-		r.conflict = r.conflict || !bytes.Equal(have[:n], data[:n])
-		at += uint32(n)
+		s.conflict = s.conflict || !bytes.Equal(have[:n], data[:n])
+		position += uint32(n)
 		data = data[n:]
 
-		// What is left, if anything is, belongs behind run i.
+		// The rest of data, up to the next segment, belongs to the end of segment i.
 		n = len(data)
-		if i+1 < len(r.list) {
-			n = min(n, int(r.list[i+1].start-at))
+		if i+1 < len(s.list) {
+			n = min(n, int(s.list[i+1].start-position))
 		}
-		p.buf = append(p.buf, data[:n]...)
-		r.memory += n
-		at += uint32(n)
+		g.buf = append(g.buf, data[:n]...)
+		s.memory += n
+		position += uint32(n)
 		data = data[n:]
-		if i+1 < len(r.list) && p.end() == r.list[i+1].start {
-			r.merge(i)
+		if i+1 < len(s.list) && g.end() == s.list[i+1].start {
+			s.merge(i)
 		}
 	}
 }
 
-// merge makes one of run i and the next, which touch. The shorter one is moved.
-func (r *segments) merge(i int) {
-	p, next := &r.list[i], &r.list[i+1]
-	r.memory -= len(p.buf) + len(next.buf) + segmentOverhead
-	if len(p.data()) < len(next.data()) {
-		next.prepend(p.data())
-		*p = *next
+// merge merges segment i with the next one, which it touches. It moves the shorter
+// one.
+func (s *segments) merge(i int) {
+	g, next := &s.list[i], &s.list[i+1]
+	s.memory -= len(g.buf) + len(next.buf) + segmentOverhead
+	if len(g.data()) < len(next.data()) {
+		next.prepend(g.data())
+		*g = *next
 	} else {
-		p.buf = append(p.buf, next.data()...)
+		g.buf = append(g.buf, next.data()...)
 	}
-	r.memory += len(p.buf)
-	r.list = slices.Delete(r.list, i+1, i+2)
+	s.memory += len(g.buf)
+	s.list = slices.Delete(s.list, i+1, i+2)
 }
 
-// takeFirst takes off the first run.
-func (r *segments) takeFirst() []byte {
-	p := r.list[0]
-	r.memory -= len(p.buf) + segmentOverhead
-	r.list = slices.Delete(r.list, 0, 1)
-	return p.data()
+// takeFirst removes the first segment and returns its data.
+func (s *segments) takeFirst() []byte {
+	g := s.list[0]
+	s.memory -= len(g.buf) + segmentOverhead
+	s.list = slices.Delete(s.list, 0, 1)
+	return g.data()
 }
 
-// discardBefore removes what comes before a place.
-func (r *segments) discardBefore(to uint32) {
+// discardBefore removes all bytes before a position.
+func (s *segments) discardBefore(position uint32) {
 	n := 0
-	for n < len(r.list) && int32(r.list[n].end()-to) <= 0 {
-		r.memory -= len(r.list[n].buf) + segmentOverhead
+	for n < len(s.list) && int32(s.list[n].end()-position) <= 0 {
+		s.memory -= len(s.list[n].buf) + segmentOverhead
 		n++
 	}
-	r.list = slices.Delete(r.list, 0, n)
-	if len(r.list) > 0 && int32(to-r.list[0].start) > 0 {
-		r.list[0].headroom += to - r.list[0].start
-		r.list[0].start = to
+	s.list = slices.Delete(s.list, 0, n)
+	if len(s.list) > 0 && int32(position-s.list[0].start) > 0 {
+		s.list[0].headroom += position - s.list[0].start
+		s.list[0].start = position
 	}
 }
 
-// copyFrom returns a copy of what is behind a place.
-func (r *segments) copyFrom(place uint32) (behind segments) {
-	for i := range r.list {
-		if p := &r.list[i]; int32(p.end()-place) > 0 {
-			behind.add(p.start, p.data())
+// copyFrom returns a copy of all bytes from a position on.
+func (s *segments) copyFrom(position uint32) (rest segments) {
+	for i := range s.list {
+		if g := &s.list[i]; int32(g.end()-position) > 0 {
+			rest.add(g.start, g.data())
 		}
 	}
-	behind.discardBefore(place)
-	return behind
+	rest.discardBefore(position)
+	return rest
 }

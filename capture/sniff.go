@@ -7,18 +7,18 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A verdict is what the first bytes of a stream say.
+// A verdict says whether a stream begins with a ClientHello, by its first bytes.
 type verdict int
 
 const (
 	noHello   verdict = iota
-	undecided         // too few bytes to tell
-	unusual           // too few bytes to tell; the legacy_version is unusual
-	likely            // too few bytes to tell; the legacy_version is 3.x
+	undecided         // too few bytes to decide
+	unusual           // too few bytes to decide; the legacy_version is unusual
+	likely            // too few bytes to decide; the legacy_version is 3.x
 	isHello
 )
 
-// final reports whether more bytes would not change the verdict.
+// final reports whether the verdict stays the same when more bytes come.
 func (v verdict) final() bool { return v == noHello || v == isHello }
 
 const (
@@ -35,10 +35,10 @@ const (
 	maxMessage             = tlsrecord.MaxMessage
 )
 
-// sniff reports whether b begins with a ClientHello in TLS records. It reads up
-// to the cipher suites, or up to the extensions if the legacy_version is unusual,
-// and checks that the lengths fit into each other. In random bytes less than one
-// place in 2^32 passes.
+// sniff returns the verdict on b, the first bytes of a stream of TLS records. It
+// reads up to the cipher suites, or up to the extensions if the legacy_version is
+// unusual, and checks that the lengths are consistent. At less than one offset in
+// 2^32 of random bytes it finds a hello.
 func sniff(b []byte) verdict {
 	v, more := sniffRecord(b)
 	if more {
@@ -47,8 +47,8 @@ func sniff(b []byte) verdict {
 	return v
 }
 
-// sniffRecord is sniff for the first record. It returns true if the verdict depends
-// on the records after it.
+// sniffRecord is sniff for the first record only. more reports whether the verdict
+// depends on the records after it.
 func sniffRecord(b []byte) (v verdict, more bool) {
 	n, v := handshakeLength(b)
 	switch {
@@ -61,8 +61,9 @@ func sniffRecord(b []byte) (v verdict, more bool) {
 	return undecided, true
 }
 
-// handshakeLength returns the length of the handshake record that b begins with.
-// If it is 0, the verdict says whether b may become one. Empty records are refused.
+// handshakeLength returns the length of the handshake record at the start of b. If
+// it is 0, the verdict says whether b may become such a record. Empty records are
+// refused.
 func handshakeLength(b []byte) (int, verdict) {
 	switch {
 	case len(b) == 0:
@@ -81,14 +82,14 @@ func handshakeLength(b []byte) (int, verdict) {
 
 // sniffRecords is how many records a sniffer reads at most. That many do not follow
 // each other by chance. Reading more would be costly in a stream of short records
-// where a hello may begin in each.
+// in each of which a hello may start.
 const sniffRecords = 16
 
-// A sniffer is sniff for a stream that starts with short records. When more of the
-// stream arrives, it continues where it stopped.
+// A sniffer is sniff for a stream that begins with short records. When more bytes
+// come, it continues where it stopped.
 type sniffer struct {
-	used    int // bytes of the stream that were read
-	left    int // bytes of the current record that were not read
+	used    int // bytes of the stream that it has read
+	left    int // bytes of the current record that it has not read
 	records int
 	n       int
 	message [messageHeader + 2 + 32 + 1 + 255 + 2]byte // its first n bytes
@@ -97,7 +98,7 @@ type sniffer struct {
 // reset makes s ready for another stream.
 func (s *sniffer) reset() { s.used, s.left, s.records, s.n = 0, 0, 0, 0 }
 
-// sniff reads what is new in b, the stream from its first byte on.
+// sniff reads what is new in b, which is the stream from its first byte on.
 func (s *sniffer) sniff(b []byte) verdict {
 	v := sniffMessage(s.message[:s.n])
 	if v.final() {
@@ -130,11 +131,11 @@ func (s *sniffer) sniff(b []byte) verdict {
 	return v
 }
 
-// maxSessionID is the length of the longest session id that a server takes.
+// maxSessionID is the length of the longest session id that servers accept.
 const maxSessionID = 32
 
-// sniffMessage says whether m is the beginning of a ClientHello (RFC 8446,
-// section 4.1.2).
+// sniffMessage returns the verdict on m, the first bytes of a handshake message (RFC
+// 8446, section 4.1.2).
 func sniffMessage(m []byte) verdict {
 	if len(m) > 0 && m[0] != handshakeClientHello {
 		return noHello
@@ -182,9 +183,9 @@ func sniffMessage(m []byte) verdict {
 // crypto/tls does, so a client may send any other byte.
 const tlsMajor = 3
 
-// sniffLengths checks the rest of the lengths of a message with an unusual
-// legacy_version, in place of that byte: the compression methods, at the given
-// offset, or the extensions behind them must end where the message ends.
+// sniffLengths checks the other lengths of a message, because the first byte of an
+// unusual legacy_version proves nothing: the compression methods, at the given
+// offset, or the extensions after them must end where the message ends.
 func sniffLengths(m []byte, compression, end int) verdict {
 	if len(m) <= compression {
 		return unusual
@@ -203,9 +204,9 @@ func sniffLengths(m []byte, compression, end int) verdict {
 	return isHello
 }
 
-// acceptable reports whether a hello that was decoded with err may be reported.
-// With an unusual legacy_version it must be one that crypto/tls can negotiate a
-// version for: anything less would report bytes that only resemble a hello.
+// acceptable reports whether to report a hello whose decoding returned err. With an
+// unusual legacy_version, crypto/tls must be able to negotiate a version for it.
+// Otherwise bytes that only resemble a hello would be reported.
 func acceptable(h *parser.ClientHello, err error) bool {
 	if h.SSLv2 || h.LegacyVersion>>8 == tlsMajor {
 		return true
@@ -227,10 +228,11 @@ func acceptable(h *parser.ClientHello, err error) bool {
 // registry: null, DEFLATE (RFC 3749) and LZS (RFC 3943) are.
 func isUnknownCompression(method byte) bool { return method > 1 && method != 64 }
 
-// wholeHello returns the ClientHello that b, which begins as one, has in one
-// record. The length is 0 if it is cut over several, else that of the record's
-// part up to the end of the message, which may be longer than b.
-func wholeHello(b []byte) (message []byte, length int) {
+// singleRecordHello returns the ClientHello at the start of b if it is in one
+// record. The length is that of the record up to the end of the message, which may
+// be longer than b, and then message is nil. It is 0 if the message is in several
+// records or b is too short to tell.
+func singleRecordHello(b []byte) (message []byte, length int) {
 	if len(b) < recordHeader+messageHeader {
 		return nil, 0
 	}
@@ -246,9 +248,9 @@ func wholeHello(b []byte) (message []byte, length int) {
 	return b[recordHeader:n], n
 }
 
-// sslv2Hello returns the hello in SSLv2 format, with its record header, that b
-// begins with (RFC 5246, appendix E.2): nil unless it is whole, and its lengths
-// are just those of the record.
+// sslv2Hello returns the hello in SSLv2 format at the start of b, with its record
+// header (RFC 5246, appendix E.2). It returns nil if the hello is incomplete or its
+// lengths do not add up to that of the record.
 func sslv2Hello(b []byte) []byte {
 	const fields = tlsrecord.SSLv2FieldsLen
 	if len(b) < fields || b[0]&0x80 == 0 || b[2] != handshakeClientHello {

@@ -6,44 +6,44 @@ import (
 	"github.com/tlspeek/tlspeek/internal/lru"
 )
 
-// What is known of a connection, in the state of its slot.
+// Parts of the state of a slot.
 const (
-	slotHasStream = 1 << 31 // the number is that of a stream; else it counts bytes that were no hello
-	slotHelloSeen = 1 << 30 // a hello has come, and a second may follow
-	slotEarlyData = 1 << 29 // that hello offered early data, which stand before the second
-	slotForked    = 1 << 28 // a second stream may have begun: see scanner.branch
-	slotNumber    = 1<<28 - 1
+	slotHasStream = 1 << 31   // the connection has a stream
+	slotHelloSeen = 1 << 30   // a hello has come, and a second one may follow
+	slotEarlyData = 1 << 29   // that hello offers early data, which comes before the second one
+	slotForked    = 1 << 28   // the connection may have an alternate stream
+	slotNumber    = 1<<28 - 1 // number of the stream, or bytes that were no hello if there is none
 
 	slotFlags = slotHelloSeen | slotEarlyData | slotForked
 )
 
-// A stream is what has come of a hello that is not whole, and of what is behind
-// a hole. Most connections never have one: their hello comes in one segment.
+// A stream holds the bytes of an incomplete hello and what came out of order. Most
+// connections never have one, as their hello comes in one segment.
 type stream struct {
 	key    uint64
 	number uint32           // in streams.all
-	node   lru.Node[stream] // its place in streams.byAge, with the memory as it was last accounted for
+	node   lru.Node[stream] // in streams.byAge; the size is what account last found
 
 	nonHello     uint32   // bytes of the connection that were no hello
-	head         []byte   // from the first byte of the hello on, without a hole
+	head         []byte   // the bytes from the start of the hello to the first hole
 	headOffset   int      // bytes before head in its array
 	start        uint32   // sequence number of head[0]
-	sniffer      *sniffer // what was seen of head, if its first records are short
-	confirmed    bool     // whether head is a hello beyond doubt
-	expected     bool     // head begins where hellos begin: at the start of the connection or of a longer segment
-	usualFrom    uint32   // before this sequence number no hello with a usual legacy_version begins
-	chain        chain    // the records of a hello that has begun, if it is in several
-	messageLen   int      // length of that hello's message
-	helloLen     int      // length of head with which the hello is whole, if it is known
-	assembled    int      // bytes of head that vpn was given
-	segmentCount int      // that head came in
-	aligned      bool     // whether a segment begins with head
-	vpn          *openVPN // not nil if head is a stream of OpenVPN packets
-	outOfOrder   segments // what came behind a hole
-	deadEnds     deadEnds // nil until records turned out to be no hello
+	sniffer      *sniffer // state of sniffing head, if its first records are short
+	confirmed    bool     // head is certainly a hello
+	expected     bool     // head is where hellos usually are: at the start of the connection or of a longer segment
+	usualFrom    uint32   // no hello with a usual legacy_version starts before this sequence number
+	chain        chain    // the records of a confirmed hello, if there are several
+	messageLen   int      // length of the message of a confirmed hello
+	helloLen     int      // length of all records of the hello; 0 if unknown
+	assembled    int      // bytes of head that vpn has read
+	segmentCount int      // TCP segments that head came in
+	aligned      bool     // head starts at the start of a segment, or follows a hello
+	vpn          *openVPN // not nil if head consists of OpenVPN packets
+	outOfOrder   segments // what came after the first hole
+	deadEnds     deadEnds // nil until records turn out to be no hello
 }
 
-// clear forgets the head.
+// clear removes the head.
 func (t *stream) clear() {
 	t.head, t.sniffer, t.confirmed, t.expected = t.head[:0], nil, false, false
 	t.chain, t.messageLen, t.helloLen, t.assembled, t.segmentCount, t.vpn = chain{}, 0, 0, 0, 0, nil
@@ -58,9 +58,9 @@ func (t *stream) append(p []byte) {
 }
 
 // setHead sets the head to p, with room to grow, and returns how many bytes it
-// copied. If p is the tail of the former head, it stays in place unless the bytes
-// before it take more memory than p itself. So the bytes copied are never more
-// than the bytes received.
+// copied. If p is the end of the former head, it stays in place unless the bytes
+// before it take more memory than p itself. So no more bytes are copied than
+// received.
 func (t *stream) setHead(p []byte, room int) (moved int) {
 	front := cap(t.head) - cap(p)
 	switch own := sameArray(t.head, p); {
@@ -75,20 +75,20 @@ func (t *stream) setHead(p []byte, room int) (moved int) {
 	return len(p)
 }
 
-// sameArray reports whether a and b have the same array and may both grow up to its
-// end.
+// sameArray reports whether a and b have the same array and the same end of their
+// capacity.
 func sameArray(a, b []byte) bool {
 	return cap(a) > 0 && cap(b) > 0 && &a[:cap(a)][cap(a)-1] == &b[:cap(b)][cap(b)-1]
 }
 
 const (
-	streamOverhead = 320
-	snifferSize    = 320
-	maxPool        = 256
+	streamOverhead = 320 // bytes that a stream takes besides its data
+	snifferSize    = 320 // bytes
+	maxPool        = 256 // streams kept for reuse
 	maxPooledHead  = 8 << 10
 )
 
-// memory returns how many bytes the stream takes, nearly.
+// memory returns about how many bytes the stream takes.
 func (t *stream) memory() int {
 	n := streamOverhead + t.headOffset + cap(t.head) + t.outOfOrder.memory + len(t.deadEnds)*deadEndSize
 	if t.sniffer != nil {
@@ -97,31 +97,30 @@ func (t *stream) memory() int {
 	return n
 }
 
-// streams are the TCP connections whose hello is awaited. There are two
-// generations: when the young one is full the old one is dropped, and the young
-// one grows old. So what is dropped is the oldest, and nothing need be known of
-// its age.
+// streams are the TCP connections whose hello is awaited. They are in two tables:
+// when the young one is full, the old one is dropped and the young one becomes the
+// old one. So the oldest connections are dropped, and no ages are stored.
 type streams struct {
 	hasher     hasher
 	young, old table
-	maxSlots   int // of a generation
+	maxSlots   int // of a table
 
 	all       []*stream
-	unused    []uint32 // numbers free in all
+	unused    []uint32 // free numbers in all
 	pool      []*stream
 	byAge     lru.List[stream]
 	maxMemory int // bytes in all streams
 
-	hellos seenSet // which connection's hello began at which sequence number
+	hellos seenSet // keys of the hellos that were emitted
 
 	incomplete, dropped, droppedHellos int64
 }
 
-// firstSlots is what a table begins with: 16 KiB.
+// firstSlots is the number of slots in a new table: 16 KiB.
 const firstSlots = 1 << 10
 
-// init divides the memory: half for the two tables, a quarter for the streams,
-// and the rest for tables that are growing, and for Go.
+// init divides the memory: half is for the two tables, a quarter for the streams,
+// and the rest for tables that grow and for the garbage collector.
 func (ss *streams) init(maxMemory int64) {
 	ss.hasher = newHasher()
 	ss.maxSlots = firstSlots
@@ -132,7 +131,7 @@ func (ss *streams) init(maxMemory int64) {
 	ss.young.slots = make([]slot, firstSlots)
 }
 
-// find returns the slot of a connection, or nil. It is valid until the next
+// find returns the slot of a connection, or nil. The slot is valid until the next
 // insert or remove.
 func (ss *streams) find(key uint64) *slot {
 	sl := ss.young.find(key)
@@ -145,12 +144,12 @@ func (ss *streams) find(key uint64) *slot {
 // has reports whether a connection has a slot.
 func (ss *streams) has(key uint64) bool {
 	if slots := ss.young.slots; ss.old.used == 0 && slots[key>>1&uint64(len(slots)-1)].key == 0 {
-		return false // as is most often so
+		return false // the usual case
 	}
 	return ss.find(key) != nil
 }
 
-// insert begins a connection that has no slot.
+// insert adds a connection that has no slot.
 func (ss *streams) insert(key uint64, next uint32) *slot {
 	if ss.young.used >= ss.maxSlots/4*3 {
 		ss.rotate()
@@ -160,7 +159,7 @@ func (ss *streams) insert(key uint64, next uint32) *slot {
 	return sl
 }
 
-// rotate lets the young generation become the old one.
+// rotate drops the old table and makes the young one the old one.
 func (ss *streams) rotate() {
 	for i := range ss.old.slots {
 		if sl := &ss.old.slots[i]; sl.key != 0 {
@@ -180,7 +179,7 @@ func (ss *streams) rotate() {
 	ss.young = table{slots: free}
 }
 
-// remove forgets a connection.
+// remove removes a connection and its stream.
 func (ss *streams) remove(sl *slot) {
 	if t := ss.streamOf(sl); t != nil {
 		ss.release(t)
@@ -192,7 +191,7 @@ func (ss *streams) remove(sl *slot) {
 	}
 }
 
-// streamOf returns the streamOf of a connection, or nil.
+// streamOf returns the stream of a connection, or nil.
 func (ss *streams) streamOf(sl *slot) *stream {
 	if sl.state&slotHasStream == 0 {
 		return nil
@@ -200,7 +199,7 @@ func (ss *streams) streamOf(sl *slot) *stream {
 	return ss.all[sl.state&slotNumber]
 }
 
-// attach returns the stream of a connection, which it gives one if it has none.
+// attach returns the stream of a connection, after adding one if it has none.
 func (ss *streams) attach(sl *slot) *stream {
 	if t := ss.streamOf(sl); t != nil {
 		return t
@@ -228,13 +227,13 @@ func (ss *streams) attach(sl *slot) *stream {
 	return t
 }
 
-// detach takes the stream away from a connection.
+// detach removes the stream of a connection.
 func (ss *streams) detach(sl *slot, t *stream) {
 	sl.state = sl.state&slotFlags | t.nonHello&slotNumber
 	ss.release(t)
 }
 
-// release frees a stream.
+// release removes a stream and keeps its memory for another one.
 func (ss *streams) release(t *stream) {
 	ss.byAge.Remove(&t.node)
 	ss.all[t.number] = nil
@@ -250,8 +249,8 @@ func (ss *streams) release(t *stream) {
 	}
 }
 
-// account notes how much memory a stream takes now, and drops the oldest if all
-// take too much.
+// account records how much memory a stream takes now, and drops the oldest
+// connections if all streams take too much.
 func (ss *streams) account(t *stream) {
 	ss.byAge.Resize(&t.node, t.memory())
 	for o := ss.byAge.Evict(ss.maxMemory); o != nil; o = ss.byAge.Evict(ss.maxMemory) {
@@ -267,7 +266,7 @@ func (ss *streams) countDropped(t *stream) {
 	}
 }
 
-// end counts the hellos that are not whole at the end of the capture.
+// end counts the hellos that are incomplete at the end of the capture.
 func (ss *streams) end() {
 	for t := range ss.byAge.All() {
 		if t.confirmed {

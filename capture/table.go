@@ -6,17 +6,17 @@ import (
 	"math/rand/v2"
 )
 
-// A hasher turns addresses and ports into a key of 64 bits. Its secrets are new
-// for each capture, so that nobody can send two flows with the same key. Two of
-// n flows have it by chance with a probability of n²/2⁶⁴: for 5,000 at a
-// time about one in a million million, and what it would cost is a hello.
+// A hasher hashes addresses and ports to a key of 64 bits. Its secrets are new for
+// each capture, so that nobody can craft two flows with the same key. Some two of n
+// flows have the same key by chance with a probability of n²/2⁶⁴, which is about one
+// in 10¹² for 5,000 flows at a time. It could hide one hello.
 type hasher [4]uint64
 
 func newHasher() hasher {
 	return hasher{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()}
 }
 
-// key returns the key of a flow, which is not 0. In addrs stand 8 or 32 bytes.
+// key returns the key of a flow, which is not 0. addrs has 8 or 32 bytes.
 func (h *hasher) key(addrs []byte, ports uint32) uint64 {
 	x := mulFold(binary.LittleEndian.Uint64(addrs)^h[0], uint64(ports)^h[1])
 	if len(addrs) == 32 {
@@ -25,28 +25,29 @@ func (h *hasher) key(addrs []byte, ports uint32) uint64 {
 	return mulFold(x^h[2], h[3]) | 1
 }
 
-// rest hashes what follows the first 8 bytes of two addresses of IPv6.
+// rest hashes two IPv6 addresses but their first 8 bytes.
 func (h *hasher) rest(addrs *[32]byte) uint64 {
 	return mulFold(binary.LittleEndian.Uint64(addrs[8:])^h[1], binary.LittleEndian.Uint64(addrs[16:])^h[2]) ^
 		mulFold(binary.LittleEndian.Uint64(addrs[24:])^h[3], h[0])
 }
 
-// mulFold multiplies to 128 bits, and folds them to 64.
+// mulFold multiplies to 128 bits and folds the product to 64 bits.
 func mulFold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
 }
 
-// A slot is what is known of a stream whose hello is awaited. It takes 16 bytes,
-// so that four share a cache line and 5 million half-open connections fit.
+// A slot is the state of a connection whose hello is awaited. It has 16 bytes, so
+// that four share a cache line and the default limit has room for 5 million
+// half-open connections.
 type slot struct {
 	key   uint64 // 0 if the slot is free
-	next  uint32 // sequence number of the next byte awaited
-	state uint32 // slotStream, slotAfter, slotEarly, and a number
+	next  uint32 // sequence number of the next byte
+	state uint32 // flags and a number: see slotNumber
 }
 
-// A table is a hash table of slots, with linear probing. Slots move when others
-// are inserted or removed.
+// A table is a hash table of slots with linear probing. A slot may move when another
+// one is inserted or removed.
 type table struct {
 	slots []slot
 	used  int
@@ -66,7 +67,7 @@ func (t *table) find(key uint64) *slot {
 	}
 }
 
-// insert returns a slot for a key that has none, of at most maxSlots.
+// insert adds a slot for a key that has none. The table grows to at most maxSlots.
 func (t *table) insert(key uint64, maxSlots int) *slot {
 	if t.used >= t.capacity(maxSlots) {
 		old := t.slots
@@ -83,8 +84,8 @@ func (t *table) insert(key uint64, maxSlots int) *slot {
 	return s
 }
 
-// capacity returns how many slots may be taken: a quarter, so that most keys that are
-// not there are seen at one glance, and three where that takes much memory.
+// capacity returns how many slots may be used. It is a quarter of them, so that most
+// lookups of absent keys need one probe, or three quarters if the table is large.
 func (t *table) capacity(maxSlots int) int {
 	const small = 1 << 15 // 512 KiB
 	if len(t.slots) < min(small, maxSlots) {
@@ -93,7 +94,7 @@ func (t *table) capacity(maxSlots int) int {
 	return len(t.slots) / 4 * 3
 }
 
-// freeSlot returns the freeSlot slot where a key belongs.
+// freeSlot returns the free slot for a key.
 func (t *table) freeSlot(key uint64) *slot {
 	mask := uint64(len(t.slots) - 1)
 	for i := key >> 1; ; i++ {
@@ -103,7 +104,7 @@ func (t *table) freeSlot(key uint64) *slot {
 	}
 }
 
-// remove frees a slot, and closes the gap that it leaves in a row of probes.
+// remove frees a slot and moves others so that probing still finds them.
 func (t *table) remove(s *slot) {
 	mask := uint64(len(t.slots) - 1)
 	hole := s.key >> 1 & mask
@@ -125,7 +126,7 @@ func (t *table) remove(s *slot) {
 	t.used--
 }
 
-// A seenSet remembers the last 16,384 keys at least, and 32,768 at most.
+// A seenSet remembers at least the last 16,384 keys, and at most 32,768.
 type seenSet struct{ young, old []uint64 }
 
 const (
@@ -133,12 +134,12 @@ const (
 	seenMax   = seenSlots / 2
 )
 
-// has reports whether the set has the key.
+// has reports whether the set has a key.
 func (s *seenSet) has(key uint64) bool {
 	return s.young != nil && (*probe(s.young, key) == key || *probe(s.old, key) == key)
 }
 
-// add adds a key, which is not 0. The set counts its keys in the place of key 0.
+// add adds a key, which is not 0. The last element of young is the number of keys.
 func (s *seenSet) add(key uint64) {
 	if s.young == nil {
 		s.young, s.old = make([]uint64, seenSlots+1), make([]uint64, seenSlots+1)
@@ -153,7 +154,7 @@ func (s *seenSet) add(key uint64) {
 	}
 }
 
-// probe returns the place of a key, or where it would be.
+// probe returns the element that has the key, or the free one where it belongs.
 func probe(set []uint64, key uint64) *uint64 {
 	for i := key >> 1; ; i++ {
 		if p := &set[i&(seenSlots-1)]; *p == key || *p == 0 {

@@ -17,29 +17,29 @@ const (
 const (
 	tcpMinHeader = 20
 
-	// maxPreface is how far into a connection a hello is looked for at any byte.
-	// Beyond it one is still found if a segment begins with it.
+	// maxPreface is how many bytes of a connection are searched for a hello at any
+	// offset. Beyond that, a hello is found only at the start of a segment.
 	maxPreface = 16 << 10
 
-	// maxEarly is how much early data may stand between two hellos.
+	// maxEarly is how many bytes of early data may come between two hellos.
 	maxEarly = 64 << 10
 
-	// maxHead is how much of a hello is put together: 64 KiB of message in
+	// maxHead is how many bytes of records a hello may have: 64 KiB of message in
 	// records of one byte.
 	maxHead = 6 * (maxMessage + messageHeader)
 
 	// maxLate is how far a connection may go on after a hole behind which a hello
-	// was found. More than a usual window has no client sent that has an answer to
-	// wait for: what is missing was not captured.
+	// was found. It is more than a usual window, and a client that waits for an
+	// answer sends no more: the missing segments were not captured.
 	maxLate = 128 << 10
 
-	// maxHoles is how many holes a stream may have. No client makes as many, and
-	// each makes it slower to put a segment in its place.
+	// maxHoles is how many holes a stream may have. No client makes that many, and
+	// each one makes it slower to insert a segment.
 	maxHoles = 1024
 
-	// minFresh is how many bytes a segment must have to begin a hello in a
-	// connection that is not known.
-	minFresh = recordHeader + messageHeader + 2
+	// minStart is how many bytes a segment of an unknown connection must have to
+	// start a hello.
+	minStart = recordHeader + messageHeader + 2
 
 	changeCipherSpecLen = recordHeader + 1
 )
@@ -55,7 +55,7 @@ func (s *scanner) tcp(addrs, b []byte) {
 		return
 	}
 	payload := b[n:]
-	// Most acknowledgements end here.
+	// Most segments without data are acknowledgments and end here.
 	if len(payload) == 0 && flags&(tcpSYN|tcpFIN|tcpRST) == 0 {
 		return
 	}
@@ -78,71 +78,70 @@ func (s *scanner) tcp(addrs, b []byte) {
 		s.segment(sequence, payload)
 	}
 	if flags&tcpFIN != 0 {
-		s.endAt(sequence + uint32(len(payload)))
+		s.closeConnection(sequence + uint32(len(payload)))
 	}
 }
 
-// openConnection begins a connection, unless the SYN is one that came before.
+// openConnection starts a connection, unless its SYN is a retransmission.
 func (s *scanner) openConnection(next uint32) {
 	ss := &s.streams
 	if sl := ss.find(s.key); sl != nil {
-		if behind := sl.next - next; behind < 1<<16 {
+		if received := sl.next - next; received < 1<<16 {
 			return
 		}
-		s.endConnection(sl)
+		s.dropConnection(sl)
 	}
 	ss.insert(s.key, next)
 }
 
-// endConnection ends a connection.
-func (s *scanner) endConnection(sl *slot) {
+// closeConnection drops a connection whose client sends nothing from a sequence
+// number on, once all bytes before that have come.
+func (s *scanner) closeConnection(end uint32) {
+	if sl := s.streams.find(s.key); sl != nil && sl.next == end {
+		s.dropConnection(sl)
+	}
+}
+
+// reset drops a connection that either side has reset. The sequence number must be
+// exactly the one that the receiver expects: other resets are forged or late.
+func (s *scanner) reset(sequence, acknowledgment uint32) {
+	if sl := s.streams.find(s.key); sl != nil {
+		if sl.next == sequence {
+			s.dropConnection(sl)
+		}
+		return
+	}
+	key := s.reverseKey()
+	if sl := s.streams.find(key); sl != nil && sl.next == acknowledgment {
+		s.dropConnection(sl)
+	}
+}
+
+// dropConnection removes the slot of a connection. A hello that has begun counts as
+// incomplete.
+func (s *scanner) dropConnection(sl *slot) {
 	if t := s.streams.streamOf(sl); t != nil && t.confirmed {
 		s.streams.incomplete++
 	}
 	s.streams.remove(sl)
 }
 
-// endAt ends a connection that sends no more from a sequence number on.
-func (s *scanner) endAt(end uint32) {
-	sl := s.streams.find(s.key)
-	if sl == nil || sl.next != end {
-		return
-	}
-	s.endConnection(sl)
-}
-
-// reset ends a connection that either side breaks off. A reset is believed only
-// if it has the very number that its receiver would ask for: others come from
-// elsewhere, or late.
-func (s *scanner) reset(sequence, acknowledgement uint32) {
-	if sl := s.streams.find(s.key); sl != nil {
-		if sl.next == sequence {
-			s.endConnection(sl)
-		}
-		return
-	}
-	key := s.reverseKey()
-	if sl := s.streams.find(key); sl != nil && sl.next == acknowledgement {
-		s.endConnection(sl)
-	}
-}
-
-// segment takes the payload of a segment, at its place in the stream.
+// segment reads the payload of a segment.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
-	fresh := p[0] == recordHandshake && len(p) >= minFresh && s.sniff(p) != noHello &&
+	starts := p[0] == recordHandshake && len(p) >= minStart && s.sniff(p) != noHello &&
 		!ss.hellos.has(s.helloKey(sequence, p[recordHeader:]))
 	sl := ss.find(s.key)
 	if sl == nil {
-		if !fresh {
+		if !starts {
 			return
 		}
 		sl = ss.insert(s.key, sequence)
 	}
 	switch ahead := int(int32(sequence - sl.next)); {
-	case !fresh:
+	case !starts:
 	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
-		s.endConnection(sl)
+		s.dropConnection(sl)
 		sl = ss.insert(s.key, sequence)
 	case ahead > 0:
 		sl = s.forkStream(sl, sequence)
@@ -150,17 +149,17 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 		s.restart(sl, sequence)
 	}
 	if sl.state&slotForked != 0 {
-		sl = s.receiveFork(sequence, p, fresh)
+		sl = s.receiveAlternate(sequence, p, starts)
 	}
 	if sl != nil {
 		s.receive(sl, sequence, p)
 	}
 }
 
-// startsHello reports whether a segment may be the beginning of a hello.
-func startsHello(p []byte) bool { return len(p) >= minFresh && sniff(p) != noHello }
+// startsHello reports whether the payload of a segment may start a hello.
+func startsHello(p []byte) bool { return len(p) >= minStart && sniff(p) != noHello }
 
-// receive takes the payload of a segment of the connection that sl is.
+// receive puts the payload of a segment at its place in the stream of sl.
 func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 	ss := &s.streams
 	t := ss.streamOf(sl)
@@ -169,7 +168,8 @@ func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 		s.keepOutOfOrder(sl, sequence, ahead, p)
 		return
 	case ahead < 0:
-		if keepAlive := ahead == -1 && len(p) == 1; t != nil && !keepAlive { // whose byte is any (RFC 9293, section 3.8.4)
+		// The byte of a keep-alive is arbitrary (RFC 9293, section 3.8.4).
+		if keepAlive := ahead == -1 && len(p) == 1; t != nil && !keepAlive {
 			s.examined += len(p)
 			t.compare(sequence, p)
 		}
@@ -180,13 +180,13 @@ func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 	}
 	if t != nil {
 		t.segmentCount++
-		if len(t.outOfOrder.list) > 0 { // which came first, and so holds
+		if len(t.outOfOrder.list) > 0 { // its bytes came first, so they are kept
 			s.examined += len(p)
 			t.outOfOrder.add(sl.next, p)
 			p = t.outOfOrder.takeFirst()
 		}
 	}
-	if !s.consume(sl, p) {
+	if alive := s.consume(sl, p); !alive {
 		return
 	}
 	if t = ss.streamOf(sl); t == nil {
@@ -201,8 +201,8 @@ func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 	ss.account(t)
 }
 
-// helloKey returns what a hello of this connection is known by, for the case
-// that it comes again: where it begins, and its random.
+// helloKey returns a key by which to recognize a hello that comes again in the same
+// connection: a hash of its sequence number and its random.
 func (s *scanner) helloKey(sequence uint32, message []byte) uint64 {
 	const random = messageHeader + 2
 	key := mulFold(s.connection, uint64(sequence)^s.streams.hasher[1])
@@ -212,17 +212,17 @@ func (s *scanner) helloKey(sequence uint32, message []byte) uint64 {
 	return key | 1
 }
 
-// keepOutOfOrder keeps a segment that came too early.
+// keepOutOfOrder keeps the payload of a segment that is ahead of the next byte.
 func (s *scanner) keepOutOfOrder(sl *slot, sequence uint32, ahead int, p []byte) {
 	switch {
 	case ahead+len(p) > maxHead:
 		return
 	case ahead > maxLate && sl.state&slotForked != 0:
-		s.endConnection(sl)
+		s.dropConnection(sl)
 		return
 	}
 	if sl.state&(slotHelloSeen|slotEarlyData) == slotHelloSeen && len(p) > 2 && p[0] == recordApplicationData && p[1] == 3 && p[2] <= 3 {
-		s.endConnection(sl) // the handshake went on without a second hello
+		s.dropConnection(sl) // the handshake went on without a second hello
 		return
 	}
 	t := s.streams.attach(sl)
@@ -235,7 +235,7 @@ func (s *scanner) keepOutOfOrder(sl *slot, sequence uint32, ahead int, p []byte)
 	s.streams.account(t)
 }
 
-// compare notes whether p, at its sequence number, differs from what came before.
+// compare records whether p, at its sequence number, differs from the head.
 func (t *stream) compare(sequence uint32, p []byte) {
 	from := int(int32(sequence - t.start))
 	if from < 0 {
@@ -248,9 +248,9 @@ func (t *stream) compare(sequence uint32, p []byte) {
 	}
 }
 
-// consume goes on in the stream with p. It reports whether the connection still has
-// its slot.
-func (s *scanner) consume(sl *slot, p []byte) bool {
+// consume reads p, the next bytes of a stream. It reports whether the connection
+// still has its slot.
+func (s *scanner) consume(sl *slot, p []byte) (alive bool) {
 	sl.next += uint32(len(p))
 	t := s.streams.streamOf(sl)
 	if t == nil || len(t.head) == 0 {
