@@ -1,9 +1,3 @@
-// Package capture finds the TLS ClientHellos in a packet capture: over TCP, QUIC
-// and DTLS, on any port, in any wrapping, however they are cut. A million random
-// datagrams, and as many random segments, give none.
-//
-// It reads a capture once, in its order, and keeps state only for the streams
-// whose hello is still awaited. Memory is bounded whatever the capture holds.
 package capture
 
 import (
@@ -19,72 +13,78 @@ import (
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
-// A Hello is one ClientHello of a capture. It, and all that it points to, is
-// valid until the function that it was given to returns.
+// A Hello is one ClientHello of a capture. It, and all that it refers to, is valid
+// until the function that received it returns.
 type Hello struct {
-	// Time is that of the packet with which the message was whole, in UTC.
+	// Time is the time of the packet that completed the message, in UTC.
 	Time time.Time
 
-	// Src and Dst are the innermost addresses: the client's and the server's.
-	Src, Dst  netip.AddrPort
+	// Src and Dst are the innermost addresses, which are those of the client and of
+	// the server.
+	Src, Dst netip.AddrPort
+
+	// Transport is TLS for a hello over TCP, also inside OpenVPN, and for one in EAP.
 	Transport parser.Transport
 
 	// Index is 1, or 2 for the hello after a HelloRetryRequest or a
 	// HelloVerifyRequest.
 	Index int
 
-	// ClientHello is the decoded message. If Err is not nil, it holds what came
-	// before the error.
+	// ClientHello is the decoded message. If Err, which is a [*parser.Error], is not
+	// nil, it has the fields before the error.
 	ClientHello *parser.ClientHello
 	Err         error
 
-	// Packet is the number in the file, from 1, of the packet with which the
-	// message was whole.
+	// Packet is the number in the file, from 1, of the packet that completed the
+	// message.
 	Packet int64
 
-	// Encapsulation is what the packet was wrapped in, from the outside in. It
-	// is empty for IP right upon the link layer.
+	// Encapsulation has the layers of that packet, from the outside in. It is empty
+	// for a packet with one IP header directly on its link layer.
 	Encapsulation []Layer
 
-	// How the message came: in how many TLS or DTLS records, TCP segments, UDP
-	// datagrams. What is not known, or makes no sense, is 0.
+	// Records, Segments and Datagrams are how many TLS or DTLS records, TCP segments
+	// and UDP datagrams the message came in. They are 0 where they do not apply or
+	// are unknown.
 	Records, Segments, Datagrams int
 
-	// RecordVersion is the legacy_record_version of the first TLS or DTLS record.
+	// RecordVersion is the legacy_record_version of the first TLS or DTLS record, or
+	// 0 if it is unknown.
 	RecordVersion parser.Version
 
-	// QUIC is nil but for hellos over QUIC.
+	// QUIC is nil unless the hello came over QUIC.
 	QUIC *quichello.Hello
 
-	// Overlap reports that parts of the stream came twice with different bytes.
-	// The first copy was taken.
+	// Overlap reports that parts of the stream came twice with different bytes. The
+	// first copy was taken.
 	Overlap bool
 
 	initial event.Initial // memory of an Observation
 }
 
-// The limits that hold where a Reader sets none.
+// The limits for a Reader that sets none.
 const (
 	DefaultMaxMemory   = 256 << 20
 	DefaultMaxExpanded = 1 << 40
 )
 
-// A Reader reads captures. Its zero value is ready, and it holds no state: it
+// A Reader reads captures. The zero value is ready to use. A Reader has no state and
 // may read several captures at once.
 type Reader struct {
-	// MaxMemory is how many bytes of state may be kept, if not 0. Beyond it the
-	// oldest is dropped and counted.
+	// MaxMemory is how many bytes of state to keep, or 0 for DefaultMaxMemory. Beyond
+	// that, the oldest state is dropped and counted.
 	MaxMemory int64
 
-	// MaxExpanded is how many bytes compressed input may expand to, if not 0.
+	// MaxExpanded is how many bytes compressed input may expand to, or 0 for
+	// DefaultMaxExpanded.
 	MaxExpanded int64
 }
 
-// An Error says where a capture is damaged. The hellos before are found.
+// An Error says where a capture is damaged. The hellos before that are found.
 type Error struct {
-	Packet int64 // number of the last packet before, from 1
-	Offset int64 // in the file as it is after decompression
-	Err    error
+	Packet int64 // number of the last packet before the damage, or 0
+	Offset int64 // in the file, after decompression
+	Err    error // [ErrEmpty], [ErrFormat], [io.ErrUnexpectedEOF], or an error of reading or decompressing
 }
 
 // Error returns the text "capture: after packet 12, at byte 3456: unexpected EOF".
@@ -92,7 +92,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("capture: after packet %d, at byte %d: %v", e.Packet, e.Offset, e.Err)
 }
 
-// Unwrap returns the kind of the error.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Read calls [Reader.Read] with the default limits.
@@ -100,12 +100,12 @@ func Read(ctx context.Context, r io.Reader, f func(*Hello) error) (Stats, error)
 	return new(Reader).Read(ctx, r, f)
 }
 
-// Read reads a capture in pcap or pcapng format, also compressed by gzip or
-// zstd, and calls f with each hello as soon as it is whole. r may be a pipe that
+// Read reads a capture in pcap or pcapng format, which may be compressed by gzip or
+// zstd, and calls f with each hello as soon as it is complete. src may be a pipe that
 // is still being written.
 //
-// The error is an [*Error] if the capture is damaged, else that of f or of ctx.
-// The Stats hold for what was read up to then.
+// Read returns an [*Error] if the capture is damaged, and otherwise the error of f or
+// of ctx. The Stats are those of what was read before.
 func (r *Reader) Read(ctx context.Context, src io.Reader, f func(*Hello) error) (Stats, error) {
 	s := newScanner(r, f)
 	w := &window{ctx: ctx, r: src, buf: make([]byte, firstBlock)}
@@ -134,8 +134,8 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 	return s.wrapError(w.offset(), err)
 }
 
-// readAll reads packets until it cannot, of which it returns the error, or until
-// f has failed.
+// readAll reads packets until f fails or no packet can be read, and then returns the
+// error of reading.
 func (s *scanner) readAll(packets packetReader) error {
 	pcap, _ := packets.(*pcapReader)
 	skips := pcap != nil && pcap.isPlain()
@@ -156,7 +156,8 @@ func (s *scanner) readAll(packets packetReader) error {
 	return nil
 }
 
-// wrapError makes an error of reading one that says where.
+// wrapError adds to an error of reading where it happened. The end of a capture is no
+// error unless the capture is empty.
 func (s *scanner) wrapError(offset int64, err error) error {
 	switch {
 	case err == io.EOF && s.stats.Packets+offset > 0:

@@ -7,9 +7,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Of RADIUS (RFC 2865, sections 3 and 5) and EAP (RFC 3748, section 4).
+// Numbers of RADIUS (RFC 2865, sections 3 and 5) and EAP (RFC 3748, section 4).
 const (
-	radiusRequest = 1 // Access-Request, what a client of the network sends
+	radiusRequest = 1 // Access-Request
 	radiusHeader  = 20
 
 	radiusUserName         = 1
@@ -17,7 +17,7 @@ const (
 	radiusEAPMessage       = 79 // RFC 3579, section 3.1
 
 	eapResponse = 2
-	eapHeader   = 6 // with type and flags
+	eapHeader   = 6 // including type and flags
 )
 
 // The EAP types that carry TLS.
@@ -29,16 +29,16 @@ const (
 	eapTEAP = 55 // RFC 7170
 )
 
-// An eapStream is the hello of one who logs in, of which each EAP packet has a
-// piece, and each waits for the answer to the one before.
+// An eapStream is the TLS stream of one login up to the end of the hello. Each EAP
+// packet has a piece, and is sent after the answer to the one before.
 type eapStream struct {
-	identifier uint8 // of the last packet, which may come again
+	identifier uint8 // of the last packet, which may be retransmitted
 	packets    int
 	records    parser.RecordAssembler
 	bytes      int
 }
 
-// isRADIUSRequest reports whether p may be an Access-Request.
+// isRADIUSRequest reports whether p may be a RADIUS Access-Request.
 func isRADIUSRequest(p []byte) bool {
 	if len(p) < radiusHeader || p[0] != radiusRequest {
 		return false
@@ -48,8 +48,9 @@ func isRADIUSRequest(p []byte) bool {
 }
 
 // eapPacket returns the EAP packet in an Access-Request, in the memory of buf, and
-// adds to key what tells those apart who log in through one client of RADIUS. It
-// returns nil if there is none, or the attributes do not fit.
+// the key of the login. That is a hash of key and of the attributes that tell apart
+// the logins through one RADIUS client. It returns nil if there is no EAP packet or
+// the attributes are malformed.
 func (s *scanner) eapPacket(p, buf []byte, key uint64) (packet []byte, _ uint64) {
 	for p = p[radiusHeader:binary.BigEndian.Uint16(p[2:])]; len(p) > 0; {
 		if len(p) < 2 || p[1] < 2 || int(p[1]) > len(p) {
@@ -70,10 +71,10 @@ func (s *scanner) eapPacket(p, buf []byte, key uint64) (packet []byte, _ uint64)
 	return buf, key
 }
 
-// eapData returns the piece of a TLS stream in an EAP packet (RFC 5216, section
-// 3.1; the others have the same).
+// eapData returns the piece of a TLS stream in an EAP packet (RFC 5216, section 3.1).
+// The other EAP types have the same format.
 func eapData(packet []byte) []byte {
-	const lengthIncluded, outerLength = 0x80, 0x10 // the second of TEAP: RFC 7170, section 4.1
+	const lengthIncluded, outerLength = 0x80, 0x10 // outerLength is of TEAP (RFC 7170, section 4.1)
 	kind, flags, data := packet[4], packet[5], packet[eapHeader:]
 	switch kind {
 	case eapTLS, eapTTLS, eapPEAP, eapFAST, eapTEAP:
@@ -99,7 +100,7 @@ func eapData(packet []byte) []byte {
 
 // radius reads an Access-Request, which may hold a piece of a TLS stream.
 func (s *scanner) radius(p []byte) {
-	var buf [4096]byte // no packet of RADIUS is longer
+	var buf [4096]byte // the longest RADIUS packet
 	packet, key := s.eapPacket(p, buf[:0], s.flowKey())
 	if packet == nil {
 		return
@@ -110,13 +111,13 @@ func (s *scanner) radius(p []byte) {
 	}
 	fs := &s.flows
 	f := fs.byKey[key]
-	switch begins := startsHello(data); {
-	case !begins && (f == nil || f.eap == nil || f.eap.identifier == packet[1]):
+	switch starts := startsHello(data); {
+	case !starts && (f == nil || f.eap == nil || f.eap.identifier == packet[1]):
 		return
 	case f == nil:
 		f = fs.newFlow(key)
 		fallthrough
-	case begins:
+	case starts:
 		f.eap = new(eapStream)
 	}
 	e := f.eap

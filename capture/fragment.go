@@ -7,54 +7,55 @@ import (
 	"github.com/tlspeek/tlspeek/internal/lru"
 )
 
-// What is kept of IP packets of which not all fragments have come.
+// Limits on the IP packets of which fragments are missing.
 const (
 	maxFragmented     = 4096    // packets
 	maxFragmentMemory = 8 << 20 // bytes
 	maxIPPayload      = 65535   // bytes of one packet
 
-	// maxFragmentAge is how long a packet is waited for (RFC 8200, section 4.5).
-	// After that its identification is another packet's.
+	// maxFragmentAge is how long fragments are kept (RFC 8200, section 4.5). After
+	// that, another packet may have the same identification.
 	maxFragmentAge = time.Minute
 )
 
-// A fragmentHeader is what the header of an IP fragment says.
+// A fragmentHeader has the fields of the header of an IP fragment.
 type fragmentHeader struct {
 	addrs    []byte
 	id       uint32
 	protocol uint8
-	offset   int  // of the fragment, in the payload of the whole packet
-	length   int  // of the fragment, on the wire
-	more     bool // whether others follow
+	offset   int  // of the fragment in the payload of the packet
+	length   int  // of the fragment on the wire
+	more     bool // it is not the last fragment
 }
 
-// A fragmentKey names a packet: a hash of its addresses, and its identification.
+// A fragmentKey identifies a packet by a hash of its addresses, its identification
+// and its protocol.
 type fragmentKey struct {
 	addrs    uint64
 	id       uint32
 	protocol uint8
 }
 
-// Fragments put IP packets together (RFC 791, section 3.2; RFC 8200, section
-// 4.5). Of what overlaps the first copy holds, as for TCP segments. Beyond the
-// limits the oldest packet is dropped.
+// fragments reassemble IP packets (RFC 791, section 3.2; RFC 8200, section 4.5).
+// Where fragments overlap, the first copy is taken, as for TCP segments. Beyond the
+// limits, the oldest packet is dropped.
 type fragments struct {
 	seed    maphash.Seed
 	packets map[fragmentKey]*partialPacket
-	byAge   lru.List[partialPacket] // their sizes are bytes of payload
+	byAge   lru.List[partialPacket] // sizes are bytes of payload
 }
 
-// A partialPacket is a packet that is being put together.
+// A partialPacket is a packet of which fragments are missing.
 type partialPacket struct {
 	key       fragmentKey
 	node      lru.Node[partialPacket]
 	firstSeen time.Time
 	received  segments
-	length    int // of the whole payload, or -1 while the last fragment has not come
+	length    int // of the whole payload, or -1 until the last fragment has come
 }
 
-// add takes a fragment of which payload was captured. It returns the payload of
-// the packet if it is whole with it, and how many packets were dropped.
+// add adds a fragment, of which payload was captured. It returns the payload of the
+// packet if this fragment completes it, and how many packets were dropped.
 func (f *fragments) add(h fragmentHeader, payload []byte, now time.Time) (whole []byte, dropped int) {
 	end := h.offset + len(payload)
 	if end > maxIPPayload || len(payload) == 0 {
@@ -91,13 +92,13 @@ func (f *fragments) add(h fragmentHeader, payload []byte, now time.Time) (whole 
 	return whole, dropped
 }
 
-// remove forgets a packet.
+// remove removes a packet.
 func (f *fragments) remove(p *partialPacket) {
 	f.byAge.Remove(&p.node)
 	delete(f.packets, p.key)
 }
 
-// fragment goes on with the whole packet, when it is whole.
+// fragment adds a fragment, and reads the packet that it completes.
 func (s *scanner) fragment(h fragmentHeader, payload []byte) {
 	whole, dropped := s.fragments.add(h, payload, s.packet.stamp.time())
 	s.stats.DroppedFragments += int64(dropped)

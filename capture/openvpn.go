@@ -6,29 +6,32 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Opcodes of OpenVPN, which stand in the upper five bits of a packet's first
-// byte (draft-openvpn-openvpn-wire-protocol, section 5).
+// Opcodes of OpenVPN, which are the upper five bits of a packet's first byte
+// (draft-openvpn-openvpn-wire-protocol, section 5).
 const (
 	vpnControl    = 4
-	vpnHardReset  = 7 // of a client
+	vpnHardReset  = 7 // a client's request for a new session
 	vpnLastOpcode = 11
+)
 
-	vpnMaxControls = 1024 // packet ids, which begin at 0
-	vpnMaxAhead    = 32   // packets kept that came too early
+// Limits on control packets.
+const (
+	vpnMaxControls = 1024 // packet ids, from 0
+	vpnMaxAhead    = 32   // packets kept out of order
 )
 
 // Lengths of a control packet's fields, in bytes.
 const (
-	vpnHeader = 1 + 8 // opcode with key id, session id
-	vpnReplay = 4 + 4 // packet id and time, behind an HMAC only
-	vpnIDs    = 1 + 4 // number of acknowledgements, packet id
+	vpnHeader = 1 + 8 // opcode and key id, session id
+	vpnReplay = 4 + 4 // packet id and time; only after an HMAC
+	vpnIDs    = 1 + 4 // number of acknowledgments, packet id
 
 	vpnMaxAcks = 8
 )
 
-// vpnAuthLengths returns the lengths that the fields between the header and the
-// acknowledgements may have: none, or an HMAC with MD5, SHA-1 or SHA-2 (tls-auth)
-// and the replay fields. Which it is, is configured at both ends and not sent.
+// vpnAuthLengths returns the possible lengths of the fields between the header and
+// the acknowledgments: none, or an HMAC (tls-auth) with MD5, SHA-1 or SHA-2 and the
+// replay fields. Both ends are configured with one; it is not sent.
 func vpnAuthLengths() [7]int {
 	return [...]int{0, 16 + vpnReplay, 20 + vpnReplay, 28 + vpnReplay, 32 + vpnReplay, 48 + vpnReplay, 64 + vpnReplay}
 }
@@ -38,19 +41,19 @@ func vpnAuthLengths() [7]int {
 type openVPN struct {
 	session    [vpnHeader]byte // key id and session id
 	auth       int             // one of vpnAuthLengths, or unknownAuth before the first control packet
-	next       uint32          // packet id awaited
+	next       uint32          // packet id of the next packet
 	outOfOrder map[uint32][]byte
 	records    parser.RecordAssembler
 	bytes      int
-	packets    int // that hold the current or last message
+	packets    int // that hold the current message
 	hellos     int
-	done       bool // the stream is not, or no longer, one of hellos
+	done       bool // no further hello follows
 }
 
 const unknownAuth = -1
 
-// newOpenVPN returns the stream that starts with p, or nil. p must be a request
-// for a new session, or the first control packet if its payload begins a hello.
+// newOpenVPN returns the stream that starts with p, or nil. p must be a request for
+// a new session, or the first control packet if a hello starts in it.
 func newOpenVPN(p []byte) *openVPN {
 	auth, ok := hardResetAuth(p)
 	if !ok {
@@ -62,15 +65,15 @@ func newOpenVPN(p []byte) *openVPN {
 	return &openVPN{session: vpnSession(p), auth: auth, next: 1}
 }
 
-// vpnSession returns the session id and the key id of a packet.
+// vpnSession returns the key id and the session id of a packet.
 func vpnSession(p []byte) [vpnHeader]byte {
 	session := [vpnHeader]byte(p)
 	session[0] &= 7
 	return session
 }
 
-// isOpenVPN reports whether p has the structure of a packet that matters to an
-// openVPN. Fewer than one random datagram in a million has it.
+// isOpenVPN reports whether p has the structure of a control packet or of a request
+// for a new session. Fewer than one random datagram in a million has it.
 func isOpenVPN(p []byte) bool {
 	switch p[0] >> 3 {
 	case vpnControl:
@@ -86,13 +89,13 @@ func isOpenVPN(p []byte) bool {
 	return false
 }
 
-// isHardReset reports whether p is a client's request for a new session: it ends
-// in no acknowledgements and packet id 0.
+// isHardReset reports whether p is a client's request for a new session, which ends
+// in no acknowledgments and packet id 0.
 func isHardReset(p []byte) bool {
 	return len(p) >= vpnHeader+vpnIDs && p[0]>>3 == vpnHardReset && [vpnIDs]byte(p[len(p)-vpnIDs:]) == [vpnIDs]byte{}
 }
 
-// hardResetAuth reports whether p is a request for a new session without further
+// hardResetAuth reports whether p is a request for a new session without additional
 // fields, and returns which of vpnAuthLengths it has.
 func hardResetAuth(p []byte) (auth int, ok bool) {
 	if !isHardReset(p) {
@@ -106,8 +109,8 @@ func hardResetAuth(p []byte) (auth int, ok bool) {
 	return 0, false
 }
 
-// firstControlAuth reports whether p is the control packet in which a hello
-// begins, and returns which of vpnAuthLengths it has.
+// firstControlAuth reports whether p is the control packet in which a hello starts,
+// and returns which of vpnAuthLengths it has.
 func firstControlAuth(p []byte) (auth int, ok bool) {
 	for _, auth := range vpnAuthLengths() {
 		if number, payload, ok := controlPacket(p, auth); ok && number == 1 && startsHello(payload) {
@@ -117,8 +120,8 @@ func firstControlAuth(p []byte) (auth int, ok bool) {
 	return 0, false
 }
 
-// controlPacket returns the packet id and the TLS bytes of p, if p is a control
-// packet with auth bytes of HMAC and replay fields.
+// controlPacket returns the packet id and the TLS bytes of p. ok reports whether p is
+// a control packet with auth bytes of HMAC and replay fields.
 func controlPacket(p []byte, auth int) (number uint32, payload []byte, ok bool) {
 	at := vpnHeader + auth
 	if auth == unknownAuth || at >= len(p) || p[0]>>3 != vpnControl || p[at] > vpnMaxAcks {
@@ -126,7 +129,7 @@ func controlPacket(p []byte, auth int) (number uint32, payload []byte, ok bool) 
 	}
 	acks := int(p[at])
 	if at += 1 + 4*acks; acks > 0 {
-		at += 8 // the session id of the other end
+		at += 8 // session id of the other end
 	}
 	if at+4 > len(p) {
 		return 0, nil, false
@@ -138,7 +141,7 @@ func controlPacket(p []byte, auth int) (number uint32, payload []byte, ok bool) 
 // belongs reports whether p, of at least vpnHeader bytes, belongs to the stream.
 func (v *openVPN) belongs(p []byte) bool { return vpnSession(p) == v.session }
 
-// add consumes a packet, and returns the hello that it completes, if any.
+// add reads a packet and returns the hello that it completes, or nil.
 func (v *openVPN) add(p []byte) []byte {
 	if v.auth == unknownAuth {
 		if auth, ok := firstControlAuth(p); ok {
@@ -169,7 +172,7 @@ func (v *openVPN) add(p []byte) []byte {
 		v.packets++
 		v.bytes += used
 		v.next++
-		// Nothing may follow a hello in its packet: the client waits for the answer.
+		// A hello ends its packet, as the client waits for the answer.
 		v.done = err != nil || used < len(payload) || v.bytes > maxHead
 		if message != nil {
 			v.hellos++
@@ -218,9 +221,9 @@ func (s *scanner) openVPN(p []byte) {
 	s.emitTLS(message)
 }
 
-// streamOpenVPN returns the TLS stream inside a TCP stream that starts with p, or
-// nil if p is not a length and a request for a new session. The clients of some
-// providers append fields to the request.
+// streamOpenVPN returns the TLS stream in a TCP stream that starts with p, or nil if
+// p is not a length and a request for a new session. The clients of some providers
+// add fields to the request.
 func streamOpenVPN(p []byte) *openVPN {
 	const longest = vpnHeader + 64 + vpnReplay + vpnIDs
 	if len(p) < 2 {
@@ -242,7 +245,7 @@ func (s *scanner) readVPNHead(sl *slot, t *stream) bool {
 			break
 		}
 		if opcode := b[2] >> 3; opcode < vpnControl || opcode > vpnLastOpcode {
-			return s.searchAfter(sl, t, 1) // another protocol that begins in the same way
+			return s.searchAfter(sl, t, 1) // another protocol that begins like OpenVPN
 		}
 		n := 2 + int(binary.BigEndian.Uint16(b))
 		if n > len(b) {
@@ -258,7 +261,7 @@ func (s *scanner) readVPNHead(sl *slot, t *stream) bool {
 		}
 		s.addLayer(LayerOpenVPN, 0)
 		how := arrival{recordVersion(message), t.vpn.records.Records(), t.segmentCount, t.outOfOrder.conflict, true}
-		how.version = 0 // the records are in pieces
+		how.version = 0 // unknown: message is without records
 		alive := s.emitHello(sl, t.start, message, how)
 		if alive {
 			s.streams.remove(sl)

@@ -8,16 +8,16 @@ import (
 	"math/bits"
 )
 
-// maxPacket is the longest packet that is believed, in bytes. The longest that
-// Wireshark and tcpdump write hold 256 KiB.
+// maxPacket is the length of the longest packet, in bytes. Larger lengths are damage:
+// Wireshark and tcpdump write at most 256 KiB.
 const maxPacket = 4 << 20
 
-// The magic numbers of the pcap format, as read in little-endian order. Its
-// description is draft-ietf-opsawg-pcap.
+// Magic numbers of the pcap format (draft-ietf-opsawg-pcap), read in little-endian
+// order.
 const (
 	pcapMicroseconds        = 0xa1b2c3d4
 	pcapNanoseconds         = 0xa1b23c4d
-	pcapModified            = 0xa1b2cd34 // Kuznetzov's: 8 bytes more in each record header
+	pcapModified            = 0xa1b2cd34 // Kuznetzov's format: 8 more bytes in each record header
 	pcapMicrosecondsSwapped = 0xd4c3b2a1
 	pcapNanosecondsSwapped  = 0x4d3cb2a1
 	pcapModifiedSwapped     = 0x34cdb2a1
@@ -34,14 +34,14 @@ var errPacketLength = errors.New("packet length out of bounds")
 // A pcapReader reads a file in pcap format.
 type pcapReader struct {
 	*window
-	big    bool   // whether numbers are in big-endian order
+	big    bool   // numbers are big-endian
 	header int    // length of a record header
-	rate   uint64 // of the time stamps
+	rate   uint64 // ticks of the time stamps in a second
 	link   LinkType
 	number int64 // of the last packet
 }
 
-// number32 returns the number that b begins with.
+// number32 returns the number at the start of b.
 func (r *pcapReader) number32(b []byte) uint32 {
 	n := binary.LittleEndian.Uint32(b)
 	if r.big {
@@ -67,12 +67,13 @@ func newPcapReader(w *window) (*pcapReader, error) {
 	case pcapModified:
 		r.header += 8
 	}
-	// The upper half of the word says whether frames end in a checksum.
+	// The upper half of the word says whether frames end with a checksum.
 	r.link = LinkType(r.number32(b[20:]))
 	return r, nil
 }
 
-// isPlain reports whether the file is of the form that nearly all have.
+// isPlain reports whether the file has the most frequent format, which the fast path
+// reads.
 func (r *pcapReader) isPlain() bool { return !r.big && r.header == pcapRecordHeader }
 
 func (r *pcapReader) read(p *packet) error {

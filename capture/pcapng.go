@@ -29,10 +29,10 @@ const (
 	byteOrderMagicSwapped = 0x4d3c2b1a
 )
 
-// What a file may ask of memory.
+// Limits on the memory that a file may ask for.
 const (
 	maxInterfaces = 1 << 16 // in a section
-	maxBlock      = 8 << 20 // bytes of a block that is read; others are stepped over, whatever their length
+	maxBlock      = 8 << 20 // bytes of a block that is read; other blocks are skipped whatever their length
 )
 
 var (
@@ -48,15 +48,15 @@ var (
 type pcapngReader struct {
 	*window
 	order      binary.ByteOrder
-	interfaces []captureInterface // of this section
+	interfaces []captureInterface // of the current section
 	number     int64
 }
 
-// A captureInterface is what an interface description block says.
+// A captureInterface has the fields of an interface description block.
 type captureInterface struct {
 	link    LinkType
-	snapLen uint32 // 0 if packets were not cut
-	rate    uint64 // ticks in a second
+	snapLen uint32 // 0 if packets were not truncated
+	rate    uint64 // ticks of the time stamps in a second
 	epoch   int64  // seconds to add to time stamps
 }
 
@@ -66,7 +66,7 @@ func (r *pcapngReader) read(p *packet) error {
 		if err != nil {
 			return err
 		}
-		if binary.LittleEndian.Uint32(h) == blockSectionHeader { // the same in both orders
+		if binary.LittleEndian.Uint32(h) == blockSectionHeader { // the same in both byte orders
 			if err := r.readSection(); err != nil {
 				return err
 			}
@@ -112,8 +112,8 @@ func (r *pcapngReader) read(p *packet) error {
 	}
 }
 
-// readSection reads a section header block. What the interfaces were is
-// forgotten.
+// readSection reads a section header block. The interfaces of the section before no
+// longer exist.
 func (r *pcapngReader) readSection() error {
 	b, err := r.peek(12)
 	if err == io.EOF {
@@ -168,8 +168,8 @@ func (r *pcapngReader) addInterface(b []byte) error {
 	return nil
 }
 
-// tickRate returns how many ticks a second has by an if_tsresol option, or 0
-// if they are too many for a number of 64 bits.
+// tickRate returns the number of ticks in a second for an if_tsresol option, or 0 if
+// it does not fit into 64 bits.
 func tickRate(resolution byte) uint64 {
 	exponent := resolution & 0x7f
 	if resolution&0x80 != 0 {
@@ -188,7 +188,7 @@ func tickRate(resolution byte) uint64 {
 	return rate
 }
 
-// readPacket reads the body of a block that holds a packet.
+// readPacket reads the body of a block that has a packet.
 func (r *pcapngReader) readPacket(p *packet, typ uint32, b []byte) error {
 	var id, captured, wire uint32
 	var ticks uint64

@@ -7,16 +7,16 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// maxDepth is how many protocols that carry others are followed in one packet.
+// maxDepth is how many encapsulations are read in one packet.
 const maxDepth = 16
 
-// A scanner takes packets apart and hands over the hellos in them.
+// A scanner reads packets and calls f with the hellos in them.
 type scanner struct {
 	f   func(*Hello) error
 	err error // of f
 
 	packet packet
-	depth  int // how many wrappings of the packet were taken off
+	depth  int // encapsulations of the packet that were entered
 	layers []Layer
 
 	linkTypes     []linkRow // see layerReader
@@ -29,17 +29,17 @@ type scanner struct {
 	tunnelPorts uint64     // has bit port&63 set for each port of udpTunnels
 	kindOfByte  [256]uint8 // 1 + the index in datagramKinds of a first byte, or 0
 
-	// Of the TCP segment or UDP datagram at hand.
+	// Of the current TCP segment or UDP datagram.
 	addrs []byte // source and destination address: 8 or 32 bytes
 	ports uint32 // source and destination port
-	key   uint64 // of its flow, in its direction, or of a stream in that
+	key   uint64 // of its flow, or of the alternate stream of its connection
 
-	channel uint32 // of TURN that the datagram was sent through, or 0
+	channel uint32 // TURN channel that the datagram came through, or 0
 
-	connection uint64 // of TCP: the key of the flow
+	connection uint64 // key of the TCP flow
 
 	// examined counts the bytes of TCP streams that were examined or copied, each
-	// time they were. Tests compare it with the bytes that arrived.
+	// time they were. Tests compare it with the bytes that came.
 	examined int
 
 	sniffer   sniffer                // state of the last call of sniff
@@ -77,14 +77,14 @@ func newScanner(r *Reader, f func(*Hello) error) *scanner {
 	return s
 }
 
-// scan takes the packet apart.
+// scan reads the packet.
 func (s *scanner) scan() {
 	s.depth = 0
 	s.layers = s.layers[:0]
 	s.link(s.packet.link, s.packet.data)
 }
 
-// finish counts what was left incomplete.
+// finish counts what is incomplete at the end of the capture.
 func (s *scanner) finish() {
 	s.streams.end()
 	s.flows.end()
@@ -113,24 +113,25 @@ func (s *scanner) enterLayer() bool {
 // uncaptured returns how many bytes of the packet were not captured.
 func (s *scanner) uncaptured() int { return s.packet.wire - len(s.packet.data) }
 
-// emit decodes message, and hands it over.
+// emit decodes a message and calls f with it.
 func (s *scanner) emit(message []byte) { s.emitDecoded(s.decode(s.hello.Transport, message)) }
 
-// emitTLS is emit for a message over TLS, which only its own bytes identify.
+// emitTLS is emit for a message over TLS. It calls f only if the message is
+// acceptable, as nothing but its bytes shows that it is a hello.
 func (s *scanner) emitTLS(message []byte) {
 	if err := s.decode(parser.TLS, message); acceptable(&s.clientHello, err) {
 		s.emitDecoded(err)
 	}
 }
 
-// decode decodes message into s.clientHello.
+// decode decodes a message into s.clientHello.
 func (s *scanner) decode(t parser.Transport, message []byte) error {
 	s.clientHello.Transport = t
 	return s.clientHello.Unmarshal(message)
 }
 
-// emitDecoded hands over the hello that s.clientHello is, and whose other fields
-// s.hello has.
+// emitDecoded calls f with s.hello, after completing it with s.clientHello and the
+// error of decoding that.
 func (s *scanner) emitDecoded(err error) {
 	h := &s.hello
 	h.Time = s.packet.stamp.time()
@@ -150,18 +151,18 @@ func (s *scanner) emitDecoded(err error) {
 	}
 }
 
-// addrPorts returns the addresses that stand in addrs, source before
-// destination, with the ports as they stand in the header.
+// addrPorts returns source and destination from addrs, which has one address after
+// the other, and from ports, which are those of a header.
 func addrPorts(addrs []byte, ports uint32) (src, dst netip.AddrPort) {
 	a, _ := netip.AddrFromSlice(addrs[:len(addrs)/2])
 	b, _ := netip.AddrFromSlice(addrs[len(addrs)/2:])
 	return netip.AddrPortFrom(a, uint16(ports>>16)), netip.AddrPortFrom(b, uint16(ports))
 }
 
-// portsOf returns source and destination port of a TCP or UDP header.
+// portsOf returns the source and destination port in a TCP or UDP header.
 func portsOf(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
-// reverseKey returns the key of the flow from destination to source.
+// reverseKey returns the key of the flow in the other direction.
 func (s *scanner) reverseKey() uint64 {
 	var back [32]byte
 	half := len(s.addrs) / 2

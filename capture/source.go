@@ -7,12 +7,13 @@ import (
 	"github.com/google/gopacket"
 )
 
-// ReadPackets is [Reader.Read] for packets that somebody else reads, such as
-// those of a live interface: src may be a pcap.Handle, an afpacket.TPacket, or
-// any other source of gopacket's, and link is its LinkType.
+// ReadPackets is [Reader.Read] for the packets of src, such as those of a live
+// interface. src may be a pcap.Handle, an afpacket.TPacket or another source of
+// gopacket's, and link is its link type.
 //
-// The error is that of src, but for io.EOF, or of f, or of ctx, which is looked
-// at before each packet.
+// ReadPackets returns the error of f or of src, but nil for io.EOF. It checks ctx
+// before each packet and returns its error. The Stats are those of what was read
+// before.
 func (r *Reader) ReadPackets(ctx context.Context, src gopacket.ZeroCopyPacketDataSource, link LinkType, f func(*Hello) error) (Stats, error) {
 	s := newScanner(r, f)
 	err := s.readAll(&sourceReader{ctx: ctx, src: src, link: link})
@@ -26,7 +27,7 @@ func (r *Reader) ReadPackets(ctx context.Context, src gopacket.ZeroCopyPacketDat
 	return s.stats, err
 }
 
-// A sourceReader reads the packets of a source of gopacket's.
+// A sourceReader reads packets from a source of gopacket's.
 type sourceReader struct {
 	ctx    context.Context
 	src    gopacket.ZeroCopyPacketDataSource
