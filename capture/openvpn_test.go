@@ -41,7 +41,7 @@ func vpnPacket(session string, key int, mac []byte, acks int, number uint32, pay
 
 func TestOpenVPN(t *testing.T) {
 	hello := realHello(t, "chromium-156")
-	s := side{client4, server4, 1}
+	s, other := side{client4, server4, 1}, side{client6, server6, 1}
 	overTCP := func(packets [][]byte) (stream []byte) {
 		for _, p := range packets {
 			stream = append(binary.BigEndian.AppendUint16(stream, uint16(len(p))), p...)
@@ -93,6 +93,7 @@ func TestOpenVPN(t *testing.T) {
 		{"TCP, more fields in the request for a session", all(s.syn(), s.segments(overTCP(longRequest), 1400)), 1},
 		{"UDP, more fields in the request for a session", overUDP(longRequest), 1},
 		{"TCP, a packet of another session between", all(s.syn(), s.segments(overTCP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1400)), 1},
+		{"TCP, out of order, after another connection", all(other.syn(), other.data(5, []byte("x")), s.syn(), swap(s.segments(overTCP(vpnPackets(hello, 0, 0)), 100), 0, 1)), 1},
 		{"TCP, without SYN", all(s.data(50, overTCP(vpnPackets(hello, 0, 0)))), 0},
 		{"TCP, first packets missing", all(s.syn(), s.data(0, overTCP(vpnPackets(hello, 0, 0)[1:]))), 0},
 	} {

@@ -9,7 +9,7 @@ import (
 // search looks for a hello in p, the last bytes of the stream that have come. If p
 // is aligned, it is the payload of a whole segment, or what follows a hello.
 func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
-	if aligned && sl.state&(slotHelloSeen|slotNumber) == 0 {
+	if aligned && sl.state&slotHelloSeen == 0 && s.streams.nonHello(sl) == 0 {
 		if vpn := streamOpenVPN(p); vpn != nil {
 			t := s.keepHead(sl, p, 0)
 			t.vpn = vpn
@@ -150,16 +150,13 @@ func (s *scanner) keepHead(sl *slot, p []byte, size int) *stream {
 // skipNonHello counts n bytes that are no hello. Beyond the limit it drops the
 // connection.
 func (s *scanner) skipNonHello(sl *slot, n int, limit uint32) (alive bool) {
-	var skipped uint32
 	if t := s.streams.streamOf(sl); t != nil {
 		t.nonHello += uint32(n)
 		t.segmentCount = 0
-		skipped = t.nonHello
 	} else {
 		sl.state += uint32(n)
-		skipped = sl.state & slotNumber
 	}
-	if skipped > limit {
+	if s.streams.nonHello(sl) > limit {
 		s.dropConnection(sl)
 		return false
 	}

@@ -199,6 +199,14 @@ func (ss *streams) streamOf(sl *slot) *stream {
 	return ss.all[sl.state&slotNumber]
 }
 
+// nonHello returns how many bytes of a connection were no hello.
+func (ss *streams) nonHello(sl *slot) uint32 {
+	if t := ss.streamOf(sl); t != nil {
+		return t.nonHello
+	}
+	return sl.state & slotNumber
+}
+
 // attach returns the stream of a connection, after adding one if it has none.
 func (ss *streams) attach(sl *slot) *stream {
 	if t := ss.streamOf(sl); t != nil {

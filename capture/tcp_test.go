@@ -191,6 +191,12 @@ func TestSSLv2(t *testing.T) {
 	}
 	assert.Empty(t, readAll(t, rawPcap(s.syn(), s.data(0, []byte("x")), s.data(1, hello))))
 	assert.Empty(t, readAll(t, rawPcap(s.syn(), s.data(0, hello[:40]))))
+
+	// Another connection has the first stream.
+	other := side{client6, server6, 1}
+	hellos = readAll(t, rawPcap(other.syn(), other.data(5, []byte("x")), s.syn(), s.data(20, hello[20:]), s.data(0, hello[:20])))
+	require.Len(t, hellos, 1, "out of order")
+	assert.Equal(t, string(hello), hellos[0].Message)
 }
 
 // TestHowItCame: what a hello tells of its carrier.
