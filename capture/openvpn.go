@@ -236,21 +236,19 @@ func streamOpenVPN(p []byte) *openVPN {
 	return &openVPN{session: vpnSession(p[2:]), auth: unknownAuth, next: 1}
 }
 
-// readVPNHead reads what is new of the head of a stream of OpenVPN packets. It
-// reports whether the connection still has its slot.
-func (s *scanner) readVPNHead(sl *slot, t *stream) bool {
-	for {
+// readVPNHead reads the new packets in the head of a stream of OpenVPN packets.
+func (s *scanner) readVPNHead(sl *slot, t *stream) (alive bool) {
+	valid := true
+	for valid && !t.vpn.done {
 		b := t.head[t.assembled:]
 		if len(b) < 3 {
 			break
 		}
-		if opcode := b[2] >> 3; opcode < vpnControl || opcode > vpnLastOpcode {
-			return s.searchAfter(sl, t, 1) // another protocol that begins like OpenVPN
-		}
-		n := 2 + int(binary.BigEndian.Uint16(b))
-		if n > len(b) {
+		opcode, n := b[2]>>3, 2+int(binary.BigEndian.Uint16(b))
+		if valid = vpnControl <= opcode && opcode <= vpnLastOpcode; !valid || n > len(b) {
 			break
 		}
+		start := t.start + uint32(t.assembled)
 		t.assembled += n
 		if n < 2+vpnHeader || !t.vpn.belongs(b[2:n]) {
 			continue
@@ -259,17 +257,33 @@ func (s *scanner) readVPNHead(sl *slot, t *stream) bool {
 		if message == nil {
 			continue
 		}
-		s.addLayer(LayerOpenVPN, 0)
-		how := arrival{recordVersion(message), t.vpn.records.Records(), t.segmentCount, t.outOfOrder.conflict, true}
-		how.version = 0 // unknown: message is without records
-		alive := s.emitHello(sl, t.start, message, how)
-		if alive {
-			s.streams.remove(sl)
+		how := arrival{
+			records:  t.vpn.records.Records(),
+			segments: max(t.segmentCount, 1),
+			conflict: t.outOfOrder.conflict,
+			aligned:  true,
 		}
+		t.segmentCount = 0
+		layers := len(s.layers)
+		s.addLayer(LayerOpenVPN, 0)
+		alive := s.emitHello(sl, start, message, how)
+		s.layers = s.layers[:layers]
+		if !alive {
+			return false
+		}
+		valid = sl.state&slotHelloSeen != 0
+	}
+	helloSeen := sl.state&slotHelloSeen != 0
+	limit := maxPreface
+	if helloSeen {
+		limit *= 2
+	}
+	switch {
+	case valid && !t.vpn.done && len(t.head) <= limit:
+		return true
+	case helloSeen || t.vpn.hellos > 0: // no second hello follows, or what came is no hello
+		s.dropConnection(sl)
 		return false
 	}
-	if t.vpn.done || len(t.head) > maxPreface {
-		return s.searchAfter(sl, t, 1)
-	}
-	return true
+	return s.searchAfter(sl, t, 1) // another protocol that begins like OpenVPN
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"testing"
@@ -152,15 +153,84 @@ func TestOpenVPNSecondHello(t *testing.T) {
 	assert.Equal(t, []int{first, (len(hrrHello(hello)) + 99) / 100}, datagrams)
 }
 
-// TestOpenVPNIncomplete: a hello of which the end is missing is counted.
-func TestOpenVPNIncomplete(t *testing.T) {
-	var packets [][]byte
-	for _, p := range vpnPackets(realHello(t, "python-tls12"), 0, 0)[:3] {
-		packets = append(packets, udp(client4, server4, p))
+// TestOpenVPNSecondHelloOverTCP follows a connection up to the hello after a
+// HelloRetryRequest, or to what shows that there is none.
+func TestOpenVPNSecondHelloOverTCP(t *testing.T) {
+	first := realHello(t, "python-tls12")
+	second := slices.Clone(first)
+	second[len(second)-1]++ // the random is the same
+	s := side{client4, server4, 1}
+	frame := func(p []byte) []byte { return bytesOf(uint16(len(p)), p) }
+	ack := frame(bytesOf(5<<3, "session!", 1, uint32(0), "another!"))
+	control := func(number uint32, payload []byte) []byte {
+		return frame(vpnPacket("session!", 0, nil, 1, number, payload))
 	}
-	_, stats, err := read(t, new(Reader), rawPcap(packets...))
-	require.NoError(t, err)
-	assert.Equal(t, int64(1), stats.Incomplete)
+	request := frame(vpnPackets(nil, 0, 0)[0])
+	finished := control(9, bytesOf("\x14\x03\x03\x00\x01\x01\x17\x03\x03\x00\x20", make([]byte, 32)))
+	keyExchange := control(3, record([]byte{16, 0, 0, 4, 1, 2, 3, 4}))
+	data := frame(bytesOf(9<<3, "abcdefgh", make([]byte, 500)))
+	start := bytesOf(request, ack, control(1, record(first)[:150]), control(2, record(first)[150:]), ack)
+	again := bytesOf(control(3, hrrHello(second)[:100]), ack, control(4, hrrHello(second)[100:]))
+	whole := bytesOf(start, again, finished, data, data)
+	const n = 100
+	for _, test := range []struct {
+		name    string
+		packets [][]byte
+		indexes []int
+	}{
+		{"one segment", all(s.syn(), s.data(0, whole)), []int{1, 2}},
+		{"1-byte segments after the request", all(s.syn(), s.data(0, request), s.segmentsAt(len(request), whole[len(request):], 1)), []int{1, 2}},
+		{"segments of 99 bytes", all(s.syn(), s.segments(whole, 99)), []int{1, 2}},
+		{"a segment for each hello", all(s.syn(), s.data(0, start), s.data(len(start), again), s.data(len(start)+len(again), finished)), []int{1, 2}},
+		{"second hello out of order", all(s.syn(), s.data(0, start), s.data(len(start)+n, again[n:]), s.data(len(start), again[:n])), []int{1, 2}},
+		{"all out of order", all(s.syn(), s.data(n, whole[n:]), s.data(0, whole[:n])), []int{1, 2}},
+		{"retransmitted", all(s.syn(), s.data(0, whole), s.data(0, whole)), []int{1, 2}},
+		{"no second hello", all(s.syn(), s.data(0, bytesOf(start, keyExchange, data, again))), []int{1}},
+		{"no second hello, TLS 1.3", all(s.syn(), s.data(0, bytesOf(start, control(3, []byte("\x17\x03\x03\x00\x01x")), again))), []int{1}},
+		{"another protocol after the hello", all(s.syn(), s.data(0, bytesOf(start, "not OpenVPN", again))), []int{1}},
+		{"long data, second hello lost", all(s.syn(), s.data(0, start), s.segmentsAt(len(start), bytes.Repeat(data, 100), 1000)), []int{1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var indexes []int
+			r := newScanner(new(Reader), func(h *Hello) error {
+				indexes = append(indexes, h.Index)
+				message := first
+				if h.Index == 2 {
+					message = second
+				}
+				assert.Equal(t, message, h.ClientHello.Raw)
+				assert.Equal(t, []Layer{{Kind: LayerOpenVPN}}, h.Encapsulation)
+				assert.Positive(t, h.Segments)
+				assert.Equal(t, 1, h.Records)
+				return nil
+			})
+			for _, p := range test.packets {
+				r.packet = packet{data: p, wire: len(p), link: LinkRaw, stamp: stamp{rate: 1}}
+				r.scan()
+			}
+			assert.Equal(t, test.indexes, indexes)
+			if test.name != "retransmitted" {
+				assert.Zero(t, r.streams.young.used, "the connection is still awaited")
+				assert.Zero(t, r.streams.byAge.Size())
+			}
+		})
+	}
+}
+
+// TestOpenVPNIncomplete counts a hello whose end is missing.
+func TestOpenVPNIncomplete(t *testing.T) {
+	var overUDP [][]byte
+	var stream []byte
+	for _, p := range vpnPackets(realHello(t, "python-tls12"), 0, 0)[:3] {
+		overUDP = append(overUDP, udp(client4, server4, p))
+		stream = bytesOf(stream, uint16(len(p)), p)
+	}
+	s := side{client4, server4, 1}
+	for _, packets := range [][][]byte{overUDP, {s.syn(), s.data(0, stream)}, {s.syn(), s.data(0, stream), s.reset(len(stream))}} {
+		_, stats, err := read(t, new(Reader), rawPcap(packets...))
+		require.NoError(t, err)
+		assert.Equal(t, int64(1), stats.Incomplete)
+	}
 }
 
 // TestNotOpenVPN: a preface that begins as OpenVPN does hides no hello.

@@ -43,6 +43,9 @@ type stream struct {
 	deadEnds     deadEnds // nil until records turn out to be no hello
 }
 
+// incomplete reports whether the stream has a part of a hello.
+func (t *stream) incomplete() bool { return t.confirmed || t.vpn != nil && t.vpn.incomplete() }
+
 // clear removes the head.
 func (t *stream) clear() {
 	t.head, t.sniffer, t.confirmed, t.expected = t.head[:0], nil, false, false
@@ -269,7 +272,7 @@ func (ss *streams) account(t *stream) {
 }
 
 func (ss *streams) countDropped(t *stream) {
-	if t.confirmed {
+	if t.incomplete() {
 		ss.droppedHellos++
 	}
 }
@@ -277,7 +280,7 @@ func (ss *streams) countDropped(t *stream) {
 // end counts the hellos that are incomplete at the end of the capture.
 func (ss *streams) end() {
 	for t := range ss.byAge.All() {
-		if t.confirmed {
+		if t.incomplete() {
 			ss.incomplete++
 		}
 	}

@@ -120,7 +120,7 @@ func (s *scanner) reset(sequence, acknowledgment uint32) {
 // dropConnection removes the slot of a connection. A hello that has begun counts as
 // incomplete.
 func (s *scanner) dropConnection(sl *slot) {
-	if t := s.streams.streamOf(sl); t != nil && t.confirmed {
+	if t := s.streams.streamOf(sl); t != nil && t.incomplete() {
 		s.streams.incomplete++
 	}
 	s.streams.remove(sl)
