@@ -44,11 +44,34 @@ const (
 	recordInvalid
 )
 
+const (
+	alertLength  = 2 // of the payload
+	alertWarning = 1 // AlertLevel
+	alertRecord  = recordHeader + alertLength
+
+	// maxAlerts is how many warning alerts crypto/tls accepts one after the other.
+	maxAlerts = 16
+)
+
+// skipAlerts returns the length of the warning alerts at the start of b, of which
+// crypto/tls accepts some before a hello.
+func skipAlerts(b []byte) (n int) {
+	for range maxAlerts {
+		if rest := b[n:]; len(rest) < alertRecord || rest[0] != recordAlert {
+			break
+		}
+		if _, state := recordLength(b[n:]); state != recordValid {
+			break
+		}
+		n += alertRecord
+	}
+	return n
+}
+
 // recordLength reads the record header at the start of b, which is not empty, and
 // returns the length of the record. It accepts the records that
 // [parser.RecordAssembler] accepts.
 func recordLength(b []byte) (int, recordState) {
-	const alertLength, alertWarning = 2, 1
 	switch typ := b[0]; {
 	case typ != recordHandshake && typ != recordAlert && typ != recordChangeCipherSpec, len(b) > 1 && b[1] > maxRecordMajor:
 		return 0, recordInvalid
@@ -76,9 +99,11 @@ func messageSize(b []byte) int {
 	for len(b) >= recordHeader && n < messageHeader {
 		length := int(b[3])<<8 | int(b[4])
 		body := b[recordHeader:min(recordHeader+length, len(b))]
-		n += copy(header[n:], body)
 		if len(body) == 0 {
 			break
+		}
+		if b[0] == recordHandshake {
+			n += copy(header[n:], body)
 		}
 		b = b[recordHeader+len(body):]
 	}

@@ -19,24 +19,27 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			return s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{segments: 1, aligned: true}) && s.search(sl, p[len(message):], true)
 		}
 	}
+	if n := skipAlerts(p); aligned && n > 0 && n < len(p) && sl.state&slotHelloSeen == 0 {
+		s.examined += n
+		if !s.skipNonHello(sl, n, maxPreface) {
+			return false
+		}
+		p = p[n:]
+	}
 	for len(p) > 0 {
-		if sl.state&slotHelloSeen != 0 {
-			switch p[0] {
-			case recordChangeCipherSpec:
-				if len(p) < changeCipherSpecLen {
-					s.keepHead(sl, p, 0)
-					return true
-				}
-				p = p[changeCipherSpecLen:]
+		if sl.state&slotHelloSeen != 0 && p[0] != recordHandshake {
+			switch n, state := ignoredRecord(p); {
+			case state == recordIncomplete:
+				s.keepHead(sl, p, 0)
+				return true
+			case state == recordValid:
+				p = p[n:]
 				continue
-			case recordHandshake:
-			default:
-				if sl.state&slotEarlyData == 0 {
-					s.dropConnection(sl)
-					return false
-				}
-				return s.skipNonHello(sl, len(p), maxEarly)
+			case sl.state&slotEarlyData == 0:
+				s.dropConnection(sl)
+				return false
 			}
+			return s.skipNonHello(sl, len(p), maxEarly)
 		}
 		i := bytes.IndexByte(p, recordHandshake)
 		if i < 0 {
@@ -79,6 +82,27 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 		p, aligned = p[length:], sl.state&slotHelloSeen != 0
 	}
 	return true
+}
+
+// ignoredRecord returns the length of the record at the start of b, if it is one
+// that servers ignore between two hellos: a ChangeCipherSpec (RFC 8446, appendix
+// D.4) or a warning alert.
+func ignoredRecord(b []byte) (n int, state recordState) {
+	switch b[0] {
+	case recordChangeCipherSpec:
+		n = changeCipherSpecLen
+	case recordAlert:
+		if _, state := recordLength(b); state == recordInvalid {
+			return 0, recordInvalid
+		}
+		n = alertRecord
+	default:
+		return 0, recordInvalid
+	}
+	if len(b) < n {
+		return 0, recordIncomplete
+	}
+	return n, recordValid
 }
 
 // mayStartHello reports whether p may start a hello. The end of p is the end of
@@ -168,7 +192,7 @@ func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 	if t.vpn != nil {
 		return s.readVPNHead(sl, t)
 	}
-	if t.head[0] == recordChangeCipherSpec {
+	if t.head[0] != recordHandshake { // an ignoredRecord
 		head := t.head
 		t.clear()
 		return s.search(sl, head, true)

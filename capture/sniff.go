@@ -90,13 +90,14 @@ const sniffRecords = 16
 type sniffer struct {
 	used    int // bytes of the stream that it has read
 	left    int // bytes of the current record that it has not read
-	records int
+	records int // handshake records
+	alerts  int // warning alerts after the last handshake record
 	n       int
 	message [messageHeader + 2 + 32 + 1 + 255 + 2]byte // its first n bytes
 }
 
 // reset makes s ready for another stream.
-func (s *sniffer) reset() { s.used, s.left, s.records, s.n = 0, 0, 0, 0 }
+func (s *sniffer) reset() { s.used, s.left, s.records, s.alerts, s.n = 0, 0, 0, 0, 0 }
 
 // sniff reads what is new in b, which is the stream from its first byte on.
 func (s *sniffer) sniff(b []byte) verdict {
@@ -105,6 +106,18 @@ func (s *sniffer) sniff(b []byte) verdict {
 		return v
 	}
 	for s.used < len(b) {
+		if s.left == 0 && s.records > 0 && b[s.used] == recordAlert {
+			length, state := recordLength(b[s.used:])
+			switch {
+			case state == recordIncomplete:
+				return v
+			case state == recordInvalid, s.alerts == maxAlerts:
+				return noHello
+			}
+			s.alerts++
+			s.used += recordHeader + length
+			continue
+		}
 		if s.left == 0 {
 			n, header := handshakeLength(b[s.used:])
 			switch {
@@ -119,6 +132,7 @@ func (s *sniffer) sniff(b []byte) verdict {
 			s.used += recordHeader
 			s.left = n
 			s.records++
+			s.alerts = 0
 		}
 		body := b[s.used:min(s.used+s.left, len(b))]
 		s.used += len(body)

@@ -129,8 +129,7 @@ func (s *scanner) dropConnection(sl *slot) {
 // segment reads the payload of a segment.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
-	starts := p[0] == recordHandshake && len(p) >= minStart && s.sniff(p) != noHello &&
-		!ss.hellos.has(s.helloKey(sequence, p[recordHeader:]))
+	starts := mayBeRecord(p[0]) && len(p) >= minStart && s.startsNewHello(sequence, p)
 	sl := ss.find(s.key)
 	if sl == nil {
 		if !starts {
@@ -156,8 +155,28 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 }
 
-// startsHello reports whether the payload of a segment may start a hello.
-func startsHello(p []byte) bool { return len(p) >= minStart && sniff(p) != noHello }
+// startsNewHello reports whether the payload of a segment may start a hello that has
+// not been emitted.
+func (s *scanner) startsNewHello(sequence uint32, p []byte) bool {
+	n := skipAlerts(p)
+	s.examined += n
+	hello := p[n:]
+	return len(hello) > 0 && s.sniff(hello) != noHello &&
+		!s.streams.hellos.has(s.helloKey(sequence+uint32(n), hello[min(recordHeader, len(hello)):]))
+}
+
+// startsHello reports whether p, with at least minStart bytes, may start a hello,
+// perhaps after warning alerts.
+func startsHello(p []byte) bool {
+	if len(p) < minStart {
+		return false
+	}
+	hello := p[skipAlerts(p):]
+	return len(hello) > 0 && sniff(hello) != noHello
+}
+
+// mayBeRecord reports whether a segment that begins with b may pass startsHello.
+func mayBeRecord(b byte) bool { return b == recordHandshake || b == recordAlert }
 
 // receive puts the payload of a segment at its place in the stream of sl.
 func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
