@@ -59,7 +59,7 @@ type Hello struct {
 	// first copy was taken.
 	Overlap bool
 
-	initial event.Initial // memory of an Observation
+	initial *event.Initial // memory of an Observation, or nil
 }
 
 // The limits for a Reader that sets none.

@@ -35,8 +35,11 @@ func (h *Hello) Observation() event.Observation {
 		o.Via = append(o.Via, l.String())
 	}
 	if h.QUIC != nil {
-		h.initial = quicInitial(h.QUIC)
-		o.QUIC = &h.initial
+		if h.initial == nil {
+			h.initial = new(event.Initial)
+		}
+		*h.initial = quicInitial(h.QUIC)
+		o.QUIC = h.initial
 	}
 	return o
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -51,6 +52,7 @@ type scanner struct {
 	stats     Stats
 
 	hello       Hello
+	initial     event.Initial
 	clientHello parser.ClientHello
 }
 
@@ -138,6 +140,7 @@ func (s *scanner) emitDecoded(err error) {
 	h.Packet = s.packet.number
 	h.Src, h.Dst = addrPorts(s.addrs, s.ports)
 	h.Encapsulation = s.layers
+	h.initial = &s.initial
 	h.ClientHello, h.Err = &s.clientHello, err
 	s.stats.Hellos++
 	if err != nil {

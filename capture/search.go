@@ -19,12 +19,14 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			return s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{segments: 1, aligned: true}) && s.search(sl, p[len(message):], true)
 		}
 	}
-	if n := skipAlerts(p); aligned && n > 0 && n < len(p) && sl.state&slotHelloSeen == 0 {
-		s.examined += n
-		if !s.skipNonHello(sl, n, maxPreface) {
-			return false
+	if aligned && len(p) > 0 && p[0] == recordAlert && sl.state&slotHelloSeen == 0 {
+		n := skipAlerts(p)
+		if s.examined += n; n < len(p) {
+			if !s.skipNonHello(sl, n, maxPreface) {
+				return false
+			}
+			p = p[n:]
 		}
-		p = p[n:]
 	}
 	for len(p) > 0 {
 		if sl.state&slotHelloSeen != 0 && p[0] != recordHandshake {

@@ -158,8 +158,11 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 // startsNewHello reports whether the payload of a segment may start a hello that has
 // not been emitted.
 func (s *scanner) startsNewHello(sequence uint32, p []byte) bool {
-	n := skipAlerts(p)
-	s.examined += n
+	n := 0
+	if p[0] == recordAlert {
+		n = skipAlerts(p)
+		s.examined += n
+	}
 	hello := p[n:]
 	return len(hello) > 0 && s.sniff(hello) != noHello &&
 		!s.streams.hellos.has(s.helloKey(sequence+uint32(n), hello[min(recordHeader, len(hello)):]))
@@ -171,8 +174,10 @@ func startsHello(p []byte) bool {
 	if len(p) < minStart {
 		return false
 	}
-	hello := p[skipAlerts(p):]
-	return len(hello) > 0 && sniff(hello) != noHello
+	if p[0] == recordAlert {
+		p = p[skipAlerts(p):]
+	}
+	return len(p) > 0 && sniff(p) != noHello
 }
 
 // mayBeRecord reports whether a segment that begins with b may pass startsHello.

@@ -35,11 +35,15 @@ var datagramKinds = []datagramKind{
 // returns nil if there is no hello in p. The fast path and the full one both rely
 // on it, so they agree.
 func (s *scanner) classify(p []byte) *datagramKind {
-	i := s.kindOfByte[p[0]]
-	if i == 0 {
-		return nil
+	if s.kindOfByte[p[0]] == 0 {
+		return nil // a frequent case, which is inlined
 	}
-	kind := &s.datagramKinds[i-1]
+	return s.matchKind(p)
+}
+
+// matchKind is classify for a payload whose first byte is that of a kind.
+func (s *scanner) matchKind(p []byte) *datagramKind {
+	kind := &s.datagramKinds[s.kindOfByte[p[0]]-1]
 	if !kind.match(p) {
 		return nil
 	}

@@ -32,20 +32,19 @@ var udpTunnels = []udpTunnel{
 // tunnelOf returns the tunnel of a destination or else a source port, or nil.
 // ports are those of a UDP header.
 func (s *scanner) tunnelOf(ports uint32) *udpTunnel {
-	if t := s.tunnelAt(uint16(ports)); t != nil {
-		return t
+	if (s.tunnelPorts>>(ports&63)|s.tunnelPorts>>(ports>>16&63))&1 == 0 {
+		return nil // the usual case, which is inlined
 	}
-	return s.tunnelAt(uint16(ports >> 16))
+	return s.findTunnel(ports)
 }
 
-// tunnelAt returns the tunnel of a port, or nil.
-func (s *scanner) tunnelAt(port uint16) *udpTunnel {
-	if s.tunnelPorts>>(port&63)&1 == 0 {
-		return nil
-	}
-	for i := range s.udpTunnels {
-		if t := &s.udpTunnels[i]; t.port == port {
-			return t
+// findTunnel is tunnelOf without a shortcut.
+func (s *scanner) findTunnel(ports uint32) *udpTunnel {
+	for _, port := range []uint16{uint16(ports), uint16(ports >> 16)} {
+		for i := range s.udpTunnels {
+			if t := &s.udpTunnels[i]; t.port == port {
+				return t
+			}
 		}
 	}
 	return nil
