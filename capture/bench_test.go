@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkRead reads a capture of which most is data, as captures are: one
-// connection in fifty has a hello.
+// BenchmarkRead reads a capture that, like most, is mainly data: one connection in
+// fifty has a hello.
 func BenchmarkRead(b *testing.B) {
 	hello := record(realHello(b, "chromium-156"))
 	var packets [][]byte

@@ -14,7 +14,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Endpoints that tests use.
+// Endpoints for tests.
 var (
 	client4 = netip.MustParseAddrPort("192.0.2.1:40000")
 	server4 = netip.MustParseAddrPort("198.51.100.2:443")
@@ -22,14 +22,14 @@ var (
 	server6 = netip.MustParseAddrPort("[2001:db8::2]:443")
 )
 
-// realHello returns a ClientHello of a real client, as a handshake message.
+// realHello returns the ClientHello message of a real client.
 func realHello(t testing.TB, name string) []byte {
 	h := hellotest.Real(t)[name]
 	require.NotNil(t, h, name)
 	return slices.Clone(h.Raw)
 }
 
-// record returns a TLS record with a fragment of the handshake.
+// record returns a handshake record with a fragment.
 func record(fragment []byte) []byte {
 	return append([]byte{recordHandshake, 3, 1, byte(len(fragment) >> 8), byte(len(fragment))}, fragment...)
 }
@@ -43,8 +43,8 @@ func records(message []byte, n int) []byte {
 	return b
 }
 
-// hrrHello returns a hello as it comes after a HelloRetryRequest: the same, with
-// the compatibility ChangeCipherSpec before it.
+// hrrHello returns the record of a message after a HelloRetryRequest, with the
+// ChangeCipherSpec that a client sends before it.
 func hrrHello(message []byte) []byte {
 	return append([]byte{recordChangeCipherSpec, 3, 3, 0, 1, 1}, record(message)...)
 }
@@ -75,7 +75,7 @@ func ether(etherType uint16, payload []byte) []byte {
 	return bytesOf("\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02", etherType, payload)
 }
 
-// ip returns an IP packet of the version of its addresses.
+// ip returns an IP packet of the version that its addresses have.
 func ip(src, dst netip.Addr, protocol uint8, payload []byte) []byte {
 	if src.Is6() {
 		return bytesOf(uint32(6<<28), uint16(len(payload)), int(protocol), 64, src.AsSlice(), dst.AsSlice(), payload)
@@ -96,14 +96,14 @@ func udp(src, dst netip.AddrPort, payload []byte) []byte {
 	return ip(src.Addr(), dst.Addr(), ipUDP, bytesOf(src.Port(), dst.Port(), uint16(8+len(payload)), uint16(0), payload))
 }
 
-// A side is a TCP client or server that sends.
+// A side is one end of a TCP connection that sends.
 type side struct {
 	src, dst netip.AddrPort
-	isn      uint32 // of the SYN; the first byte of the stream has the next number
+	isn      uint32 // sequence number of the SYN; the first byte of the stream has the next one
 }
 
-// at returns an IP packet with a TCP segment at a place in the stream, where -1
-// is the SYN's.
+// at returns an IP packet with a TCP segment at an offset in the stream. The offset
+// of the SYN is -1.
 func (s side) at(offset int, flags int, payload []byte) []byte {
 	return ip(s.src.Addr(), s.dst.Addr(), ipTCP, bytesOf(
 		s.src.Port(), s.dst.Port(), s.isn+1+uint32(offset), uint32(0), 0x50, flags, uint16(0xffff), uint32(0), payload))
@@ -112,7 +112,9 @@ func (s side) at(offset int, flags int, payload []byte) []byte {
 func (s side) syn() []byte                      { return s.at(-1, tcpSYN, nil) }
 func (s side) data(offset int, p []byte) []byte { return s.at(offset, tcpACK, p) }
 func (s side) reset(offset int) []byte          { return s.at(offset, tcpRST|tcpACK, nil) }
-func (s side) segments(b []byte, n int) [][]byte { // b in segments of n bytes
+
+// segments returns b in segments of n bytes.
+func (s side) segments(b []byte, n int) [][]byte {
 	var packets [][]byte
 	for i := 0; i < len(b); i += n {
 		packets = append(packets, s.data(i, b[i:min(i+n, len(b))]))
@@ -120,13 +122,13 @@ func (s side) segments(b []byte, n int) [][]byte { // b in segments of n bytes
 	return packets
 }
 
-// segmentsAt returns b in segments of n bytes, the first at a place in the stream.
+// segmentsAt returns b in segments of n bytes, from an offset in the stream on.
 func (s side) segmentsAt(offset int, b []byte, n int) [][]byte {
 	s.isn += uint32(offset)
 	return s.segments(b, n)
 }
 
-// all joins packets and lists of them.
+// all returns a list of packets from packets and lists of packets.
 func all(parts ...any) [][]byte {
 	var packets [][]byte
 	for _, p := range parts {
@@ -160,7 +162,7 @@ func pcapOf(link LinkType, packets ...[]byte) []byte {
 // rawPcap returns a pcap file of IP packets without a link layer.
 func rawPcap(packets ...[]byte) []byte { return pcapOf(LinkRaw, packets...) }
 
-// A found is a hello with what tests look at.
+// A found has the fields of a Hello that tests compare.
 type found struct {
 	Src, Dst  netip.AddrPort
 	Transport parser.Transport
@@ -188,7 +190,7 @@ func read(t testing.TB, r *Reader, file []byte) ([]found, Stats, error) {
 	return hellos, stats, err
 }
 
-// readAll is read for a capture that is whole.
+// readAll returns the hellos of an undamaged capture.
 func readAll(t testing.TB, file []byte) []found {
 	t.Helper()
 	hellos, _, err := read(t, new(Reader), file)
@@ -204,7 +206,7 @@ func addrPortOf(a netip.AddrPort, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr(), port)
 }
 
-// addrPort returns an address of its own for each i below 2^16.
+// addrPort returns a different address for each i below 2^16.
 func addrPort(a netip.AddrPort, i int) netip.AddrPort {
 	b := a.Addr().AsSlice()
 	b[1], b[2] = byte(i>>8), byte(i)

@@ -60,29 +60,29 @@ func TestEAP(t *testing.T) {
 		name      string
 		datagrams [][]byte
 		want      []want
-		begun     int64 // and not whole
+		begun     int64 // hellos that are incomplete
 	}{
 		{"PEAP", all(whole("a", other)), []want{{other, "eap 25", 1}}, 0},
 		{"padded", all(padded), []want{{other, "eap 25", 1}}, 0},
-		{"again", all(whole("a", other), whole("a", other)), []want{{other, "eap 25", 1}}, 0},
-		{"who logs in again", all(whole("a", other), whole("a", hello)), []want{{other, "eap 25", 1}, {hello, "eap 25", 1}}, 0},
-		{"in pieces", four, []want{{hello, "eap 13", 4}}, 0},
-		{"in pieces, each twice", all(four[0], four[0], four[1], four[1], four[2], four[2], four[3], four[3]), []want{{hello, "eap 13", 4}}, 0},
-		{"two at a time", all(four[0], another[0], another[1], four[1], four[2], another[2], another[3], four[3]),
+		{"retransmitted", all(whole("a", other), whole("a", other)), []want{{other, "eap 25", 1}}, 0},
+		{"a second login", all(whole("a", other), whole("a", hello)), []want{{other, "eap 25", 1}, {hello, "eap 25", 1}}, 0},
+		{"four packets", four, []want{{hello, "eap 13", 4}}, 0},
+		{"four packets, each twice", all(four[0], four[0], four[1], four[1], four[2], four[2], four[3], four[3]), []want{{hello, "eap 13", 4}}, 0},
+		{"two logins at once", all(four[0], another[0], another[1], four[1], four[2], another[2], another[3], four[3]),
 			[]want{{realHello(t, "firefox-153"), "eap 21", 4}, {hello, "eap 13", 4}}, 0},
-		{"begun twice", all(four[0], four[1], four), []want{{hello, "eap 13", 4}}, 0},
-		{"cut", four[:3], nil, 1},
-		{"a piece missing", all(four[0], four[2], four[3]), nil, 1},
-		{"the end of another", four[1:], nil, 0},
+		{"restarted", all(four[0], four[1], four), []want{{hello, "eap 13", 4}}, 0},
+		{"last packet missing", four[:3], nil, 1},
+		{"second packet missing", all(four[0], four[2], four[3]), nil, 1},
+		{"first packet missing", four[1:], nil, 0},
 		{"TEAP, with outer TLVs", all(accessRequest("a", eapPacket(2, eapTEAP, 0x90, []byte{0, 0, 7, 0, 0, 0, 0, 4}, bytesOf(record(other), uint32(9))))), []want{{other, "eap 55", 1}}, 0},
-		{"TEAP, whose outer TLVs do not fit", all(accessRequest("a", eapPacket(2, eapTEAP, 0x90, []byte{0, 0, 7, 0, 0xff, 0, 0, 4}, record(other)))), nil, 0},
-		{"TEAP, cut before their length", all(accessRequest("a", eapPacket(2, eapTEAP, 0x90, length, nil))), nil, 0},
-		{"a length alone", all(accessRequest("a", eapPacket(2, eapTLS, 0x80, []byte{0, 0}, nil))), nil, 0},
+		{"TEAP, outer TLVs too long", all(accessRequest("a", eapPacket(2, eapTEAP, 0x90, []byte{0, 0, 7, 0, 0xff, 0, 0, 4}, record(other)))), nil, 0},
+		{"TEAP, truncated before the length of the outer TLVs", all(accessRequest("a", eapPacket(2, eapTEAP, 0x90, length, nil))), nil, 0},
+		{"truncated length", all(accessRequest("a", eapPacket(2, eapTLS, 0x80, []byte{0, 0}, nil))), nil, 0},
 		{"an identity", all(accessRequest("a", []byte{eapResponse, 1, 0, 8, 1, 'a', 'b', 'c'})), nil, 0},
-		{"attributes that do not fit", all(short), nil, 0},
+		{"attribute too long", all(short), nil, 0},
 		{"no EAP", all(accessRequest("a", nil)), nil, 0},
 		{"an EAP request", all(answer), nil, 0},
-		{"cut short", all(short[:19]), nil, 0},
+		{"truncated header", all(short[:19]), nil, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var packets [][]byte

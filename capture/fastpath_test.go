@@ -101,9 +101,9 @@ func TestCanSkip(t *testing.T) {
 		{"a TURN indication", datagram(50000, 3478, bytesOf(uint16(0x16), uint16(20), uint32(0x2112a442), make([]byte, 32))), false},
 		{"a STUN request", datagram(50000, 3478, bytesOf(uint16(1), uint16(20), uint32(0x2112a442), make([]byte, 32))), true},
 		{"the port of VXLAN", datagram(50000, 4789, append([]byte{0x50}, make([]byte, 40)...)), false},
-		{"cut", ipFrame(other.data(0, make([]byte, 500)))[:100], true},
-		{"cut in the header", ipFrame(other.data(0, make([]byte, 500)))[:50], false},
-		{"nothing", nil, false},
+		{"truncated payload", ipFrame(other.data(0, make([]byte, 500)))[:100], true},
+		{"truncated TCP header", ipFrame(other.data(0, make([]byte, 500)))[:50], false},
+		{"an empty frame", nil, false},
 	} {
 		assert.Equal(t, c.want, s.canSkip(c.b), c.what)
 		if len(c.b) == 0 {

@@ -77,7 +77,7 @@ func TestDetect(t *testing.T) {
 		{"zip", []byte("PK\x03\x04"), FormatUnknown, "neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
 		{"another format in gzip", gzipped(t, html), Gzip, "neither pcap nor pcapng: begins with 47 45 54 20"},
 		{"nothing in gzip", gzipped(t, nil), Gzip, "empty file"},
-		{"gzip, cut", gzipped(t, plain)[:5], Gzip, "unexpected EOF"},
+		{"gzip, truncated", gzipped(t, plain)[:5], Gzip, "unexpected EOF"},
 		{"empty members of gzip without end", bytes.Repeat(gzipped(t, nil), maxDetect/10), Gzip, "no capture in the first MiB of compressed input"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fragmented4 returns an IPv4 packet in fragments of n bytes or, the last, less.
+// fragmented4 returns an IPv4 packet in fragments of n bytes. The last one may be
+// shorter.
 func fragmented4(packet []byte, id uint16, n int) [][]byte {
 	var list [][]byte
 	for i := 20; i < len(packet); i += n {
@@ -66,17 +67,17 @@ func TestFragments(t *testing.T) {
 		want    int
 	}{
 		{"IPv4", fragmented4(four, 1, 1000), 1},
-		{"IPv4, in reverse", reverse(fragmented4(four, 1, 1000)), 1},
+		{"IPv4, in reverse order", reverse(fragmented4(four, 1, 1000)), 1},
 		{"IPv4, 8 bytes each, in any order", shuffle(fragmented4(four, 1, 8)), 1},
 		{"IPv4, twice", all(fragmented4(four, 1, 800)[:2], fragmented4(four, 1, 800)), 1},
 		{"IPv4, overlapping", all(fragmented4(four, 1, 800)[:2], fragmented4(four, 1, 504)), 1},
 		{"IPv6", fragmented6(six, 1, 1000), 1},
 		{"IPv6, 8 bytes each, in any order", shuffle(fragmented6(six, 1, 8)), 1},
 		{"IPv6, same identification for two packets", all(fragmented6(six, 1, 1000), fragmented6(six, 1, 1000)), 1},
-		{"two packets", all(fragmented4(four, 1, 1000)[:1], fragmented4(four, 2, 1000)[1:]), 0},
+		{"fragments of two packets", all(fragmented4(four, 1, 1000)[:1], fragmented4(four, 2, 1000)[1:]), 0},
 		{"first missing", fragmented4(four, 1, 800)[1:], 0},
 		{"last missing", fragmented4(four, 1, 800)[:2], 0},
-		{"one cut by the snap length", cut, 0},
+		{"a fragment truncated by the snap length", cut, 0},
 		{"beyond 65535 bytes", all(func() []byte {
 			f := slices.Clone(fragmented4(four, 1, 800)[0])
 			binary.BigEndian.PutUint16(f[6:], 0x1fff)
@@ -94,21 +95,21 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestFragmentLimits: packets that are never whole are dropped, the oldest first.
+// TestFragmentLimits drops incomplete packets, the oldest first.
 func TestFragmentLimits(t *testing.T) {
 	packet := side{client4, server4, 1}.data(0, record(realHello(t, "chromium-156")))
 	var packets [][]byte
 	for id := range uint16(maxFragmented + 10) {
 		packets = append(packets, fragmented4(packet, id, 1200)[0])
 	}
-	packets = append(packets, fragmented4(packet, maxFragmented+9, 1200)[1]) // the youngest
+	packets = append(packets, fragmented4(packet, maxFragmented+9, 1200)[1]) // the newest
 	packets = append(packets, fragmented4(packet, 0, 1200)[1])               // the oldest
 	hellos, stats, err := read(t, new(Reader), rawPcap(packets...))
 	require.NoError(t, err)
 	assert.Len(t, hellos, 1)
 	assert.Equal(t, int64(10), stats.DroppedFragments)
 
-	// Large ones reach the limit of memory first.
+	// Large packets reach the memory limit first.
 	large := ip(client4.Addr(), server4.Addr(), ipUDP, make([]byte, 60000))
 	packets = packets[:0]
 	for id := range uint16(1000) {
@@ -119,8 +120,8 @@ func TestFragmentLimits(t *testing.T) {
 	assert.Equal(t, int64(1000-maxFragmentMemory/(50000+segmentOverhead)), stats.DroppedFragments)
 }
 
-// TestFragmentsKept: of packets that are whole nothing is kept, also if one that
-// came before them is not.
+// TestFragmentsKept requires that nothing is kept of complete packets, also after an
+// incomplete one.
 func TestFragmentsKept(t *testing.T) {
 	packet := ip(client4.Addr(), server4.Addr(), ipUDP, make([]byte, 30000))
 	packets := fragmented4(packet, 0, 16000)[:1]
@@ -138,7 +139,7 @@ func TestFragmentsKept(t *testing.T) {
 	assert.Zero(t, s.stats.DroppedFragments)
 }
 
-// TestFragmentAge: what is left of a packet is not mixed with a later one of the
+// TestFragmentAge does not mix old fragments with those of a later packet with the
 // same identification.
 func TestFragmentAge(t *testing.T) {
 	hello := realHello(t, "chromium-156")
@@ -166,7 +167,7 @@ func TestFragmentAge(t *testing.T) {
 	}
 }
 
-// packet4 returns an IP packet as a capture has it, at a second.
+// packet4 returns a packet of a capture with an IP packet and a time in seconds.
 func packet4(b []byte, second int64) packet {
 	return packet{data: b, wire: len(b), link: LinkRaw, stamp: stamp{seconds: second, rate: 1}}
 }

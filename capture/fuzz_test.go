@@ -32,8 +32,8 @@ func captureFiles(t testing.TB) [][]byte {
 	return files
 }
 
-// slowPcap reads a pcap file in one go. Whether the file ends between two
-// packets it says as well.
+// slowPcap reads a pcap file that is in memory. It also reports whether the file ends
+// after a packet.
 func slowPcap(b []byte) (packets [][]byte, whole bool) {
 	le, be := binary.LittleEndian, binary.BigEndian
 	order, header := binary.ByteOrder(le), 16
@@ -62,8 +62,8 @@ func slowPcap(b []byte) (packets [][]byte, whole bool) {
 	return packets, true
 }
 
-// FuzzPcap compares the reader with a slow one, and what it finds with what it
-// finds when it gets byte after byte.
+// FuzzPcap compares the reader with a slow one, and the hellos with those that it
+// finds when it reads one byte at a time.
 func FuzzPcap(f *testing.F) {
 	for _, file := range captureFiles(f) {
 		f.Add(file)
@@ -85,8 +85,8 @@ func FuzzPcap(f *testing.F) {
 	})
 }
 
-// requireSameInBytes requires that a file gives the same hellos, and the same
-// error, if it comes byte after byte.
+// requireSameInBytes requires that a file gives the same hellos and the same error
+// when it is read one byte at a time.
 func requireSameInBytes(t *testing.T, file []byte) {
 	want, stats, err := read(t, new(Reader), file)
 	if len(file) > 1<<16 {
@@ -107,8 +107,8 @@ func requireSameInBytes(t *testing.T, file []byte) {
 	}
 }
 
-// FuzzPcapng: every packet lies within the file, and the file gives the same
-// byte after byte.
+// FuzzPcapng requires that every packet is in the file, and that the file gives the
+// same when it is read one byte at a time.
 func FuzzPcapng(f *testing.F) {
 	for _, file := range captureFiles(f) {
 		f.Add(file)
@@ -137,8 +137,8 @@ func FuzzPcapng(f *testing.F) {
 	})
 }
 
-// FuzzDecap: a hello that one packet brings lies in it, byte for byte, behind
-// all that it was wrapped in; and a second look at the packet finds nothing new.
+// FuzzDecap requires that the hello of a packet is in the packet, after all its
+// encapsulations, and that the same packet again gives no other hello.
 func FuzzDecap(f *testing.F) {
 	for _, file := range captureFiles(f) {
 		packets, _ := readPackets(f, file)
@@ -176,9 +176,9 @@ func FuzzDecap(f *testing.F) {
 	})
 }
 
-// FuzzTCP: whatever segments of a stream come, in any order, a hello is found
-// once when the rest has come; and segments with other bytes break nothing. No byte
-// costs more than a few looks.
+// FuzzTCP sends segments of a stream in any order, and others, and then the rest of
+// the stream. It requires that the hello is found once, and that the number of bytes
+// examined is linear in those sent.
 func FuzzTCP(f *testing.F) {
 	f.Add(uint32(0), []byte{}, []byte("\x00\x00\xff\xff"))
 	f.Add(uint32(1<<32-9), []byte("EHLO x\r\n\x16\x03"), []byte("\x01\x00\x05\x00\x00\x00\x01\x00\x02\x00\xff\x00"))
@@ -197,7 +197,7 @@ func FuzzTCP(f *testing.F) {
 			stream = append(bytes.Clone(preface), records(message, 1+len(script))...)
 		}
 		if strings.Contains(string(stream[:len(preface)+8]), "\x16") && bytes.IndexByte(preface, recordHandshake) >= 0 {
-			return // the preface may begin a hello, and take the real one with it
+			return // the preface may start a hello that contains the real one
 		}
 		s := side{client4, server4, isn}
 		hellos := 0
@@ -213,7 +213,7 @@ func FuzzTCP(f *testing.F) {
 			sc.packet = packet{data: p, wire: len(p), link: LinkEthernet, stamp: stamp{rate: 1}}
 			sc.scanChecked(t)
 			requireStreams(t, &sc.streams)
-			require.LessOrEqual(t, sc.examined, looksPerByte*came)
+			require.LessOrEqual(t, sc.examined, maxExamined*came)
 		}
 		send(s.syn())
 		for b := script; len(b) >= 4; b = b[4:] {
@@ -226,14 +226,14 @@ func FuzzTCP(f *testing.F) {
 		}
 		require.Equal(t, 1, hellos)
 
-		// The script as segments of its own, flags and all.
+		// The script as headers and payloads of segments.
 		sc.f = func(*Hello) error { return errors.New("not looked at") }
 		for b := script; len(b) >= 4; b = b[4:] {
 			n := min(int(b[3]), len(b))
 			send(s.at(int(int16(binary.LittleEndian.Uint16(b))), int(b[2]), b[:n]))
 		}
 
-		// And as a stream, in segments of its own choice.
+		// The script as a stream, with the lengths of its segments.
 		c := side{client6, server6, isn}
 		send(c.syn())
 		for b := script; len(b) > 0; {
@@ -244,7 +244,7 @@ func FuzzTCP(f *testing.F) {
 	})
 }
 
-// requireStreams requires that what is known of streams is consistent.
+// requireStreams requires that the state of all streams is consistent.
 func requireStreams(t *testing.T, ss *streams) {
 	memory, n := 0, 0
 	for st := range ss.byAge.All() {

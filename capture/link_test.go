@@ -61,14 +61,14 @@ func TestEncapsulations(t *testing.T) {
 		{"MPLS", LinkEthernet, ether(0x8847, bytesOf(uint32(16<<12), uint32(17<<12|1<<8), segment)), "mpls 16,mpls 17"},
 		{"MPLS, IPv6", LinkEthernet, ether(0x8847, bytesOf(uint32(16<<12|1<<8), segment6)), "mpls 16"},
 		{"MPLS pseudowire with control word", LinkEthernet, ether(0x8847, bytesOf(uint32(16<<12|1<<8), uint32(9), frame)), "mpls 16,ethernet"},
-		{"MPLS pseudowire without", LinkEthernet, ether(0x8847, bytesOf(uint32(16<<12|1<<8), frame)), "mpls 16,ethernet"},
+		{"MPLS pseudowire without control word", LinkEthernet, ether(0x8847, bytesOf(uint32(16<<12|1<<8), frame)), "mpls 16,ethernet"},
 		{"PPPoE", LinkEthernet, ether(0x8864, bytesOf(0x11, 0, uint16(5), uint16(2+len(segment)), uint16(0x21), segment)), "pppoe 5"},
 		{"MAC-in-MAC", LinkEthernet, ether(0x88e7, bytesOf(uint32(300), frame)), "pbb 300"},
 		{"security group tag", LinkEthernet, ether(0x8909, bytesOf(1, 1, uint16(1), uint16(9), uint16(0x0800), segment)), "cmd"},
 		{"VNTag", LinkEthernet, ether(0x8926, bytesOf(uint32(1), uint16(0x0800), segment)), "tag"},
 		{"E-TAG", LinkEthernet, ether(0x893f, bytesOf(uint32(1), uint16(0), uint16(0x0800), segment)), "tag"},
 		{"NSH", LinkEthernet, ether(0x894f, bytesOf(0, 2, 2, 3, uint32(77<<8), frame)), "nsh 77"},
-		{"MACsec in the clear", LinkEthernet, ether(0x88e5, bytesOf(0x20, 0, uint32(1), uint32(2), uint32(3), uint16(0x0800), segment)), "macsec"},
+		{"MACsec without encryption", LinkEthernet, ether(0x88e5, bytesOf(0x20, 0, uint32(1), uint32(2), uint32(3), uint16(0x0800), segment)), "macsec"},
 		{"GRE", LinkEthernet, outer(ipGRE, bytesOf(uint16(0), uint16(0x0800), segment)), "gre"},
 		{"GRE with all options", LinkEthernet, outer(ipGRE, bytesOf(uint16(0xb000), uint16(0x86dd), uint32(0), uint32(99), uint32(1), segment6)), "gre 99"},
 		{"GRE with routing", LinkEthernet, outer(ipGRE, bytesOf(uint16(0x4000), uint16(0x0800), uint32(0), uint16(0x0800), 0, 4, uint32(0), uint32(0), segment)), "gre"},
@@ -108,19 +108,19 @@ func TestEncapsulations(t *testing.T) {
 		{"raw, BSD", LinkRawBSD, segment, ""},
 		{"raw, OpenBSD", LinkRawOpenBSD, segment, ""},
 		{"raw", LinkRaw, segment6, ""},
-		{"IPv4", LinkIPv4, segment, ""},
-		{"IPv6 alone", LinkIPv6, segment6, ""},
+		{"IPv4 without link layer", LinkIPv4, segment, ""},
+		{"IPv6 without link layer", LinkIPv6, segment6, ""},
 		{"SLL", LinkLinuxSLL, bytesOf(make([]byte, 14), uint16(0x0800), segment), ""},
 		{"SLL with VLAN", LinkLinuxSLL, bytesOf(make([]byte, 14), uint16(0x8100), uint16(4), uint16(0x0800), segment), "vlan 4"},
 		{"SLL2", LinkLinuxSLL2, bytesOf(uint16(0x86dd), make([]byte, 18), segment6), ""},
 		{"PPP", LinkPPP, bytesOf(uint16(0x21), segment), ""},
 		{"PPP with HDLC", LinkPPP, bytesOf("\xff\x03", uint16(0x57), segment6), ""},
-		{"PPP with short protocol", LinkPPP, bytesOf(0x21, segment), ""},
+		{"PPP with compressed protocol", LinkPPP, bytesOf(0x21, segment), ""},
 		{"PPP with MPLS", LinkPPP, bytesOf(uint16(0x281), uint32(3<<12|1<<8), segment), "mpls 3"},
 		{"PPP with direction", LinkPPPWithDir, bytesOf(1, "\xff\x03", uint16(0x21), segment), ""},
-		{"PPP upon HDLC", LinkPPPHDLC, bytesOf("\xff\x03", uint16(0x21), segment), ""},
+		{"PPP over HDLC", LinkPPPHDLC, bytesOf("\xff\x03", uint16(0x21), segment), ""},
 		{"Cisco HDLC", LinkCiscoHDLC, bytesOf(0x0f, 0, uint16(0x0800), segment), ""},
-		{"PPPoE alone", LinkPPPoE, bytesOf(0x11, 0, uint16(5), uint16(2+len(segment)), uint16(0x21), segment), "pppoe 5"},
+		{"PPPoE without Ethernet", LinkPPPoE, bytesOf(0x11, 0, uint16(5), uint16(2+len(segment)), uint16(0x21), segment), "pppoe 5"},
 		{"frame relay", LinkFrameRelay, bytesOf("\x18\x41\x03\xcc", segment), ""},
 		{"frame relay with SNAP", LinkFrameRelay, bytesOf("\x18\x41\x03\x00\x80\x00\x00\x00", uint16(0x0800), segment), ""},
 		{"frame relay, Cisco", LinkFrameRelay, bytesOf("\x18\x41", uint16(0x0800), segment), ""},
@@ -154,7 +154,7 @@ func TestEncapsulations(t *testing.T) {
 				want.Src, want.Dst = client6, server6
 			}
 			assert.Equal(t, want, hellos[0])
-			var cut [][]byte // anywhere, before the last byte of the hello
+			var cut [][]byte // at each byte but the last one of the hello
 			for n := range len(test.data) - 21 {
 				cut = append(cut, test.data[:n])
 			}
@@ -193,7 +193,7 @@ func TestUnknownLink(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Stats{Packets: 1, Bytes: 3, Unknown: 1, UnknownLinks: map[LinkType]int64{999: 1}}, stats)
 
-	// Each interface has its own.
+	// Each interface has its own link type.
 	var g ng
 	g.section(binary.LittleEndian)
 	for _, link := range []LinkType{LinkEthernet, 147, 220, 147} {

@@ -12,8 +12,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// vpnPackets returns what an OpenVPN client sends up to its hello: control packets
-// of 100 bytes, with an HMAC of that length, or none, and acks acknowledgements.
+// vpnPackets returns the packets of an OpenVPN client up to the end of its hello, of
+// which each has 100 bytes. They have an HMAC of the given length, or none, and acks
+// acknowledgments.
 func vpnPackets(hello []byte, hmac, acks int) [][]byte {
 	mac := make([]byte, hmac)
 	for i := range mac {
@@ -78,10 +79,10 @@ func TestOpenVPN(t *testing.T) {
 		{"UDP, with an HMAC, without the request for a session", overUDP(vpnPackets(hello, 20, 2)[1:]), 1},
 		{"UDP, first packet last", overUDP(swap(vpnPackets(hello, 20, 1), 1, 3)), 1},
 		{"UDP, first packet last, without the request for a session", overUDP(swap(vpnPackets(hello, 20, 1), 1, 3)[1:]), 0},
-		{"UDP, a packet of another session between", overUDP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1},
-		{"UDP, another session from the same port", overUDP(all(vpnPackets(hello, 0, 0)[:4], again)), 1},
+		{"UDP, a packet of another session in between", overUDP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1},
+		{"UDP, a new session from the same port", overUDP(all(vpnPackets(hello, 0, 0)[:4], again)), 1},
 		{"UDP, another key of the session", overUDP(all(vpnPackets(hello, 0, 0)[:4], otherKey)), 1},
-		{"UDP, acknowledgements", overUDP(vpnPackets(hello, 0, 3)), 1},
+		{"UDP, acknowledgments", overUDP(vpnPackets(hello, 0, 3)), 1},
 		{"UDP, HMAC of 16 bytes", overUDP(vpnPackets(hello, 16, 0)), 1},
 		{"UDP, HMAC of 28 bytes", overUDP(vpnPackets(hello, 28, 0)), 1},
 		{"UDP, HMAC of 48 bytes", overUDP(vpnPackets(hello, 48, 8)), 1},
@@ -91,9 +92,9 @@ func TestOpenVPN(t *testing.T) {
 		{"UDP, a packet missing", overUDP(slices.Delete(vpnPackets(hello, 20, 0), 3, 4)), 0},
 		{"TCP, encrypted", all(s.syn(), s.data(0, overTCP(vpnPackets(make([]byte, 300), 20, 0)))), 0},
 		{"TCP, HMAC of 48 bytes", all(s.syn(), s.segments(overTCP(vpnPackets(hello, 48, 0)), 1400)), 1},
-		{"TCP, more fields in the request for a session", all(s.syn(), s.segments(overTCP(longRequest), 1400)), 1},
-		{"UDP, more fields in the request for a session", overUDP(longRequest), 1},
-		{"TCP, a packet of another session between", all(s.syn(), s.segments(overTCP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1400)), 1},
+		{"TCP, additional fields in the request for a session", all(s.syn(), s.segments(overTCP(longRequest), 1400)), 1},
+		{"UDP, additional fields in the request for a session", overUDP(longRequest), 1},
+		{"TCP, a packet of another session in between", all(s.syn(), s.segments(overTCP(slices.Insert(vpnPackets(hello, 0, 0), 2, vpnPacket("another!", 0, nil, 0, 2, make([]byte, 100)))), 1400)), 1},
 		{"TCP, out of order, after another connection", all(other.syn(), other.data(5, []byte("x")), s.syn(), swap(s.segments(overTCP(vpnPackets(hello, 0, 0)), 100), 0, 1)), 1},
 		{"TCP, without SYN", all(s.data(50, overTCP(vpnPackets(hello, 0, 0)))), 0},
 		{"TCP, first packets missing", all(s.syn(), s.data(0, overTCP(vpnPackets(hello, 0, 0)[1:]))), 0},
@@ -108,7 +109,8 @@ func TestOpenVPN(t *testing.T) {
 	}
 }
 
-// TestOpenVPNOnAnyPort: the ports do not matter, nor does QUIC between the same.
+// TestOpenVPNOnAnyPort finds OpenVPN on any port, also with QUIC between the same
+// ports.
 func TestOpenVPNOnAnyPort(t *testing.T) {
 	hello := realHello(t, "chromium-156")
 	initial, _ := initialDatagrams(t)
@@ -125,8 +127,8 @@ func TestOpenVPNOnAnyPort(t *testing.T) {
 	}
 }
 
-// TestOpenVPNSecondHello: the hello after a HelloRetryRequest is the second one,
-// and what the client sends then is none.
+// TestOpenVPNSecondHello finds the hello after a HelloRetryRequest as the second one,
+// and no further one.
 func TestOpenVPNSecondHello(t *testing.T) {
 	hello := realHello(t, "python-tls12")
 	var packets [][]byte
@@ -233,7 +235,7 @@ func TestOpenVPNIncomplete(t *testing.T) {
 	}
 }
 
-// TestNotOpenVPN: a preface that begins as OpenVPN does hides no hello.
+// TestNotOpenVPN finds a hello after a preface that begins like OpenVPN.
 func TestNotOpenVPN(t *testing.T) {
 	hello := record(realHello(t, "python-tls12"))
 	s := side{client4, server4, 1}
@@ -242,7 +244,8 @@ func TestNotOpenVPN(t *testing.T) {
 	assert.Len(t, readAll(t, rawPcap(all(s.syn(), s.segments(stream, 1))...)), 1)
 }
 
-// TestHelloInPieces: a hello with the headers of another protocol within is none.
+// TestHelloInPieces requires that a hello with the headers of another protocol in it
+// is not reported.
 func TestHelloInPieces(t *testing.T) {
 	hello := record(realHello(t, "python-tls12"))
 	s := side{client4, server4, 1}

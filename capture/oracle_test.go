@@ -20,10 +20,10 @@ import (
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
-// A plainReader finds hellos in the plain way: gopacket takes packets apart, and
-// a stream is a map from places to bytes. Once the capture is read each byte is
-// tried as the first of a hello; behind a hole that is never filled, only those
-// that a segment begins with, and those behind a hello.
+// A plainReader finds hellos in a simple way: gopacket decodes packets, and a stream
+// is a map from sequence numbers to bytes. After the capture is read, each byte is
+// tried as the first one of a hello. After a hole that was never filled, only the
+// starts of segments and the bytes after a hello are tried.
 type plainReader struct {
 	defrag  *ip4defrag.IPv4Defragmenter
 	streams map[string]*plainStream
@@ -32,14 +32,14 @@ type plainReader struct {
 	hellos  []string
 }
 
-// A plainStream is what came of one direction of a TCP connection.
+// A plainStream has the bytes of one direction of a TCP connection.
 type plainStream struct {
-	first  uint32 // the sequence number of its first byte
+	first  uint32 // sequence number of the first byte
 	bytes  map[uint32]byte
-	begins map[uint32]bool // where segments begin
+	begins map[uint32]bool // sequence numbers at which segments start
 }
 
-// plainHellos returns the hellos of a capture: addresses and message, sorted.
+// plainHellos returns the addresses and messages of the hellos of a capture, sorted.
 func plainHellos(t testing.TB, file []byte) []string {
 	r, err := pcapgo.NewReader(bytes.NewReader(file))
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func plainHellos(t testing.TB, file []byte) []string {
 	return p.hellos
 }
 
-// packet takes the innermost TCP segment or UDP datagram of a packet.
+// packet reads the innermost TCP segment or UDP datagram of a packet.
 func (p *plainReader) packet(t testing.TB, packet gopacket.Packet) {
 	var network gopacket.Layer
 	for i, l := range packet.Layers() {
@@ -133,7 +133,7 @@ func (p *plainReader) segment(flow string, l *layers.TCP) {
 	}
 }
 
-// search tries every byte of a stream, from hole to hole.
+// search tries every byte of a stream.
 func (p *plainReader) search(flow string, s *plainStream) {
 	var places []uint32
 	for at := range s.bytes {
@@ -195,8 +195,8 @@ func (p *plainReader) datagram(flow string, b []byte) {
 	}
 }
 
-// TestOracle: generated traffic, with every wrapping that gopacket knows, every
-// order and every loss, gives the same hellos in the fast and in the plain way.
+// TestOracle compares the hellos with those of a plainReader, for generated traffic
+// with encapsulations that gopacket knows, out of order and with losses.
 func TestOracle(t *testing.T) {
 	g := newTraffic(t)
 	found := 0
@@ -215,7 +215,7 @@ func TestOracle(t *testing.T) {
 	require.Greater(t, found, 2000)
 }
 
-// names returns the flows of hellos, for a message.
+// names returns the flows of hellos as text.
 func names(lists ...[]string) (flows [][]string) {
 	for _, list := range lists {
 		var l []string
@@ -227,7 +227,7 @@ func names(lists ...[]string) (flows [][]string) {
 	return flows
 }
 
-// traffic makes captures.
+// A traffic generates captures.
 type traffic struct {
 	r       *rand.Rand
 	tls     [][]byte
@@ -244,7 +244,7 @@ func newTraffic(t testing.TB) *traffic {
 	return g
 }
 
-// capture returns the capture of a seed: some flows, with their packets mixed.
+// capture returns the capture for a seed: some flows with their packets interleaved.
 func (g *traffic) capture(seed uint64) []byte {
 	g.r = rand.New(rand.NewPCG(seed, 0))
 	var flows [][][]byte
@@ -282,8 +282,8 @@ func (g *traffic) capture(seed uint64) []byte {
 	return pcapOf(LinkEthernet, mixed...)
 }
 
-// connection returns the packets of a client that sends a hello, or two, behind
-// a preface or not.
+// connection returns the packets of a client that sends one hello or two, with or
+// without a preface.
 func (g *traffic) connection(s side) [][]byte {
 	message := g.tls[g.r.IntN(len(g.tls))]
 	hello := func() []byte {
@@ -293,7 +293,7 @@ func (g *traffic) connection(s side) [][]byte {
 		return record(message)
 	}
 	packets := [][]byte{s.syn()}
-	send := func(b []byte) { // before the server answers, in any order
+	send := func(b []byte) { // segments in any order, before the server answers
 		packets = append(packets, shuffled(g.r, s, b)...)
 		s.isn += uint32(len(b))
 	}
@@ -309,7 +309,7 @@ func (g *traffic) connection(s side) [][]byte {
 	return packets
 }
 
-// wrapped puts IP packets into frames, all in the same way.
+// wrapped returns frames with IP packets, all in the same encapsulation.
 func (g *traffic) wrapped(packets [][]byte) [][]byte {
 	outer := func(protocol uint8, payload []byte) []byte {
 		return ip(netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2"), protocol, payload)
@@ -361,7 +361,7 @@ func (g *traffic) wrapped(packets [][]byte) [][]byte {
 		}
 		n := 8 * (1 + g.r.IntN(200))
 		for rest := (len(p) - 20) % n; rest > 0 && rest < 8; rest = (len(p) - 20) % n {
-			n += 8 // gopacket takes no fragment below 8 bytes, not even the last
+			n += 8 // gopacket refuses fragments below 8 bytes, even the last one
 		}
 		for _, f := range fragmented4(p, uint16(g.r.IntN(1<<16)), n) {
 			frames = append(frames, ipFrame(f))

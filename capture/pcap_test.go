@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readPackets returns the packets of a file, with copies of their data.
+// readPackets returns copies of the packets of a file.
 func readPackets(t testing.TB, file []byte) ([]packet, error) {
 	t.Helper()
 	w := &window{ctx: context.Background(), r: bytes.NewReader(file), buf: make([]byte, 64)}
@@ -32,13 +32,13 @@ func readPackets(t testing.TB, file []byte) ([]packet, error) {
 	}
 }
 
-// pcapVariant returns a pcap file with a packet in one of the format's variants.
+// pcapVariant returns a pcap file with one packet in a variant of the format.
 func pcapVariant(order binary.AppendByteOrder, magic uint32, more int, data []byte) []byte {
 	b := order.AppendUint32(nil, magic)
 	b = order.AppendUint16(b, 2)
 	b = order.AppendUint16(b, 4)
 	b = append(b, make([]byte, 8)...)
-	b = order.AppendUint32(b, 8)          // a snap length that the packet exceeds
+	b = order.AppendUint32(b, 8)          // a snap length shorter than the packet
 	b = order.AppendUint32(b, 0x14000001) // Ethernet, with a checksum of 4 bytes
 	b = order.AppendUint32(b, 1700000000)
 	b = order.AppendUint32(b, 123456)
@@ -72,7 +72,7 @@ func TestPcapVariants(t *testing.T) {
 				assert.Equal(t, LinkEthernet, p.link)
 				assert.Equal(t, time.Unix(1700000000, int64(test.nano)).UTC(), p.stamp.time())
 
-				// Every part of it ends too soon.
+				// Every prefix ends too early.
 				for n := 1; n < len(file); n++ {
 					_, err := readPackets(t, file[:n])
 					if n == pcapFileHeader {
@@ -86,8 +86,8 @@ func TestPcapVariants(t *testing.T) {
 	}
 }
 
-// TestDamage: the hellos up to the damage are found, and the error says where
-// it is.
+// TestDamage finds the hellos before the damage, and requires that the error says
+// where that is.
 func TestDamage(t *testing.T) {
 	hello := record(realHello(t, "python-tls12"))
 	s := side{client4, server4, 1}
@@ -100,8 +100,8 @@ func TestDamage(t *testing.T) {
 		file []byte
 		err  string
 	}{
-		{"cut in a header", append(bytes.Clone(file), 1, 2, 3), "capture: after packet 2, at byte 345: unexpected EOF"},
-		{"cut in a packet", append(length(8), 0, 0, 0, 0, 1), "capture: after packet 2, at byte 345: unexpected EOF"},
+		{"truncated header", append(bytes.Clone(file), 1, 2, 3), "capture: after packet 2, at byte 345: unexpected EOF"},
+		{"truncated packet", append(length(8), 0, 0, 0, 0, 1), "capture: after packet 2, at byte 345: unexpected EOF"},
 		{"length", append(length(maxPacket+1), 0, 0, 0, 0), "capture: after packet 2, at byte 345: packet length out of bounds: 4194305 bytes"},
 		{"length of all ones", append(length(1<<32-1), 0, 0, 0, 0), "capture: after packet 2, at byte 345: packet length out of bounds: 4294967295 bytes"},
 	} {
@@ -114,8 +114,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestPipe: a packet of a file that is still being written is read as soon as it
-// is whole.
+// TestPipe reads a packet of a file that is still being written as soon as it is
+// complete.
 func TestPipe(t *testing.T) {
 	hello := record(realHello(t, "python-tls12"))
 	s := side{client4, server4, 1}
@@ -130,7 +130,7 @@ func TestPipe(t *testing.T) {
 		})
 		done <- err
 	}()
-	for n := range file { // byte by byte
+	for n := range file { // one byte at a time
 		_, err := w.Write(file[n : n+1])
 		require.NoError(t, err)
 	}
@@ -139,7 +139,7 @@ func TestPipe(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestCancel: a context that ends, and an error of the function, end the reading.
+// TestCancel ends the reading with a context and with an error of the function.
 func TestCancel(t *testing.T) {
 	hello := record(realHello(t, "python-tls12"))
 	file := rawPcap(side{client4, server4, 1}.data(0, hello), side{client6, server6, 1}.data(0, hello))

@@ -65,7 +65,7 @@ func (g *ng) enhanced(id uint32, ticks uint64, data []byte) {
 
 func (g *ng) old(id uint16, ticks uint64, data []byte) {
 	body := g.AppendUint16(nil, id)
-	body = g.AppendUint16(body, 3) // drops
+	body = g.AppendUint16(body, 3) // dropped packets
 	body = g.AppendUint32(body, uint32(ticks>>32))
 	body = g.AppendUint32(body, uint32(ticks))
 	body = g.AppendUint32(body, uint32(len(data)))
@@ -88,7 +88,7 @@ func TestPcapng(t *testing.T) {
 			g.option(optionTSResol, []byte{9}),
 			g.option(optionTSOffset, g.AppendUint64(nil, 1000)),
 			g.option(optionEnd, nil),
-			g.option(optionTSResol, []byte{3})) // behind the end
+			g.option(optionTSResol, []byte{3})) // after the end of options
 		g.iface(LinkLinuxSLL2, 0, g.option(optionTSResol, []byte{0x80 | 20}))
 		g.enhanced(0, 1700000000_000001, data)
 		g.enhanced(1, 1700000000_000000001, data)
@@ -182,8 +182,7 @@ func TestPcapngErrors(t *testing.T) {
 	}
 }
 
-// TestTickRate: the finest resolutions that have a number of ticks, and times in
-// them.
+// TestTickRate converts times with the finest resolutions that are supported.
 func TestTickRate(t *testing.T) {
 	for _, test := range []struct {
 		resolution byte

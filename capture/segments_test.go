@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRuns compares runs with an array in which the first byte written to a
-// place stays.
-func TestRuns(t *testing.T) {
+// TestSegments compares segments with an array in which the first byte at a position
+// stays.
+func TestSegments(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 300 {
 		const size = 200
@@ -40,15 +40,15 @@ func TestRuns(t *testing.T) {
 				rs.discardBefore(base + uint32(to))
 				clear(set[:to])
 			}
-			requireRuns(t, &rs, base, bytes[:], set[:])
+			requireSegments(t, &rs, base, bytes[:], set[:])
 			require.Equal(t, differ, rs.conflict)
 		}
 	}
 }
 
-// TestRunsFalling: pieces in falling order are moved a few times, not once for
-// each piece that comes after.
-func TestRunsFalling(t *testing.T) {
+// TestSegmentsInReverse requires that each byte is moved a few times at most when
+// parts come in reverse order.
+func TestSegmentsInReverse(t *testing.T) {
 	const pieces, length = 20000, 19
 	var (
 		rs            segments
@@ -65,9 +65,9 @@ func TestRunsFalling(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*pieces*length))
 }
 
-// requireRuns requires that the runs have the bytes that are set, in as few
-// pieces as there are, and know their memory.
-func requireRuns(t *testing.T, rs *segments, base uint32, bytes []byte, set []bool) {
+// requireSegments requires that the segments have the bytes that are set, that no two
+// of them touch, and that their memory is right.
+func requireSegments(t *testing.T, rs *segments, base uint32, bytes []byte, set []bool) {
 	memory, n := 0, 0
 	for _, run := range rs.list {
 		require.NotEmpty(t, run.data())

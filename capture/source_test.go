@@ -17,8 +17,8 @@ import (
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 )
 
-// TestReadPackets: from packets of a source come the hellos that come from the
-// file with the same packets.
+// TestReadPackets requires the same hellos from a source as from a file with the same
+// packets.
 func TestReadPackets(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(hellotest.Dir(), "captures", "*.pcap"))
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestReadPackets(t *testing.T) {
 	}
 }
 
-// A failing source gives one packet, and then fails.
+// A failing source returns one packet and then an error.
 type failing struct {
 	packet []byte
 	err    error

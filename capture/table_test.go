@@ -12,13 +12,13 @@ import (
 // TestTable compares a table with a map.
 func TestTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, keys := range []uint64{20, 1000} { // few keys, that is long rows of probes
+	for _, keys := range []uint64{20, 1000} { // with few keys, probing is long
 		tab := table{slots: make([]slot, 16)}
 		want := make(map[uint64]uint32)
 		for i := range uint32(20000) {
 			key := r.Uint64N(keys)<<1 | 1
 			if keys == 20 {
-				key <<= 32 // all in one place
+				key <<= 32 // all have the same first slot
 				key |= 1
 			}
 			s := tab.find(key)
@@ -55,7 +55,7 @@ func TestSeenSet(t *testing.T) {
 	}
 }
 
-// TestHasher: all that a key is made of changes it.
+// TestHasher requires that each part of addresses and ports changes the key.
 func TestHasher(t *testing.T) {
 	h := newHasher()
 	seen := make(map[uint64]bool)
@@ -97,8 +97,7 @@ func BenchmarkHalfOpen(b *testing.B) {
 	b.ReportMetric(float64(sc.stats.DroppedStreams), "dropped")
 }
 
-// TestTablesWithinMemory: the two tables take half of the memory, however little
-// that is.
+// TestTablesWithinMemory requires that the two tables take at most half of the memory.
 func TestTablesWithinMemory(t *testing.T) {
 	for _, memory := range []int64{64 << 10, 512 << 10, 1 << 20, 4 << 20} {
 		var ss streams

@@ -13,7 +13,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestTCP: what can happen to a hello in a TCP stream.
+// TestTCP has what can happen to a hello in a TCP stream.
 func TestTCP(t *testing.T) {
 	message := realHello(t, "chromium-156")
 	other := realHello(t, "firefox-153")
@@ -43,15 +43,15 @@ func TestTCP(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		packets [][]byte
-		indexes []int // of the hellos, all of which are the same message
+		indexes []int // of the hellos, which are all the same message
 	}{
 		{"one segment", all(s.syn(), s.data(0, hello)), []int{1}},
-		{"no SYN", all(s.data(0, hello)), []int{1}},
-		{"no SYN, two segments", all(s.segments(hello, 1000)), []int{1}},
+		{"without SYN", all(s.data(0, hello)), []int{1}},
+		{"without SYN, two segments", all(s.segments(hello, 1000)), []int{1}},
 		{"three segments", all(s.syn(), s.segments(hello, 700)), []int{1}},
 		{"1-byte segments", all(s.syn(), s.segments(hello, 1)), []int{1}},
-		{"in reverse", all(s.syn(), reversed(s.segments(hello, 100))), []int{1}},
-		{"1-byte segments in reverse", all(s.syn(), reversed(s.segments(hello, 1))), []int{1}},
+		{"in reverse order", all(s.syn(), reversed(s.segments(hello, 100))), []int{1}},
+		{"1-byte segments in reverse order", all(s.syn(), reversed(s.segments(hello, 1))), []int{1}},
 		{"1-byte records", all(s.syn(), s.segments(records(message, 1), 1400)), []int{1}},
 		{"1-byte records, 1-byte segments", all(s.syn(), s.segments(records(message, 1), 1)), []int{1}},
 		{"two records in one segment", all(s.syn(), s.data(0, records(message, n-1000))), []int{1}},
@@ -60,37 +60,37 @@ func TestTCP(t *testing.T) {
 		{"SYN last", all(s.segments(hello, 700), s.syn()), []int{1}},
 		{"SYN twice", all(s.syn(), s.data(0, hello[:500]), s.syn(), s.data(500, hello[500:])), []int{1}},
 		{"sequence numbers wrap", all(wraps.syn(), wraps.segments(hello, 600)), []int{1}},
-		{"sequence numbers wrap, in reverse", all(wraps.syn(), reversed(wraps.segments(hello, 600))), []int{1}},
+		{"sequence numbers wrap, in reverse order", all(wraps.syn(), reversed(wraps.segments(hello, 600))), []int{1}},
 		{"retransmitted", all(s.syn(), s.data(0, hello), s.data(0, hello)), []int{1}},
 		{"retransmitted in other segments", all(s.syn(), s.segments(hello, 700), s.segments(hello, 500)), []int{1}},
 		{"retransmitted after the next record", all(s.syn(), s.data(0, hello), s.data(n, finished), s.data(0, hello)), []int{1}},
 		{"retransmitted, without SYN", all(s.data(0, hello), s.data(n, finished), s.data(0, hello)), []int{1}},
 		{"overlap", all(s.syn(), s.data(0, hello[:1000]), s.data(500, hello[500:])), []int{1}},
 		{"overlap that differs", all(s.syn(), s.data(0, hello[:1000]), s.data(500, differing[500:])), []int{1}},
-		{"overlap that differs, behind a hole", all(s.syn(), s.data(500, hello[500:]), s.data(0, differing[:1000])), []int{1}},
+		{"overlap that differs, after a hole", all(s.syn(), s.data(500, hello[500:]), s.data(0, differing[:1000])), []int{1}},
 		{"keep-alive", all(s.syn(), s.data(0, hello[:700]), s.data(699, []byte{0}), s.data(700, hello[700:]), s.data(n-1, []byte{0})), []int{1}},
 		{"FIN with data", all(s.syn(), s.data(0, hello[:700]), s.at(700, tcpFIN|tcpACK, hello[700:])), []int{1}},
 		{"FIN before the data", all(s.syn(), s.at(700, tcpFIN|tcpACK, hello[700:]), s.data(0, hello[:700])), []int{1}},
 		{"data in the SYN", all(s.at(-1, tcpSYN, hello)), []int{1}},
-		{"data in the SYN, sent again", all(s.at(-1, tcpSYN, hello), s.data(0, hello)), []int{1}},
-		{"reset with another number", all(s.syn(), s.data(0, hello[:700]), s.reset(5000), s.data(700, hello[700:])), []int{1}},
-		{"ports used again", all(s.syn(), s.data(0, hello), s.reset(n), again.syn(), again.data(0, hello)), []int{1, 1}},
-		{"ports used again, without end", all(s.syn(), s.data(0, hello), again.syn(), again.data(0, hello)), []int{1, 1}},
-		{"ports used again in the middle", all(s.syn(), s.data(0, hello[:700]), again.syn(), again.data(0, hello)), []int{1}},
-		{"ports used again, hellos alone", all(s.data(0, hello), again.data(0, hello), s.data(5, hello)), []int{1, 1, 1}},
-		{"hello from the side that was called", all(s.syn(), server.data(0, hello)), []int{1}},
-		{"with what follows in the same segment", all(s.syn(), s.data(0, early)), []int{1}},
+		{"data in the SYN, retransmitted", all(s.at(-1, tcpSYN, hello), s.data(0, hello)), []int{1}},
+		{"reset with another sequence number", all(s.syn(), s.data(0, hello[:700]), s.reset(5000), s.data(700, hello[700:])), []int{1}},
+		{"ports reused", all(s.syn(), s.data(0, hello), s.reset(n), again.syn(), again.data(0, hello)), []int{1, 1}},
+		{"ports reused, without FIN", all(s.syn(), s.data(0, hello), again.syn(), again.data(0, hello)), []int{1, 1}},
+		{"ports reused in the middle", all(s.syn(), s.data(0, hello[:700]), again.syn(), again.data(0, hello)), []int{1}},
+		{"ports reused, only hellos", all(s.data(0, hello), again.data(0, hello), s.data(5, hello)), []int{1, 1, 1}},
+		{"hello from the server", all(s.syn(), server.data(0, hello)), []int{1}},
+		{"with the next records in the same segment", all(s.syn(), s.data(0, early)), []int{1}},
 
 		{"HelloRetryRequest", all(s.syn(), s.data(0, hello), server.data(0, serverHello), s.data(n, hrrHello(message)), s.data(2*n+6, finished)), []int{1, 2}},
 		{"HelloRetryRequest, both in one segment", all(s.syn(), s.data(0, bytesOf(hello, hrrHello(message)))), []int{1, 2}},
-		{"HelloRetryRequest, in pieces", all(s.syn(), s.segments(bytesOf(hello, hrrHello(message)), 300)), []int{1, 2}},
+		{"HelloRetryRequest, segments of 300 bytes", all(s.syn(), s.segments(bytesOf(hello, hrrHello(message)), 300)), []int{1, 2}},
 		{"HelloRetryRequest, out of order", all(s.syn(), s.data(0, hello), s.data(n+6, hello[:700]), s.data(n, hrrHello(nil)[:6]), s.data(n+706, hello[700:])), []int{1, 2}},
 		{"HelloRetryRequest, without ChangeCipherSpec", all(s.syn(), s.data(0, hello), s.data(n, hello)), []int{1, 2}},
 		{"HelloRetryRequest, ChangeCipherSpec lost", all(s.syn(), s.data(0, hello), s.data(n+6, hello)), []int{1, 2}},
-		{"HelloRetryRequest, first hello lost in part", all(s.syn(), s.data(0, hello[:700]), s.data(n, hrrHello(nil)[:6]), s.data(n+6, hello)), []int{2}},
+		{"HelloRetryRequest, part of the first hello lost", all(s.syn(), s.data(0, hello[:700]), s.data(n, hrrHello(nil)[:6]), s.data(n+6, hello)), []int{2}},
 
 		{"STARTTLS", all(s.syn(), s.data(0, []byte("EHLO x\r\n")), s.data(8, []byte("STARTTLS\r\n")), s.data(18, hello)), []int{1}},
-		{"STARTTLS, in pieces", all(s.syn(), s.segments(bytesOf("EHLO x\r\nSTARTTLS\r\n", hello), 25)), []int{1}},
+		{"STARTTLS, segments of 25 bytes", all(s.syn(), s.segments(bytesOf("EHLO x\r\nSTARTTLS\r\n", hello), 25)), []int{1}},
 		{"STARTTLS, without SYN", all(s.data(8, []byte("STARTTLS\r\n")), s.data(18, hello[:700]), s.data(718, hello[700:])), []int{1}},
 		{"STARTTLS, command lost", all(s.syn(), s.data(18, hello)), []int{1}},
 		{"STARTTLS, 1-byte segments", all(s.syn(), s.segments(bytesOf("EHLO x\r\nSTARTTLS\r\n", hello), 1)), []int{1}},
@@ -98,20 +98,20 @@ func TestTCP(t *testing.T) {
 		{"SOCKS 5", all(s.syn(), s.data(0, []byte("\x05\x01\x00")), s.data(3, []byte("\x05\x01\x00\x01\x01\x02\x03\x04\x01\xbb")), s.data(13, hello)), []int{1}},
 		{"PROXY v1", all(s.syn(), s.data(0, bytesOf("PROXY TCP4 1.2.3.4 5.6.7.8 22 22\r\n", hello))), []int{1}},
 		{"PROXY v2", all(s.syn(), s.segments(bytesOf("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x01\x02\x03\x04\x05\x06\x07\x08\x16\x16\x16\x03", hello), 40)), []int{1}},
-		{"what looks like a record before", all(s.syn(), s.segments(bytesOf("\x16\x03\x01\x02\x00\x01\x00\x01\x00\x02\x16\x03\x01\x00", hello), 10)), []int{1}},
-		{"acknowledgement with padding before", all(s.syn(), s.data(0, []byte{0, 0}), s.data(0, hello)), []int{1}},
+		{"preface that looks like a record", all(s.syn(), s.segments(bytesOf("\x16\x03\x01\x02\x00\x01\x00\x01\x00\x02\x16\x03\x01\x00", hello), 10)), []int{1}},
+		{"padded acknowledgment before the hello", all(s.syn(), s.data(0, []byte{0, 0}), s.data(0, hello)), []int{1}},
 		{"far into the connection, at the start of a segment", all(s.syn(), s.data(0, zeros), s.data(20000, hello)), []int{1}},
 
-		{"one cut by the snap length, and sent again", all(s.syn(), s.data(0, hello[:1000])[:540], s.data(1000, hello[1000:]), s.data(400, hello[400:1000])), []int{1}},
+		{"one segment truncated by the snap length, and retransmitted", all(s.syn(), s.data(0, hello[:1000])[:540], s.data(1000, hello[1000:]), s.data(400, hello[400:1000])), []int{1}},
 
-		{"one cut by the snap length", all(s.syn(), s.data(0, hello[:1000])[:540], s.data(1000, hello[1000:])), nil},
-		{"all cut by the snap length", all(s.syn(), s.data(0, hello[:1000])[:96], s.data(1000, hello[1000:])[:96]), nil},
+		{"one segment truncated by the snap length", all(s.syn(), s.data(0, hello[:1000])[:540], s.data(1000, hello[1000:])), nil},
+		{"all segments truncated by the snap length", all(s.syn(), s.data(0, hello[:1000])[:96], s.data(1000, hello[1000:])[:96]), nil},
 		{"record header only", all(s.syn(), s.data(0, hello[:5])), nil},
-		{"part missing", all(s.syn(), s.data(0, hello[:700]), s.data(800, hello[800:])), nil},
+		{"a part missing", all(s.syn(), s.data(0, hello[:700]), s.data(800, hello[800:])), nil},
 		{"last byte missing", all(s.syn(), s.data(0, hello[:n-1]), s.at(n-1, tcpFIN|tcpACK, nil)), nil},
 		{"reset", all(s.syn(), s.data(0, hello[:700]), s.reset(700), s.data(700, hello[700:])), nil},
-		{"far into the connection, in a segment", all(s.syn(), s.data(0, zeros), s.data(20000, append([]byte{0}, hello...))), nil},
-		{"in a segment, connection unknown", all(s.data(0, append([]byte{0}, hello...))), nil},
+		{"far into the connection, inside a segment", all(s.syn(), s.data(0, zeros), s.data(20000, append([]byte{0}, hello...))), nil},
+		{"inside a segment of an unknown connection", all(s.data(0, append([]byte{0}, hello...))), nil},
 		{"ServerHello", all(s.syn(), s.data(0, serverHello)), nil},
 		{"encrypted handshake", all(s.syn(), s.data(0, append([]byte{22, 3, 3, 0, 40}, zeros[:40]...))), nil},
 		{"alert", all(s.syn(), s.data(0, []byte{21, 3, 3, 0, 2, 2, 40})), nil},
@@ -145,7 +145,7 @@ func TestTCP(t *testing.T) {
 	})
 }
 
-// TestShortHello: what follows a hello does not matter, however few bytes it has.
+// TestShortHello finds a short hello whatever follows it.
 func TestShortHello(t *testing.T) {
 	message := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f})
 	s := side{client4, server4, 1}
@@ -159,8 +159,8 @@ func TestShortHello(t *testing.T) {
 	}
 }
 
-// TestLongSessionID: a session id that is longer than TLS allows, and ends in the
-// second record or a later one, does not hide a hello. crypto/tls takes it.
+// TestLongSessionID finds a hello with a session id that is longer than TLS allows and
+// ends in the second record or later. crypto/tls accepts it.
 func TestLongSessionID(t *testing.T) {
 	message := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f}, hellotest.Extension(0x1234, make([]byte, 300)))
 	const id = 4 + 2 + 32
@@ -176,8 +176,8 @@ func TestLongSessionID(t *testing.T) {
 	}
 }
 
-// TestSSLv2: a hello in SSLv2 format is found at the start of a connection only,
-// and only if all its lengths fit.
+// TestSSLv2 finds a hello in SSLv2 format at the start of a connection only, and only
+// if its lengths are consistent.
 func TestSSLv2(t *testing.T) {
 	hello := bytesOf("\x80\x2e\x01\x03\x01", uint16(21), uint16(0), uint16(16), make([]byte, 21), make([]byte, 16))
 	s := side{client4, server4, 1}
@@ -199,8 +199,8 @@ func TestSSLv2(t *testing.T) {
 	assert.Equal(t, string(hello), hellos[0].Message)
 }
 
-// TestHowItCame: what a hello tells of its carrier.
-func TestHowItCame(t *testing.T) {
+// TestArrival checks what a Hello says of its records and segments.
+func TestArrival(t *testing.T) {
 	message := realHello(t, "chromium-156")
 	s := side{client4, server4, 0x1000}
 	type how struct {
@@ -216,16 +216,16 @@ func TestHowItCame(t *testing.T) {
 		packets [][]byte
 		want    how
 	}{
-		{"whole", all(s.syn(), s.data(0, record(message))), how{1, 1, false, 2, 0x301}},
-		{"behind a preface", all(s.syn(), s.data(0, []byte("STARTTLS")), s.data(8, record(message))), how{1, 1, false, 3, 0x301}},
+		{"one segment", all(s.syn(), s.data(0, record(message))), how{1, 1, false, 2, 0x301}},
+		{"after a preface", all(s.syn(), s.data(0, []byte("STARTTLS")), s.data(8, record(message))), how{1, 1, false, 3, 0x301}},
 		{"three segments", all(s.syn(), s.segments(record(message), 700)), how{1, 3, false, 4, 0x301}},
-		{"three segments, in reverse", all(s.syn(), s.data(1400, record(message)[1400:]), s.data(700, record(message)[700:1400]), s.data(0, record(message)[:700])), how{1, 3, false, 4, 0x301}},
+		{"three segments, in reverse order", all(s.syn(), s.data(1400, record(message)[1400:]), s.data(700, record(message)[700:1400]), s.data(0, record(message)[:700])), how{1, 3, false, 4, 0x301}},
 		{"two records", all(s.syn(), s.data(0, records(message, 1000))), how{2, 1, false, 2, 0x301}},
 		{"retransmitted part", all(s.syn(), s.data(0, record(message)[:700]), s.data(0, record(message)[:700]), s.data(700, record(message)[700:])), how{1, 2, false, 4, 0x301}},
 		{"overlap", all(s.syn(), s.data(0, record(message)[:1200]), s.data(700, record(message)[700:])), how{1, 2, false, 3, 0x301}},
 		{"keep-alive", all(s.syn(), s.data(0, record(message)[:1200]), s.data(1199, []byte{record(message)[1199] + 1}), s.data(1200, record(message)[1200:])), how{1, 2, false, 4, 0x301}},
 		{"overlap that differs", all(s.syn(), s.data(0, record(message)[:1200]), s.data(700, record(differing)[700:])), how{1, 2, true, 3, 0x301}},
-		{"overlap that differs, behind a hole", all(s.syn(), s.data(700, record(message)[700:]), s.data(0, record(differing)[:1200])), how{1, 2, true, 3, 0x301}},
+		{"overlap that differs, after a hole", all(s.syn(), s.data(700, record(message)[700:]), s.data(0, record(differing)[:1200])), how{1, 2, true, 3, 0x301}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []how
@@ -241,8 +241,8 @@ func TestHowItCame(t *testing.T) {
 	}
 }
 
-// TestAnyOrder: segments of any length, in any order, overlapping and repeated,
-// give the same hello.
+// TestAnyOrder finds a hello in segments of any length, in any order, overlapping and
+// retransmitted.
 func TestAnyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	messages := [][]byte{realHello(t, "chromium-156"), realHello(t, "firefox-153"), realHello(t, "python-tls12")}
@@ -265,7 +265,7 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// shuffled returns segments that cover a stream, in any order.
+// shuffled returns segments of a stream in any order.
 func shuffled(r *rand.Rand, s side, stream []byte) [][]byte {
 	var packets [][]byte
 	size := 1 + r.IntN(len(stream))
@@ -284,10 +284,8 @@ func shuffled(r *rand.Rand, s side, stream []byte) [][]byte {
 	return packets
 }
 
-// TestFallingOrder: 20,000 segments in falling order cost no more than in rising
-// order, but for one copy.
-// TestDecoy: a part of a hello that looks like another one does not hide it, in
-// whatever order the segments come.
+// TestDecoy finds a hello of which a part looks like another hello, whatever the order
+// of the segments.
 func TestDecoy(t *testing.T) {
 	decoy := realHello(t, "curl-openssl-3.0")
 	whole := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f},
@@ -314,7 +312,7 @@ func TestDecoy(t *testing.T) {
 	}
 }
 
-// TestLatePreface: what comes late before a hello has it found no second time.
+// TestLatePreface finds a hello once when a part of the preface comes after it.
 func TestLatePreface(t *testing.T) {
 	hello := record(realHello(t, "chromium-156"))
 	preface := []byte("EHLO mail.example\r\nSTARTTLS\r\n")
@@ -337,8 +335,8 @@ func TestLatePreface(t *testing.T) {
 	}
 }
 
-// TestCapturedTwice: a connection that is in a capture twice has one hello, and one
-// that has its ports and sequence numbers another.
+// TestCapturedTwice finds one hello in a connection that was captured twice, and the
+// hello of another connection with the same ports and sequence numbers.
 func TestCapturedTwice(t *testing.T) {
 	s := side{client4, server4, 0x1000}
 	whole := func(name string) []byte { return s.at(-1, tcpSYN|tcpFIN, record(realHello(t, name))) }
@@ -346,8 +344,7 @@ func TestCapturedTwice(t *testing.T) {
 	assert.Len(t, readAll(t, rawPcap(chromium, chromium, firefox, chromium, firefox)), 2)
 }
 
-// TestLostPreface: a connection whose beginning is lost is not waited for until
-// its end.
+// TestLostPreface drops a connection whose start was not captured before its end.
 func TestLostPreface(t *testing.T) {
 	hello := record(realHello(t, "curl-openssl-3.0"))
 	bulk := append([]byte{recordApplicationData, 3, 3, 5, 0}, make([]byte, 0x500)...)
@@ -367,7 +364,7 @@ func TestLostPreface(t *testing.T) {
 	assert.Zero(t, r.streams.byAge.Size())
 }
 
-// TestHoleIsBounded: what is kept of holes that are never filled is dropped.
+// TestHoleIsBounded drops streams with holes that are never filled.
 func TestHoleIsBounded(t *testing.T) {
 	hello := record(realHello(t, "curl-openssl-3.0"))
 	var packets [][]byte
@@ -380,7 +377,8 @@ func TestHoleIsBounded(t *testing.T) {
 	assert.GreaterOrEqual(t, len(got), 3000)
 }
 
-func TestFallingOrder(t *testing.T) {
+// TestReverseOrder finds a hello in 20,000 segments in reverse order.
+func TestReverseOrder(t *testing.T) {
 	hello := records(realHello(t, "chromium-156")[:1700], 1)
 	hello = append(hello, records(realHello(t, "chromium-156")[1700:], 1)...)
 	s := side{client4, server4, 1}
@@ -391,8 +389,8 @@ func TestFallingOrder(t *testing.T) {
 	assert.Len(t, readAll(t, rawPcap(append([][]byte{s.syn()}, packets...)...)), 1)
 }
 
-// TestHoles: segments with a hole between each two, and empty and short records,
-// are what would cost most; they cost no more than others do.
+// TestHoles reads the most expensive input in reasonable time: segments with a hole
+// between any two, and empty and short records.
 func TestHoles(t *testing.T) {
 	s := side{client4, server4, 1}
 	packets := [][]byte{s.syn()}
@@ -409,8 +407,8 @@ func TestHoles(t *testing.T) {
 	assert.Empty(t, readAll(t, rawPcap(packets...)))
 }
 
-// TestMemory: half-open connections and parts of hellos are dropped, the oldest
-// first, when they take too much memory, and counted.
+// TestMemory drops and counts half-open connections and parts of hellos, the oldest
+// first, when they take too much memory.
 func TestMemory(t *testing.T) {
 	const streams = 40000
 	hello := record(realHello(t, "chromium-156"))
@@ -425,7 +423,7 @@ func TestMemory(t *testing.T) {
 	r := &Reader{MaxMemory: 1 << 20}
 	hellos, stats, err := read(t, r, rawPcap(packets...))
 	require.NoError(t, err)
-	assert.Len(t, hellos, 2) // that of the first begins at a segment's start
+	assert.Len(t, hellos, 2) // that of the first connection starts a segment
 	assert.InDelta(t, streams-18000, stats.DroppedStreams, 8000)
 	assert.Zero(t, stats.DroppedHellos)
 
@@ -443,22 +441,22 @@ func TestMemory(t *testing.T) {
 	assert.Equal(t, int64(1000-len(hellos)), stats.DroppedHellos)
 	assert.Equal(t, addrPort(client4, 1000-len(hellos)), hellos[0].Src, "the oldest are dropped")
 
-	// With the default they all fit.
+	// The default limit has room for all.
 	hellos, stats, err = read(t, new(Reader), rawPcap(packets...))
 	require.NoError(t, err)
 	assert.Len(t, hellos, 1000)
 	assert.Zero(t, stats.DroppedStreams)
 }
 
-// TestIncomplete: a hello that has begun is counted once, however it ends.
+// TestIncomplete counts an incomplete hello once, however the connection ends.
 func TestIncomplete(t *testing.T) {
 	hello := record(realHello(t, "chromium-156"))
 	s := side{client4, server4, 1}
 	for name, packets := range map[string][][]byte{
-		"end of file":      all(s.syn(), s.data(0, hello[:700])),
-		"FIN":              all(s.syn(), s.data(0, hello[:700]), s.at(700, tcpFIN|tcpACK, nil)),
-		"reset":            all(s.syn(), s.data(0, hello[:700]), s.reset(700)),
-		"ports used again": all(s.syn(), s.data(0, hello[:700]), side{client4, server4, 1 << 30}.syn()),
+		"end of file":  all(s.syn(), s.data(0, hello[:700])),
+		"FIN":          all(s.syn(), s.data(0, hello[:700]), s.at(700, tcpFIN|tcpACK, nil)),
+		"reset":        all(s.syn(), s.data(0, hello[:700]), s.reset(700)),
+		"ports reused": all(s.syn(), s.data(0, hello[:700]), side{client4, server4, 1 << 30}.syn()),
 	} {
 		_, stats, err := read(t, new(Reader), rawPcap(packets...))
 		require.NoError(t, err)
@@ -466,23 +464,24 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// TestAllocations: packets of no interest, and hellos in one segment, cost no memory.
+// TestAllocations requires that packets without hellos, and hellos in one segment,
+// allocate nothing.
 func TestAllocations(t *testing.T) {
 	s := newScanner(new(Reader), func(*Hello) error { return nil })
 	tcp := side{client4, server4, 1}
 	hello := tcp.data(0, record(realHello(t, "chromium-156")))
 	for name, p := range map[string][]byte{
-		"acknowledgement": tcp.data(1, nil),
-		"data":            side{server4, client4, 1}.data(5, make([]byte, 1000)),
-		"DNS":             udp(client4, server4, make([]byte, 50)),
-		"hello again":     hello,
+		"acknowledgment": tcp.data(1, nil),
+		"data":           side{server4, client4, 1}.data(5, make([]byte, 1000)),
+		"DNS":            udp(client4, server4, make([]byte, 50)),
+		"hello again":    hello,
 	} {
 		s.packet = packet{data: ipFrame(p), wire: len(p) + 14, link: LinkEthernet, stamp: stamp{rate: 1}}
 		s.scan()
 		assert.Zero(t, testing.AllocsPerRun(100, s.scan), name)
 	}
 
-	// A new connection with its hello, once tables and hello have their size.
+	// A new connection with its hello, after the tables and the ClientHello have grown.
 	syn, reset := tcp.syn(), tcp.reset(len(hello)-40)
 	n := uint16(0)
 	allocations := testing.AllocsPerRun(1000, func() {

@@ -22,8 +22,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// initialDatagram returns the first datagram of a QUIC client, which holds its
-// whole hello, from a capture, and the first of its server.
+// initialDatagrams returns the first datagrams of a QUIC client and of its server. The
+// client's has the whole hello.
 func initialDatagrams(t testing.TB) (client, server []byte) {
 	b, err := os.ReadFile(filepath.Join(hellotest.Dir(), "captures", "quic-go.pcap"))
 	require.NoError(t, err)
@@ -73,9 +73,9 @@ func TestDatagrams(t *testing.T) {
 		{"QUIC", all(initial), []want{{parser.QUIC, 1, ""}}},
 		{"QUIC, repeated", all(initial, initial), []want{{parser.QUIC, 1, ""}}},
 		{"QUIC in a TURN channel", all(channel(initial)), []want{{parser.QUIC, 1, "stun 16385"}}},
-		{"QUIC, changed", all(append(slices.Clone(initial[:len(initial)-1]), initial[len(initial)-1]^1)), nil},
-		{"QUIC, cut", all(initial[:len(initial)-1]), nil},
-		{"QUIC, of a server", all(reply), nil},
+		{"QUIC, last byte changed", all(append(slices.Clone(initial[:len(initial)-1]), initial[len(initial)-1]^1)), nil},
+		{"QUIC, truncated", all(initial[:len(initial)-1]), nil},
+		{"QUIC, from a server", all(reply), nil},
 		{"DTLS", all(whole), []want{{parser.DTLS, 1, ""}}},
 		{"DTLS, repeated", all(whole, whole), []want{{parser.DTLS, 1, ""}}},
 		{"DTLS, with cookie", all(whole, dtlsFragment(cookie, 1, 0, len(cookie)-4)), []want{{parser.DTLS, 1, ""}, {parser.DTLS, 2, ""}}},
@@ -85,9 +85,9 @@ func TestDatagrams(t *testing.T) {
 		{"DTLS in a TURN channel", all(channel(whole)), []want{{parser.DTLS, 1, "stun 16385"}}},
 		{"DTLS in a Send indication", all(indication(0x16, whole)), []want{{parser.DTLS, 1, "stun"}}},
 		{"DTLS in a Data indication", all(indication(0x17, whole)), []want{{parser.DTLS, 1, "stun"}}},
-		{"DTLS, in a STUN request", all(indication(1, whole)), nil},
+		{"DTLS in a STUN request", all(indication(1, whole)), nil},
 		{"DTLS, encrypted", all(func() []byte { b := slices.Clone(whole); b[4] = 1; return b }()), nil},
-		{"DTLS, cut", all(whole[:len(whole)-1]), nil},
+		{"DTLS, truncated", all(whole[:len(whole)-1]), nil},
 		{"one byte", all([]byte{0x40}, []byte{0x16}, []byte{0x80}, []byte{0}), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
-// TestQUICFacts: what came with the hello is handed over.
+// TestQUICFacts checks what a Hello says of its Initial.
 func TestQUICFacts(t *testing.T) {
 	initial, reply := initialDatagrams(t)
 	var hellos int
@@ -121,8 +121,7 @@ func TestQUICFacts(t *testing.T) {
 	assert.Equal(t, 1, hellos)
 }
 
-// TestFlowAtHandDropped: a flow that is dropped while its datagram is read is read
-// to the end.
+// TestFlowAtHandDropped reads the rest of a datagram whose flow is dropped meanwhile.
 func TestFlowAtHandDropped(t *testing.T) {
 	initial, _ := initialDatagrams(t)
 	dtls := realHello(t, "openssl-dtls")
@@ -142,7 +141,7 @@ func TestFlowAtHandDropped(t *testing.T) {
 		assert.Equal(t, int64(len(hellos)), stats.Hellos)
 	}
 
-	// A flow that takes more than those that are done may.
+	// A flow that takes more than the limit of done.
 	packets := all(udp(client4, server4, dtlsFragment(dtls, 0, 0, 100)))
 	padding := make([]byte, 50000)
 	for range 12 {
@@ -154,7 +153,7 @@ func TestFlowAtHandDropped(t *testing.T) {
 	assert.Len(t, hellos, 1)
 }
 
-// TestFlowLimits: flows whose hello is awaited are dropped, the oldest first.
+// TestFlowLimits drops flows whose hello is awaited, the oldest first.
 func TestFlowLimits(t *testing.T) {
 	dtls := realHello(t, "openssl-dtls")
 	n := len(dtls) - 4
@@ -187,8 +186,8 @@ func firstOfTwo(t testing.TB) []byte {
 	return b
 }
 
-// TestFlowMemory: what the flows are said to take is what their Assemblers hold,
-// whatever came, and what is beyond the limit goes.
+// TestFlowMemory requires that the sizes of flows are those of their Assemblers, and
+// that the oldest flows beyond the limits are dropped.
 func TestFlowMemory(t *testing.T) {
 	initial, _ := initialDatagrams(t)
 	half := firstOfTwo(t)
@@ -222,7 +221,7 @@ func TestFlowMemory(t *testing.T) {
 	assert.Len(t, s.flows.byKey, flows)
 }
 
-// TestIncompleteDatagrams: hellos that end amid their datagrams are counted.
+// TestIncompleteDatagrams counts hellos of which datagrams are missing.
 func TestIncompleteDatagrams(t *testing.T) {
 	initial, reply := initialDatagrams(t)
 	half := firstOfTwo(t)
@@ -233,11 +232,11 @@ func TestIncompleteDatagrams(t *testing.T) {
 		incomplete int64
 	}{
 		{"QUIC", all(half, half), 1},
-		{"QUIC, behind a hello", all(initial, half), 1},
-		{"QUIC, whole", all(initial, initial), 0},
-		{"QUIC, of a server", all(reply), 0},
+		{"QUIC, after a hello", all(initial, half), 1},
+		{"QUIC, complete", all(initial, initial), 0},
+		{"QUIC, from a server", all(reply), 0},
 		{"DTLS", all(dtlsFragment(dtls, 0, 0, 50)), 1},
-		{"DTLS, whole", all(dtlsFragment(dtls, 0, 0, len(dtls)-4)), 0},
+		{"DTLS, complete", all(dtlsFragment(dtls, 0, 0, len(dtls)-4)), 0},
 	} {
 		var packets [][]byte
 		for _, d := range test.datagrams {
@@ -249,8 +248,8 @@ func TestIncompleteDatagrams(t *testing.T) {
 	}
 }
 
-// TestDroppedConnections: of more than four connections of one flow whose hello
-// is awaited the oldest are dropped, and counted.
+// TestDroppedConnections counts the connections of one flow that are dropped because
+// it has more than four.
 func TestDroppedConnections(t *testing.T) {
 	var packets [][]byte
 	for range 6 {
@@ -284,8 +283,8 @@ func firstDatagram(t testing.TB) []byte {
 	return datagram[:n]
 }
 
-// TestRandomDatagrams: no datagram and no segment of random bytes is taken for a
-// hello, not even with the first bytes of one.
+// TestRandomDatagrams finds no hello in random datagrams and segments, even with the
+// first bytes of a hello.
 func TestRandomDatagrams(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	s := newScanner(new(Reader), func(*Hello) error { return nil })

@@ -22,9 +22,10 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A replay is a connection whose client sends bytes and then closes its side.
+// A replay is the server's end of a connection whose client sends bytes and then
+// closes its end.
 type replay struct {
-	net.Conn // nil: nothing else is called
+	net.Conn // nil, as no other method is called
 	in       *bytes.Reader
 	out      bytes.Buffer
 }
@@ -52,7 +53,7 @@ func serverConfig(t *testing.T) *tls.Config {
 func accepts(t *testing.T, config *tls.Config, stream []byte) bool {
 	conn := &replay{in: bytes.NewReader(stream)}
 	err := tls.Server(conn, config).Handshake()
-	require.Error(t, err) // the client does not go on
+	require.Error(t, err) // because the client does not answer
 	answer, err := conn.out.ReadByte()
 	if err == io.EOF {
 		return false
@@ -61,7 +62,7 @@ func accepts(t *testing.T, config *tls.Config, stream []byte) bool {
 	return answer == recordHandshake
 }
 
-// withoutExtension returns a hello without the extensions of some types.
+// withoutExtension returns a hello without some types of extensions.
 func withoutExtension(t *testing.T, message []byte, types ...parser.ExtensionType) []byte {
 	h, err := parser.Parse(message)
 	require.NoError(t, err)
@@ -74,13 +75,13 @@ func withoutExtension(t *testing.T, message []byte, types ...parser.ExtensionTyp
 	return hellotest.Message(h.LegacyVersion, h.CipherSuites, kept...)
 }
 
-// TestLegacyVersion: a hello that crypto/tls answers is found, whatever its
-// legacy_version and the version of its records, and however it comes.
+// TestLegacyVersion finds a hello that crypto/tls answers, whatever its legacy_version
+// and the version of its records.
 func TestLegacyVersion(t *testing.T) {
 	config := serverConfig(t)
 	usual := realHello(t, "go-1.26")
 	tls12 := withoutExtension(t, usual, parser.ExtSupportedVersions, parser.ExtKeyShare)
-	bare := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0x002f, 0x0035, 0x00ff}) // no extensions: crypto/tls wants RSA key exchange
+	bare := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0x002f, 0x0035, 0x00ff}) // without extensions crypto/tls uses RSA key exchange
 	s := side{client4, server4, 1}
 	preface := []byte("CONNECT x:443 HTTP/1.1\r\n\r\n")
 	versions := []uint16{0, 1, 2, 0x00ff, 0x0100, 0x0200, 0x02ff, 0x0300, 0x0301, 0x0305, 0x03ff, 0x0400, 0x0404, 0x0a0a, 0x7f1c, 0xfefd, 0xfeff, 0xffff}
@@ -99,15 +100,15 @@ func TestLegacyVersion(t *testing.T) {
 				answered := accepts(t, config, stream)
 				require.Equal(t, answered, accepts(t, config, pieces))
 				for how, packets := range map[string][][]byte{
-					"one segment":              all(s.syn(), s.data(0, stream)),
-					"one segment, without SYN": all(s.data(0, stream)),
-					"segments of 100 bytes":    all(s.syn(), s.segments(stream, 100)),
-					"1-byte segments":          all(s.syn(), s.segments(stream, 1)),
-					"1-byte records":           all(s.syn(), s.data(0, pieces)),
-					"1-byte records, no SYN":   all(s.segments(pieces, 500)),
-					"behind a preface":         all(s.syn(), s.data(0, bytesOf(preface, stream))),
-					"after a preface":          all(s.syn(), s.data(0, preface), s.segmentsAt(len(preface), stream, 60)),
-					"the records behind one":   all(s.syn(), s.data(0, bytesOf(preface, pieces))),
+					"one segment":                     all(s.syn(), s.data(0, stream)),
+					"one segment, without SYN":        all(s.data(0, stream)),
+					"segments of 100 bytes":           all(s.syn(), s.segments(stream, 100)),
+					"1-byte segments":                 all(s.syn(), s.segments(stream, 1)),
+					"1-byte records":                  all(s.syn(), s.data(0, pieces)),
+					"1-byte records, without SYN":     all(s.segments(pieces, 500)),
+					"after a preface, one segment":    all(s.syn(), s.data(0, bytesOf(preface, stream))),
+					"after a preface":                 all(s.syn(), s.data(0, preface), s.segmentsAt(len(preface), stream, 60)),
+					"1-byte records, after a preface": all(s.syn(), s.data(0, bytesOf(preface, pieces))),
 				} {
 					got := readAll(t, rawPcap(packets...))
 					if version>>8 == 3 && recordVersion < 0x1000 || answered {
@@ -126,8 +127,8 @@ func TestLegacyVersion(t *testing.T) {
 	assert.Greater(t, refused, 500)
 }
 
-// TestUnusualVersionElsewhere: the other carriers of TLS take any legacy_version
-// as well.
+// TestUnusualVersionElsewhere finds hellos with an unusual legacy_version in OpenVPN
+// and EAP.
 func TestUnusualVersionElsewhere(t *testing.T) {
 	message := realHello(t, "go-1.26")
 	message[4], message[5] = 4, 4
@@ -152,17 +153,16 @@ func TestUnusualVersionElsewhere(t *testing.T) {
 	}
 }
 
-// TestUnusualVersionHidesNothing: a preface that ends in what begins a hello with
-// an unusual legacy_version together with the first bytes of a real one does not
-// hide that.
+// TestUnusualVersionHidesNothing finds a hello after a preface whose last bytes and
+// the first bytes of the hello look like another hello with an unusual legacy_version.
 func TestUnusualVersionHidesNothing(t *testing.T) {
 	message := withoutExtension(t, realHello(t, "python-tls12"), parser.ExtServerName)
-	require.Less(t, len(message), 256) // or the length of the record is no message type and length
+	require.Less(t, len(message), 256) // otherwise the length of the record is no message type and length
 	for i := range message[6:38] {
 		message[6+i] = 0x10
 	}
-	message[35] = 0 // where the length of the session id would stand
-	// A SOCKS request whose address and port end in the first bytes of a record.
+	message[35] = 0 // where the length of the session id would be
+	// A SOCKS request that ends with the first bytes of a record.
 	stream := bytesOf("\x05\x01\x00\x01\x0a\x00\x00\x16\x01\xbb", record(message))
 	require.Equal(t, unusual, sniff(stream[7:]))
 	s := side{client4, server4, 1}
@@ -173,8 +173,8 @@ func TestUnusualVersionHidesNothing(t *testing.T) {
 	}
 }
 
-// TestUnusualVersionAtRandom: of random bytes behind the headers of a record and a
-// hello with an unusual legacy_version none are taken for one.
+// TestUnusualVersionAtRandom finds no hello in random bytes after the headers of a
+// record and of a hello with an unusual legacy_version.
 func TestUnusualVersionAtRandom(t *testing.T) {
 	r := mathrand.New(mathrand.NewPCG(11, 12))
 	segment := side{client4, server4, 1}.data(0, make([]byte, 600))
@@ -189,7 +189,7 @@ func TestUnusualVersionAtRandom(t *testing.T) {
 		if b[9] == tlsMajor {
 			b[9]++
 		}
-		b[recordHeader+messageHeader+2+32] &= 0x1f // a session id that servers take
+		b[recordHeader+messageHeader+2+32] &= 0x1f // a session id that servers accept
 		if sniff(b) != noHello {
 			begun++
 		}
