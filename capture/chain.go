@@ -68,6 +68,16 @@ func skipAlerts(b []byte) (n int) {
 	return n
 }
 
+// isPartOfAlert reports whether b, which is shorter than a warning alert, may be the
+// beginning of one.
+func isPartOfAlert(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	_, state := recordLength(b)
+	return b[0] == recordAlert && len(b) < alertRecord && state != recordInvalid
+}
+
 // recordLength reads the record header at the start of b, which is not empty, and
 // returns the length of the record. It accepts the records that
 // [parser.RecordAssembler] accepts.

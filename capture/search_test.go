@@ -57,7 +57,9 @@ func TestAlerts(t *testing.T) {
 			for how, packets := range map[string][][]byte{
 				"one segment":              all(s.syn(), s.data(0, test.stream)),
 				"one segment, without SYN": all(s.data(0, test.stream)),
-				"without SYN, cut":         all(s.segments(test.stream, 200)),
+				"without SYN, 200 bytes":   all(s.segments(test.stream, 200)),
+				"without SYN, 50 bytes":    all(s.segments(test.stream, 50)),
+				"without SYN, 11 bytes":    all(s.segments(test.stream, 11)),
 				"segments of 50 bytes":     all(s.syn(), s.segments(test.stream, 50)),
 				"1-byte segments":          all(s.syn(), s.segments(test.stream, 1)),
 				"out of order":             all(s.syn(), s.data(100, test.stream[100:]), s.data(0, test.stream[:100])),
@@ -78,12 +80,13 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestAlertsAreNoHello requires that alerts start no connection, so that those of
-// other protocols' sessions cost nothing.
-func TestAlertsAreNoHello(t *testing.T) {
+// TestOtherAlerts requires that other alerts start no connection, and warning alerts
+// only if nothing but a hello can follow.
+func TestOtherAlerts(t *testing.T) {
 	s := side{client4, server4, 1}
 	for _, payload := range []string{
-		warningAlert, warningAlert + warningAlert, warningAlert[:6] + "\x16\x03\x01\x00\x10",
+		warningAlert, warningAlert[:6] + "\x16\x03\x01\x00\x10\x01", "\x15\x03\x03\x00\x02\x02\x28\x16\x03\x03\x00\x50\x01",
+		warningAlert + "\x15\x03\x03\x00\x02\x02", warningAlert + "\x15\x03\x03\x00\x1a",
 		warningAlert + "\x17\x03\x03\x00\x10", "\x15\x03\x03\x00\x1a\x00\x00\x00\x00\x00\x00\x00\x01",
 		warningAlert + "\x16\x03\x03\x00\x50\x02\x00\x00\x4c\x03\x03", // before a ServerHello
 	} {

@@ -155,8 +155,8 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 }
 
-// startsNewHello reports whether the payload of a segment may start a hello that has
-// not been emitted.
+// startsNewHello is startsHello for payloads of at least minStart bytes. It reports
+// false if the hello has been emitted.
 func (s *scanner) startsNewHello(sequence uint32, p []byte) bool {
 	n := 0
 	if p[0] == recordAlert {
@@ -164,20 +164,26 @@ func (s *scanner) startsNewHello(sequence uint32, p []byte) bool {
 		s.examined += n
 	}
 	hello := p[n:]
-	return len(hello) > 0 && s.sniff(hello) != noHello &&
+	if n > 0 && isPartOfAlert(hello) {
+		return true
+	}
+	return s.sniff(hello) != noHello &&
 		!s.streams.hellos.has(s.helloKey(sequence+uint32(n), hello[min(recordHeader, len(hello)):]))
 }
 
-// startsHello reports whether p, with at least minStart bytes, may start a hello,
-// perhaps after warning alerts.
+// startsHello reports whether the payload of a segment may start a hello, or consists
+// of warning alerts after which one may start.
 func startsHello(p []byte) bool {
 	if len(p) < minStart {
 		return false
 	}
 	if p[0] == recordAlert {
-		p = p[skipAlerts(p):]
+		n := skipAlerts(p)
+		if p = p[n:]; n > 0 && isPartOfAlert(p) {
+			return true
+		}
 	}
-	return len(p) > 0 && sniff(p) != noHello
+	return sniff(p) != noHello
 }
 
 // mayBeRecord reports whether a segment that begins with b may pass startsHello.
