@@ -225,15 +225,32 @@ func (s *scanner) openVPN(p []byte) {
 // p is not a length and a request for a new session. The clients of some providers
 // add fields to the request.
 func streamOpenVPN(p []byte) *openVPN {
-	const longest = vpnHeader + 64 + vpnReplay + vpnIDs
 	if len(p) < 2 {
 		return nil
 	}
 	n := int(binary.BigEndian.Uint16(p))
-	if n > longest || n > len(p)-2 || !isHardReset(p[2:2+n]) {
+	if n > vpnLongestRequest || n > len(p)-2 || !isHardReset(p[2:2+n]) {
 		return nil
 	}
 	return &openVPN{session: vpnSession(p[2:]), auth: unknownAuth, next: 1}
+}
+
+const (
+	vpnShortestRequest = vpnHeader + vpnIDs
+	vpnLongestRequest  = vpnHeader + 64 + vpnReplay + vpnIDs
+)
+
+// isPartOfStreamOpenVPN reports whether streamOpenVPN may find a stream when more
+// bytes follow p.
+func isPartOfStreamOpenVPN(p []byte) bool {
+	switch {
+	case len(p) < 2:
+		return p[0] == 0
+	case len(p) > 2 && p[2]>>3 != vpnHardReset:
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(p))
+	return vpnShortestRequest <= n && n <= vpnLongestRequest && n > len(p)-2
 }
 
 // readVPNHead reads the new packets in the head of a stream of OpenVPN packets.

@@ -181,7 +181,8 @@ func TestOpenVPNSecondHelloOverTCP(t *testing.T) {
 		indexes []int
 	}{
 		{"one segment", all(s.syn(), s.data(0, whole)), []int{1, 2}},
-		{"1-byte segments after the request", all(s.syn(), s.data(0, request), s.segmentsAt(len(request), whole[len(request):], 1)), []int{1, 2}},
+		{"1-byte segments", all(s.syn(), s.segments(whole, 1)), []int{1, 2}},
+		{"10-byte segments", all(s.syn(), s.segments(whole, 10)), []int{1, 2}},
 		{"segments of 99 bytes", all(s.syn(), s.segments(whole, 99)), []int{1, 2}},
 		{"a segment for each hello", all(s.syn(), s.data(0, start), s.data(len(start), again), s.data(len(start)+len(again), finished)), []int{1, 2}},
 		{"second hello out of order", all(s.syn(), s.data(0, start), s.data(len(start)+n, again[n:]), s.data(len(start), again[:n])), []int{1, 2}},

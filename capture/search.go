@@ -9,23 +9,20 @@ import (
 // search looks for a hello in p, the last bytes of the stream that have come. If p
 // is aligned, it is the payload of a whole segment, or what follows a hello.
 func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
-	if aligned && sl.state&slotHelloSeen == 0 && s.streams.nonHello(sl) == 0 {
-		if vpn := streamOpenVPN(p); vpn != nil {
-			t := s.keepHead(sl, p, 0)
-			t.vpn = vpn
-			return s.readHead(sl, t)
-		}
-		if message := sslv2Hello(p); message != nil {
-			return s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{segments: 1, aligned: true}) && s.search(sl, p[len(message):], true)
-		}
-	}
-	if aligned && len(p) > 0 && p[0] == recordAlert && sl.state&slotHelloSeen == 0 {
-		n := skipAlerts(p)
-		if s.examined += n; n < len(p) {
-			if !s.skipNonHello(sl, n, maxPreface) {
-				return false
+	if aligned && len(p) > 0 && sl.state&slotHelloSeen == 0 {
+		if s.streams.nonHello(sl) == 0 {
+			if handled, alive := s.searchStart(sl, p); handled {
+				return alive
 			}
-			p = p[n:]
+		}
+		if p[0] == recordAlert {
+			n := skipAlerts(p)
+			if s.examined += n; n < len(p) {
+				if !s.skipNonHello(sl, n, maxPreface) {
+					return false
+				}
+				p = p[n:]
+			}
 		}
 	}
 	for len(p) > 0 {
@@ -84,6 +81,31 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 		p, aligned = p[length:], sl.state&slotHelloSeen != 0
 	}
 	return true
+}
+
+// searchStart looks for OpenVPN and for a hello in SSLv2 format, which are found only
+// at the start of a connection. handled is false if p starts with neither.
+func (s *scanner) searchStart(sl *slot, p []byte) (handled, alive bool) {
+	if vpn := streamOpenVPN(p); vpn != nil {
+		t := s.keepHead(sl, p, 0)
+		t.vpn = vpn
+		return true, s.readHead(sl, t)
+	}
+	message, state := sslv2Hello(p)
+	switch {
+	case state == recordValid:
+		how := arrival{segments: 1, aligned: true}
+		if t := s.streams.streamOf(sl); t != nil {
+			how.segments = max(t.segmentCount, 1)
+			t.segmentCount = 0
+		}
+		alive = s.emitHello(sl, sl.next-uint32(len(p)), message, how)
+		return true, alive && s.search(sl, p[len(message):], true)
+	case state == recordIncomplete, isPartOfStreamOpenVPN(p):
+		s.keepHead(sl, p, 0)
+		return true, true
+	}
+	return false, true
 }
 
 // ignoredRecord returns the length of the record at the start of b, if it is one
@@ -194,9 +216,12 @@ func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 	if t.vpn != nil {
 		return s.readVPNHead(sl, t)
 	}
-	if t.head[0] != recordHandshake { // an ignoredRecord
-		head := t.head
+	if t.head[0] != recordHandshake { // a part of an ignoredRecord, or of OpenVPN or SSLv2 at the start
+		head, segments := t.head, t.segmentCount
 		t.clear()
+		if sl.state&slotHelloSeen == 0 {
+			t.segmentCount = segments
+		}
 		return s.search(sl, head, true)
 	}
 	if !t.confirmed {

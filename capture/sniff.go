@@ -262,21 +262,33 @@ func singleRecordHello(b []byte) (message []byte, length int) {
 	return b[recordHeader:n], n
 }
 
+// maxSSLv2 is how long a hello in SSLv2 format may be to be awaited. Clients send
+// less than 300 bytes.
+const maxSSLv2 = 1024
+
 // sslv2Hello returns the hello in SSLv2 format at the start of b, with its record
-// header (RFC 5246, appendix E.2). It returns nil if the hello is incomplete or its
-// lengths do not add up to that of the record.
-func sslv2Hello(b []byte) []byte {
+// header (RFC 5246, appendix E.2), if all of it is there. It is invalid if its lengths
+// do not add up to that of the record.
+func sslv2Hello(b []byte) ([]byte, recordState) {
 	const fields = tlsrecord.SSLv2FieldsLen
-	if len(b) < fields || b[0]&0x80 == 0 || b[2] != handshakeClientHello {
-		return nil
+	switch {
+	case len(b) > 0 && b[0]&0x80 == 0, len(b) > 2 && b[2] != handshakeClientHello:
+		return nil, recordInvalid
+	case len(b) < fields:
+		return nil, recordIncomplete
 	}
 	if version := int(b[3])<<8 | int(b[4]); version != 2 && version>>2 != 0x300>>2 {
-		return nil
+		return nil, recordInvalid
 	}
 	n := tlsrecord.SSLv2MessageLen(b)
 	specs, session, challenge := int(b[5])<<8+int(b[6]), int(b[7])<<8+int(b[8]), int(b[9])<<8+int(b[10])
-	if n > len(b) || specs == 0 || specs%3 != 0 || challenge < 16 || challenge > 32 || fields+specs+session+challenge != n {
-		return nil
+	switch {
+	case specs == 0 || specs%3 != 0 || challenge < 16 || challenge > 32 || fields+specs+session+challenge != n:
+		return nil, recordInvalid
+	case n <= len(b):
+		return b[:n], recordValid
+	case n > maxSSLv2:
+		return nil, recordInvalid
 	}
-	return b[:n]
+	return nil, recordIncomplete
 }
