@@ -183,6 +183,7 @@ func FuzzTCP(f *testing.F) {
 	f.Add(uint32(0), []byte{}, []byte("\x00\x00\xff\xff"))
 	f.Add(uint32(1<<32-9), []byte("EHLO x\r\n\x16\x03"), []byte("\x01\x00\x05\x00\x00\x00\x01\x00\x02\x00\xff\x00"))
 	f.Add(uint32(5), []byte("\x16\x03\x01\x00\x30\x01"), []byte("\x10\x00\x09\x00\x05\x00\x10\x00\x01\x01\xff\x00"))
+	f.Add(uint32(1), []byte(warningAlert[:6]), []byte(warningAlert))
 	for _, seed := range []uint64{1, 2, 3, 4, 5, 6} {
 		f.Add(uint32(0), []byte{}, hostile(rand.New(rand.NewPCG(seed, 0)), 3000))
 	}

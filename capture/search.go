@@ -17,7 +17,9 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 		}
 		if p[0] == recordAlert {
 			n := skipAlerts(p)
-			if s.examined += n; n < len(p) {
+			s.examined += n
+			// Otherwise the last byte of an alert may be the first one of a hello.
+			if n < len(p) && s.sniff(p[n:]) != noHello {
 				if !s.skipNonHello(sl, n, maxPreface) {
 					return false
 				}

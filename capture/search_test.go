@@ -99,6 +99,19 @@ func TestOtherAlerts(t *testing.T) {
 	}
 }
 
+// TestPrefaceLikeAlerts finds a hello after a preface that is an alert together with
+// the first byte of the hello.
+func TestPrefaceLikeAlerts(t *testing.T) {
+	hello := record(realHello(t, "python-tls12"))
+	s := side{client4, server4, 1}
+	for _, preface := range []string{warningAlert[:6], warningAlert + warningAlert[:6], warningAlert[:5], string(record([]byte("\x01\x00\x01"))) + warningAlert[:6]} {
+		stream := bytesOf(preface, hello)
+		for _, n := range []int{1, len(preface), len(preface) + 1, len(stream)} {
+			assert.Len(t, readAll(t, rawPcap(all(s.syn(), s.segments(stream, n))...)), 1, "%x in segments of %d bytes", preface, n)
+		}
+	}
+}
+
 // TestAlertsBeforeSecondHello finds the second hello after warning alerts, which
 // crypto/tls accepts if they are user_canceled.
 func TestAlertsBeforeSecondHello(t *testing.T) {
