@@ -55,8 +55,8 @@ func handshakes(t testing.TB, ln net.Listener, n int) (allocs, bytes float64) {
 func TestHandshakeAllocations(t *testing.T) {
 	const n = 200
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
-	plainAllocs, plainBytes := handshakes(t, listen(t), n)
-	allocs, bytes := handshakes(t, &server.Listener{Listener: listen(t)}, n)
+	plainAllocs, plainBytes := handshakes(t, loopback(t), n)
+	allocs, bytes := handshakes(t, &server.Listener{Listener: loopback(t)}, n)
 	t.Logf("plain %.1f allocations, %.0f bytes; with a Conn %.1f and %.0f more", plainAllocs, plainBytes, allocs-plainAllocs, bytes-plainBytes)
 	assert.LessOrEqual(t, allocs-plainAllocs, 5.0)
 	assert.LessOrEqual(t, bytes-plainBytes, 1024.0)

@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -43,7 +44,7 @@ func startPage(t *testing.T) (address string) {
 // startPageWith returns the certificate, too.
 func startPageWith(t *testing.T) (address string, cert *x509.Certificate) {
 	t.Helper()
-	certFile, keyFile, err := SelfSigned(t.TempDir())
+	certFile, keyFile, err := listen.SelfSigned(t.TempDir())
 	require.NoError(t, err)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	require.NoError(t, err)

@@ -233,7 +233,7 @@ func TestDeadlinesOnPipes(t *testing.T) {
 // TestDeadlinesOnTCP does the same over TCP, without waiting for a deadline to
 // pass.
 func TestDeadlinesOnTCP(t *testing.T) {
-	ln := listen(t)
+	ln := loopback(t)
 	run := func(ops string, ours bool) ([]string, bool) {
 		client, err := net.Dial("tcp", ln.Addr().String())
 		require.NoError(t, err)

@@ -31,7 +31,7 @@ import (
 // start serves e until stop is called, which is done at the end at the latest.
 func start(t testing.TB, e *server.Echo) (addr string, stop func() error) {
 	t.Helper()
-	ln := &server.Listener{Listener: listen(t)}
+	ln := &server.Listener{Listener: loopback(t)}
 	return ln.Addr().String(), startListener(t, e, ln)
 }
 
@@ -102,7 +102,7 @@ func line(c *tls.Conn, r *bufio.Reader) ([]byte, error) {
 // TestEachClientGetsItsOwnHello has 200 clients of five kinds at once.
 func TestEachClientGetsItsOwnHello(t *testing.T) {
 	var log safeBuffer
-	ln := &server.Listener{Listener: listen(t), HandshakeTimeout: time.Minute}
+	ln := &server.Listener{Listener: loopback(t), HandshakeTimeout: time.Minute}
 	addr := ln.Addr().String()
 	stop := startListener(t, &server.Echo{Grace: time.Second, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, ln)
 	defer func() {
@@ -301,30 +301,6 @@ func (f *fullFor) Write(p []byte) (int, error) {
 		return 0, syscall.ENOSPC
 	}
 	return f.Buffer.Write(p)
-}
-
-func TestSelfSigned(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	certFile, keyFile, err := server.SelfSigned(dir)
-	require.NoError(t, err)
-	info, err := os.Stat(keyFile)
-	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o600), info.Mode())
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-	require.NoError(t, err)
-	for _, name := range []string{"localhost", "127.0.0.1", "::1"} {
-		assert.NoError(t, pair.Leaf.VerifyHostname(name))
-	}
-
-	_, _, err = server.SelfSigned(dir)
-	require.NoError(t, err)
-	again, err := tls.LoadX509KeyPair(certFile, keyFile)
-	require.NoError(t, err)
-	assert.Equal(t, pair.Certificate, again.Certificate, "it is kept")
-
-	require.NoError(t, os.WriteFile(keyFile, []byte("nonsense"), 0o600))
-	_, _, err = server.SelfSigned(dir)
-	assert.ErrorContains(t, err, "reading the certificate of an earlier run; remove "+certFile+" and "+keyFile)
 }
 
 func TestStopEndsIdleConnections(t *testing.T) {

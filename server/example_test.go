@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -93,7 +94,7 @@ var exampleCertificate = sync.OnceValues(func() (certFile, keyFile string) {
 	if exampleDir, err = os.MkdirTemp("", "tlspeek-example-"); err != nil {
 		panic(err)
 	}
-	if certFile, keyFile, err = server.SelfSigned(exampleDir); err != nil {
+	if certFile, keyFile, err = listen.SelfSigned(exampleDir); err != nil {
 		panic(err)
 	}
 	return certFile, keyFile

@@ -59,7 +59,7 @@ func attacks(t testing.TB) map[string]func(c *net.TCPConn) {
 func TestHostileClients(t *testing.T) {
 	t.Parallel() // it waits for timeouts
 	// Long enough for the honest ones on a machine with much else to do.
-	ln := &server.Listener{Listener: listen(t), HandshakeTimeout: 10 * time.Second}
+	ln := &server.Listener{Listener: loopback(t), HandshakeTimeout: 10 * time.Second}
 	var recorded safeBuffer
 	stop := startListener(t, &server.Echo{Grace: time.Minute, Recorder: &server.Recorder{File: &recorded}}, ln)
 	addr := ln.Addr().String()
@@ -111,7 +111,7 @@ func TestStopDoesNotWaitForHalfOpenConnections(t *testing.T) {
 
 // TestAListenerThatFailsEndsServe has a client that would be waited for.
 func TestAListenerThatFailsEndsServe(t *testing.T) {
-	inner := listen(t)
+	inner := loopback(t)
 	e := &server.Echo{Grace: time.Hour, TLSConfig: serverConfig(t)}
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(t.Context(), &server.Listener{Listener: inner, HandshakeTimeout: -1}) }()

@@ -22,7 +22,7 @@ import (
 func TestHTTP2IsRecorded(t *testing.T) {
 	srv := &http.Server{Handler: server.Handler(nil), ConnContext: server.ConnContext, TLSConfig: serverConfig(t)}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := listen(t)
+	ln := loopback(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
 	echo, _ := start(t, &server.Echo{})
@@ -81,7 +81,7 @@ func TestConfigureHTTP2WithoutHTTP2(t *testing.T) {
 	t.Setenv("GODEBUG", "http2server=0")
 	srv := &http.Server{TLSConfig: serverConfig(t), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := listen(t)
+	ln := loopback(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
 	client := httpClient(true)
@@ -105,7 +105,7 @@ func TestConfigureHTTP2WithoutTLS(t *testing.T) {
 	srv.Protocols.SetHTTP2(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := listen(t)
+	ln := loopback(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	transport := &http.Transport{Protocols: new(http.Protocols)}
@@ -128,7 +128,7 @@ func TestConfigureHTTP2WithoutTLS(t *testing.T) {
 func TestConfigureHTTP2WithoutListener(t *testing.T) {
 	srv := &http.Server{TLSConfig: serverConfig(t), Handler: server.Headers{}.Wrap(backend()), ConnContext: server.ConnContext}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := listen(t)
+	ln := loopback(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(ln, "", "") }()
 	client := httpClient(true)

@@ -57,7 +57,7 @@ func TestHTTP3(t *testing.T) {
 			var mu sync.Mutex
 			seen := make(map[string]int)
 			conn := udp(t)
-			ln := &server.Listener{Listener: listen(t), Observe: func(o *event.Observation) {
+			ln := &server.Listener{Listener: loopback(t), Observe: func(o *event.Observation) {
 				mu.Lock()
 				defer mu.Unlock()
 				assert.NoError(t, o.Err)
@@ -89,7 +89,7 @@ func TestHTTP3(t *testing.T) {
 
 func TestHTTP3IsAnnounced(t *testing.T) {
 	conn := udp(t)
-	ln := &server.Listener{Listener: listen(t)}
+	ln := &server.Listener{Listener: loopback(t)}
 	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}}, ln)
 	client := httpClient(true)
 	defer client.CloseIdleConnections()
@@ -204,7 +204,7 @@ func TestHTTP3Limits(t *testing.T) {
 		t.Run(string(c.want), func(t *testing.T) {
 			drops := make(chan server.DropReason, 1)
 			conn := udp(t)
-			ln := &server.Listener{Listener: listen(t), MaxConns: c.conns, MaxPerAddr: c.perAddr}
+			ln := &server.Listener{Listener: loopback(t), MaxConns: c.conns, MaxPerAddr: c.perAddr}
 			ln.Dropped = func(why server.DropReason) { // often, while the third client tries
 				select {
 				case drops <- why:
@@ -247,7 +247,7 @@ func TestHTTP3Limits(t *testing.T) {
 
 func TestHTTP3StreamsAreBounded(t *testing.T) {
 	conn := udp(t)
-	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, Grace: time.Second}, &server.Listener{Listener: listen(t)})
+	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, Grace: time.Second}, &server.Listener{Listener: loopback(t)})
 	client, err := quic.DialAddr(t.Context(), conn.LocalAddr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
 	require.NoError(t, err)
 	defer client.CloseWithError(0, "")

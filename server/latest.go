@@ -10,9 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/tlspeek/tlspeek/internal/atomicfile"
 )
 
 // DefaultLatestBytes is what a [Latest] keeps at most if nothing else is said:
@@ -122,7 +123,7 @@ func (l *Latest) Save() (err error) {
 			l.mu.Unlock()
 		}
 	}()
-	return writeFile(l.Path, 0o644, func(w *bufio.Writer) {
+	return atomicfile.Write(l.Path, 0o644, func(w *bufio.Writer) {
 		w.WriteByte('[')
 		for i, e := range events {
 			if i > 0 {
@@ -133,19 +134,4 @@ func (l *Latest) Save() (err error) {
 		}
 		w.WriteString("\n]\n")
 	})
-}
-
-// writeFile writes a file that is there whole or not at all.
-func writeFile(path string, mode fs.FileMode, write func(*bufio.Writer)) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer os.Remove(f.Name()) // in vain once it is renamed
-	w := bufio.NewWriter(f)
-	write(w)
-	if err := errors.Join(w.Flush(), f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -45,7 +45,7 @@ func assertCounts(t *testing.T, l *server.Listener, open, halfOpen int) {
 func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 	for _, why := range []server.DropReason{server.DropConns, server.DropAddr} {
 		var dropped []server.DropReason
-		l := &server.Listener{Listener: listen(t), Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
+		l := &server.Listener{Listener: loopback(t), Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
 		if why == server.DropConns {
 			l.MaxConns = 2
 		} else {
@@ -73,7 +73,7 @@ func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 }
 
 func TestMaxHalfOpenClosesTheOldest(t *testing.T) {
-	l := &server.Listener{Listener: listen(t), MaxHalfOpen: 2}
+	l := &server.Listener{Listener: loopback(t), MaxHalfOpen: 2}
 	done := dial(t, l)
 	go tls.Client(done, &tls.Config{InsecureSkipVerify: true}).Handshake()
 	finished := accept(t, l)
@@ -234,7 +234,7 @@ func TestProxyProtocol(t *testing.T) {
 }
 
 func TestMaxPerAddrBehindProxy(t *testing.T) {
-	l := &server.Listener{Listener: listen(t), MaxPerAddr: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+	l := &server.Listener{Listener: loopback(t), MaxPerAddr: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
 	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
 	for _, c := range []struct{ addr, err string }{
 		{"2001:db8::1", ""}, {"2001:db8::2", "refused: too many connections from its address"}, {"2001:db8:0:1::1", ""},

@@ -22,12 +22,13 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// listen returns a listener on loopback, which is closed with the test.
-func listen(t testing.TB) net.Listener {
+// loopback returns a listener on loopback, which is closed with the test.
+func loopback(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -38,7 +39,7 @@ func listen(t testing.TB) net.Listener {
 // certificate returns a self-signed one for localhost.
 func certificate(t testing.TB) (certFile, keyFile string) {
 	t.Helper()
-	certFile, keyFile, err := server.SelfSigned(filepath.Join(t.TempDir(), "state"))
+	certFile, keyFile, err := listen.SelfSigned(filepath.Join(t.TempDir(), "state"))
 	require.NoError(t, err)
 	return certFile, keyFile
 }
@@ -53,7 +54,7 @@ func serverConfig(t testing.TB) *tls.Config {
 // pipe returns a Conn of l and the client's end of it.
 func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn) {
 	t.Helper()
-	l.Listener = listen(t)
+	l.Listener = loopback(t)
 	client, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
@@ -65,7 +66,7 @@ func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn)
 
 // TestEmbedding is the two lines of the package's documentation.
 func TestEmbedding(t *testing.T) {
-	ln := listen(t)
+	ln := loopback(t)
 	srv := &http.Server{
 		ConnContext: server.ConnContext,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 // net/http over crypto/tls, behind a Listener, or with Headers, too; or emfile,
 // for an Echo with few file descriptors.
 func child(kind string) error {
-	certFile, keyFile, err := server.SelfSigned(os.Getenv("TLSPEEK_TEST_DIR"))
+	certFile, keyFile, err := listen.SelfSigned(os.Getenv("TLSPEEK_TEST_DIR"))
 	if err != nil {
 		return err
 	}
@@ -53,14 +54,11 @@ func child(kind string) error {
 		return err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
-	ln, udp, err := server.Listen("127.0.0.1:0", kind == "passed on")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println(ln.Addr())
-	if kind == "passed on" {
-		fmt.Println(len(udp), udp[0].LocalAddr())
-	}
 	if kind == "emfile" {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 200, Max: 200}); err != nil {
 			return err
@@ -185,70 +183,4 @@ func TestFileDescriptorsRunOut(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode == 200
 	}, 20*time.Second, 50*time.Millisecond)
-}
-
-func TestListen(t *testing.T) {
-	ln, udp, err := server.Listen("localhost:0", true)
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	require.NoError(t, err)
-	for _, conn := range udp {
-		_, udpPort, err := net.SplitHostPort(conn.LocalAddr().String())
-		require.NoError(t, err)
-		require.Equal(t, port, udpPort)
-		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
-		require.NoError(t, err)
-		client, err := net.Dial("tcp", net.JoinHostPort(host, port))
-		require.NoError(t, err)
-		c, err := ln.Accept()
-		require.NoError(t, err)
-		require.Equal(t, client.LocalAddr().String(), c.RemoteAddr().String())
-		client.Close()
-		c.Close()
-	}
-	_, _, err = server.Listen("localhost:"+port, true)
-	require.ErrorIs(t, err, syscall.EADDRINUSE)
-	require.NoError(t, ln.Close())
-	_, err = ln.Accept()
-	require.ErrorIs(t, err, net.ErrClosed)
-	for _, conn := range udp {
-		require.NoError(t, conn.Close())
-	}
-	_, _, err = server.Listen("nowhere", false)
-	require.Error(t, err)
-}
-
-func TestListenWhereItCannot(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer taken.Close()
-	for addr, want := range map[string]string{
-		taken.Addr().String(): "address already in use",
-		"192.0.2.1:0":         "cannot assign requested address",
-		"127.0.0.1:99999":     "invalid port",
-		"8443":                "missing port in address",
-	} {
-		for _, udp := range []bool{false, true} {
-			_, _, err := server.Listen(addr, udp)
-			require.ErrorContains(t, err, want)
-		}
-	}
-}
-
-// TestSocketsOfSystemd passes sockets on as systemd does.
-func TestSocketsOfSystemd(t *testing.T) {
-	ln := listen(t).(*net.TCPListener)
-	packets := udp(t)
-	lnFile, err := ln.File()
-	require.NoError(t, err)
-	defer lnFile.Close()
-	packetsFile, err := packets.File()
-	require.NoError(t, err)
-	defer packetsFile.Close()
-	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0])
-	cmd.Env = append(os.Environ(), "TLSPEEK_TEST_SERVER=passed on", "TLSPEEK_TEST_DIR="+t.TempDir(), "LISTEN_FDS=2")
-	cmd.ExtraFiles = []*os.File{lnFile, packetsFile}
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	require.Equal(t, fmt.Sprintf("%s\n1 %s\n", ln.Addr(), packets.LocalAddr()), string(out))
 }

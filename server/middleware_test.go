@@ -39,7 +39,7 @@ func backend() http.Handler {
 func startHeaders(t *testing.T, l *server.Listener, h server.Headers) (addr string) {
 	srv := &http.Server{Handler: h.Wrap(backend()), ConnContext: server.ConnContext, TLSConfig: serverConfig(t)}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	l.Listener = listen(t)
+	l.Listener = loopback(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(l, "", "") }()
 	t.Cleanup(func() {
@@ -188,7 +188,7 @@ func TestHTTP2IsKnownAfterAnEarlierLook(t *testing.T) {
 		}),
 	}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := listen(t)
+	ln := loopback(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
 	client := httpClient(true)

@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
 // TestTapThatForgets has clients whose flows are given up, for want of room,
 // while they are sent to show their addresses.
 func TestTapThatForgets(t *testing.T) {
-	certFile, keyFile, err := SelfSigned(filepath.Join(t.TempDir(), "state"))
+	certFile, keyFile, err := listen.SelfSigned(filepath.Join(t.TempDir(), "state"))
 	require.NoError(t, err)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -207,7 +208,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ln, udp, err := server.Listen(f.listen, f.http3)
+	ln, udp, err := listen.Sockets(f.listen, f.http3)
 	if err != nil {
 		return errors.Join(listenError(err), closeEvents())
 	}
@@ -245,10 +246,10 @@ func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Co
 	if len(f.acme) > 0 {
 		return acme(ctx, f.acme, f.acmeEmail, filepath.Join(f.stateDir, "acme"), log)
 	}
-	files := &server.CertificateFiles{Cert: f.cert, Key: f.key, Log: log}
+	files := &listen.CertificateFiles{Cert: f.cert, Key: f.key, Log: log}
 	if f.cert == "" {
 		var err error
-		if files.Cert, files.Key, err = server.SelfSigned(f.stateDir); err != nil {
+		if files.Cert, files.Key, err = listen.SelfSigned(f.stateDir); err != nil {
 			return nil, fmt.Errorf("certificate for localhost: %w: choose another folder with --state-dir, or give --cert and --key", err)
 		}
 	}

@@ -13,15 +13,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
 )
 
 func TestAdmin(t *testing.T) {
-	certFile, keyFile, err := server.SelfSigned(t.TempDir())
+	certFile, keyFile, err := listen.SelfSigned(t.TempDir())
 	require.NoError(t, err)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	require.NoError(t, err)
-	ln, udp, err := server.Listen("127.0.0.1:0", true)
+	ln, udp, err := listen.Sockets("127.0.0.1:0", true)
 	require.NoError(t, err)
 	addr := ln.Addr().String()
 	e := &server.Echo{

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/internal/listen"
 )
 
 // TestServeAndClient has the one answer the other, as a user would.
@@ -197,7 +197,7 @@ func TestListenErrorSaysWhatToDo(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer tcp.Close()
-	_, _, err = server.Listen(tcp.Addr().String(), true)
+	_, _, err = listen.Sockets(tcp.Addr().String(), true)
 	assert.ErrorContains(t, listenError(err), "address already in use: choose another port with --listen")
 
 	free, err := net.Listen("tcp", "127.0.0.1:0") // of a port that no TCP connection has
@@ -206,7 +206,7 @@ func TestListenErrorSaysWhatToDo(t *testing.T) {
 	require.NoError(t, err)
 	defer udp.Close()
 	require.NoError(t, free.Close())
-	_, _, err = server.Listen(udp.LocalAddr().String(), true)
+	_, _, err = listen.Sockets(udp.LocalAddr().String(), true)
 	assert.ErrorContains(t, listenError(err), "do without HTTP/3 with --http3=false")
 }
 

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"bufio"
@@ -17,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tlspeek/tlspeek/internal/atomicfile"
 )
 
 // selfSignedFor is how long a certificate of our own is good: browsers take
@@ -83,5 +85,5 @@ func selfSign(now time.Time) (cert, key []byte, err error) {
 
 func writePEM(path string, mode fs.FileMode, kind string, der []byte) error {
 	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	return writeFile(path, mode, func(w *bufio.Writer) { w.Write(text) })
+	return atomicfile.Write(path, mode, func(w *bufio.Writer) { w.Write(text) })
 }

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"errors"
@@ -11,11 +11,11 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// Listen returns a listener at addr, and with udp the sockets at its port.
+// Sockets returns a listener at addr, and with udp the sockets at its port.
 // Localhost is both loopback addresses, as browsers may ask at either. Where
 // systemd has passed sockets on (see systemd.socket), it returns these, and
 // does not look at addr: no right to low ports is needed then.
-func Listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
+func Sockets(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	for tries := 1; ; tries++ {
 		ln, conns, err := listen(addr, udp)
 		// Any port will do that is free on all sockets.
