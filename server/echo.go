@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 // An Echo is an endpoint that tells each client what its hello was: over
@@ -38,7 +40,7 @@ type Echo struct {
 	RetryAbove int
 
 	// Recorder, if not nil, is given each hello, and what came in place of one.
-	Recorder *Recorder
+	Recorder *sink.Recorder
 
 	// Shaken, if not nil, is told of each TLS handshake over TCP that has ended:
 	// its time since Accept, and why it failed if it did.
@@ -151,7 +153,7 @@ func (e *Echo) giveUsers(ln *Listener) {
 	}
 	ln.Users = e.Users
 	if e.Recorder != nil {
-		e.Recorder.observer.Users = e.Users
+		e.Recorder.Observer.Users = e.Users
 	}
 	if e.Page != nil {
 		e.Page.users = e.Users
@@ -177,6 +179,8 @@ func (e *Echo) observe(o *event.Observation) {
 	}
 	e.recorded(e.Recorder.Record(o))
 }
+
+func hexText(b []byte) string { return hex.EncodeToString(b[:min(len(b), 32)]) }
 
 // recorded says when recording begins to fail, and when it works again.
 func (e *Echo) recorded(err error) {

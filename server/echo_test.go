@@ -26,6 +26,7 @@ import (
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 // start serves e until stop is called, which is done at the end at the latest.
@@ -207,7 +208,7 @@ func TestLines(t *testing.T) {
 // honest one.
 func TestSilentClientsDelayNobody(t *testing.T) {
 	var log bytes.Buffer
-	addr, stop := start(t, &server.Echo{Grace: time.Minute, Recorder: &server.Recorder{File: &log}})
+	addr, stop := start(t, &server.Echo{Grace: time.Minute, Recorder: &sink.Recorder{File: &log}})
 	for range 20 {
 		for _, sent := range []string{"", "\x16", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"} {
 			c, err := net.Dial("tcp", addr)
@@ -247,9 +248,9 @@ func TestRecorder(t *testing.T) {
 	path := filepath.Join(dir, "hello.json")
 	require.NoError(t, os.WriteFile(path, []byte(`[{"sni":"earlier"},{"sni":"before"}]`), 0o600))
 	var lines bytes.Buffer
-	latest := &server.Latest{Path: path, Keep: 3}
+	latest := &sink.Latest{Path: path, Keep: 3}
 	require.NoError(t, latest.Load())
-	addr, stop := start(t, &server.Echo{Recorder: &server.Recorder{File: &lines, Size: event.Full, Latest: latest}})
+	addr, stop := start(t, &server.Echo{Recorder: &sink.Recorder{File: &lines, Size: event.Full, Latest: latest}})
 	for _, name := range []string{"one.example", "two.example"} {
 		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, ServerName: name})
 		require.NoError(t, err)
@@ -278,7 +279,7 @@ func TestRecorder(t *testing.T) {
 func TestRecordingThatFailsIsSaidOnce(t *testing.T) {
 	var log safeBuffer
 	file := &fullFor{n: 3}
-	addr, stop := start(t, &server.Echo{Recorder: &server.Recorder{File: file}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	addr, stop := start(t, &server.Echo{Recorder: &sink.Recorder{File: file}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for range 5 {
 		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
 		require.NoError(t, err)

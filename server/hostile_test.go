@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 // drip sends a byte at a time until the server has had enough.
@@ -61,7 +62,7 @@ func TestHostileClients(t *testing.T) {
 	// Long enough for the honest ones on a machine with much else to do.
 	ln := &server.Listener{Listener: loopback(t), HandshakeTimeout: 10 * time.Second}
 	var recorded safeBuffer
-	stop := startListener(t, &server.Echo{Grace: time.Minute, Recorder: &server.Recorder{File: &recorded}}, ln)
+	stop := startListener(t, &server.Echo{Grace: time.Minute, Recorder: &sink.Recorder{File: &recorded}}, ln)
 	addr := ln.Addr().String()
 	var wg sync.WaitGroup
 	for range 3 {

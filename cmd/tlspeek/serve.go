@@ -19,6 +19,7 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 // serveFlags are those of "tlspeek serve".
@@ -113,7 +114,7 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "have Events on disk `when` they are written: always, never, or at least this often, as 1s")
 	flags.StringVar(&f.helloJSON, "hello-json", "", "keep the latest Events in `file`, as one JSON array")
 	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file at most")
-	flags.IntVar(&f.helloJSONSize, "hello-json-max-size", server.DefaultLatestBytes, "`bytes` of Events in that file at most, which are held in memory, too")
+	flags.IntVar(&f.helloJSONSize, "hello-json-max-size", sink.DefaultLatestBytes, "`bytes` of Events in that file at most, which are held in memory, too")
 
 	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time from a connection to the end of its handshake; negative for no limit")
 	flags.IntVar(&f.maxConns, "max-conns", 0, "`number` of connections at once; 0 for no limit")
@@ -163,7 +164,7 @@ func (f *serveFlags) check() error {
 	return err
 }
 
-// syncEvery reads --events-fsync for a [server.RotatingFile].
+// syncEvery reads --events-fsync for a [sink.RotatingFile].
 func (f *serveFlags) syncEvery() (time.Duration, error) {
 	switch f.eventsFsync {
 	case "never":
@@ -275,13 +276,13 @@ func prefixes(list []string) (all []netip.Prefix, err error) {
 }
 
 // openRecorder opens what --events and --hello-json name.
-func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFile func() error, err error) {
-	r, closeFile = &server.Recorder{}, func() error { return nil }
+func openRecorder(f *serveFlags, stdout io.Writer) (r *sink.Recorder, closeFile func() error, err error) {
+	r, closeFile = &sink.Recorder{}, func() error { return nil }
 	if f.eventsFull {
 		r.Size = event.Full
 	}
 	if f.helloJSON != "" {
-		r.Latest = &server.Latest{Path: f.helloJSON, Keep: f.helloJSONKeep, MaxBytes: f.helloJSONSize}
+		r.Latest = &sink.Latest{Path: f.helloJSON, Keep: f.helloJSONKeep, MaxBytes: f.helloJSONSize}
 		if err := r.Latest.Load(); err != nil {
 			return nil, nil, err
 		}
@@ -294,7 +295,7 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *server.Recorder, closeFil
 	case "-":
 		r.File = stdout
 	default:
-		file := &server.RotatingFile{Path: f.events, MaxSize: f.eventsMaxSize, MaxAge: f.eventsMaxAge}
+		file := &sink.RotatingFile{Path: f.events, MaxSize: f.eventsMaxSize, MaxAge: f.eventsMaxAge}
 		if file.SyncEvery, err = f.syncEvery(); err != nil {
 			return nil, nil, err
 		}

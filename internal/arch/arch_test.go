@@ -25,8 +25,9 @@ var allowed = map[string][]string{
 	"event":           {"parser", "fingerprint", "known"},
 	"internal/eval":   {"parser", "fingerprint", "known"},
 	"capture":         {"event", "fingerprint", "internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
-	"server": {"internal/http2setting", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "internal/atomicfile", "golang.org/x/net", "github.com/quic-go/quic-go",
+	"server": {"internal/http2setting", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "sink", "golang.org/x/net", "github.com/quic-go/quic-go",
 		"github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
+	"sink":            {"event", "internal/atomicfile"},
 	"internal/listen": {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
 }
 

@@ -1,4 +1,4 @@
-package server_test
+package sink_test
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 func read(t *testing.T, path string) string {
@@ -25,7 +25,7 @@ func TestRotatingFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "hellos.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte("before\n"), 0o600))
-	f := &server.RotatingFile{Path: path, MaxSize: 10, SyncEvery: -1}
+	f := &sink.RotatingFile{Path: path, MaxSize: 10, SyncEvery: -1}
 	require.NoError(t, f.Open())
 	for _, line := range []string{"1\n", "2\n", "longer than the limit\n", "3\n"} {
 		n, err := f.Write([]byte(line))
@@ -49,7 +49,7 @@ func TestRotatingFile(t *testing.T) {
 
 func TestRotatingFileByAge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hellos.jsonl")
-	f := &server.RotatingFile{Path: path, MaxAge: time.Millisecond, SyncEvery: time.Microsecond}
+	f := &sink.RotatingFile{Path: path, MaxAge: time.Millisecond, SyncEvery: time.Microsecond}
 	defer f.Close()
 	_, err := f.Write([]byte("1\n"))
 	require.NoError(t, err)
@@ -57,14 +57,14 @@ func TestRotatingFileByAge(t *testing.T) {
 	_, err = f.Write([]byte("2\n"))
 	require.NoError(t, err)
 	assert.Equal(t, "2\n", read(t, path))
-	assert.Error(t, (&server.RotatingFile{Path: filepath.Join(path, "x")}).Open())
+	assert.Error(t, (&sink.RotatingFile{Path: filepath.Join(path, "x")}).Open())
 }
 
 // TestRotatingFileKeepsLinesWhole has no room for the second line for a while.
 func TestRotatingFileKeepsLinesWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hellos.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte("{\"half"), 0o600))
-	f := &server.RotatingFile{Path: path}
+	f := &sink.RotatingFile{Path: path}
 	defer f.Close()
 	require.NoError(t, f.Open())
 	write := func(line string) (int, error) { return f.Write([]byte(line)) }

@@ -1,4 +1,4 @@
-package server_test
+package sink_test
 
 import (
 	"encoding/json"
@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 // kept returns what l has in its file.
-func kept(t *testing.T, l *server.Latest) (events []string) {
+func kept(t *testing.T, l *sink.Latest) (events []string) {
 	t.Helper()
 	require.NoError(t, l.Save())
 	var list []json.RawMessage
@@ -31,7 +31,7 @@ func kept(t *testing.T, l *server.Latest) (events []string) {
 // that is within both bounds.
 func TestLatestIsBounded(t *testing.T) {
 	for _, bound := range []struct{ keep, bytes int }{{3, 1000}, {1000, 100}, {5, 60}, {1, 20}} {
-		l := &server.Latest{Path: filepath.Join(t.TempDir(), "hello.json"), Keep: bound.keep, MaxBytes: bound.bytes}
+		l := &sink.Latest{Path: filepath.Join(t.TempDir(), "hello.json"), Keep: bound.keep, MaxBytes: bound.bytes}
 		var all []string
 		for i := range 200 {
 			e := fmt.Sprintf(`{"n":"%s"}`, strings.Repeat("x", i*7%40))
@@ -52,7 +52,7 @@ func TestLatestIsBounded(t *testing.T) {
 }
 
 func TestLatestKeeps16MiBByDefault(t *testing.T) {
-	l := &server.Latest{Path: filepath.Join(t.TempDir(), "hello.json"), Keep: 1000}
+	l := &sink.Latest{Path: filepath.Join(t.TempDir(), "hello.json"), Keep: 1000}
 	e := []byte(`"` + strings.Repeat("x", 1<<20-2) + `"`)
 	for range 20 {
 		l.Add(e)
@@ -63,25 +63,25 @@ func TestLatestKeeps16MiBByDefault(t *testing.T) {
 // TestLatestLoadsWhatIsKept has a file with more than is kept.
 func TestLatestLoadsWhatIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hello.json")
-	before := &server.Latest{Path: path, Keep: 100}
+	before := &sink.Latest{Path: path, Keep: 100}
 	var all []string
 	for i := range 50 {
 		all = append(all, fmt.Sprintf(`{"n":%d}`, 100+i))
 		before.Add([]byte(all[i]))
 	}
 	require.NoError(t, before.Save())
-	l := &server.Latest{Path: path, Keep: 100, MaxBytes: 10 * len(all[0])}
+	l := &sink.Latest{Path: path, Keep: 100, MaxBytes: 10 * len(all[0])}
 	require.NoError(t, l.Load())
 	require.NoError(t, os.Remove(path))
 	assert.Equal(t, slices.Clone(all[40:]), kept(t, l))
-	assert.NoError(t, (&server.Latest{Path: filepath.Join(t.TempDir(), "none"), Keep: 1}).Load())
+	assert.NoError(t, (&sink.Latest{Path: filepath.Join(t.TempDir(), "none"), Keep: 1}).Load())
 }
 
 func TestLatestRefusesWhatIsNoArray(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hello.json")
 	for _, text := range []string{"", "{}", "7", "[", "[1", "[1,", "[1}", "[x]", "[1] 2", "[1]]"} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		err := (&server.Latest{Path: path, Keep: 1}).Load()
+		err := (&sink.Latest{Path: path, Keep: 1}).Load()
 		assert.ErrorContains(t, err, "reading "+path+", which should be a JSON array: ", text)
 	}
 }

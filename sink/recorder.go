@@ -1,7 +1,6 @@
-package server
+package sink
 
 import (
-	"encoding/hex"
 	"fmt"
 	"io"
 	"sync"
@@ -16,16 +15,18 @@ type Recorder struct {
 	Size   event.Size // of the Events
 	Latest *Latest    // may be nil
 
-	mu       sync.Mutex
-	observer event.Observer
-	line     []byte
+	// Observer makes the Events. It is not to be used elsewhere.
+	Observer event.Observer
+
+	mu   sync.Mutex
+	line []byte
 }
 
 // Record writes down o.
 func (r *Recorder) Record(o *event.Observation) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := r.observer.Event(o, r.Size)
+	e := r.Observer.Event(o, r.Size)
 	line, err := e.AppendJSON(r.line[:0])
 	if err != nil {
 		return fmt.Errorf("writing an Event: %w", err)
@@ -43,5 +44,3 @@ func (r *Recorder) Record(o *event.Observation) error {
 	}
 	return nil
 }
-
-func hexText(b []byte) string { return hex.EncodeToString(b[:min(len(b), 32)]) }
