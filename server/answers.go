@@ -15,7 +15,6 @@ const (
 	maxAnswers        = 64 // at once
 	maxAnswersPerConn = 16
 	maxAnswersWaiting = 1024
-	maxStreams        = 100 // of a connection over HTTP/2 or HTTP/3
 
 	answerWait  = 15 * time.Second // for the others
 	answerStall = 10 * time.Second // for a client to take the next answerStep bytes
@@ -135,7 +134,7 @@ func (a *answers) limit(next http.HandlerFunc) http.HandlerFunc {
 
 // writeAll writes an answer, as long as the client takes it.
 func writeAll(w io.Writer, setDeadline func(time.Time) error, body []byte) error {
-	end := time.Now().Add(answerTimeout)
+	end := time.Now().Add(defaultWriteTimeout)
 	for step := range slices.Chunk(body, answerStep) {
 		deadline := time.Now().Add(answerStall)
 		if deadline.After(end) {

@@ -5,10 +5,8 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,86 +51,61 @@ type Echo struct {
 	// Log says what goes wrong. Nil is for silence.
 	Log *slog.Logger
 
-	ready      atomic.Bool
-	unrecorded atomic.Int64          // hellos, since recording fails
-	http3      atomic.Pointer[HTTP3] // nil while there is none
+	server     atomic.Pointer[Server]
+	unrecorded atomic.Int64 // hellos, since recording fails
 }
 
 // Ready reports whether the endpoint accepts connections.
-func (e *Echo) Ready() bool { return e.ready.Load() }
+func (e *Echo) Ready() bool {
+	srv := e.server.Load()
+	return srv != nil && srv.Ready()
+}
 
 // HalfOpenQUIC returns how many QUIC handshakes are open.
 func (e *Echo) HalfOpenQUIC() int {
-	if h3 := e.http3.Load(); h3 != nil {
-		return h3.HalfOpen()
+	if srv := e.server.Load(); srv != nil {
+		return srv.HalfOpenQUIC()
 	}
 	return 0
 }
-
-// Timeouts of the endpoint's connections, once they have shaken hands.
-const (
-	readHeaderTimeout = 10 * time.Second
-	bodyTimeout       = time.Minute // of a request, which nobody reads
-	answerTimeout     = time.Minute // to take an answer
-	idleTimeout       = 2 * time.Minute
-)
 
 // Serve accepts connections from ln, until ctx is done: then it closes ln and
 // the connections that have not shaken hands, lets the others finish within
 // the grace period, and closes what is left. Its error is that of ln, if that
 // ended it. What ln observes the Echo is told of, too.
 func (e *Echo) Serve(ctx context.Context, ln *Listener) error {
-	s := &serving{Echo: e, ln: ln, tls: e.TLSConfig.Clone(), queue: newQueue(ln.Addr()), log: e.Log}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
 	e.attach(ln)
 	e.giveUsers(ln)
-	s.tls.NextProtos = append([]string{"h2", "http/1.1", "http/1.0"}, s.tls.NextProtos...)
-	s.tls = TLSConfig(s.tls)
-	h := bounded(handler(e.Page, &s.answers))
-	if len(e.UDP) > 0 {
-		s.http3 = &HTTP3{Handler: h, TLSConfig: e.TLSConfig, Observe: ln.Observe, Users: e.Users, Limits: ln, RetryAbove: e.RetryAbove, IdleTimeout: idleTimeout}
-		e.http3.Store(s.http3)
-		h = announcing(h, s.http3)
+	var a answers
+	srv := &Server{
+		Handler:     handler(e.Page, &a),
+		Lines:       a.answerLines,
+		TLSConfig:   e.TLSConfig,
+		UDP:         e.UDP,
+		RetryAbove:  e.RetryAbove,
+		OnHandshake: e.Shaken,
+		Log:         e.Log,
 	}
-	s.http = &http.Server{
-		Handler:           h,
-		ConnContext:       ConnContext,
-		ReadHeaderTimeout: readHeaderTimeout,
-		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
-		HTTP2:             &http.HTTP2Config{WriteByteTimeout: answerTimeout, MaxConcurrentStreams: maxStreams},
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	if err := ConfigureHTTP2(s.http); err != nil {
-		return err
+	e.server.Store(srv)
+	saving, saved := context.WithCancel(context.Background())
+	var save sync.WaitGroup
+	save.Go(func() { e.save(saving) })
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
 	}
 	if e.Page != nil && e.Page.Live != nil {
-		s.http.RegisterOnShutdown(e.Page.Live.Stop)
+		e.Page.Live.Stop()
 	}
-	return s.run(ctx)
-}
-
-// bounded gives the body of a request a time to come: net/http reads the rest
-// of a short one before the next request. A deadline on all requests would end
-// the long answers to those without.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.Body != http.NoBody {
-			// A connection without deadlines is bounded by its transport.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// announcing tells clients that there is HTTP/3.
-func announcing(next http.Handler, h3 *HTTP3) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h3.Announce(w.Header())
-		next.ServeHTTP(w, r)
-	})
+	grace, release := context.WithTimeout(context.Background(), e.Grace)
+	defer release()
+	_ = srv.Shutdown(grace)
+	saved()
+	save.Wait()
+	return errors.Join(err, e.saveLatest())
 }
 
 // attach has ln tell e what happens.
@@ -196,66 +169,10 @@ func (e *Echo) recorded(err error) {
 	}
 }
 
-// serving is an Echo while it serves one listener.
-type serving struct {
-	*Echo
-	ln    *Listener
-	tls   *tls.Config
-	http  *http.Server
-	http3 *HTTP3 // nil without UDP
-	queue *queue // to http, of connections that have shaken hands
-	log   *slog.Logger
-	conns sync.WaitGroup // that are not http's
-
-	answers answers
-
-	killed context.Context // when the grace period is over
-}
-
-func (s *serving) run(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.queue) }()
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(ctx, func() { s.ln.Close() })
-	defer stop()
-	killed, kill := context.WithCancel(context.Background())
-	s.killed = killed
-	saved := make(chan struct{})
-	go func() { s.save(ctx); close(saved) }()
-	served3 := make(chan error, len(s.UDP))
-	for _, conn := range s.UDP {
-		go func() {
-			err := s.http3.Serve(ctx, killed, conn)
-			cancel() // one does not go on without the other
-			served3 <- err
-		}()
-	}
-	s.ready.Store(true)
-	err := s.accept(ctx)
-	s.ready.Store(false)
-	s.ln.Close()
-	cancel() // who shakes hands, or waits for a line
-
-	grace, release := context.WithTimeout(killed, s.Grace)
-	defer release()
-	context.AfterFunc(grace, kill)
-	if s.http.Shutdown(grace) != nil {
-		s.http.Close()
-	}
-	<-served
-	s.conns.Wait()
-	for range s.UDP {
-		err = errors.Join(err, <-served3)
-	}
-	kill()
-	<-saved
-	return errors.Join(err, s.saveLatest())
-}
-
 // saveEvery is how often the file of the latest Events is written.
 const saveEvery = 10 * time.Second
 
-func (s *serving) save(ctx context.Context) {
+func (e *Echo) save(ctx context.Context) {
 	ticker := time.NewTicker(saveEvery)
 	defer ticker.Stop()
 	for {
@@ -263,145 +180,16 @@ func (s *serving) save(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := s.saveLatest(); err != nil {
-				s.log.Error("saving the latest hellos", "error", err)
+			if err := e.saveLatest(); err != nil && e.Log != nil {
+				e.Log.Error("saving the latest hellos", "error", err)
 			}
 		}
 	}
 }
 
-func (s *serving) saveLatest() error {
-	if s.Recorder == nil || s.Recorder.Latest == nil {
+func (e *Echo) saveLatest() error {
+	if e.Recorder == nil || e.Recorder.Latest == nil {
 		return nil
 	}
-	return s.Recorder.Latest.Save()
+	return e.Recorder.Latest.Save()
 }
-
-// accept returns nil once ctx is done.
-func (s *serving) accept(ctx context.Context) error {
-	var pause time.Duration
-	for {
-		conn, err := s.ln.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				conn.Close()
-			}
-			return nil
-		}
-		if err == nil {
-			pause = 0
-			s.conns.Go(func() { s.serve(ctx, conn) })
-			continue
-		}
-		// Out of descriptors, say: net/http, too, waits for better times, if
-		// longer. Within a second of relief clients are served again.
-		var temporary interface{ Temporary() bool }
-		if !errors.As(err, &temporary) || !temporary.Temporary() {
-			return err
-		}
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second/2)
-		s.log.Warn("accepting a connection", "error", err, "pause", pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
-	}
-}
-
-// serve shakes hands, and hands the connection to who speaks its protocol.
-func (s *serving) serve(ctx context.Context, conn net.Conn) {
-	c := tls.Server(conn, s.tls)
-	began := time.Now()
-	err := s.shake(ctx, c)
-	if s.Shaken != nil {
-		s.Shaken(time.Since(began), err)
-	}
-	if err != nil {
-		answerPlainHTTP(err)
-		c.Close()
-		return
-	}
-	switch c.ConnectionState().NegotiatedProtocol {
-	case "h2", "http/1.1", "http/1.0":
-		s.queue.put(c)
-		return
-	case "":
-	default: // acme-tls/1, which has no more to say (RFC 8737, section 3)
-		c.Close()
-		return
-	}
-	b := newBuffered(c)
-	b.SetReadDeadline(time.Now().Add(idleTimeout))
-	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })
-	if b.speaksHTTP() && stop() {
-		c.SetReadDeadline(time.Time{})
-		s.queue.put(b)
-		return
-	}
-	defer stop()
-	defer c.Close()
-	defer context.AfterFunc(s.killed, func() { c.Close() })()
-	if err := answerLines(ctx, b, &s.answers); err != nil {
-		s.log.Debug("line protocol", "client", conn.RemoteAddr(), "error", err)
-	}
-}
-
-// shake does the handshake, within the time for it. The Conn below looks after
-// that, too, but for clients that are asked for a certificate.
-func (s *serving) shake(ctx context.Context, c *tls.Conn) error {
-	if timeout := s.ln.handshakeTimeout(); timeout > 0 {
-		var done context.CancelFunc
-		ctx, done = context.WithTimeout(ctx, timeout)
-		defer done()
-	}
-	return c.HandshakeContext(ctx)
-}
-
-// answerPlainHTTP tells a client that speaks HTTP without TLS what is wrong,
-// as net/http does.
-func answerPlainHTTP(err error) {
-	var record tls.RecordHeaderError
-	if !errors.As(err, &record) || record.Conn == nil {
-		return
-	}
-	switch string(record.RecordHeader[:]) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
-		io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
-	}
-}
-
-// A queue is a net.Listener of connections that somebody else has accepted.
-type queue struct {
-	addr   net.Addr
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newQueue(addr net.Addr) *queue {
-	return &queue{addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (q *queue) put(c net.Conn) {
-	select {
-	case q.conns <- c:
-	case <-q.closed:
-		c.Close()
-	}
-}
-
-func (q *queue) Accept() (net.Conn, error) {
-	select {
-	case c := <-q.conns:
-		return c, nil
-	case <-q.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (q *queue) Close() error {
-	q.once.Do(func() { close(q.closed) })
-	return nil
-}
-
-func (q *queue) Addr() net.Addr { return q.addr }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -44,6 +43,7 @@ type HTTP3 struct {
 
 	flowBytes int // for tests: the limit of the tap, if not 0
 
+	life     lifecycle
 	halfOpen atomic.Int64
 	server   atomic.Pointer[http3.Server]
 }
@@ -51,9 +51,14 @@ type HTTP3 struct {
 // defaultRetryAbove handshakes cost 7 MB in quic-go.
 const defaultRetryAbove = 100
 
-// Serve serves on conn until ctx is done, and then lets requests finish until
-// killed is done.
-func (s *HTTP3) Serve(ctx, killed context.Context, conn *net.UDPConn) error {
+// Serve serves on conn until Shutdown or Close is called, and then returns
+// [http.ErrServerClosed]. It does not close conn. It may be called for several
+// sockets at once.
+func (s *HTTP3) Serve(conn *net.UDPConn) error {
+	if !s.life.begin() {
+		return http.ErrServerClosed
+	}
+	defer s.life.running.Done()
 	t := newTap(conn, s.Observe)
 	if s.flowBytes > 0 {
 		t.limit = s.flowBytes
@@ -86,14 +91,23 @@ func (s *HTTP3) Serve(ctx, killed context.Context, conn *net.UDPConn) error {
 	s.server.Store(h3)
 	select {
 	case err = <-served:
-	case <-ctx.Done():
-		_ = h3.Shutdown(killed) // what does not end, it closes
-		err = <-served
-	}
-	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
-		return nil
+	case <-s.life.stopping.Done():
+		_ = h3.Shutdown(s.life.killed) // which closes what does not end
+		<-served
+		err = http.ErrServerClosed
 	}
 	return err
+}
+
+// Shutdown refuses new connections and requests, and waits until those that
+// have begun are finished. When ctx is done before, it closes what is left and
+// returns the error of ctx.
+func (s *HTTP3) Shutdown(ctx context.Context) error { return s.life.end(ctx) }
+
+// Close closes all connections.
+func (s *HTTP3) Close() error {
+	s.life.close()
+	return nil
 }
 
 func (s *HTTP3) retryAbove() int64 {

@@ -105,7 +105,6 @@ func TestHTTP3IsAnnounced(t *testing.T) {
 
 func TestHeadersOverHTTP3(t *testing.T) {
 	conn := udp(t)
-	ctx, cancel := context.WithCancel(t.Context())
 	h3 := &server.HTTP3{
 		TLSConfig: serverConfig(t),
 		Handler: server.Headers{}.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,11 +117,11 @@ func TestHeadersOverHTTP3(t *testing.T) {
 		})),
 	}
 	served := make(chan error, 1)
-	go func() { served <- h3.Serve(ctx, ctx, conn) }()
+	go func() { served <- h3.Serve(conn) }()
 	_, resp := askHTTP3(t, conn.LocalAddr().String(), "headers.example", nil)
 	assert.Equal(t, 200, resp.StatusCode)
-	cancel()
-	require.NoError(t, <-served)
+	require.NoError(t, h3.Close())
+	require.ErrorIs(t, <-served, http.ErrServerClosed)
 	assert.Zero(t, h3.HalfOpen())
 }
 
@@ -133,7 +132,7 @@ func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	h3 := &server.HTTP3{TLSConfig: serverConfig(t), RetryAbove: 2}
 	served := make(chan error, 1)
-	go func() { served <- h3.Serve(ctx, ctx, conn) }()
+	go func() { served <- h3.Serve(conn) }()
 	var wg sync.WaitGroup
 	for i := range 6 {
 		retried := make(chan bool, 1)
@@ -148,7 +147,8 @@ func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	require.NoError(t, <-served)
+	require.NoError(t, h3.Close())
+	require.ErrorIs(t, <-served, http.ErrServerClosed)
 }
 
 // A deaf socket receives nothing, but tells whether the first packet that came
@@ -178,18 +178,17 @@ func TestSecondHelloOverQUIC(t *testing.T) {
 	config := serverConfig(t)
 	config.CurvePreferences = []tls.CurveID{tls.CurveP521}
 	conn := udp(t)
-	ctx, cancel := context.WithCancel(t.Context())
 	h3 := &server.HTTP3{TLSConfig: config, Handler: server.Handler(nil), Observe: func(o *event.Observation) {
 		mu.Lock()
 		defer mu.Unlock()
 		indexes = append(indexes, o.Index)
 	}}
 	served := make(chan error, 1)
-	go func() { served <- h3.Serve(ctx, ctx, conn) }()
+	go func() { served <- h3.Serve(conn) }()
 	a, _ := askHTTP3(t, conn.LocalAddr().String(), "second.example", nil)
 	assert.Equal(t, "second.example", a.SNI)
-	cancel()
-	require.NoError(t, <-served)
+	require.NoError(t, h3.Close())
+	require.ErrorIs(t, <-served, http.ErrServerClosed)
 	mu.Lock()
 	defer mu.Unlock()
 	assert.Equal(t, []int{1, 2}, indexes)

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// A LineHandler serves a client that negotiated no protocol by ALPN and whose
+// first line is no HTTP request. Conn reads from that line on, and
+// [ClientOf] finds in ctx what is known of the client. The connection is
+// closed when the handler returns; its error is logged at debug level.
+//
+// When the server shuts down, ctx is done and a read deadline in the past wakes
+// the handler: one that sets read deadlines checks ctx after each. A handler
+// must return when its connection is closed.
+type LineHandler func(ctx context.Context, conn net.Conn) error
+
+// serve does the handshake and hands the connection to the server of its
+// protocol.
+func (v *serving) serve(conn net.Conn) {
+	stopping := v.life.stopping
+	c := tls.Server(conn, v.tls)
+	began := time.Now()
+	err := v.handshake(c)
+	if v.OnHandshake != nil {
+		v.OnHandshake(time.Since(began), err)
+	}
+	if err != nil {
+		answerPlainHTTP(err)
+		c.Close()
+		return
+	}
+	switch c.ConnectionState().NegotiatedProtocol {
+	case "h2", "http/1.1", "http/1.0":
+		v.queue.put(c)
+		return
+	case "":
+	default: // acme-tls/1, which ends with the handshake (RFC 8737, section 3)
+		c.Close()
+		return
+	}
+	b := newBuffered(c)
+	if idle := timeout(v.IdleTimeout, defaultIdleTimeout); idle > 0 {
+		b.SetReadDeadline(time.Now().Add(idle))
+	}
+	stop := context.AfterFunc(stopping, func() { c.SetReadDeadline(time.Unix(1, 0)) })
+	if b.speaksHTTP() && stop() {
+		c.SetReadDeadline(time.Time{})
+		v.queue.put(b)
+		return
+	}
+	defer stop()
+	defer c.Close()
+	if v.Lines == nil {
+		return
+	}
+	defer context.AfterFunc(v.life.killed, func() { c.Close() })()
+	if err := v.Lines(ConnContext(stopping, c), b); err != nil {
+		v.log.Debug("line protocol", "client", conn.RemoteAddr(), "error", err)
+	}
+}
+
+// handshake does the TLS handshake, within the time for it. The Conn below
+// bounds it, too, but not for clients that are asked for a certificate.
+func (v *serving) handshake(c *tls.Conn) error {
+	ctx := v.life.stopping
+	if timeout := v.listener.handshakeTimeout(); timeout > 0 {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, timeout)
+		defer done()
+	}
+	return c.HandshakeContext(ctx)
+}
+
+// answerPlainHTTP answers a client that speaks HTTP without TLS as net/http does.
+func answerPlainHTTP(err error) {
+	var record tls.RecordHeaderError
+	if !errors.As(err, &record) || record.Conn == nil {
+		return
+	}
+	switch string(record.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+	}
+}
+
+// A queue is a net.Listener of connections that were accepted elsewhere.
+type queue struct {
+	addr   net.Addr
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newQueue(addr net.Addr) *queue {
+	return &queue{addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// put closes c if the queue is closed.
+func (q *queue) put(c net.Conn) {
+	select {
+	case q.conns <- c:
+	case <-q.closed:
+		c.Close()
+	}
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.closed) })
+	return nil
+}
+
+func (q *queue) Addr() net.Addr { return q.addr }
