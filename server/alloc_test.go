@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 )
 
 // handshakes runs n handshakes over ln, one after another, and returns the
 // allocations and bytes of one, of client and server together.
 func handshakes(t testing.TB, ln net.Listener, n int) (allocs, bytes float64) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	config.SessionTicketsDisabled = true
 	client := &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}
 	one := func() {
@@ -55,8 +56,8 @@ func handshakes(t testing.TB, ln net.Listener, n int) (allocs, bytes float64) {
 func TestHandshakeAllocations(t *testing.T) {
 	const n = 200
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
-	plainAllocs, plainBytes := handshakes(t, loopback(t), n)
-	allocs, bytes := handshakes(t, &server.Listener{Listener: loopback(t)}, n)
+	plainAllocs, plainBytes := handshakes(t, servertest.Listen(t), n)
+	allocs, bytes := handshakes(t, &server.Listener{Listener: servertest.Listen(t)}, n)
 	t.Logf("plain %.1f allocations, %.0f bytes; with a Conn %.1f and %.0f more", plainAllocs, plainBytes, allocs-plainAllocs, bytes-plainBytes)
 	assert.LessOrEqual(t, allocs-plainAllocs, 5.0)
 	assert.LessOrEqual(t, bytes-plainBytes, 1024.0)

@@ -3,62 +3,109 @@ package server
 import (
 	"context"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/known"
-	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A source is a connection that knows its client's hello.
-type source interface {
-	// Event returns false as long as nothing is known.
-	Event(event.Size) (event.Event, bool)
+// A Client is a connection that knows what its client has sent: a [*Conn], or
+// one over QUIC that an [HTTP3] has accepted. It is comparable, and safe for
+// use by several goroutines. It remains usable once the connection is closed.
+type Client interface {
+	// Event returns what is known of the first hello, or of what came in
+	// place of one, and false until either has come. What event.Detail adds
+	// must not be changed.
+	Event(size event.Size) (event.Event, bool)
 
-	// observed says what is known of the hello, which it parses into h.
-	observed(h *parser.ClientHello) (event.Observation, bool)
+	// Observation returns what Event is made from. The hello in it must not
+	// be changed.
+	Observation() (event.Observation, bool)
 
-	fingerprints() fingerprints
-
-	// users are the clients of the user's own, or nil.
-	users() *known.Database
-
-	timing() timing
+	// Times returns when the parts of the handshake came.
+	Times() Times
 }
 
-// A timing says when the parts of a handshake came; zero for what is not known.
-type timing struct {
-	accepted time.Time // the connection
-	hello    time.Time // the last byte of the ClientHello
-	second   time.Time // that of the one after a HelloRetryRequest
-	finished time.Time // the client's last message
+// Times says when the parts of a handshake came. A time is zero where it is not
+// known, or the part has not come.
+type Times struct {
+	Accepted    time.Time // the connection
+	Hello       time.Time // the last byte of the ClientHello
+	SecondHello time.Time // that of the one after a HelloRetryRequest
+	Finished    time.Time // the client's last message
+}
+
+// A client is a Client that Headers and EventOf can be served from.
+type client interface {
+	Client
+
+	// fingerprints returns the values of Headers.
+	fingerprints() fingerprints
+
+	// headerOrder returns the names of the first request's header fields in
+	// order, separated by commas, or "".
+	headerOrder() string
+
+	// clients returns the user-supplied clients, or nil.
+	clients() *known.Database
 }
 
 type contextKey struct{}
 
-// ConnContext is for [net/http.Server.ConnContext]: it lets [FromContext] find
-// the connection of a request.
+// ConnContext is for [net/http.Server.ConnContext]: it lets [ClientOf],
+// [FromContext] and [EventOf] find the connection of a request.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if conn := connOf(c); conn != nil {
 		conn.want()
-		return context.WithValue(ctx, contextKey{}, source(conn))
+		return withClient(ctx, conn)
 	}
 	return ctx
 }
 
+func withClient(ctx context.Context, c client) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// ClientOf returns the client of a request, or of a line, by its context. It
+// returns nil if the connection is not one of a [Listener] or an [HTTP3], or
+// the http.Server does not have [ConnContext].
+func ClientOf(ctx context.Context) Client {
+	if c := clientOf(ctx); c != nil {
+		return c
+	}
+	return nil
+}
+
+func clientOf(ctx context.Context) client {
+	c, _ := ctx.Value(contextKey{}).(client)
+	return c
+}
+
 // FromContext returns the Event, in its full size, of the connection that a
-// request came on. It returns false if that is not a connection of a
-// [Listener] or of an [HTTP3], or the server does not have [ConnContext].
+// request came on. It has no claim: the context does not say what the request
+// says of its client. It returns false where [ClientOf] returns nil.
 func FromContext(ctx context.Context) (event.Event, bool) {
-	if s := sourceOf(ctx); s != nil {
-		return s.Event(event.Full)
+	if c := clientOf(ctx); c != nil {
+		return c.Event(event.Full)
 	}
 	return event.Event{}, false
 }
 
-func sourceOf(ctx context.Context) source {
-	s, _ := ctx.Value(contextKey{}).(source)
-	return s
+// EventOf returns the Event of the connection that r came on, with what r says
+// of its client and the claim that follows from it. It returns false where
+// [ClientOf] returns nil.
+func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
+	c := clientOf(r.Context())
+	if c == nil {
+		return event.Event{}, false
+	}
+	o, ok := c.Observation()
+	if !ok {
+		return event.Event{}, false
+	}
+	o.Agent = RequestOf(r)
+	return (&event.Observer{Users: c.clients()}).Event(&o, size), true
 }
 
 // connOf returns the Conn that c is or is wrapped around, or nil.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -233,7 +234,7 @@ func TestDeadlinesOnPipes(t *testing.T) {
 // TestDeadlinesOnTCP does the same over TCP, without waiting for a deadline to
 // pass.
 func TestDeadlinesOnTCP(t *testing.T) {
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	run := func(ops string, ours bool) ([]string, bool) {
 		client, err := net.Dial("tcp", ln.Addr().String())
 		require.NoError(t, err)
@@ -308,7 +309,7 @@ func lastWord(s string) string { return s[strings.LastIndexByte(s, ' ')+1:] }
 // TestHandshakeAfterADeadline has the deadline pass before the hello, and
 // within it.
 func TestHandshakeAfterADeadline(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	for _, early := range []int{0, 1, 100} {
 		synctest.Test(t, func(t *testing.T) {
 			near, far := net.Pipe()

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -116,7 +117,7 @@ const stopTimeout = 3 * time.Second
 // stopped has a client send a beginning, in two parts or at once, and no more,
 // to crypto/tls on a connection from ln. Then is called when all has come to
 // rest.
-func stopped(t testing.TB, ln net.Listener, pipes *pipes, config *tls.Config, beginning string, cut int, then func(pending bool)) (s stop) {
+func stopped(t testing.TB, ln net.Listener, pipes *servertest.Pipes, config *tls.Config, beginning string, cut int, then func(pending bool)) (s stop) {
 	began := time.Now()
 	var waiting atomic.Bool
 	go func() {
@@ -137,7 +138,7 @@ func stopped(t testing.TB, ln net.Listener, pipes *pipes, config *tls.Config, be
 		}
 		conn.Close()
 	}()
-	client := pipes.dial()
+	client := pipes.Dial()
 	defer client.Close()
 	ended := make(chan struct{})
 	var received []byte
@@ -178,15 +179,15 @@ func withoutKeys(b []byte) (s string) {
 func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int) {
 	name := fmt.Sprintf("%.60x, cut at %d", beginning, cut)
 	var plain, ours, evicted stop
-	bubble := func(f func(p *pipes)) {
+	bubble := func(f func(p *servertest.Pipes)) {
 		synctest.Test(t.(*testing.T), func(*testing.T) {
-			p := newPipes()
+			p := servertest.NewPipes()
 			defer p.Close()
 			f(p)
 		})
 	}
-	bubble(func(p *pipes) { plain = stopped(t, p, p, config, beginning, cut, nil) })
-	bubble(func(p *pipes) {
+	bubble(func(p *servertest.Pipes) { plain = stopped(t, p, p, config, beginning, cut, nil) })
+	bubble(func(p *servertest.Pipes) {
 		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout}
 		ours = stopped(t, l, p, config, beginning, cut, func(pending bool) {
 			if open, halfOpen := l.Conns(); pending {
@@ -201,7 +202,7 @@ func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int)
 	if !plain.pending {
 		return
 	}
-	bubble(func(p *pipes) {
+	bubble(func(p *servertest.Pipes) {
 		var dropped []server.DropReason
 		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout, MaxHalfOpen: 1,
 			Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
@@ -211,7 +212,7 @@ func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int)
 				assert.NoError(t, err)
 				conn.Close()
 			}()
-			p.dial().Close()
+			p.Dial().Close()
 			synctest.Wait()
 		})
 		assert.Equal(t, []server.DropReason{server.DropHalfOpen}, dropped, name)
@@ -223,7 +224,7 @@ func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int)
 // hold for them as long as crypto/tls waits, and what they receive is what they
 // would from crypto/tls alone.
 func TestHalfOpenUntilCryptoTLSAnswers(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	retry := retryTLS(config)
 	tls12 := config.Clone()
 	tls12.MaxVersion = tls.VersionTLS12
@@ -252,7 +253,7 @@ func TestHalfOpenUntilCryptoTLSAnswers(t *testing.T) {
 
 // FuzzHalfOpen has plain crypto/tls for its oracle.
 func FuzzHalfOpen(f *testing.F) {
-	config := serverConfig(f)
+	config := servertest.Config(f)
 	retry := retryTLS(config)
 	all := beginnings(f)
 	for i, beginning := range slices.Sorted(maps.Keys(all)) {
@@ -275,14 +276,14 @@ func FuzzHalfOpen(f *testing.F) {
 // TestClientThatDoesNotRead has a client that takes nothing of the server's
 // answer.
 func TestClientThatDoesNotRead(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipes()
+		p := servertest.NewPipes()
 		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout}
 		began := time.Now()
 		go func() {
-			client := p.dial()
+			client := p.Dial()
 			client.Write(hello)
 		}()
 		conn, err := l.Accept()
@@ -297,13 +298,13 @@ func TestClientThatDoesNotRead(t *testing.T) {
 // TestWriteDeadlineAfterTheHandshake has the user's own deadline for writing,
 // set before the handshake and after it.
 func TestWriteDeadlineAfterTheHandshake(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipes()
+		p := servertest.NewPipes()
 		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout}
 		began := time.Now()
 		go func() {
-			client := tls.Client(p.dial(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
+			client := tls.Client(p.Dial(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
 			assert.NoError(t, client.Handshake())
 		}()
 		conn, err := l.Accept()
@@ -326,12 +327,12 @@ func TestWriteDeadlineAfterTheHandshake(t *testing.T) {
 // TestPlainTextGoesOn has a client without TLS, with whom the server goes on
 // after crypto/tls has given up.
 func TestPlainTextGoesOn(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipes()
+		p := servertest.NewPipes()
 		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout}
 		go func() {
-			client := p.dial()
+			client := p.Dial()
 			for range 5 {
 				_, err := io.WriteString(client, "EHLO client.example\r\n")
 				assert.NoError(t, err)

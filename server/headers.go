@@ -47,7 +47,7 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := fingerprints{noneUnknown, noneUnknown, noneUnknown}
-		if s := sourceOf(r.Context()); s != nil {
+		if s := clientOf(r.Context()); s != nil {
 			f = s.fingerprints()
 		}
 		if f.http2 == noneHTTP2 && r.ProtoMajor != 2 {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -37,9 +38,9 @@ func backend() http.Handler {
 
 // startHeaders serves backend behind Headers.
 func startHeaders(t *testing.T, l *server.Listener, h server.Headers) (addr string) {
-	srv := &http.Server{Handler: h.Wrap(backend()), ConnContext: server.ConnContext, TLSConfig: serverConfig(t)}
+	srv := &http.Server{Handler: h.Wrap(backend()), ConnContext: server.ConnContext, TLSConfig: servertest.Config(t)}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	l.Listener = loopback(t)
+	l.Listener = servertest.Listen(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(l, "", "") }()
 	t.Cleanup(func() {
@@ -142,7 +143,7 @@ func TestForgedTrailersDoNotComeWithTheEnd(t *testing.T) {
 
 func TestHeadersOverHTTP2(t *testing.T) {
 	addr := startHeaders(t, &server.Listener{}, server.Headers{JA4: "ja4", HTTP2: "h2"})
-	client := httpClient(true)
+	client := servertest.HTTPClient(true)
 	defer client.CloseIdleConnections()
 	for range 2 {
 		req, err := http.NewRequest("POST", "https://"+addr, strings.NewReader("body"))
@@ -172,7 +173,7 @@ func TestHeadersWithoutListener(t *testing.T) {
 // HTTP/2 yet.
 func TestHTTP2IsKnownAfterAnEarlierLook(t *testing.T) {
 	looked := make(chan string, 1)
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		e, ok := info.Conn.(*server.Conn).Event(event.Full)
 		assert.True(t, ok)
@@ -188,10 +189,10 @@ func TestHTTP2IsKnownAfterAnEarlierLook(t *testing.T) {
 		}),
 	}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
-	client := httpClient(true)
+	client := servertest.HTTPClient(true)
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("https://" + ln.Addr().String())
 	require.NoError(t, err)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -334,7 +335,7 @@ type (
 // with net/http alone: what a client sees, and when, and what the server's
 // hooks are told. The clock is the test's own.
 func TestHTTP2AsNetHTTP(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	for name, c := range http2Cases {
 		t.Run(name, func(t *testing.T) {
 			run := func(ours bool) (notes, states []string) {
@@ -362,7 +363,7 @@ func TestHTTP2AsNetHTTP(t *testing.T) {
 					if c.set != nil {
 						c.set(srv)
 					}
-					ln := newPipes()
+					ln := servertest.NewPipes()
 					served := make(chan error, 1)
 					if ours {
 						require.NoError(t, server.ConfigureHTTP2(srv))
@@ -374,7 +375,7 @@ func TestHTTP2AsNetHTTP(t *testing.T) {
 					if strings.HasPrefix(name, "HTTP/1.1") {
 						protos = []string{"http/1.1"}
 					}
-					conn := tls.Client(ln.dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: protos})
+					conn := tls.Client(ln.Dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: protos})
 					require.NoError(t, conn.Handshake())
 					client.Conn, client.framer = conn, http2.NewFramer(conn, conn)
 					c.act(srv, client)
@@ -406,10 +407,10 @@ func (w *noteWriter) Write(p []byte) (int, error) {
 }
 
 // addressed gives pipes addresses.
-type addressed struct{ *pipes }
+type addressed struct{ *servertest.Pipes }
 
 func (a addressed) Accept() (net.Conn, error) {
-	c, err := a.pipes.Accept()
+	c, err := a.Pipes.Accept()
 	if err != nil {
 		return nil, err
 	}

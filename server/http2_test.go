@@ -14,20 +14,22 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/echo"
 )
 
 // TestHTTP2IsRecorded has the settings and the order of header fields of a
-// client where a server is embedded, and from an Echo.
+// client where a server is embedded, and of a Server.
 func TestHTTP2IsRecorded(t *testing.T) {
-	srv := &http.Server{Handler: server.Handler(nil), ConnContext: server.ConnContext, TLSConfig: serverConfig(t)}
+	srv := &http.Server{Handler: new(echo.Handler), ConnContext: server.ConnContext, TLSConfig: servertest.Config(t)}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
-	echo, _ := start(t, &server.Echo{})
+	other, _ := start(t, new(server.Server), 0)
 
-	for _, addr := range []string{ln.Addr().String(), echo} {
+	for _, addr := range []string{ln.Addr().String(), other} {
 		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 		require.NoError(t, err)
 		defer conn.Close()
@@ -70,8 +72,19 @@ func TestHTTP2IsRecorded(t *testing.T) {
 	<-served
 }
 
+// fetch returns the response to a GET, and its body.
+func fetch(t *testing.T, client *http.Client, url string) (*http.Response, []byte) {
+	t.Helper()
+	resp, err := client.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, body
+}
+
 func TestConfigureHTTP2Refuses(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	config.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
 	assert.ErrorContains(t, server.ConfigureHTTP2(&http.Server{TLSConfig: config}), "AES_128_GCM_SHA256")
 }
@@ -79,13 +92,13 @@ func TestConfigureHTTP2Refuses(t *testing.T) {
 // TestConfigureHTTP2WithoutHTTP2 has HTTP/2 switched off as net/http has it.
 func TestConfigureHTTP2WithoutHTTP2(t *testing.T) {
 	t.Setenv("GODEBUG", "http2server=0")
-	srv := &http.Server{TLSConfig: serverConfig(t), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
+	srv := &http.Server{TLSConfig: servertest.Config(t), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, "", "") }()
-	client := httpClient(true)
-	resp, body := fetch(t, client, "GET", "https://"+ln.Addr().String()+"/")
+	client := servertest.HTTPClient(true)
+	resp, body := fetch(t, client, "https://"+ln.Addr().String()+"/")
 	assert.Equal(t, 200, resp.StatusCode)
 	assert.Equal(t, "hello", string(body))
 	client.CloseIdleConnections()
@@ -105,7 +118,7 @@ func TestConfigureHTTP2WithoutTLS(t *testing.T) {
 	srv.Protocols.SetHTTP2(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	transport := &http.Transport{Protocols: new(http.Protocols)}
@@ -126,13 +139,13 @@ func TestConfigureHTTP2WithoutTLS(t *testing.T) {
 
 // TestConfigureHTTP2WithoutListener has connections of which nothing is known.
 func TestConfigureHTTP2WithoutListener(t *testing.T) {
-	srv := &http.Server{TLSConfig: serverConfig(t), Handler: server.Headers{}.Wrap(backend()), ConnContext: server.ConnContext}
+	srv := &http.Server{TLSConfig: servertest.Config(t), Handler: server.Headers{}.Wrap(backend()), ConnContext: server.ConnContext}
 	require.NoError(t, server.ConfigureHTTP2(srv))
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(ln, "", "") }()
-	client := httpClient(true)
-	resp, body := fetch(t, client, "GET", "https://"+ln.Addr().String()+"/")
+	client := servertest.HTTPClient(true)
+	resp, body := fetch(t, client, "https://"+ln.Addr().String()+"/")
 	assert.Equal(t, 2, resp.ProtoMajor)
 	assert.Contains(t, string(body), "X-Http2-Fingerprint: none; unknown connection\n")
 	client.CloseIdleConnections()

@@ -25,8 +25,8 @@ type HTTP3 struct {
 	// Observe, if not nil, is told of each hello, as that of a [Listener].
 	Observe func(*event.Observation)
 
-	// Users is that of a [Listener].
-	Users *known.Database
+	// Clients is that of a [Listener].
+	Clients *known.Database
 
 	// Limits, if not nil, is the Listener whose MaxConns and MaxPerAddr are to
 	// hold for its connections and those over QUIC together. Those that are too
@@ -75,7 +75,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		MaxIncomingStreams: maxStreams,
 		// The connection id is the original one, also after a Retry.
 		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
-			if c, ok := sourceOf(ctx).(*quicConn); ok {
+			if c, ok := clientOf(ctx).(*quicConn); ok {
 				t.claim(string(id.Bytes()), c)
 			}
 			return nil
@@ -130,7 +130,7 @@ func (s *HTTP3) Announce(h http.Header) {
 
 // begin takes note of a connection that begins, or refuses it.
 func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
-	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Users, waiting: true}
+	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Clients, waiting: true}
 	if s.Limits != nil && !s.Limits.admitQUIC(c) {
 		return nil, errFull
 	}
@@ -142,7 +142,7 @@ func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) (con
 			s.Limits.leaveQUIC(c)
 		}
 	})
-	return context.WithValue(ctx, contextKey{}, source(c)), nil
+	return withClient(ctx, c), nil
 }
 
 // shaken takes note that the handshake of c has ended, well or not.
@@ -168,7 +168,7 @@ func (l *counting) Accept(ctx context.Context) (*quic.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, ok := sourceOf(conn.Context()).(*quicConn)
+		c, ok := clientOf(conn.Context()).(*quicConn)
 		if !ok {
 			return conn, nil
 		}

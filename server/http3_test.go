@@ -17,16 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/echo"
 )
-
-func udp(t testing.TB) *net.UDPConn {
-	t.Helper()
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
 
 func askHTTP3(t testing.TB, addr, name string, config *quic.Config) (answer, *http.Response) {
 	transport := &http3.Transport{
@@ -56,14 +50,14 @@ func TestHTTP3(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var mu sync.Mutex
 			seen := make(map[string]int)
-			conn := udp(t)
-			ln := &server.Listener{Listener: loopback(t), Observe: func(o *event.Observation) {
+			conn := servertest.UDP(t)
+			ln := &server.Listener{Listener: servertest.Listen(t), Observe: func(o *event.Observation) {
 				mu.Lock()
 				defer mu.Unlock()
 				assert.NoError(t, o.Err)
 				seen[string(o.Hello.ServerName)]++
 			}}
-			stop := startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, RetryAbove: c.retryAbove, Grace: time.Second}, ln)
+			stop := serve(t, &server.Server{UDP: []*net.UDPConn{conn}, RetryAbove: c.retryAbove}, ln, time.Second)
 			var wg sync.WaitGroup
 			names := []string{"a.example", "b.example", "c.example", "d.example", strings.Repeat("long.", 40) + "example"}
 			for _, name := range names {
@@ -88,10 +82,10 @@ func TestHTTP3(t *testing.T) {
 }
 
 func TestHTTP3IsAnnounced(t *testing.T) {
-	conn := udp(t)
-	ln := &server.Listener{Listener: loopback(t)}
-	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}}, ln)
-	client := httpClient(true)
+	conn := servertest.UDP(t)
+	ln := &server.Listener{Listener: servertest.Listen(t)}
+	serve(t, &server.Server{UDP: []*net.UDPConn{conn}}, ln, 0)
+	client := servertest.HTTPClient(true)
 	defer client.CloseIdleConnections()
 	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
 	require.NoError(t, err)
@@ -104,9 +98,9 @@ func TestHTTP3IsAnnounced(t *testing.T) {
 }
 
 func TestHeadersOverHTTP3(t *testing.T) {
-	conn := udp(t)
+	conn := servertest.UDP(t)
 	h3 := &server.HTTP3{
-		TLSConfig: serverConfig(t),
+		TLSConfig: servertest.Config(t),
 		Handler: server.Headers{}.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e, ok := server.FromContext(r.Context())
 			assert.True(t, ok)
@@ -128,16 +122,16 @@ func TestHeadersOverHTTP3(t *testing.T) {
 // TestRetryAboveHalfOpenHandshakes has clients that send their hello and hear
 // nothing: two of them, and then four that are sent a Retry.
 func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
-	conn := udp(t)
+	conn := servertest.UDP(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	h3 := &server.HTTP3{TLSConfig: serverConfig(t), RetryAbove: 2}
+	h3 := &server.HTTP3{TLSConfig: servertest.Config(t), RetryAbove: 2}
 	served := make(chan error, 1)
 	go func() { served <- h3.Serve(conn) }()
 	var wg sync.WaitGroup
 	for i := range 6 {
 		retried := make(chan bool, 1)
 		wg.Go(func() {
-			transport := &quic.Transport{Conn: &deaf{udp(t), retried}}
+			transport := &quic.Transport{Conn: &deaf{servertest.UDP(t), retried}}
 			defer transport.Close()
 			_, err := transport.Dial(ctx, conn.LocalAddr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
 			assert.Error(t, err)
@@ -175,10 +169,10 @@ func (d *deaf) ReadFrom(p []byte) (int, net.Addr, error) {
 func TestSecondHelloOverQUIC(t *testing.T) {
 	var mu sync.Mutex
 	var indexes []int
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	config.CurvePreferences = []tls.CurveID{tls.CurveP521}
-	conn := udp(t)
-	h3 := &server.HTTP3{TLSConfig: config, Handler: server.Handler(nil), Observe: func(o *event.Observation) {
+	conn := servertest.UDP(t)
+	h3 := &server.HTTP3{TLSConfig: config, Handler: new(echo.Handler), Observe: func(o *event.Observation) {
 		mu.Lock()
 		defer mu.Unlock()
 		indexes = append(indexes, o.Index)
@@ -202,15 +196,15 @@ func TestHTTP3Limits(t *testing.T) {
 	}{{1, 0, server.DropConns}, {0, 1, server.DropAddr}} {
 		t.Run(string(c.want), func(t *testing.T) {
 			drops := make(chan server.DropReason, 1)
-			conn := udp(t)
-			ln := &server.Listener{Listener: loopback(t), MaxConns: c.conns, MaxPerAddr: c.perAddr}
+			conn := servertest.UDP(t)
+			ln := &server.Listener{Listener: servertest.Listen(t), MaxConns: c.conns, MaxPerAddr: c.perAddr}
 			ln.Dropped = func(why server.DropReason) { // often, while the third client tries
 				select {
 				case drops <- why:
 				default:
 				}
 			}
-			stop := startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, Grace: time.Second}, ln)
+			stop := serve(t, &server.Server{UDP: []*net.UDPConn{conn}}, ln, time.Second)
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			dial := func() (*quic.Conn, error) {
@@ -245,8 +239,8 @@ func TestHTTP3Limits(t *testing.T) {
 }
 
 func TestHTTP3StreamsAreBounded(t *testing.T) {
-	conn := udp(t)
-	startListener(t, &server.Echo{UDP: []*net.UDPConn{conn}, Grace: time.Second}, &server.Listener{Listener: loopback(t)})
+	conn := servertest.UDP(t)
+	start(t, &server.Server{UDP: []*net.UDPConn{conn}}, time.Second)
 	client, err := quic.DialAddr(t.Context(), conn.LocalAddr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
 	require.NoError(t, err)
 	defer client.CloseWithError(0, "")

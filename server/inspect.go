@@ -296,7 +296,7 @@ func (c *Conn) Event(size event.Size) (event.Event, bool) {
 	if !ok {
 		return event.Event{}, false
 	}
-	e := (&event.Observer{Users: c.users()}).Event(&o, size)
+	e := (&event.Observer{Users: c.clients()}).Event(&o, size)
 	if size == event.Full {
 		full := e
 		c.mu.Lock()
@@ -306,6 +306,18 @@ func (c *Conn) Event(size event.Size) (event.Event, bool) {
 		c.mu.Unlock()
 	}
 	return e, true
+}
+
+// Observation returns what is known of the connection's hello, and false as
+// long as nothing is. The hello must not be changed.
+func (c *Conn) Observation() (event.Observation, bool) {
+	return c.observed(new(parser.ClientHello))
+}
+
+func (c *Conn) headerOrder() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.headers
 }
 
 func (c *Conn) observed(h *parser.ClientHello) (event.Observation, bool) {
@@ -319,19 +331,20 @@ func (c *Conn) observed(h *parser.ClientHello) (event.Observation, bool) {
 	return c.observation(1, h), true
 }
 
-func (c *Conn) users() *known.Database {
+func (c *Conn) clients() *known.Database {
 	if c.listener == nil {
 		return nil
 	}
-	return c.listener.Users
+	return c.listener.Clients
 }
 
-func (c *Conn) timing() timing {
+// Times returns when the parts of the handshake came.
+func (c *Conn) Times() Times {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := timing{accepted: c.accepted, hello: c.hello.time, finished: c.ended}
+	t := Times{Accepted: c.accepted, Hello: c.hello.time, Finished: c.ended}
 	if c.second != nil {
-		t.second = c.second.time
+		t.SecondHello = c.second.time
 	}
 	return t
 }

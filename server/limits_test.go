@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -45,7 +46,7 @@ func assertCounts(t *testing.T, l *server.Listener, open, halfOpen int) {
 func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 	for _, why := range []server.DropReason{server.DropConns, server.DropAddr} {
 		var dropped []server.DropReason
-		l := &server.Listener{Listener: loopback(t), Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
+		l := &server.Listener{Listener: servertest.Listen(t), Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
 		if why == server.DropConns {
 			l.MaxConns = 2
 		} else {
@@ -73,11 +74,11 @@ func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 }
 
 func TestMaxHalfOpenClosesTheOldest(t *testing.T) {
-	l := &server.Listener{Listener: loopback(t), MaxHalfOpen: 2}
+	l := &server.Listener{Listener: servertest.Listen(t), MaxHalfOpen: 2}
 	done := dial(t, l)
 	go tls.Client(done, &tls.Config{InsecureSkipVerify: true}).Handshake()
 	finished := accept(t, l)
-	require.NoError(t, tls.Server(finished, serverConfig(t)).Handshake())
+	require.NoError(t, tls.Server(finished, servertest.Config(t)).Handshake())
 	assertCounts(t, l, 1, 0)
 
 	var clients []net.Conn
@@ -131,7 +132,7 @@ func TestHelloOverLimit(t *testing.T) {
 }
 
 func TestDecide(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	for _, c := range []struct {
 		name     string
 		decision server.Decision
@@ -234,7 +235,7 @@ func TestProxyProtocol(t *testing.T) {
 }
 
 func TestMaxPerAddrBehindProxy(t *testing.T) {
-	l := &server.Listener{Listener: loopback(t), MaxPerAddr: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+	l := &server.Listener{Listener: servertest.Listen(t), MaxPerAddr: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
 	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
 	for _, c := range []struct{ addr, err string }{
 		{"2001:db8::1", ""}, {"2001:db8::2", "refused: too many connections from its address"}, {"2001:db8:0:1::1", ""},

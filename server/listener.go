@@ -1,10 +1,10 @@
 // Package server reads the ClientHello of live clients, in front of crypto/tls
-// and of quic-go, and has an endpoint that tells clients what they sent.
+// and of quic-go.
 //
 // A [Listener] makes connections that know their client's hello; [FromContext]
 // finds it for a request, [Headers] passes its fingerprints on to a backend, and
-// [ConfigureHTTP2] adds that of HTTP/2. [HTTP3] does the same over QUIC. [Echo]
-// is the endpoint of "tlspeek serve".
+// [ConfigureHTTP2] adds that of HTTP/2. [HTTP3] does the same over QUIC, and
+// [Server] serves a handler over all of them.
 //
 // Nothing on the wire is changed by it: what crypto/tls reads is what the client
 // sent, no byte is held back that it would answer, and what it answers goes out
@@ -50,9 +50,9 @@ type Listener struct {
 	// is none, or one over a limit. It is not to be kept or changed.
 	Decide func(h *parser.ClientHello, client net.Addr) Decision
 
-	// Users has clients of the user's own, by which Events name clients beside
+	// Clients has user-supplied clients, by which Events name clients beside
 	// the built-in ones. It may be nil.
-	Users *known.Database
+	Clients *known.Database
 
 	// MaxHello bounds the message of a hello, in bytes, and MaxRecords the
 	// records it comes in. One that is over has [ErrOverLimit] for its error

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,39 +21,15 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
-	"github.com/tlspeek/tlspeek/internal/listen"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// loopback returns a listener on loopback, which is closed with the test.
-func loopback(t testing.TB) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { ln.Close() })
-	return ln
-}
-
-// certificate returns a self-signed one for localhost.
-func certificate(t testing.TB) (certFile, keyFile string) {
-	t.Helper()
-	certFile, keyFile, err := listen.SelfSigned(filepath.Join(t.TempDir(), "state"))
-	require.NoError(t, err)
-	return certFile, keyFile
-}
-
-func serverConfig(t testing.TB) *tls.Config {
-	t.Helper()
-	pair, err := tls.LoadX509KeyPair(certificate(t))
-	require.NoError(t, err)
-	return &tls.Config{Certificates: []tls.Certificate{pair}}
-}
-
 // pipe returns a Conn of l and the client's end of it.
 func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn) {
 	t.Helper()
-	l.Listener = loopback(t)
+	l.Listener = servertest.Listen(t)
 	client, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
@@ -66,7 +41,7 @@ func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn)
 
 // TestEmbedding is the two lines of the package's documentation.
 func TestEmbedding(t *testing.T) {
-	ln := loopback(t)
+	ln := servertest.Listen(t)
 	srv := &http.Server{
 		ConnContext: server.ConnContext,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +51,7 @@ func TestEmbedding(t *testing.T) {
 			io.WriteString(w, r.Proto+" "+e.JA4)
 		}),
 	}
-	certFile, keyFile := certificate(t)
+	certFile, keyFile := servertest.Certificate(t)
 	served := make(chan error, 1)
 	go func() { served <- srv.ServeTLS(&server.Listener{Listener: ln}, certFile, keyFile) }()
 
@@ -84,7 +59,7 @@ func TestEmbedding(t *testing.T) {
 		http2 bool
 		want  string
 	}{{true, "HTTP/2.0 t13i"}, {false, "HTTP/1.1 t13i"}} {
-		client := httpClient(proto.http2)
+		client := servertest.HTTPClient(proto.http2)
 		resp, err := client.Get("https://" + ln.Addr().String())
 		require.NoError(t, err)
 		body, err := io.ReadAll(resp.Body)
@@ -97,13 +72,6 @@ func TestEmbedding(t *testing.T) {
 	assert.ErrorIs(t, <-served, http.ErrServerClosed)
 }
 
-func httpClient(http2 bool) *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
-		ForceAttemptHTTP2: http2,
-	}}
-}
-
 func TestFromContextWithoutListener(t *testing.T) {
 	_, ok := server.FromContext(httptest.NewRequest("GET", "/", nil).Context())
 	assert.False(t, ok)
@@ -114,7 +82,7 @@ func TestFromContextWithoutListener(t *testing.T) {
 
 func TestClientHelloBeforeTheHandshake(t *testing.T) {
 	conn, client := pipe(t, &server.Listener{})
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	done := make(chan error, 1)
 	go func() {
 		done <- tls.Client(client, &tls.Config{InsecureSkipVerify: true, ServerName: "before.example"}).Handshake()
@@ -136,7 +104,7 @@ func TestSecondHello(t *testing.T) {
 		observed = append(observed, o.Index)
 	}}
 	conn, client := pipe(t, l)
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	config.CurvePreferences = []tls.CurveID{tls.CurveP521} // of which no client sends a share
 	done := make(chan error, 1)
 	go func() {
@@ -164,7 +132,7 @@ func TestHandshakeDeadline(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}()
-	err := tls.Server(conn, serverConfig(t)).Handshake()
+	err := tls.Server(conn, servertest.Config(t)).Handshake()
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	_, err = conn.ClientHello()
 	assert.ErrorIs(t, err, server.ErrNoHello)
@@ -191,7 +159,7 @@ func TestHandshakeDeadlineIsLifted(t *testing.T) {
 				}
 				done <- err
 			}()
-			s := tls.Server(conn, serverConfig(t))
+			s := tls.Server(conn, servertest.Config(t))
 			began := time.Now()
 			require.NoError(t, s.SetReadDeadline(began.Add(90*time.Second)))
 			buf := make([]byte, 4)

@@ -2,8 +2,8 @@ package server_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tlspeek/tlspeek/internal/listen"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 
 // child serves until standard input ends. Kind is plain, conn or headers, for
 // net/http over crypto/tls, behind a Listener, or with Headers, too; or emfile,
-// for an Echo with few file descriptors.
+// for a Server with few file descriptors.
 func child(kind string) error {
 	certFile, keyFile, err := listen.SelfSigned(os.Getenv("TLSPEEK_TEST_DIR"))
 	if err != nil {
@@ -63,13 +64,15 @@ func child(kind string) error {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 200, Max: 200}); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithCancel(context.Background())
+		s := &server.Server{Handler: http.HandlerFunc(figures), TLSConfig: config, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
 		go func() {
 			io.Copy(io.Discard, os.Stdin)
-			cancel()
+			s.Close()
 		}()
-		echo := &server.Echo{TLSConfig: config, Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
-		return echo.Serve(ctx, &server.Listener{Listener: ln})
+		if err := s.Serve(&server.Listener{Listener: ln}); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(figures), TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0)}
 	if kind != "plain" {
@@ -121,7 +124,7 @@ func startProcess(t testing.TB, kind string) *process {
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	p := &process{output: bufio.NewScanner(stdout), client: httpClient(false)}
+	p := &process{output: bufio.NewScanner(stdout), client: servertest.HTTPClient(false)}
 	t.Cleanup(func() {
 		p.client.CloseIdleConnections()
 		stdin.Close()

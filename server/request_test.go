@@ -10,24 +10,24 @@ import (
 	"github.com/tlspeek/tlspeek/known"
 )
 
-func TestAgentOf(t *testing.T) {
+func TestRequestOf(t *testing.T) {
 	const chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
 	r := &http.Request{Header: http.Header{
 		"User-Agent":         {chrome},
 		"Sec-Ch-Ua":          {`"Chromium";v="133"`},
 		"Sec-Ch-Ua-Platform": {`"Windows"`},
 	}}
-	assert.Equal(t, known.Request{UserAgent: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, AgentOf(r))
-	assert.Equal(t, known.Request{}, AgentOf(&http.Request{}))
+	assert.Equal(t, known.Request{UserAgent: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, RequestOf(r))
+	assert.Equal(t, known.Request{}, RequestOf(&http.Request{}))
 	r.Header.Set("User-Agent", strings.Repeat("(", 1<<16))
-	assert.Len(t, AgentOf(r).UserAgent, maxAgent)
+	assert.Len(t, RequestOf(r).UserAgent, maxHeaderText)
 }
 
-func FuzzAgentOf(f *testing.F) {
+func FuzzRequestOf(f *testing.F) {
 	f.Add("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0", "")
 	f.Add("curl/8.0", `"Chromium";v="133"`)
 	f.Fuzz(func(t *testing.T, agent, hints string) {
-		a := AgentOf(&http.Request{Header: http.Header{"User-Agent": {agent}, "Sec-Ch-Ua": {hints}, "Sec-Ch-Ua-Platform": {hints}}})
+		a := RequestOf(&http.Request{Header: http.Header{"User-Agent": {agent}, "Sec-Ch-Ua": {hints}, "Sec-Ch-Ua-Platform": {hints}}})
 		assert.True(t, strings.HasPrefix(agent, a.UserAgent))
 		assert.True(t, strings.HasPrefix(hints, a.ClientHints))
 	})

@@ -144,7 +144,7 @@ func (v *serving) configure() error {
 	h := limitBodies(v.Handler, timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
-		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Users: l.Users, Limits: l, RetryAbove: v.RetryAbove, IdleTimeout: idle}
+		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l, RetryAbove: v.RetryAbove, IdleTimeout: idle}
 		v.http3.Store(h3)
 		h = announce(h, h3)
 	}

@@ -269,6 +269,12 @@ func (c *quicConn) Event(size event.Size) (event.Event, bool) {
 	return e, true
 }
 
+func (c *quicConn) Observation() (event.Observation, bool) {
+	return c.observed(new(parser.ClientHello))
+}
+
+func (c *quicConn) headerOrder() string { return "" } // of HTTP/3 none is recorded
+
 func (c *quicConn) observed(h *parser.ClientHello) (event.Observation, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -287,14 +293,14 @@ func (c *quicConn) fingerprints() fingerprints {
 	return fingerprintsOf(o.Hello, o.Err)
 }
 
-func (c *quicConn) users() *known.Database { return c.own }
+func (c *quicConn) clients() *known.Database { return c.own }
 
-func (c *quicConn) timing() timing {
+func (c *quicConn) Times() Times {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := timing{finished: c.ended}
+	t := Times{Finished: c.ended}
 	if c.hello != nil {
-		t.hello = c.hello.time
+		t.Hello = c.hello.time
 	}
 	return t
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -29,7 +30,7 @@ func TestTransparencyOfHostileStreams(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "raw", "tls", "*"))
 	require.NoError(t, err)
 	require.Len(t, files, 19918)
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	for _, file := range files {
 		stream, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -202,7 +203,7 @@ func streams(t testing.TB) map[string][]byte {
 }
 
 func TestTransparency(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	for name, stream := range streams(t) {
 		for _, chunk := range []int{1, 7, 1000, 1 << 20} {
 			assertTransparent(t, config, stream, chunk, name)
@@ -213,7 +214,7 @@ func TestTransparency(t *testing.T) {
 // TestOneHelloHoweverWritten has one hello written in every way that leaves
 // its message the same, crypto/tls takes it or not.
 func TestOneHelloHoweverWritten(t *testing.T) {
-	config := serverConfig(t)
+	config := servertest.Config(t)
 	for _, name := range []string{"chromium-156", "curl-openssl-3.0"} {
 		want := hellotest.Real(t)[name].Raw
 		ways := make(map[string][]byte)
@@ -241,7 +242,7 @@ func TestOneHelloHoweverWritten(t *testing.T) {
 
 // FuzzTransparency has plain crypto/tls for its oracle.
 func FuzzTransparency(f *testing.F) {
-	config := serverConfig(f)
+	config := servertest.Config(f)
 	for _, stream := range streams(f) {
 		f.Add(stream, uint16(1))
 		f.Add(stream, uint16(1000))

@@ -1,31 +1,44 @@
 package sink
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/tlspeek/tlspeek/event"
 )
 
-// A Recorder writes down the Event of each observation. It is for use by
-// several goroutines at once.
+// A Recorder writes the Event of each observation to an events file, and to the
+// latest Events. It is safe for use by several goroutines at once.
 type Recorder struct {
-	File   io.Writer  // one JSON line each, written at once; may be nil
+	File   io.Writer  // gets one JSON line for each Event, in one Write; may be nil
 	Size   event.Size // of the Events
 	Latest *Latest    // may be nil
 
-	// Observer makes the Events. It is not to be used elsewhere.
+	// Observer makes the Events. It must not be used elsewhere.
 	Observer event.Observer
+
+	// Log is told when recording begins to fail, and when it works again. Nil
+	// is for silence.
+	Log *slog.Logger
 
 	mu   sync.Mutex
 	line []byte
+	lost int // observations, since recording fails
 }
 
-// Record writes down o.
+// Record writes down o. An error is that of making the Event's JSON or of
+// writing to File; Latest has the Event all the same in the second case.
 func (r *Recorder) Record(o *event.Observation) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.record(o)
+}
+
+func (r *Recorder) record(o *event.Observation) error {
 	e := r.Observer.Event(o, r.Size)
 	line, err := e.AppendJSON(r.line[:0])
 	if err != nil {
@@ -43,4 +56,55 @@ func (r *Recorder) Record(o *event.Observation) error {
 		return fmt.Errorf("writing to the events file: %w", err)
 	}
 	return nil
+}
+
+// Observe is for [server.Listener.Observe]. It writes down o, unless the client
+// has sent nothing, and logs an error if the observation before had none.
+func (r *Recorder) Observe(o *event.Observation) {
+	switch {
+	case r.File == nil && r.Latest == nil:
+		return
+	case o.Err != nil && len(o.Seen) == 0: // a port scan, or a silent client
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.record(o)
+	lost := r.lost
+	if err != nil {
+		r.lost++
+	} else {
+		r.lost = 0
+	}
+	switch {
+	case r.Log == nil:
+	case err != nil && lost == 0:
+		r.Log.Error("recording a hello", "error", err)
+	case err == nil && lost > 0:
+		r.Log.Info("recording hellos again", "lost", lost)
+	}
+}
+
+// saveInterval is how often the file of the latest Events is written.
+const saveInterval = 10 * time.Second
+
+// Run writes the file of the latest Events every 10 seconds until ctx is done,
+// and then once more. It logs errors, and returns that of the last time.
+func (r *Recorder) Run(ctx context.Context) error {
+	if r.Latest == nil {
+		<-ctx.Done()
+		return nil
+	}
+	ticker := time.NewTicker(saveInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return r.Latest.Save()
+		case <-ticker.C:
+			if err := r.Latest.Save(); err != nil && r.Log != nil {
+				r.Log.Error("saving the latest hellos", "error", err)
+			}
+		}
+	}
 }

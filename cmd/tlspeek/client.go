@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/echo"
 )
 
 // clientFlags are those of "tlspeek client".
@@ -74,5 +74,5 @@ func ask(ctx context.Context, addr string, f *clientFlags, stdin io.Reader, stdo
 		return err
 	}
 	defer conn.Close()
-	return server.Talk(ctx, conn.(*tls.Conn), lines, stdout)
+	return echo.RunLines(ctx, conn.(*tls.Conn), lines, stdout)
 }

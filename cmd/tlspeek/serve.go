@@ -179,7 +179,7 @@ func (f *serveFlags) syncEvery() (time.Duration, error) {
 	return d, nil
 }
 
-// retry reads --retry-above for a [server.Echo], where 0 is for the default.
+// retry reads --retry-above for a [server.Server], where 0 is for the default.
 func (f *serveFlags) retry() int {
 	if f.retryAbove == 0 {
 		return -1
@@ -222,23 +222,24 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		MaxHello:         f.maxHello,
 		MaxRecords:       f.maxRecords,
 		TrustedProxies:   proxies,
+		Clients:          users,
 	}
-	echo := &server.Echo{
-		TLSConfig:  config,
-		Page:       f.page.page(),
-		Users:      users,
-		UDP:        udp,
-		RetryAbove: f.retry(),
-		Recorder:   recorder,
-		Grace:      f.grace,
-		Log:        log,
+	recorder.Log = log
+	e := &endpoint{
+		server:   &server.Server{TLSConfig: config, UDP: udp, RetryAbove: f.retry(), Log: log},
+		listener: listener,
+		page:     f.page.page(),
+		recorder: recorder,
+		grace:    f.grace,
+		log:      log,
 	}
-	stopAdmin, err := startAdmin(f, echo, listener)
+	e.connect()
+	stopAdmin, err := startAdmin(f, e.server, listener)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}
 	printLinesToTry(stderr, ln.Addr())
-	err = echo.Serve(ctx, listener)
+	err = e.serve(ctx)
 	return errors.Join(err, stopAdmin(), closeEvents())
 }
 

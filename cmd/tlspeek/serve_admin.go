@@ -16,15 +16,15 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// adminHandler answers those who run an Echo, not its clients: /healthz, /readyz and
+// adminHandler answers those who run a Server, not its clients: /healthz, /readyz and
 // /metrics, and with profiling /debug/pprof/.
-func adminHandler(e *server.Echo, metrics prometheus.Gatherer, profiling bool) http.Handler {
+func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "ok\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !e.Ready() {
+		if !s.Ready() {
 			http.Error(w, "not accepting connections", http.StatusServiceUnavailable)
 			return
 		}
@@ -41,9 +41,9 @@ func adminHandler(e *server.Echo, metrics prometheus.Gatherer, profiling bool) h
 	return mux
 }
 
-// startAdmin has e and ln counted and serves the figures, if --admin asks for
+// startAdmin has s and ln counted and serves the figures, if --admin asks for
 // it, until stop is called.
-func startAdmin(f *serveFlags, e *server.Echo, ln *server.Listener) (stop func() error, err error) {
+func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener) (stop func() error, err error) {
 	if f.admin == "" {
 		return func() error { return nil }, nil
 	}
@@ -53,8 +53,8 @@ func startAdmin(f *serveFlags, e *server.Echo, ln *server.Listener) (stop func()
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	addMetrics(registry, e, ln)
-	srv := &http.Server{Handler: adminHandler(e, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
+	addMetrics(registry, s, ln)
+	srv := &http.Server{Handler: adminHandler(s, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()
 	return func() error {

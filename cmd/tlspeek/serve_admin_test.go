@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/echo"
 )
 
 func TestAdmin(t *testing.T) {
@@ -25,10 +24,10 @@ func TestAdmin(t *testing.T) {
 	ln, udp, err := listen.Sockets("127.0.0.1:0", true)
 	require.NoError(t, err)
 	addr := ln.Addr().String()
-	e := &server.Echo{
+	e := &server.Server{
+		Handler:   new(echo.Handler),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
 		UDP:       udp,
-		Grace:     10 * time.Second,
 	}
 	listener := &server.Listener{Listener: ln}
 	registry := prometheus.NewRegistry()
@@ -46,10 +45,8 @@ func TestAdmin(t *testing.T) {
 	code, _ = ask("/debug/pprof/")
 	assert.Equal(t, 404, code)
 
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- e.Serve(ctx, listener) }()
+	go func() { served <- e.Serve(listener) }()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for _, url := range []string{"https://" + addr, "http://" + addr} {
 		resp, err := client.Get(url)
@@ -75,8 +72,8 @@ func TestAdmin(t *testing.T) {
 		assert.Contains(t, text, "\n"+line)
 	}
 	client.CloseIdleConnections()
-	stop()
-	require.NoError(t, <-served)
+	require.NoError(t, e.Shutdown(t.Context()))
+	require.ErrorIs(t, <-served, http.ErrServerClosed)
 	code, _ = ask("/readyz")
 	assert.Equal(t, 503, code)
 

@@ -11,9 +11,9 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// addMetrics has r count what e and ln do, once e serves ln. No label has a
+// addMetrics has r count what s and ln do, once s serves ln. No label has a
 // value that a client chose.
-func addMetrics(r *prometheus.Registry, e *server.Echo, ln *server.Listener) {
+func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 	hellos := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tlspeek_hellos_total",
 		Help: "Hellos, and what came in place of one, by transport and outcome.",
@@ -44,8 +44,9 @@ func addMetrics(r *prometheus.Registry, e *server.Echo, ln *server.Listener) {
 			_, halfOpen := ln.Conns()
 			return halfOpen
 		}),
-		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", e.HalfOpenQUIC))
+		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", s.HalfOpenQUIC))
 
+	next := ln.Observe
 	ln.Observe = func(o *event.Observation) {
 		transport := o.Transport
 		if o.Hello != nil {
@@ -53,9 +54,12 @@ func addMetrics(r *prometheus.Registry, e *server.Echo, ln *server.Listener) {
 			bytes.WithLabelValues(transport.String()).Observe(float64(len(o.Hello.Raw)))
 		}
 		hellos.WithLabelValues(transport.String(), outcomeOf(o)).Inc()
+		if next != nil {
+			next(o)
+		}
 	}
 	ln.Dropped = func(why server.DropReason) { drops.WithLabelValues(string(why)).Inc() }
-	e.Shaken = func(took time.Duration, err error) {
+	s.OnHandshake = func(took time.Duration, err error) {
 		outcome := "ok"
 		if err != nil {
 			outcome = "failed"

@@ -11,7 +11,7 @@ import (
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
-	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/page"
 )
 
 // pageFlags are those flags of "tlspeek serve" that are about its page.
@@ -26,10 +26,10 @@ func (f *pageFlags) add(flags *pflag.FlagSet) {
 }
 
 // page returns what browsers get.
-func (f *pageFlags) page() *server.Page {
-	p := &server.Page{Read: readGiven}
+func (f *pageFlags) page() *page.Page {
+	p := &page.Page{Read: readGiven}
 	if f.live || f.liveAddresses {
-		p.Live = &server.Live{Addresses: f.liveAddresses}
+		p.Live = &page.Live{Addresses: f.liveAddresses}
 	}
 	return p
 }

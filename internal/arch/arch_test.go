@@ -17,18 +17,22 @@ const module = "github.com/tlspeek/tlspeek"
 // allowed lists, for each package, what it may import beyond the standard
 // library: packages of this module by their folder, others by a prefix of their path.
 var allowed = map[string][]string{
-	"parser":          {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"quichello":       {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"internal/varint": {"golang.org/x/crypto/cryptobyte"},
-	"fingerprint":     {"internal/http2setting", "parser", "internal/varint", "golang.org/x/net/http2/hpack"},
-	"known":           {"parser", "fingerprint"},
-	"event":           {"parser", "fingerprint", "known"},
-	"internal/eval":   {"parser", "fingerprint", "known"},
-	"capture":         {"event", "fingerprint", "internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
-	"server": {"internal/http2setting", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "sink", "golang.org/x/net", "github.com/quic-go/quic-go",
-		"github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
-	"sink":            {"event", "internal/atomicfile"},
-	"internal/listen": {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
+	"parser":              {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"quichello":           {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"fingerprint":         {"internal/http2setting", "internal/varint", "parser", "golang.org/x/net/http2/hpack"},
+	"known":               {"parser", "fingerprint"},
+	"event":               {"parser", "fingerprint", "known"},
+	"capture":             {"event", "fingerprint", "internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+	"sink":                {"event", "internal/atomicfile"},
+	"server":              {"internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
+	"server/echo":         {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
+	"server/page":         {"server", "parser", "quichello", "fingerprint", "known", "event", "internal/answers"},
+	"internal/answers":    {"server", "parser", "known", "event"},
+	"internal/varint":     {"golang.org/x/crypto/cryptobyte"},
+	"internal/eval":       {"parser", "fingerprint", "known"},
+	"internal/listen":     {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
+	"internal/hellotest":  {"parser", "github.com/stretchr/testify"},
+	"internal/servertest": {"server", "internal/listen", "github.com/stretchr/testify"},
 }
 
 func TestImports(t *testing.T) {
@@ -61,8 +65,6 @@ func mayImport(name, imp string) bool {
 	switch {
 	case strings.HasPrefix(imp, "github.com/google/gopacket") && name != "capture":
 		return false
-	case name == "internal/hellotest":
-		return own == "parser" || strings.HasPrefix(imp, "github.com/stretchr/testify")
 	case strings.HasPrefix(name, "cmd/"):
 		return true
 	}
@@ -79,6 +81,10 @@ func TestMayImport(t *testing.T) {
 	assert.False(t, mayImport("server", "github.com/google/gopacket/layers"))
 	assert.False(t, mayImport("server", "github.com/caddyserver/certmagic"))
 	assert.False(t, mayImport("server", "net/http/pprof"))
-	assert.False(t, mayImport("server", module+"/capture"))
+	for _, own := range []string{"capture", "sink", "server/echo", "server/page"} {
+		assert.False(t, mayImport("server", module+"/"+own), own)
+	}
+	assert.False(t, mayImport("server/echo", module+"/server/page"))
+	assert.False(t, mayImport("server/page", module+"/server/echo"))
 	assert.False(t, mayImport("newcomer", module+"/parser"))
 }

@@ -1,0 +1,30 @@
+package echo_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/server/echo"
+)
+
+func TestLines(t *testing.T) {
+	addr := start(t)
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer c.Close()
+	var replies bytes.Buffer
+	lines := "one\n\n" + strings.Repeat("long ", 100_000) + "\nGET me\nno end"
+	require.NoError(t, echo.RunLines(t.Context(), c, strings.NewReader(lines), &replies))
+	all := strings.Split(strings.TrimSuffix(replies.String(), "\n"), "\n")
+	require.Len(t, all, 5)
+	for _, l := range all {
+		assert.Equal(t, all[0], l)
+		assert.Equal(t, c.LocalAddr().(*net.TCPAddr).Port, decode(t, []byte(l)).SrcPort)
+	}
+}

@@ -1,0 +1,44 @@
+package echo
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// The shapes of other endpoints, for those who parse them.
+
+// browserleaksShape is what tls.browserleaks.com/json has.
+type browserleaksShape struct {
+	UserAgent  string `json:"user_agent"`
+	JA4        string `json:"ja4"`
+	JA4R       string `json:"ja4_r"`
+	JA4O       string `json:"ja4_o"`
+	JA4RO      string `json:"ja4_ro"`
+	JA3Hash    string `json:"ja3_hash"`
+	JA3Text    string `json:"ja3_text"`
+	JA3NHash   string `json:"ja3n_hash"`
+	JA3NText   string `json:"ja3n_text"`
+	AkamaiHash string `json:"akamai_hash"`
+	AkamaiText string `json:"akamai_text"`
+}
+
+func browserleaks(q *request) browserleaksShape {
+	e := &q.event
+	return browserleaksShape{
+		UserAgent: parser.Text([]byte(q.UserAgent())),
+		JA4:       e.JA4, JA4R: e.JA4R, JA4O: e.JA4O, JA4RO: e.JA4RO,
+		JA3Hash: e.JA3, JA3Text: e.JA3Full, JA3NHash: e.JA3N, JA3NText: e.JA3NFull,
+		AkamaiHash: md5Text(e.HTTP2), AkamaiText: e.HTTP2,
+	}
+}
+
+// md5Text returns the hash of a text that is there.
+func md5Text(s string) string {
+	if s == "" {
+		return ""
+	}
+	sum := md5.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
+}

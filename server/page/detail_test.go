@@ -1,0 +1,57 @@
+package page
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/answers"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// longHellos are huge ones, and some about as long as what is taken apart.
+func longHellos() map[string]*parser.ClientHello {
+	all := hellotest.Huge()
+	for _, n := range []int{answers.MaxDetail - 100, answers.MaxDetail, answers.MaxDetail + 100} {
+		all[strings.Repeat("+", len(all))] = hellotest.Hello(hellotest.Extension(parser.ExtALPN, hellotest.ALPN("h2")),
+			hellotest.Extension(parser.ExtPadding, make([]byte, n)))
+	}
+	return all
+}
+
+func TestPageOfACutHello(t *testing.T) {
+	for name, h := range longHellos() {
+		body := get(pageOf(&Page{}, h), "/", "text/html").Body.String()
+		cut := len(h.Raw) > answers.MaxDetail
+		for text, want := range map[string]bool{
+			"of which the first 16384 are taken apart here.": cut,
+			" bytes are not shown.":                          cut,
+			"and every one of them has a name.":              !cut,
+			"truncated":                                      false,
+			`href="/compare#`:                                true,
+			`data-print="ja4"`:                               true,
+		} {
+			assert.Equal(t, want, strings.Contains(body, text), "%s: %s", name, text)
+		}
+	}
+}
+
+// TestBrokenBeyondTheCut has a message that ends after what is shown.
+func TestBrokenBeyondTheCut(t *testing.T) {
+	p := &Page{}
+	require.True(t, p.ready(nil))
+	raw := hellotest.Huge()["extensions"].Raw[:40_001]
+	_, err := parser.Parse(raw)
+	require.Error(t, err)
+	h := p.broken(raw, parser.TLS, err)
+	assert.Equal(t, -1, h.Error.Leaf)
+	assert.Equal(t, 40_001-answers.MaxDetail, h.Rest())
+	raw = raw[:answers.MaxDetail]
+	_, err = parser.Parse(raw)
+	h = p.broken(raw, parser.TLS, err)
+	assert.GreaterOrEqual(t, h.Error.Leaf, 0)
+	assert.Zero(t, h.Rest())
+}

@@ -1,0 +1,2 @@
+// Package page shows hellos byte by byte in a browser.
+package page

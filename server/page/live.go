@@ -1,0 +1,289 @@
+package page
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
+)
+
+// Bounds of the live view.
+const (
+	liveRows     = 100 // hellos that are remembered
+	liveCounted  = 1000
+	liveTop      = 8 // of a chart
+	liveWatchers = 64
+	liveText     = 120 // bytes of a name
+	liveEvery    = 500 * time.Millisecond
+	liveTimeout  = 10 * time.Second // to take an update
+)
+
+// A Live keeps the latest hellos and counts, for the page that shows them as
+// they come. What it keeps is bounded, and gone with the program. The zero
+// value is ready.
+type Live struct {
+	// Addresses lets those who watch ask for the clients' addresses.
+	Addresses bool
+
+	// Clients has user-supplied clients, by which hellos are named beside the
+	// built-in ones. It may be nil.
+	Clients *known.Database
+
+	mu       sync.Mutex
+	observer event.Observer
+	rows     [liveRows]liveRow
+	total    int // hellos so far; the latest is at (total-1) % liveRows
+	clients  tally
+	ja4s     tally
+	watchers int
+	stopped  chan struct{}
+}
+
+// A liveRow is a hello in the live view.
+type liveRow struct {
+	Time      time.Time `json:"time"`
+	Address   string    `json:"address,omitempty"`
+	Transport string    `json:"transport"`
+	SNI       string    `json:"sni"`
+	Client    string    `json:"client"`
+	JA4       string    `json:"ja4"`
+	Session   string    `json:"session"`
+}
+
+// A liveUpdate is what has come since the one before.
+type liveUpdate struct {
+	Total   int       `json:"total"`
+	Missed  int       `json:"missed"` // more than are remembered
+	Rows    []liveRow `json:"rows"`   // oldest first
+	Clients []counted `json:"clients"`
+	JA4s    []counted `json:"ja4s"`
+}
+
+// Observe takes note of a hello.
+func (l *Live) Observe(o *event.Observation) {
+	if o.Hello == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observer.Users = l.Clients
+	e := l.observer.Event(o, event.Compact)
+	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4, Session: e.Session, Client: "unknown"}
+	if e.SrcIP.IsValid() {
+		row.Address = e.SrcIP.String()
+	}
+	if e.SNI != nil {
+		row.SNI = cut(*e.SNI, liveText)
+	}
+	if len(e.Client) > 0 && e.Client[0].Distance == 0 {
+		row.Client = cut(nameAndVersion(&e.Client[0]), liveText)
+	}
+	l.rows[l.total%liveRows] = row
+	l.total++
+	l.clients.add(row.Client)
+	l.ja4s.add(cmp.Or(row.JA4, "none"))
+}
+
+// since returns what came after the first seen hellos.
+func (l *Live) since(seen int, addresses bool) liveUpdate {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := liveUpdate{Total: l.total, Clients: l.clients.top(), JA4s: l.ja4s.top()}
+	first := max(seen, l.total-liveRows)
+	u.Missed = first - seen
+	for i := first; i < l.total; i++ {
+		row := l.rows[i%liveRows]
+		if !addresses || !l.Addresses {
+			row.Address = ""
+		}
+		u.Rows = append(u.Rows, row)
+	}
+	return u
+}
+
+// Stop ends the streams of those who watch.
+func (l *Live) Stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.stop():
+	default:
+		close(l.stopped)
+	}
+}
+
+// stop is called with mu held.
+func (l *Live) stop() chan struct{} {
+	if l.stopped == nil {
+		l.stopped = make(chan struct{})
+	}
+	return l.stopped
+}
+
+// enter reports whether there is room for one more who watches.
+func (l *Live) enter() (stopped <-chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.watchers == liveWatchers {
+		return nil, false
+	}
+	l.watchers++
+	return l.stop(), true
+}
+
+func (l *Live) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watchers--
+}
+
+// A tally counts texts. It knows the frequent ones of a stream of any length
+// in bounded memory: a new text takes the place of the rarest, and its count
+// (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k
+// elements in data streams", 2005).
+type tally struct{ counts map[string]int }
+
+// A counted is a text and how often it came.
+type counted struct {
+	Text  string `json:"text"`
+	Count int    `json:"count"`
+}
+
+func (t *tally) add(text string) {
+	if t.counts == nil {
+		t.counts = make(map[string]int)
+	}
+	n, ok := t.counts[text]
+	if !ok && len(t.counts) == liveCounted {
+		var rarest string
+		n = -1
+		for s, k := range t.counts {
+			if n < 0 || k < n {
+				rarest, n = s, k
+			}
+		}
+		delete(t.counts, rarest)
+	}
+	t.counts[text] = n + 1
+}
+
+// top returns the most frequent texts.
+func (t *tally) top() []counted {
+	list := make([]counted, 0, len(t.counts))
+	for s, n := range t.counts {
+		list = append(list, counted{s, n})
+	}
+	slices.SortFunc(list, func(a, b counted) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
+	return list[:min(len(list), liveTop)]
+}
+
+// A liveView is what the live page shows when it is loaded.
+type liveView struct {
+	liveUpdate
+	MayAsk    bool // for addresses
+	Addresses bool // asked for
+}
+
+// A chart is a list of counts with bars.
+type chart struct {
+	ID   string
+	Bars []chartBar
+}
+
+// bars makes a chart whose longest bar is that of the first.
+func bars(id string, list []counted) chart {
+	c := chart{ID: id}
+	for _, n := range list {
+		c.Bars = append(c.Bars, chartBar{n, max(1, n.Count*100/list[0].Count)})
+	}
+	return c
+}
+
+// A chartBar has a length in percent.
+type chartBar struct {
+	counted
+	Percent int
+}
+
+func (p *Page) live(w http.ResponseWriter, r *http.Request) {
+	if !p.ready(w) {
+		return
+	}
+	v := p.view("Live", "/live")
+	asked := p.Live.Addresses && r.URL.Query().Get("addresses") == "1"
+	v.Watch = &liveView{p.Live.since(0, asked), p.Live.Addresses, asked}
+	v.Watch.Missed = 0
+	slices.Reverse(v.Watch.Rows)
+	p.show(w, r, http.StatusOK, "live.html", v)
+}
+
+// liveEvents sends an update whenever there is one, as server-sent events.
+func (p *Page) liveEvents(w http.ResponseWriter, r *http.Request) {
+	stopped, ok := p.Live.enter()
+	if !ok {
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, "too many watch already; try again later", http.StatusServiceUnavailable)
+		return
+	}
+	defer p.Live.leave()
+	h := w.Header()
+	setPageHeaders(h)
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	asked := r.URL.Query().Get("addresses") == "1"
+	seen := p.Live.since(0, false).Total
+	// A browser that was cut off says how far it got.
+	from := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("seen"))
+	if n, err := strconv.Atoi(from); err == nil && n >= 0 && n < seen {
+		seen = n
+	}
+	if !send(w, ": tlspeek\nretry: 5000\n\n") {
+		return
+	}
+	ticker := time.NewTicker(liveEvery)
+	defer ticker.Stop()
+	for idle := 0; ; idle++ {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-stopped:
+			return
+		case <-ticker.C:
+		}
+		u := p.Live.since(seen, asked)
+		if u.Total == seen {
+			if idle%30 == 29 && !send(w, ": still here\n\n") {
+				return
+			}
+			continue
+		}
+		seen = u.Total
+		b, err := json.Marshal(u)
+		if err != nil || !send(w, fmt.Sprintf("id: %d\ndata: %s\n\n", seen, b)) {
+			return
+		}
+	}
+}
+
+// send writes an event to one who watches, and reports whether it went.
+func send(w http.ResponseWriter, text string) bool {
+	c := http.NewResponseController(w)
+	// A connection without deadlines is bounded by its transport.
+	_ = c.SetWriteDeadline(time.Now().Add(liveTimeout))
+	_, err := w.Write([]byte(text))
+	if err != nil || c.Flush() != nil {
+		return false
+	}
+	// HTTP/2 resets a stream when its deadline passes, written to or not.
+	_ = c.SetWriteDeadline(time.Time{})
+	return true
+}

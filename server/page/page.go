@@ -1,0 +1,253 @@
+package page
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/answers"
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+//go:embed web
+var webFiles embed.FS
+
+// A Page shows a client its own hello, byte by byte, in a browser. It is made
+// whole on the server: the script only adds to it, and nothing is asked of
+// another host. Its zero value is ready, and its fields are not to be changed
+// once it serves.
+type Page struct {
+	// Read finds the hellos in what somebody pasted or dropped: hex, base64,
+	// records, a capture. It may be nil, and then known clients and permalinks
+	// are all that can be compared. An Observation with an error may have the
+	// part of the hello that could be read.
+	Read func(ctx context.Context, input []byte) ([]event.Observation, error)
+
+	// Live, if not nil, makes /live show the hellos that it is given.
+	Live *Live
+
+	// Clients has user-supplied clients, by which hellos are named beside the
+	// built-in ones. It may be nil.
+	Clients *known.Database
+
+	// Enter, if not nil, is asked before each answer about a hello, and leave
+	// called after it. If it returns false the answer is 503. Nil bounds the
+	// answers of this page.
+	Enter func(ctx context.Context) (leave func(), ok bool)
+
+	answers answers.Limiter // unless there is Enter
+
+	// event, if not nil, is used instead of requestEvent.
+	event func(*http.Request, event.Size) (event.Event, bool)
+
+	once      sync.Once
+	err       error // of what follows
+	templates *template.Template
+	census    *census
+	version   string        // of the style sheet and the script
+	readings  chan struct{} // has an element for each who gives a hello
+}
+
+// securityPolicy lets the page load its own style sheet and script, and
+// nothing else from anywhere.
+const securityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// Register adds the paths of the page to mux, but for that of the page itself.
+func (p *Page) Register(mux *http.ServeMux) {
+	if p.Live != nil {
+		mux.HandleFunc("GET /live", p.live)
+		mux.HandleFunc("GET /live/events", p.liveEvents)
+	}
+	mux.HandleFunc("GET /compare", p.compare)
+	mux.HandleFunc("POST /compare", p.compareForm)
+	mux.HandleFunc("GET /static/{name}", p.serveStatic)
+}
+
+// ServeHTTP shows the hello of the connection that the request came on.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !p.ready(w) {
+		return
+	}
+	leave, ok := p.begin(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
+	e, ok := p.eventOf(r)
+	if !ok {
+		p.fail(w, r, http.StatusInternalServerError, "No hello is known of this connection.")
+		return
+	}
+	v := p.view("Your ClientHello", "/")
+	v.Compare = &compareView{Clients: p.census.groups, With: "mine"}
+	v.Hello = p.hello(&e, true)
+	v.Hello.Handshake = newHandshake(&e, r.TLS, timingOf(r))
+	p.show(w, r, http.StatusOK, "page.html", v)
+}
+
+// begin waits until there may be one more answer. If that takes too long it has
+// said so.
+func (p *Page) begin(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
+	enter := p.Enter
+	if enter == nil {
+		enter = p.answers.Enter
+	}
+	leave, ok = enter(r.Context())
+	if !ok {
+		w.Header().Set("Retry-After", answers.RetryAfter)
+		p.fail(w, r, http.StatusServiceUnavailable, "There are too many answers at once: try again in a moment.")
+	}
+	return leave, ok
+}
+
+func timingOf(r *http.Request) server.Times {
+	if s := server.ClientOf(r.Context()); s != nil {
+		return s.Times()
+	}
+	return server.Times{}
+}
+
+func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
+	if p.event != nil {
+		return p.event(r, event.Detail)
+	}
+	o, _, ok := answers.Observe(r)
+	if !ok {
+		return event.Event{}, false
+	}
+	return answers.Event(&o, p.Clients, event.Detail), true
+}
+
+// ready loads what the page is made of, and reports whether it is there. If
+// not, it has answered.
+func (p *Page) ready(w http.ResponseWriter) bool {
+	p.once.Do(func() { p.err = p.load() })
+	if p.err != nil {
+		http.Error(w, p.err.Error(), http.StatusInternalServerError)
+	}
+	return p.err == nil
+}
+
+func (p *Page) load() (err error) {
+	p.readings = make(chan struct{}, maxReadings)
+	if p.census, err = takeCensus(); err != nil {
+		return fmt.Errorf("reading the known clients: %w", err)
+	}
+	if p.templates, err = template.New("").Funcs(pageFuncs).ParseFS(webFiles, "web/*.html"); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(staticTypes)) {
+		b, err := webFiles.ReadFile("web/" + name)
+		if err != nil {
+			return err
+		}
+		sum.Write(b)
+	}
+	p.version = hex.EncodeToString(sum.Sum(nil)[:6])
+	return nil
+}
+
+// A pageView is what all pages have.
+type pageView struct {
+	Title   string
+	Path    string // of the page, for the navigation
+	Version string // of the static files
+	Live    bool   // there is a live view
+
+	Hello   *pageHello
+	Compare *compareView
+	Watch   *liveView
+	Message string
+}
+
+func (p *Page) view(title, path string) *pageView {
+	return &pageView{Title: title, Path: path, Version: p.version, Live: p.Live != nil}
+}
+
+// show answers with a page.
+func (p *Page) show(w http.ResponseWriter, r *http.Request, status int, name string, v *pageView) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, v); err != nil {
+		http.Error(w, "making the page: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	setPageHeaders(h)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	write(w, r, status, b.Bytes())
+}
+
+func setPageHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", securityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// fail answers with a page that says what went wrong.
+func (p *Page) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
+	p.show(w, r, status, "error.html", &pageView{Title: "That did not work", Version: p.version, Live: p.Live != nil, Message: message})
+}
+
+// staticTypes are the files that browsers may ask for.
+var staticTypes = map[string]string{
+	"style.css": "text/css; charset=utf-8",
+	"page.js":   "text/javascript; charset=utf-8",
+	"icon.svg":  "image/svg+xml",
+}
+
+func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	kind, ok := staticTypes[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	b, err := fs.ReadFile(webFiles, "web/"+name)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	setPageHeaders(h)
+	h.Set("Content-Type", kind)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address has a version
+	write(w, r, http.StatusOK, b)
+}
+
+// pageFuncs are what the templates call.
+var pageFuncs = template.FuncMap{
+	"choice": choice, "bars": bars, "few": few, "breakable": breakable, "quicVersion": quicVersion, "frameType": frameType,
+}
+
+// breakable returns s with places after its underscores where a line may end.
+func breakable(s string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(s), "_", "_<wbr>"))
+}
+
+// A formChoice is a list of clients to choose from.
+type formChoice struct {
+	ID, Name, Chosen string
+	None, Mine       string // what the choice of no client, and of the reader's own, is called
+	Groups           []clientGroup
+}
+
+func choice(id, name, chosen, none, mine string, groups []clientGroup) formChoice {
+	return formChoice{id, name, chosen, none, mine, groups}
+}

@@ -1,0 +1,2 @@
+// Package sink has the places where Events go.
+package sink

@@ -1,0 +1,120 @@
+package sink_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/sink"
+)
+
+// hello returns the observation of a hello with this server name.
+func hello(name string) *event.Observation {
+	h := hellotest.Hello(hellotest.Extension(parser.ExtServerName, hellotest.ServerName([]byte(name))))
+	return &event.Observation{Hello: h, Index: 1}
+}
+
+// recorded is what the tests read of an Event.
+type recorded struct {
+	SNI   string `json:"sni"`
+	JA4RO string `json:"ja4_ro"`
+	Error string `json:"error"`
+}
+
+func decode(t *testing.T, text []byte) (r recorded) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(text, &r), "%s", text)
+	return r
+}
+
+func TestRecorder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "hello.json")
+	require.NoError(t, os.WriteFile(path, []byte(`[{"sni":"earlier"},{"sni":"before"}]`), 0o600))
+	var lines bytes.Buffer
+	latest := &sink.Latest{Path: path, Keep: 3}
+	require.NoError(t, latest.Load())
+	r := &sink.Recorder{File: &lines, Size: event.Full, Latest: latest}
+	r.Observe(hello("one.example"))
+	r.Observe(&event.Observation{Err: errors.New("no hello")})
+	r.Observe(hello("two.example"))
+	r.Observe(&event.Observation{Err: errors.New("not TLS"), Seen: []byte("GET /")})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, r.Run(ctx))
+
+	all := bytes.Split(bytes.TrimSuffix(lines.Bytes(), []byte("\n")), []byte("\n"))
+	require.Len(t, all, 3, "a client that sent nothing is not recorded")
+	assert.Equal(t, "one.example", decode(t, all[0]).SNI)
+	assert.NotEmpty(t, decode(t, all[1]).JA4RO)
+	assert.Equal(t, "not TLS", decode(t, all[2]).Error)
+
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var kept []recorded
+	require.NoError(t, json.Unmarshal(text, &kept))
+	require.Len(t, kept, 3)
+	assert.Equal(t, []string{"one.example", "two.example", ""}, []string{kept[0].SNI, kept[1].SNI, kept[2].SNI})
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, left, 1, "no temporary file is left")
+}
+
+// TestRecorderSavesWhileItRuns has the clock of the test.
+func TestRecorderSavesWhileItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "hello.json")
+		r := &sink.Recorder{Latest: &sink.Latest{Path: path, Keep: 3}}
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- r.Run(ctx) }()
+		r.Observe(hello("one.example"))
+		time.Sleep(11 * time.Second)
+		assert.Contains(t, read(t, path), `"sni":"one.example"`)
+		cancel()
+		require.NoError(t, <-ran)
+	})
+}
+
+// TestRecorderLogsFailuresOnce has a full disk for three Events.
+func TestRecorderLogsFailuresOnce(t *testing.T) {
+	var log bytes.Buffer
+	file := &fullFor{n: 3}
+	r := &sink.Recorder{File: file, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	for range 5 {
+		r.Observe(hello("x.example"))
+	}
+	assert.Equal(t, 2, strings.Count(file.String(), "\n"))
+	assert.Equal(t, 1, strings.Count(log.String(), "no space left on device"))
+	assert.Contains(t, log.String(), `msg="recording hellos again" lost=3`)
+	file.n = 1
+	assert.ErrorIs(t, r.Record(hello("x.example")), syscall.ENOSPC)
+}
+
+// fullFor is full for n writes.
+type fullFor struct {
+	n int
+	bytes.Buffer
+}
+
+func (f *fullFor) Write(p []byte) (int, error) {
+	if f.n--; f.n >= 0 {
+		return 0, syscall.ENOSPC
+	}
+	return f.Buffer.Write(p)
+}
