@@ -57,7 +57,7 @@ type contextKey struct{}
 // [FromContext] and [EventOf] find the connection of a request.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if conn := connOf(c); conn != nil {
-		conn.want()
+		conn.keepHello()
 		return withClient(ctx, conn)
 	}
 	return ctx

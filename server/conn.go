@@ -13,63 +13,99 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
+// A Conn is a connection that reads its client's hello as it passes, and is a
+// [Client]. The first Read waits until the hello is whole, as long as the bytes
+// so far can be the beginning of one and fit in a block. From then on, and in
+// every other case, it hands bytes on as they come. Each is inspected once and
+// none is changed: crypto/tls above answers what it would answer without it.
+//
+// Like any net.Conn, it may be used by several goroutines at once.
+type Conn struct {
+	net.Conn // below
+
+	listener *Listener // nil for a zero Conn
+	accepted time.Time
+	deadline deadline
+	state    atomic.Uint32 // a state; changed with reading held
+	outcome  atomic.Bool   // the hello has come, or err says why not
+	sent     atomic.Uint32 // a sent
+
+	reading     sync.Mutex // guards what only readers use
+	ahead       readAhead
+	records     parser.RecordAssembler
+	parseDone   bool // no more records are parsed
+	tracker     handshakeTracker
+	addrPending bool        // the client's address comes with the first bytes
+	refused     error       // by a Decision or a bound
+	config      *tls.Config // of a Decision
+	entry       connEntry   // guarded by the Limits
+
+	mu       sync.Mutex // guards what follows
+	first    message    // the ClientHello
+	second   *message   // the one after a HelloRetryRequest
+	err      error      // why there is no ClientHello
+	received []byte     // with err: the first bytes that came
+	finished time.Time  // when the client had sent its part of the handshake
+	retain   bool       // the hello may be asked for after Close
+	aliased  bool       // a caller holds memory of the block
+	http2    string     // fingerprint in Akamai's format
+	headers  string     // names of those of the first HTTP/2 request, in order
+	values   *fingerprints
+
+	cache eventCache
+}
+
+// A state says what a Conn does with the bytes of its client. It only goes up.
+type state uint32
+
+const (
+	// Bytes are read ahead and inspected, and none is handed on.
+	stateBuffering state = iota
+
+	// Bytes are handed on, and inspected as they come.
+	stateForwarding
+
+	// Nothing is left to inspect. What was read ahead is handed on first.
+	stateDraining
+
+	// Read and Write are those of the connection below.
+	statePassthrough
+)
+
+func (c *Conn) inState(s state) bool { return state(c.state.Load()) == s }
+
+// advance changes to state s, unless c is there already or beyond. It is called
+// with reading held.
+func (c *Conn) advance(s state) {
+	if state(c.state.Load()) < s {
+		c.state.Store(uint32(s))
+	}
+}
+
 // blockSize is how much a connection reads at once while it waits for a hello,
-// and the most that Read holds back: 99 of 100 hellos of real clients fit.
+// and how much Read holds back at most: 99 of 100 hellos of real clients fit.
 const blockSize = 2304
 
 type block [blockSize]byte
 
-// A Conn is a connection that reads its client's hello as it passes. The first
-// Read waits until the hello is whole, as long as all that came is the
-// beginning of one and fits in a block. From then on, and in every other case,
-// bytes are handed on as they come. Each is looked at once, and none is
-// changed: crypto/tls above answers what it would answer without it.
-type Conn struct {
-	net.Conn // below
-
-	listener *Listener
-	accepted time.Time
-	deadline deadline
-	through  atomic.Bool // nothing is held any more, nor looked for
-	known    atomic.Bool // hello, or why there is none, is known
-	written  atomic.Uint32
-
-	reading   sync.Mutex // guards what only readers need
-	block     *block     // nil before it is needed, and once it is given back
-	held      []byte     // what was read ahead: in block, as long as it fits
-	next      int        // in held, of the first byte to hand on
-	heldErr   error      // with which the connection ended after held
-	following bool       // bytes are handed on before the hello is known
-	over      bool       // there is nothing left to look for
-	deaf      bool       // records are not read any more
-	refused   error      // by a Decision, or a limit
-	addrLater bool       // the client's address comes with its first bytes
-	records   parser.RecordAssembler
-	flight    flight
-	config    *tls.Config // of a Decision
-	place     place       // guarded by the Listener
-
-	mu      sync.Mutex
-	hello   hello
-	second  *hello        // after a HelloRetryRequest
-	err     error         // why there is no hello
-	seen    []byte        // with err: the first bytes that came
-	ended   time.Time     // when the client had sent its part of the handshake
-	wanted  bool          // somebody may ask for the hello after Close
-	lent    bool          // somebody has what lies in block
-	full    *event.Event  // of the hello, once somebody asked
-	values  *fingerprints // once somebody asked
-	http2   string        // fingerprint in Akamai's format
-	headers string        // names of those of the first HTTP/2 request, in order
+// readAhead is what was read from below and not yet handed on.
+type readAhead struct {
+	block *block // memory of a Listener; nil before it is needed and once it is released
+	bytes []byte // in block, as long as they fit
+	next  int    // in bytes, the first to hand on
+	err   error  // that the connection ended with, after bytes
 }
 
-// Read reads what the client sent.
+// empty reports whether all bytes were handed on.
+func (a *readAhead) empty() bool { return a.next == len(a.bytes) }
+
+// Read reads what the client sent. When a deadline passes before the hello is
+// whole, it returns what came before, and the next Read returns the timeout.
 func (c *Conn) Read(p []byte) (int, error) {
-	if c.through.Load() {
+	if c.inState(statePassthrough) {
 		return c.Conn.Read(p)
 	}
 	c.reading.Lock()
@@ -77,20 +113,20 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if c.next < len(c.held) && c.deadline.expired() {
+	if !c.ahead.empty() && c.deadline.expired() {
 		return 0, c.timeoutError()
 	}
-	for c.waits() {
-		err := c.readAhead()
+	for c.mustWait() {
+		err := c.fill()
 		if !isTimeout(err) {
 			continue
 		}
-		if len(c.held) == 0 {
+		if len(c.ahead.bytes) == 0 {
 			return 0, err
 		}
-		break // what came before the deadline is handed on, and the next Read ends with it
+		break
 	}
-	c.following = true
+	c.advance(stateForwarding)
 	n, err := 0, error(nil)
 	if c.refused == nil {
 		n, err = c.handOn(p)
@@ -98,35 +134,38 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.refused != nil {
 		return 0, c.refused
 	}
-	if c.next == len(c.held) && (!c.known.Load() || c.err != nil) {
-		c.drained()
-	}
-	if c.over && c.next == len(c.held) && c.heldErr == nil {
-		c.pass()
+	if c.ahead.empty() {
+		if !c.outcome.Load() || c.err != nil {
+			c.releaseBlock()
+		}
+		if c.inState(stateDraining) && c.ahead.err == nil {
+			c.switchToPassthrough()
+		}
 	}
 	return n, err
 }
 
-// waits reports whether to hold back what came so far: it is the beginning of
-// a hello and nothing that crypto/tls could answer as it stands.
-func (c *Conn) waits() bool {
-	return !c.following && !c.known.Load() && !c.flight.odd && c.heldErr == nil && len(c.held) < blockSize
+// mustWait reports whether to hold back what came so far: it is the beginning of
+// a hello, and nothing that crypto/tls could answer yet.
+func (c *Conn) mustWait() bool {
+	return c.inState(stateBuffering) && !c.outcome.Load() && !c.tracker.nonHandshake && c.ahead.err == nil && len(c.ahead.bytes) < blockSize
 }
 
-// readAhead reads once into held. An error is kept for those who read, but
-// for that of a deadline: it may be moved, and then reading goes on.
-func (c *Conn) readAhead() error {
-	if c.held == nil {
-		c.block = c.listener.block()
-		c.held = c.block[:0]
+// fill reads ahead once. It keeps an error for Read, but not a timeout: the user
+// may move the deadline, and then reading goes on.
+func (c *Conn) fill() error {
+	a := &c.ahead
+	if a.bytes == nil {
+		a.block = c.listener.getBlock()
+		a.bytes = a.block[:0]
 	}
-	from := len(c.held)
-	c.held = slices.Grow(c.held, 1)
-	n, err := c.Conn.Read(c.held[from:cap(c.held)])
-	c.held = c.held[:from+n]
-	c.came(c.held[from:], err)
+	from := len(a.bytes)
+	a.bytes = slices.Grow(a.bytes, 1)
+	n, err := c.Conn.Read(a.bytes[from:cap(a.bytes)])
+	a.bytes = a.bytes[:from+n]
+	c.afterRead(a.bytes[from:], err)
 	if !isTimeout(err) {
-		c.heldErr = err
+		a.err = err
 	}
 	return err
 }
@@ -136,115 +175,119 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-// timeoutError returns what a socket does when the deadline for reading has
-// passed, though there is something to read.
+// timeoutError returns the error of a socket whose deadline for reading has
+// passed while there is something to read.
 func (c *Conn) timeoutError() error {
 	return &net.OpError{Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
+// handOn reads what was read ahead, and then from below.
+func (c *Conn) handOn(p []byte) (int, error) {
+	a := &c.ahead
+	if !a.empty() {
+		n := copy(p, a.bytes[a.next:])
+		a.next += n
+		return n, nil
+	}
+	if err := a.err; err != nil {
+		a.err = nil
+		return 0, err
+	}
+	n, err := c.Conn.Read(p)
+	c.afterRead(p[:n], err)
+	return n, err
+}
+
+// releaseBlock gives the block back where no hello lies in it. It keeps the
+// bytes to report if none comes.
+func (c *Conn) releaseBlock() {
+	if c.ahead.block == nil {
+		return
+	}
+	if !c.outcome.Load() && c.received == nil {
+		c.received = c.firstBytes()
+	}
+	c.ahead.bytes, c.ahead.next = nil, 0
+	c.putBlock()
+}
+
+// switchToPassthrough gets out of the way. All that was read ahead is handed on.
+func (c *Conn) switchToPassthrough() {
+	c.ahead.bytes, c.ahead.next = nil, 0
+	c.mu.Lock()
+	if c.first.inBlock && c.retain && !c.aliased { // it may outlive the block by far
+		c.first.raw = slices.Clone(c.first.raw)
+		c.first.inBlock = false
+	}
+	if !c.first.inBlock {
+		c.putBlock()
+	}
+	c.mu.Unlock()
+	c.records = parser.RecordAssembler{}
+	c.advance(statePassthrough)
+}
+
+// putBlock lets another connection have the block.
+func (c *Conn) putBlock() {
+	if c.ahead.block != nil && c.listener != nil {
+		c.listener.putBlock(c.ahead.block)
+		c.ahead.block = nil
+	}
+}
+
 // Write writes to the client.
 func (c *Conn) Write(p []byte) (int, error) {
-	if !c.through.Load() && written(c.written.Load()) != writtenRetry {
-		c.written.Store(uint32(writtenBy(p)))
+	if !c.inState(statePassthrough) && sent(c.sent.Load()) != sentRetry {
+		c.sent.Store(uint32(classify(p)))
 	}
 	return c.Conn.Write(p)
 }
 
-// handOn reads what was held, and from below once it is used up.
-func (c *Conn) handOn(p []byte) (int, error) {
-	if c.next < len(c.held) {
-		n := copy(p, c.held[c.next:])
-		c.next += n
-		return n, nil
-	}
-	if err := c.heldErr; err != nil {
-		c.heldErr = nil
-		return 0, err
-	}
-	n, err := c.Conn.Read(p)
-	c.came(p[:n], err)
-	return n, err
-}
+var errReleased = fmt.Errorf("the ClientHello went with its connection: %w", net.ErrClosed)
 
-// drained keeps no more of the block than what is told if no hello comes.
-func (c *Conn) drained() {
-	if c.block == nil {
-		return
-	}
-	if !c.known.Load() && c.seen == nil {
-		c.seen = slices.Clone(c.held[:min(len(c.held), maxSeen)])
-	}
-	c.held, c.next = nil, 0
-	c.giveBack()
-}
-
-// pass gets out of the way.
-func (c *Conn) pass() {
-	c.held, c.next = nil, 0
-	c.mu.Lock()
-	if c.hello.within && c.wanted && !c.lent { // it may well outlive the block's use
-		c.hello.raw = slices.Clone(c.hello.raw)
-		c.hello.within = false
-	}
-	if !c.hello.within {
-		c.giveBack()
-	}
-	c.mu.Unlock()
-	c.records = parser.RecordAssembler{}
-	c.through.Store(true)
-}
-
-// Close closes the connection.
+// Close closes the connection. It calls Observe of the [Listener] if there is no
+// hello yet. The hello stays if the connection has passed through [ConnContext],
+// or was asked for its hello or Event before.
 func (c *Conn) Close() error {
 	err := c.Conn.Close()
 	if c.listener != nil {
-		c.listener.leave(c)
+		c.listener.limits().remove(c)
 	}
-	c.reading.Lock() // a reader comes back from the closed connection
+	c.reading.Lock() // whoever reads returns from the closed connection
 	defer c.reading.Unlock()
 	c.fail(net.ErrClosed)
-	c.over = true
+	c.advance(stateDraining)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.wanted {
+	if !c.retain {
 		if c.err == nil {
-			c.err = errGone
+			c.err = errReleased
 		}
-		c.hello, c.second = hello{}, nil
-		c.held, c.next = nil, 0
-		c.giveBack()
+		c.first, c.second = message{}, nil
+		c.ahead.bytes, c.ahead.next = nil, 0
+		c.putBlock()
 	}
 	return err
 }
 
-var errGone = fmt.Errorf("the ClientHello went with its connection: %w", net.ErrClosed)
-
-// giveBack lets another connection have the block.
-func (c *Conn) giveBack() {
-	if c.block != nil && c.listener != nil {
-		c.listener.blocks.Put(c.block)
-		c.block = nil
-	}
-}
-
 // SetDeadline sets the deadlines for reading and writing. Until the handshake
-// is over, both end at the Listener's if that is earlier.
+// has ended, that of the [Listener] counts if it is earlier.
 func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // SetReadDeadline sets the deadline for reading, as [Conn.SetDeadline] does.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadline.askRead(c.Conn, t) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadline.setRead(c.Conn, t) }
 
 // SetWriteDeadline sets the deadline for writing, as [Conn.SetDeadline] does.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.deadline.askWrite(c.Conn, t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.deadline.setWrite(c.Conn, t) }
 
-// NetConn returns the connection below. Reading from it takes bytes away from
-// the Conn.
+// NetConn returns the connection below. What is read from it, the Conn does not
+// get.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// ReadFrom writes what it reads from r until its end, by the means of the
-// connection below if that has any.
+// ReadFrom writes what it reads from r until its end. It uses sendfile and the
+// like where the connection below can.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if w, ok := c.socket().(io.ReaderFrom); ok {
 		return w.ReadFrom(r)
@@ -252,7 +295,8 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
-// CloseWrite closes the writing side, if the connection below can.
+// CloseWrite closes the writing side. Its error is [errors.ErrUnsupported] if
+// the connection below cannot do that.
 func (c *Conn) CloseWrite() error {
 	if w, ok := c.socket().(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -260,8 +304,8 @@ func (c *Conn) CloseWrite() error {
 	return fmt.Errorf("closing the writing side of a %T: %w", c.Conn, errors.ErrUnsupported)
 }
 
-// SyscallConn returns the raw connection, if the one below has it. Reading
-// from it takes bytes away from the Conn.
+// SyscallConn returns the raw connection. Its error is [errors.ErrUnsupported]
+// if the connection below has none. What is read from it, the Conn does not get.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	if s, ok := c.socket().(syscall.Conn); ok {
 		return s.SyscallConn()

@@ -8,68 +8,68 @@ import (
 	"time"
 )
 
-// A deadline keeps two kinds of deadlines apart: ours, for the handshake, and
-// those of the connection's user. The earlier one counts; when ours is lifted,
-// the user's are as if ours had never been.
+// A deadline combines two kinds of deadlines: that of the handshake, and those
+// that the user of a connection sets. The earlier one counts. When that of the
+// handshake is lifted, the user's count as if there had never been another.
 type deadline struct {
 	mu          sync.Mutex
-	ours        time.Time // zero once lifted
+	handshake   time.Time // zero once lifted
 	read, write time.Time // the user's; zero for none
-	none        bool      // reading cannot have any
+	unsupported bool      // by the connection, for reading
 }
 
-// limit sets ours.
+// limit sets the deadline of the handshake. A connection that supports none has
+// none.
 func (d *deadline) limit(c net.Conn, t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ours = t
+	d.handshake = t
 	d.apply(c)
 }
 
-// lift ends ours.
+// lift removes the deadline of the handshake.
 func (d *deadline) lift(c net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ours.IsZero() {
+	if d.handshake.IsZero() {
 		return
 	}
-	d.ours = time.Time{}
+	d.handshake = time.Time{}
 	d.apply(c)
 }
 
-// apply sets both deadlines. A connection that cannot have any has none with
-// us, either.
 func (d *deadline) apply(c net.Conn) {
-	d.none = c.SetReadDeadline(d.earlier(d.read)) != nil
+	d.unsupported = c.SetReadDeadline(d.earlier(d.read)) != nil
 	_ = c.SetWriteDeadline(d.earlier(d.write))
 }
 
-// askRead sets the user's for reading.
-func (d *deadline) askRead(c net.Conn, t time.Time) error {
+// setRead sets the user's deadline for reading.
+func (d *deadline) setRead(c net.Conn, t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read = t
 	err := c.SetReadDeadline(d.earlier(t))
-	d.none = err != nil
+	d.unsupported = err != nil
 	return err
 }
 
-// askWrite sets the user's for writing.
-func (d *deadline) askWrite(c net.Conn, t time.Time) error {
+// setWrite sets the user's deadline for writing.
+func (d *deadline) setWrite(c net.Conn, t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.write = t
 	return c.SetWriteDeadline(d.earlier(t))
 }
 
-// passed reports whether err says that ours has passed.
-func (d *deadline) passed(err error) bool {
+// handshakeExpired reports whether err is the timeout of the handshake, and not
+// that of the user.
+func (d *deadline) handshakeExpired(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.ours.IsZero() && !time.Now().Before(d.ours)
+	return !d.handshake.IsZero() && !time.Now().Before(d.handshake)
 }
 
 // expired reports whether the deadline for reading has passed.
@@ -77,13 +77,13 @@ func (d *deadline) expired() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.earlier(d.read)
-	return !d.none && !t.IsZero() && !time.Now().Before(t)
+	return !d.unsupported && !t.IsZero() && !time.Now().Before(t)
 }
 
-// earlier returns the user's deadline, or ours if that is earlier.
+// earlier returns the deadline of the user or of the handshake.
 func (d *deadline) earlier(user time.Time) time.Time {
-	if d.ours.IsZero() || !user.IsZero() && user.Before(d.ours) {
+	if d.handshake.IsZero() || !user.IsZero() && user.Before(d.handshake) {
 		return user
 	}
-	return d.ours
+	return d.handshake
 }

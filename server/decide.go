@@ -7,21 +7,22 @@ import (
 
 // A Decision says what becomes of a connection. The zero value lets it pass.
 type Decision struct {
-	// Close ends the connection before crypto/tls has answered anything.
+	// Close ends the connection before crypto/tls has answered anything:
+	// reading from it returns [ErrRefused].
 	Close bool
 
-	// Config, if not nil, is what the handshake goes on with, if the server's
-	// own is one of [TLSConfig].
+	// Config, if not nil, is what the handshake goes on with, if that of the
+	// server was made by [ConfigForDecisions]. A [Server] does that itself.
 	Config *tls.Config
 }
 
-// ErrRefused is what reading from a connection returns that a Decision closes.
+// ErrRefused is the error of reading from a connection that a [Decision] closes.
 var ErrRefused = errors.New("refused for its ClientHello")
 
-// TLSConfig returns a copy of base for a server behind a [Listener], which
-// hands each connection the Config that was decided on. Without one things are
-// as in base.
-func TLSConfig(base *tls.Config) *tls.Config {
+// ConfigForDecisions returns a copy of base for a server behind a [Listener]: a
+// handshake goes on with the Config of its Decision. Without one, it goes on as
+// with base.
+func ConfigForDecisions(base *tls.Config) *tls.Config {
 	config := base.Clone()
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		if c := connOf(info.Conn); c != nil && c.config != nil {

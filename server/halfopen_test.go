@@ -204,8 +204,8 @@ func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int)
 	}
 	bubble(func(p *servertest.Pipes) {
 		var dropped []server.DropReason
-		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout, MaxHalfOpen: 1,
-			Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
+		l := &server.Listener{Listener: p, HandshakeTimeout: stopTimeout, Limits: &server.Limits{MaxHalfOpen: 1,
+			Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}}
 		evicted = stopped(t, l, p, config, beginning, cut, func(bool) {
 			go func() {
 				conn, err := l.Accept()

@@ -150,12 +150,12 @@ type fingerprints struct{ ja3, ja4, http2 string }
 func (c *Conn) fingerprints() fingerprints {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wanted = true
+	c.retain = true
 	if c.values == nil {
 		var h parser.ClientHello
 		err := c.err
 		if err == nil {
-			err = h.Unmarshal(c.hello.raw)
+			err = h.Unmarshal(c.first.raw)
 		}
 		values := fingerprintsOf(&h, err)
 		c.values = &values

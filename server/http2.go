@@ -66,5 +66,6 @@ func (c *Conn) setHTTP2(r *fingerprint.HTTP2) {
 	names := strings.Join(r.Names(), ",")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.http2, c.headers, c.full = text, names, nil
+	c.http2, c.headers = text, names
+	c.cache.invalidate()
 }

@@ -16,44 +16,53 @@ import (
 	"github.com/tlspeek/tlspeek/known"
 )
 
-// An HTTP3 serves HTTP/3 to clients whose hellos it sees: [FromContext] finds
-// them for a request.
+// An HTTP3 serves HTTP/3 to clients whose hellos it reads: [ClientOf],
+// [FromContext] and [EventOf] find them for a request.
+//
+// The fields must not be changed once Serve was called.
 type HTTP3 struct {
-	Handler   http.Handler
-	TLSConfig *tls.Config // its NextProtos are not used
+	// Handler answers the requests. It is called by a goroutine for each.
+	Handler http.Handler
 
-	// Observe, if not nil, is told of each hello, as that of a [Listener].
+	// TLSConfig has the certificate. Its NextProtos are not used.
+	TLSConfig *tls.Config
+
+	// Observe, if not nil, is called with each hello, and with a malformed one,
+	// as that of a [Listener]: by the goroutine that reads from the socket, so
+	// that all clients of the socket wait for it. It is called for each client
+	// that sends a hello, whether it has proved its address or not.
 	Observe func(*event.Observation)
 
 	// Clients is that of a [Listener].
 	Clients *known.Database
 
-	// Limits, if not nil, is the Listener whose MaxConns and MaxPerAddr are to
-	// hold for its connections and those over QUIC together. Those that are too
-	// many are refused, and Dropped is told.
-	Limits *Listener
+	// Limits bounds the connections, together with those of a Listener that
+	// shares it. MaxHalfOpen does not apply. Nil is for no bounds.
+	Limits *Limits
 
-	// RetryAbove is how many handshakes may be open before further clients
-	// have to show that their address is theirs (RFC 9000, section 8.1.2).
-	// 0 is 100, negative for all clients.
+	// RetryAbove is how many handshakes may be unfinished before further
+	// clients have to prove their address (RFC 9000, section 8.1.2). 0 is 100,
+	// negative is for all clients.
 	RetryAbove int
 
-	// IdleTimeout is how long a connection may be without a request.
+	// IdleTimeout is how long a connection stays open without a request. 0 is
+	// for the timeout of the QUIC connection alone, 30 seconds without any
+	// packet.
 	IdleTimeout time.Duration
 
 	flowBytes int // for tests: the limit of the tap, if not 0
 
 	life     lifecycle
 	halfOpen atomic.Int64
-	server   atomic.Pointer[http3.Server]
+	server   atomic.Pointer[http3.Server] // the latest
 }
 
-// defaultRetryAbove handshakes cost 7 MB in quic-go.
+// defaultRetryAbove unfinished handshakes cost 7 MB in quic-go.
 const defaultRetryAbove = 100
 
-// Serve serves on conn until Shutdown or Close is called, and then returns
-// [http.ErrServerClosed]. It does not close conn. It may be called for several
-// sockets at once.
+// Serve serves on conn until [HTTP3.Shutdown] or [HTTP3.Close] is called, and
+// then returns [http.ErrServerClosed] once the connections are closed. It does
+// not close conn. It may be called for several sockets at once.
 func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	if !s.life.begin() {
 		return http.ErrServerClosed
@@ -66,7 +75,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	transport := &quic.Transport{
 		Conn: t,
 		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
-			return s.begin(ctx, t, client)
+			return s.newConn(ctx, t, client)
 		},
 		VerifySourceAddress: func(net.Addr) bool { return s.halfOpen.Load() >= s.retryAbove() },
 	}
@@ -76,7 +85,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		// The connection id is the original one, also after a Retry.
 		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
 			if c, ok := clientOf(ctx).(*quicConn); ok {
-				t.claim(string(id.Bytes()), c)
+				t.bind(string(id.Bytes()), c)
 			}
 			return nil
 		},
@@ -87,24 +96,24 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	defer ln.Close()
 	h3 := &http3.Server{Handler: s.Handler, IdleTimeout: s.IdleTimeout}
 	served := make(chan error, 1)
-	go func() { served <- h3.ServeListener(&counting{Listener: ln, server: s}) }()
+	go func() { served <- h3.ServeListener(&quicListener{ln, s}) }()
 	s.server.Store(h3)
 	select {
 	case err = <-served:
+		return err
 	case <-s.life.stopping.Done():
 		_ = h3.Shutdown(s.life.killed) // which closes what does not end
 		<-served
-		err = http.ErrServerClosed
+		return http.ErrServerClosed
 	}
-	return err
 }
 
-// Shutdown refuses new connections and requests, and waits until those that
-// have begun are finished. When ctx is done before, it closes what is left and
+// Shutdown refuses new connections and requests, and waits until those that have
+// begun are finished. When ctx is done before, it closes what is left and
 // returns the error of ctx.
 func (s *HTTP3) Shutdown(ctx context.Context) error { return s.life.end(ctx) }
 
-// Close closes all connections.
+// Close closes all connections, and waits until Serve has returned.
 func (s *HTTP3) Close() error {
 	s.life.close()
 	return nil
@@ -117,10 +126,10 @@ func (s *HTTP3) retryAbove() int64 {
 	return int64(max(0, s.RetryAbove))
 }
 
-// HalfOpen returns how many handshakes are open.
+// HalfOpen returns the number of handshakes that have not finished.
 func (s *HTTP3) HalfOpen() int { return int(s.halfOpen.Load()) }
 
-// Announce adds the Alt-Svc field that tells clients of HTTP/3 on the same
+// Announce adds the Alt-Svc field to h that tells clients of HTTP/3 on the same
 // port (RFC 7838, section 3), while it is served.
 func (s *HTTP3) Announce(h http.Header) {
 	if server := s.server.Load(); server != nil {
@@ -128,41 +137,41 @@ func (s *HTTP3) Announce(h http.Header) {
 	}
 }
 
-// begin takes note of a connection that begins, or refuses it.
-func (s *HTTP3) begin(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
-	c := &quicConn{client: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Clients, waiting: true}
-	if s.Limits != nil && !s.Limits.admitQUIC(c) {
-		return nil, errFull
+// newConn records a connection that begins, or refuses it.
+func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
+	c := &quicConn{addr: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Clients, halfOpen: true}
+	if s.Limits != nil && !s.Limits.addQUIC(c) {
+		return nil, errTooMany
 	}
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {
-		t.forget(c)
-		s.shaken(c)
+		t.unbind(c)
+		s.handshakeDone(c)
 		if s.Limits != nil {
-			s.Limits.leaveQUIC(c)
+			s.Limits.removeQUIC(c)
 		}
 	})
 	return withClient(ctx, c), nil
 }
 
-// shaken takes note that the handshake of c has ended, well or not.
-func (s *HTTP3) shaken(c *quicConn) {
+// handshakeDone records that the handshake of c has ended, well or not.
+func (s *HTTP3) handshakeDone(c *quicConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting {
-		c.waiting, c.ended = false, time.Now()
+	if c.halfOpen {
+		c.halfOpen, c.finished = false, time.Now()
 		s.halfOpen.Add(-1)
 	}
 }
 
-// A counting listener knows whose handshakes are over: quic-go's Listener
+// A quicListener records whose handshakes have finished: quic-go's Listener
 // returns no others.
-type counting struct {
+type quicListener struct {
 	*quic.Listener
 	server *HTTP3
 }
 
-func (l *counting) Accept(ctx context.Context) (*quic.Conn, error) {
+func (l *quicListener) Accept(ctx context.Context) (*quic.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept(ctx)
 		if err != nil {
@@ -172,10 +181,10 @@ func (l *counting) Accept(ctx context.Context) (*quic.Conn, error) {
 		if !ok {
 			return conn, nil
 		}
-		l.server.shaken(c)
-		if limits := l.server.Limits; limits == nil || limits.admitQUICAddr(c) {
+		l.server.handshakeDone(c)
+		if limits := l.server.Limits; limits == nil || limits.addQUICAddr(c) {
 			return conn, nil
 		}
-		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "") // who has gone need not know
+		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "") // the client may have disconnected
 	}
 }

@@ -197,8 +197,8 @@ func TestHTTP3Limits(t *testing.T) {
 		t.Run(string(c.want), func(t *testing.T) {
 			drops := make(chan server.DropReason, 1)
 			conn := servertest.UDP(t)
-			ln := &server.Listener{Listener: servertest.Listen(t), MaxConns: c.conns, MaxPerAddr: c.perAddr}
-			ln.Dropped = func(why server.DropReason) { // often, while the third client tries
+			ln := &server.Listener{Listener: servertest.Listen(t), Limits: &server.Limits{MaxConns: c.conns, MaxPerAddr: c.perAddr}}
+			ln.Limits.Dropped = func(why server.DropReason) { // often, while the third client tries
 				select {
 				case drops <- why:
 				default:

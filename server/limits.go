@@ -6,169 +6,215 @@ import (
 	"sync"
 )
 
-// ErrOverLimit says that a hello was longer than the Listener's limits allow,
-// or in more records. Crypto/tls has its own limits, and may take it.
-var ErrOverLimit = errors.New("hello over limit")
+// Limits bounds connections: those of a [Listener], or of several and of an
+// [HTTP3] together if they share it. The zero value bounds nothing. A bound of
+// 0 is no bound. The fields must not be changed once a connection was accepted.
+type Limits struct {
+	// MaxConns bounds the open connections, over TCP and QUIC. Further ones
+	// are closed by Accept, and refused over QUIC.
+	MaxConns int
 
-var (
-	errTooMany = errors.New("refused: too many connections from its address")
-	errFull    = errors.New("refused: too many connections")
-)
+	// MaxPerAddr bounds the open connections of one IPv4 address or IPv6 /64.
+	// Further ones are closed like those over MaxConns. A connection through a
+	// trusted proxy counts for its client, and is refused when it is read
+	// from; one over QUIC counts once its client has proved its address.
+	MaxPerAddr int
 
-// A DropReason says which limit of a [Listener] a connection was closed for.
+	// MaxHalfOpen bounds the connections over TCP whose handshake is not
+	// finished: one more closes the oldest of them. A client that sends
+	// something other than TLS counts until crypto/tls has given up, or the
+	// connection is closed. Over QUIC, RetryAbove of an HTTP3 bounds what
+	// unfinished handshakes can cost.
+	MaxHalfOpen int
+
+	// Dropped, if not nil, is called for each connection closed for a bound,
+	// without a lock, by the goroutine that accepts or reads.
+	Dropped func(DropReason)
+
+	table connTable
+}
+
+// A DropReason says for which bound of [Limits] a connection was closed.
 type DropReason string
 
-// The limits that connections are closed for.
+// The bounds that connections are closed for.
 const (
 	DropConns    DropReason = "conns"
 	DropAddr     DropReason = "addr"
 	DropHalfOpen DropReason = "half_open"
 )
 
-// gate counts the connections of a Listener.
-type gate struct {
+// ErrOverLimit says that a hello was longer than MaxHello of its [Listener], or
+// came in more records than MaxRecords. Crypto/tls has its own limits, and may
+// accept it.
+var ErrOverLimit = errors.New("hello over limit")
+
+var (
+	errTooManyPerAddr = errors.New("refused: too many connections from its address")
+	errTooMany        = errors.New("refused: too many connections")
+)
+
+// A connTable counts connections.
+type connTable struct {
 	mu       sync.Mutex
-	conns    int
-	quic     int                // connections of an HTTP3 that shares the limits
-	perAddr  map[netip.Addr]int // only with a limit on it
-	oldest   *Conn              // of those that have not shaken hands
-	newest   *Conn
+	tcp      int
+	quic     int
+	perAddr  map[netip.Addr]int // only with MaxPerAddr
 	halfOpen int
+	oldest   *Conn // of those whose handshake is not finished
+	newest   *Conn
 }
 
-// A place is a Conn's place at the gate.
-type place struct {
-	in           bool
-	counted      netip.Addr // valid if it counts for its address
-	waiting      bool       // has not shaken hands
+// A connEntry is what a connTable knows of a connection.
+type connEntry struct {
+	open         bool
+	addr         netip.Addr // that it counts for; zero if for none
+	halfOpen     bool
 	older, newer *Conn
 }
 
-// Conns returns how many connections are open, and how many of them have not
-// finished their handshake.
-func (l *Listener) Conns() (open, halfOpen int) {
-	l.gate.mu.Lock()
-	defer l.gate.mu.Unlock()
-	return l.gate.conns, l.gate.halfOpen
+// conns returns the number of open connections over TCP, and how many of them
+// have not finished their handshake.
+func (l *Limits) conns() (open, halfOpen int) {
+	l.table.mu.Lock()
+	defer l.table.mu.Unlock()
+	return l.table.tcp, l.table.halfOpen
 }
 
-// admit lets c in, unless that is over a limit.
-func (l *Listener) admit(c *Conn, addr netip.Addr) bool {
-	g := &l.gate
-	g.mu.Lock()
+// add counts c, for addr if that is valid. It returns false if that is over a
+// bound.
+func (l *Limits) add(c *Conn, addr netip.Addr) bool {
+	t := &l.table
+	t.mu.Lock()
 	if l.full() {
-		g.mu.Unlock()
+		t.mu.Unlock()
 		l.dropped(DropConns)
 		return false
 	}
-	if !l.count(&c.place, addr) {
-		g.mu.Unlock()
+	if !l.count(&c.entry, addr) {
+		t.mu.Unlock()
 		l.dropped(DropAddr)
 		return false
 	}
-	g.conns++
-	c.place.in, c.place.waiting = true, true
-	g.halfOpen++
-	c.place.older = g.newest
-	if g.newest != nil {
-		g.newest.place.newer = c
-	} else {
-		g.oldest = c
+	t.tcp++
+	c.entry.open = true
+	t.link(c)
+	var evicted *Conn
+	if l.MaxHalfOpen > 0 && t.halfOpen > l.MaxHalfOpen {
+		evicted = t.oldest
+		t.unlink(evicted)
 	}
-	g.newest = c
-	var tooLong *Conn
-	if l.MaxHalfOpen > 0 && g.halfOpen > l.MaxHalfOpen {
-		tooLong = g.oldest
-		g.unlink(tooLong)
-	}
-	g.mu.Unlock()
-	if tooLong != nil {
-		// Only what is below: its reader, or its owner, comes to know.
-		tooLong.Conn.Close()
+	t.mu.Unlock()
+	if evicted != nil {
+		// Only the connection below: Close waits for whoever reads, who finds
+		// out by that.
+		evicted.Conn.Close()
 		l.dropped(DropHalfOpen)
 	}
 	return true
 }
 
-// admitAddr counts c, which came through a proxy, for its client's address.
-func (l *Listener) admitAddr(c *Conn, addr netip.Addr) bool {
-	l.gate.mu.Lock()
-	ok := l.count(&c.place, addr)
-	l.gate.mu.Unlock()
+// addAddr counts c, which came through a proxy, for its client's address.
+func (l *Limits) addAddr(c *Conn, addr netip.Addr) bool {
+	l.table.mu.Lock()
+	ok := l.count(&c.entry, addr)
+	l.table.mu.Unlock()
 	if !ok {
 		l.dropped(DropAddr)
 	}
 	return ok
 }
 
-// full reports whether there are as many connections as there may be. It is
-// called with the gate's mu held.
-func (l *Listener) full() bool { return l.MaxConns > 0 && l.gate.conns+l.gate.quic >= l.MaxConns }
+// handshakeDone removes c from those whose handshake is not finished.
+func (l *Limits) handshakeDone(c *Conn) {
+	l.table.mu.Lock()
+	l.table.unlink(c)
+	l.table.mu.Unlock()
+}
 
-// admitQUIC lets a connection of an HTTP3 in, unless that is over a limit.
-func (l *Listener) admitQUIC(c *quicConn) bool {
-	l.gate.mu.Lock()
+// remove removes c from all counts. It may be called twice.
+func (l *Limits) remove(c *Conn) {
+	t := &l.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !c.entry.open {
+		return
+	}
+	c.entry.open = false
+	t.tcp--
+	t.unlink(c)
+	t.uncount(&c.entry)
+}
+
+// addQUIC counts a connection over QUIC. It returns false if that is over a
+// bound.
+func (l *Limits) addQUIC(c *quicConn) bool {
+	l.table.mu.Lock()
 	full := l.full()
 	if !full {
-		l.gate.quic++
-		c.place.in = true
+		l.table.quic++
+		c.entry.open = true
 	}
-	l.gate.mu.Unlock()
+	l.table.mu.Unlock()
 	if full {
 		l.dropped(DropConns)
 	}
 	return !full
 }
 
-// admitQUICAddr counts a connection of an HTTP3 for its client's address, once
-// that is known to be its own: others could have it shut out.
-func (l *Listener) admitQUICAddr(c *quicConn) bool {
-	l.gate.mu.Lock()
-	ok := !c.place.in || l.count(&c.place, c.client.Addr())
-	l.gate.mu.Unlock()
+// addQUICAddr counts a connection over QUIC for its client's address, once the
+// client has proved it: others could have that address shut out before.
+func (l *Limits) addQUICAddr(c *quicConn) bool {
+	l.table.mu.Lock()
+	ok := !c.entry.open || l.count(&c.entry, c.addr.Addr())
+	l.table.mu.Unlock()
 	if !ok {
 		l.dropped(DropAddr)
 	}
 	return ok
 }
 
-// leaveQUIC takes a connection of an HTTP3 from all counts.
-func (l *Listener) leaveQUIC(c *quicConn) {
-	l.gate.mu.Lock()
-	defer l.gate.mu.Unlock()
-	c.place.in = false
-	l.gate.quic--
-	l.gate.uncount(&c.place)
+// removeQUIC removes a connection over QUIC from all counts.
+func (l *Limits) removeQUIC(c *quicConn) {
+	l.table.mu.Lock()
+	defer l.table.mu.Unlock()
+	c.entry.open = false
+	l.table.quic--
+	l.table.uncount(&c.entry)
 }
 
-// count counts a connection for addr. It is called with the gate's mu held.
-func (l *Listener) count(p *place, addr netip.Addr) bool {
+// full is called with the table's mu held.
+func (l *Limits) full() bool { return l.MaxConns > 0 && l.table.tcp+l.table.quic >= l.MaxConns }
+
+// count counts a connection for addr. It is called with the table's mu held.
+func (l *Limits) count(e *connEntry, addr netip.Addr) bool {
 	if l.MaxPerAddr <= 0 || !addr.IsValid() {
 		return true
 	}
-	g := &l.gate
+	t := &l.table
 	addr = network(addr)
-	if g.perAddr[addr] >= l.MaxPerAddr {
+	if t.perAddr[addr] >= l.MaxPerAddr {
 		return false
 	}
-	if g.perAddr == nil {
-		g.perAddr = make(map[netip.Addr]int)
+	if t.perAddr == nil {
+		t.perAddr = make(map[netip.Addr]int)
 	}
-	g.perAddr[addr]++
-	p.counted = addr
+	t.perAddr[addr]++
+	e.addr = addr
 	return true
 }
 
 // uncount undoes count.
-func (g *gate) uncount(p *place) {
-	if a := p.counted; a.IsValid() {
-		if g.perAddr[a]--; g.perAddr[a] == 0 {
-			delete(g.perAddr, a)
+func (t *connTable) uncount(e *connEntry) {
+	if a := e.addr; a.IsValid() {
+		if t.perAddr[a]--; t.perAddr[a] == 0 {
+			delete(t.perAddr, a)
 		}
 	}
 }
 
-// network returns what a client may choose its address from: of IPv6, a /64.
+// network returns the addresses among which one client can choose: of IPv6, a
+// /64.
 func network(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {
@@ -178,48 +224,41 @@ func network(a netip.Addr) netip.Addr {
 	return a
 }
 
-// shaken takes c from those that have not shaken hands.
-func (l *Listener) shaken(c *Conn) {
-	l.gate.mu.Lock()
-	l.gate.unlink(c)
-	l.gate.mu.Unlock()
+// link adds c as the newest of those whose handshake is not finished.
+func (t *connTable) link(c *Conn) {
+	t.halfOpen++
+	c.entry.halfOpen = true
+	c.entry.older = t.newest
+	if t.newest != nil {
+		t.newest.entry.newer = c
+	} else {
+		t.oldest = c
+	}
+	t.newest = c
 }
 
-// leave takes c from all counts.
-func (l *Listener) leave(c *Conn) {
-	g := &l.gate
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !c.place.in {
+// unlink undoes link. It may be called twice.
+func (t *connTable) unlink(c *Conn) {
+	e := &c.entry
+	if !e.halfOpen {
 		return
 	}
-	c.place.in = false
-	g.conns--
-	g.unlink(c)
-	g.uncount(&c.place)
+	e.halfOpen = false
+	t.halfOpen--
+	if e.older != nil {
+		e.older.entry.newer = e.newer
+	} else {
+		t.oldest = e.newer
+	}
+	if e.newer != nil {
+		e.newer.entry.older = e.older
+	} else {
+		t.newest = e.older
+	}
+	e.older, e.newer = nil, nil
 }
 
-func (g *gate) unlink(c *Conn) {
-	p := &c.place
-	if !p.waiting {
-		return
-	}
-	p.waiting = false
-	g.halfOpen--
-	if p.older != nil {
-		p.older.place.newer = p.newer
-	} else {
-		g.oldest = p.newer
-	}
-	if p.newer != nil {
-		p.newer.place.older = p.older
-	} else {
-		g.newest = p.older
-	}
-	p.older, p.newer = nil, nil
-}
-
-func (l *Listener) dropped(why DropReason) {
+func (l *Limits) dropped(why DropReason) {
 	if l.Dropped != nil {
 		l.Dropped(why)
 	}

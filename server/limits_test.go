@@ -46,12 +46,13 @@ func assertCounts(t *testing.T, l *server.Listener, open, halfOpen int) {
 func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 	for _, why := range []server.DropReason{server.DropConns, server.DropAddr} {
 		var dropped []server.DropReason
-		l := &server.Listener{Listener: servertest.Listen(t), Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
+		limits := &server.Limits{Dropped: func(why server.DropReason) { dropped = append(dropped, why) }}
 		if why == server.DropConns {
-			l.MaxConns = 2
+			limits.MaxConns = 2
 		} else {
-			l.MaxPerAddr = 2
+			limits.MaxPerAddr = 2
 		}
+		l := &server.Listener{Listener: servertest.Listen(t), Limits: limits}
 		dial(t, l)
 		dial(t, l)
 		first := accept(t, l)
@@ -74,7 +75,7 @@ func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 }
 
 func TestMaxHalfOpenClosesTheOldest(t *testing.T) {
-	l := &server.Listener{Listener: servertest.Listen(t), MaxHalfOpen: 2}
+	l := &server.Listener{Listener: servertest.Listen(t), Limits: &server.Limits{MaxHalfOpen: 2}}
 	done := dial(t, l)
 	go tls.Client(done, &tls.Config{InsecureSkipVerify: true}).Handshake()
 	finished := accept(t, l)
@@ -162,7 +163,7 @@ func TestDecide(t *testing.T) {
 			base := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 				return &tls.Config{Certificates: config.Certificates, NextProtos: []string{"base"}}, nil
 			}}
-			err := tls.Server(conn, server.TLSConfig(base)).Handshake()
+			err := tls.Server(conn, server.ConfigForDecisions(base)).Handshake()
 			assert.Equal(t, c.err, fmt.Sprint(err))
 			require.NoError(t, conn.Close())
 			<-shaken
@@ -188,8 +189,8 @@ func TestDecideWithoutHello(t *testing.T) {
 	assert.Equal(t, 1, called)
 }
 
-func TestTLSConfigWithoutListener(t *testing.T) {
-	config, err := server.TLSConfig(&tls.Config{}).GetConfigForClient(&tls.ClientHelloInfo{})
+func TestConfigForDecisionsWithoutListener(t *testing.T) {
+	config, err := server.ConfigForDecisions(&tls.Config{}).GetConfigForClient(&tls.ClientHelloInfo{})
 	assert.NoError(t, err)
 	assert.Nil(t, config)
 }
@@ -235,7 +236,7 @@ func TestProxyProtocol(t *testing.T) {
 }
 
 func TestMaxPerAddrBehindProxy(t *testing.T) {
-	l := &server.Listener{Listener: servertest.Listen(t), MaxPerAddr: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+	l := &server.Listener{Listener: servertest.Listen(t), Limits: &server.Limits{MaxPerAddr: 1}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
 	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
 	for _, c := range []struct{ addr, err string }{
 		{"2001:db8::1", ""}, {"2001:db8::2", "refused: too many connections from its address"}, {"2001:db8:0:1::1", ""},

@@ -1,14 +1,3 @@
-// Package server reads the ClientHello of live clients, in front of crypto/tls
-// and of quic-go.
-//
-// A [Listener] makes connections that know their client's hello; [FromContext]
-// finds it for a request, [Headers] passes its fingerprints on to a backend, and
-// [ConfigureHTTP2] adds that of HTTP/2. [HTTP3] does the same over QUIC, and
-// [Server] serves a handler over all of them.
-//
-// Nothing on the wire is changed by it: what crypto/tls reads is what the client
-// sent, no byte is held back that it would answer, and what it answers goes out
-// as it is.
 package server
 
 import (
@@ -23,8 +12,7 @@ import (
 )
 
 // A Listener makes each connection that it accepts a [*Conn], which reads the
-// client's hello on its way to whoever does TLS. A Listener is all that a
-// server needs to be given:
+// client's hello on its way to crypto/tls. A server needs nothing else:
 //
 //	srv := &http.Server{Handler: h, ConnContext: server.ConnContext}
 //	srv.ServeTLS(&server.Listener{Listener: ln}, "server.pem", "server.key")
@@ -33,56 +21,59 @@ import (
 type Listener struct {
 	net.Listener
 
-	// HandshakeTimeout is how long a client may take from Accept to the end
-	// of its handshake, whatever it sends and however often, and whether it
-	// reads or not. 0 is 10 seconds, negative is for ever.
+	// HandshakeTimeout is how long a client may take from Accept to the end of
+	// its handshake, whatever it sends, and whether it reads or not. 0 is 10
+	// seconds, negative is no limit.
 	HandshakeTimeout time.Duration
 
-	// Observe, if not nil, is told of each hello, and of each connection that
-	// ends or turns out to be something else before there is one. It is
-	// called by whoever reads from the connection, before crypto/tls has the
-	// hello's last byte. What the observation refers to is the connection's:
-	// it is not to be kept.
-	Observe func(*event.Observation)
+	// Observe, if not nil, is called with each hello: once for a connection,
+	// and again for the hello after a HelloRetryRequest. It is also called for
+	// a connection that ends, times out or turns out to be something else
+	// before there is a hello; o.Err says which.
+	//
+	// The goroutine that reads from the connection calls it, before crypto/tls
+	// has the last byte of the hello, or the one that closes the connection.
+	// It may block, but only that client's handshake and the Close of that
+	// connection wait. What o refers to is reused: copy what you keep.
+	Observe func(o *event.Observation)
 
-	// Decide, if not nil, says what becomes of a connection once its hello is
-	// known, and before crypto/tls has all of it. The hello is nil if what came
-	// is none, or one over a limit. It is not to be kept or changed.
+	// Decide, if not nil, is called with the first hello of a connection, after
+	// Observe and before crypto/tls has all of it, and returns what becomes of
+	// the connection. h is nil if the client sent something other than a
+	// hello, or one over MaxHello or MaxRecords. h is reused: copy what you
+	// keep.
+	//
+	// The goroutine that reads from the connection calls it. It may block, as
+	// Observe may. The time counts for HandshakeTimeout, which does not
+	// interrupt it. It is not called for a hello after a HelloRetryRequest,
+	// nor for a connection that ends or times out before its hello is whole.
 	Decide func(h *parser.ClientHello, client net.Addr) Decision
 
 	// Clients has user-supplied clients, by which Events name clients beside
 	// the built-in ones. It may be nil.
 	Clients *known.Database
 
-	// MaxHello bounds the message of a hello, in bytes, and MaxRecords the
-	// records it comes in. One that is over has [ErrOverLimit] for its error
-	// and no fingerprint; it is handed on all the same. 0 is the limit of
-	// crypto/tls, 65540 bytes in as many records.
+	// MaxHello bounds the handshake message of a hello in bytes, and MaxRecords
+	// the records that carry it. A hello over them has [ErrOverLimit] for its
+	// error and no fingerprint; crypto/tls gets it all the same. 0 is the limit
+	// of crypto/tls, 65540 bytes in as many records.
 	MaxHello, MaxRecords int
 
-	// MaxConns bounds the connections, MaxPerAddr those of one IPv4 address
-	// or IPv6 /64: further ones are closed when they come. MaxHalfOpen bounds
-	// those that have not finished their handshake: when there are more, the
-	// one is closed that has been at it longest. A client that sends something
-	// else counts until crypto/tls has given up, or the connection is closed. 0
-	// is for no limit. An [HTTP3] may share the first two.
-	MaxConns, MaxPerAddr, MaxHalfOpen int
-
-	// Dropped, if not nil, is told of each connection closed for a limit.
-	Dropped func(DropReason)
+	// Limits bounds the connections. Nil is for no bounds.
+	Limits *Limits
 
 	// TrustedProxies may send a header of the PROXY protocol, version 1 or 2,
-	// and their connections then have the client's address. They do not
-	// count for MaxPerAddr, their clients do.
+	// whose addresses their connections then have. They do not count for
+	// MaxPerAddr, their clients do.
 	TrustedProxies []netip.Prefix
 
-	gate   gate
-	blocks sync.Pool // of *block: four fifths of what a Conn costs
-	hellos sync.Pool // of *parser.ClientHello, for observations
+	unbounded Limits    // used where Limits is nil
+	blocks    sync.Pool // of *block, four fifths of what a Conn costs
+	hellos    sync.Pool // of *parser.ClientHello, for observations
 }
 
-// defaultHandshakeTimeout is for a client on a bad line; an honest handshake
-// on a good one takes a tenth of a second.
+// defaultHandshakeTimeout is for a client on a bad line. On a good one, a
+// handshake takes a tenth of a second.
 const defaultHandshakeTimeout = 10 * time.Second
 
 // Accept waits for a connection, but never for what a client sends. Its errors
@@ -93,21 +84,26 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.conn(conn); c != nil {
+		if c := l.newConn(conn); c != nil {
 			return c, nil
 		}
 		conn.Close()
 	}
 }
 
-// conn returns nil for a connection over a limit.
-func (l *Listener) conn(socket net.Conn) *Conn {
+// Conns returns the number of open connections, and how many of them have not
+// finished their handshake. Listeners that share their Limits count together.
+func (l *Listener) Conns() (open, halfOpen int) { return l.limits().conns() }
+
+// newConn returns nil for a connection over a bound.
+func (l *Listener) newConn(socket net.Conn) *Conn {
 	c := &Conn{listener: l, accepted: time.Now()}
-	var client netip.Addr
-	if c.Conn, c.addrLater = l.behindProxy(socket); !c.addrLater && l.MaxPerAddr > 0 {
-		client = addrPort(socket.RemoteAddr()).Addr()
+	limits := l.limits()
+	var addr netip.Addr
+	if c.Conn, c.addrPending = l.behindProxy(socket); !c.addrPending && limits.MaxPerAddr > 0 {
+		addr = addrPort(socket.RemoteAddr()).Addr()
 	}
-	if !l.admit(c, client) {
+	if !limits.add(c, addr) {
 		return nil
 	}
 	if timeout := l.handshakeTimeout(); timeout > 0 {
@@ -116,16 +112,20 @@ func (l *Listener) conn(socket net.Conn) *Conn {
 	return c
 }
 
-// handshakeTimeout returns 0 for none.
-func (l *Listener) handshakeTimeout() time.Duration {
-	if l.HandshakeTimeout == 0 {
-		return defaultHandshakeTimeout
+func (l *Listener) limits() *Limits {
+	if l.Limits != nil {
+		return l.Limits
 	}
-	return max(0, l.HandshakeTimeout)
+	return &l.unbounded
 }
 
-// block returns memory to read into.
-func (l *Listener) block() *block {
+// handshakeTimeout returns 0 for none.
+func (l *Listener) handshakeTimeout() time.Duration {
+	return timeout(l.HandshakeTimeout, defaultHandshakeTimeout)
+}
+
+// getBlock returns memory to read into. Listener may be nil.
+func (l *Listener) getBlock() *block {
 	if l != nil {
 		if b, ok := l.blocks.Get().(*block); ok {
 			return b
@@ -134,8 +134,15 @@ func (l *Listener) block() *block {
 	return new(block)
 }
 
-// hello returns memory to parse into.
-func (l *Listener) hello() *parser.ClientHello {
+// putBlock lets another connection have b.
+func (l *Listener) putBlock(b *block) {
+	if l != nil {
+		l.blocks.Put(b)
+	}
+}
+
+// getHello returns memory to parse into.
+func (l *Listener) getHello() *parser.ClientHello {
 	if h, ok := l.hellos.Get().(*parser.ClientHello); ok {
 		return h
 	}

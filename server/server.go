@@ -138,13 +138,13 @@ type serving struct {
 func (v *serving) configure() error {
 	config := v.TLSConfig.Clone()
 	config.NextProtos = append([]string{"h2", "http/1.1", "http/1.0"}, config.NextProtos...)
-	v.tls = TLSConfig(config)
+	v.tls = ConfigForDecisions(config)
 	idle := timeout(v.IdleTimeout, defaultIdleTimeout)
 	write := timeout(v.WriteTimeout, defaultWriteTimeout)
 	h := limitBodies(v.Handler, timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
-		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l, RetryAbove: v.RetryAbove, IdleTimeout: idle}
+		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l.Limits, RetryAbove: v.RetryAbove, IdleTimeout: idle}
 		v.http3.Store(h3)
 		h = announce(h, h3)
 	}

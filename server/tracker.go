@@ -6,84 +6,85 @@ import (
 	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 )
 
-// A flight follows the records that a client sends, to know when its part of
-// the handshake is over. The zero value is ready.
-type flight struct {
-	header   [tlsrecord.HeaderLen]byte
-	n        int // bytes of header that were read
-	left     int // bytes of the record that were not read
-	ccs      bool
-	first    bool // the next byte is the record's first
-	hello    bool // the record begins a ClientHello
-	odd      bool // not all records were such as a hello may be in
-	begun    bool // crypto/tls may have read a ClientHello
-	rejected bool // a header is none of TLS
+// A handshakeTracker follows the records that a client sends, to find the end
+// of its part of the handshake. The zero value is ready.
+type handshakeTracker struct {
+	header  [tlsrecord.HeaderLen]byte
+	n       int  // bytes of header that were read
+	left    int  // bytes of the record that were not read
+	atStart bool // the next byte is the first of a fragment
+	isHello bool // the record begins with a ClientHello
+	ccs     bool // ChangeCipherSpec has come, and no ClientHello since
+
+	nonHandshake bool // saw a record that cannot hold a hello
+	helloRead    bool // crypto/tls may have read a ClientHello
+	rejected     bool // a header is not one of TLS
 }
 
-// What the server has written in a handshake, as far as it matters.
-type written uint32
+// sent says what the server has sent in a handshake, as far as it matters here.
+type sent uint32
 
 const (
-	writtenNothing written = iota
-	writtenRetry           // a HelloRetryRequest
-	writtenOther
+	sentNothing sent = iota
+	sentRetry        // a HelloRetryRequest
+	sentOther
 )
 
-// ended reads b and reports whether the handshake ended in it, as far as it is
-// for the client to end it. The server has written w by now.
+// ended reads b and reports whether the handshake ended in it, as far as that is
+// up to the client. The server has sent s by now.
 //
-// It ends well with the first record that is encrypted. That is application
-// data in TLS 1.3. In the versions before it is the first handshake message
-// after ChangeCipherSpec: not before the server has written anything, nor after
-// a HelloRetryRequest, which makes the version 1.3, nor where it is the second
-// hello. A client that has the keys may cut its last message into several
-// records, or send a certificate before it, and nobody else can tell. It could
-// as well finish the handshake: it has paid for the same key exchange.
+// It succeeds with the first encrypted record. In TLS 1.3 that is application
+// data. In earlier versions it is the first handshake message after
+// ChangeCipherSpec, but not before the server has sent anything, nor after a
+// HelloRetryRequest, which makes the version 1.3, nor where the message is the
+// second hello. A client that has the keys may split its last message, or send
+// a certificate before it, without a third party noticing. Such a client could
+// finish the handshake as well: it has paid for the same key exchange.
 //
-// It fails where a header is none of TLS and no hello has come: crypto/tls then
-// writes nothing, wants no more bytes, and leaves the connection to its caller
-// ([tls.RecordHeaderError]). As long as the header is not whole it waits. What
-// it rejects with an alert is up to the caller to close.
-func (f *flight) ended(b []byte, w written) bool {
-	if f.rejected {
+// It fails at a header that is not one of TLS, before any hello: crypto/tls then
+// sends nothing, wants no more bytes, and leaves the connection to its caller
+// ([tls.RecordHeaderError]). It waits until the header is whole. What crypto/tls
+// rejects with an alert, the caller closes.
+func (t *handshakeTracker) ended(b []byte, s sent) bool {
+	if t.rejected {
 		return false
 	}
 	for len(b) > 0 {
-		if f.left == 0 {
-			n := copy(f.header[f.n:], b)
-			f.n += n
+		if t.left == 0 {
+			n := copy(t.header[t.n:], b)
+			t.n += n
 			b = b[n:]
-			if f.n < len(f.header) {
+			if t.n < len(t.header) {
 				return false
 			}
-			f.n = 0
-			f.left = int(f.header[3])<<8 | int(f.header[4])
-			f.first, f.hello = true, false
-			f.odd = f.odd || f.header[0] != tlsrecord.Handshake || f.left == 0 || f.left > tlsrecord.MaxPlaintext
-			if !f.begun && !startsTLS(f.header) {
-				f.rejected = true
+			t.n = 0
+			t.left = int(t.header[3])<<8 | int(t.header[4])
+			t.atStart, t.isHello = true, false
+			t.nonHandshake = t.nonHandshake || t.header[0] != tlsrecord.Handshake || t.left == 0 || t.left > tlsrecord.MaxPlaintext
+			if !t.helloRead && !startsTLS(t.header) {
+				t.rejected = true
 				return true
 			}
 			continue
 		}
-		if f.first {
-			f.first = false
-			f.hello = b[0] == tlsrecord.ClientHello
+		if t.atStart {
+			t.atStart = false
+			t.isHello = b[0] == tlsrecord.ClientHello
 		}
-		n := min(f.left, len(b))
-		f.left -= n
+		n := min(t.left, len(b))
+		t.left -= n
 		b = b[n:]
-		if f.left > 0 {
+		if t.left > 0 {
 			return false
 		}
-		switch f.header[0] {
+		switch t.header[0] {
 		case tlsrecord.ChangeCipherSpec:
-			f.ccs = true
+			t.ccs = true
 		case tlsrecord.Handshake:
-			if f.ccs && !f.hello && w == writtenOther {
+			if t.ccs && !t.isHello && s == sentOther {
 				return true
 			}
-			f.ccs = f.ccs && !f.hello
+			t.ccs = t.ccs && !t.isHello
 		case tlsrecord.ApplicationData:
 			return true
 		}
@@ -92,23 +93,26 @@ func (f *flight) ended(b []byte, w written) bool {
 }
 
 // startsTLS reports whether crypto/tls reads on after the header of a record
-// that may hold a first ClientHello. To type 0x80, of SSL 2.0, it answers with
-// an alert.
-func startsTLS(header [5]byte) bool {
+// that may hold a first ClientHello. It answers type 0x80, of SSL 2.0, with an
+// alert.
+func startsTLS(header [tlsrecord.HeaderLen]byte) bool {
 	typ := header[0]
-	return (typ == 21 || typ == 22) && header[1] < 0x10 || typ == 0x80
+	return (typ == tlsrecord.Alert || typ == tlsrecord.Handshake) && header[1] <= tlsrecord.MaxMajor || typ == 0x80
 }
+
+const serverHello = 2 // HandshakeType of a HelloRetryRequest, too
 
 // helloRetryRandom is the random of a HelloRetryRequest (RFC 8446, section
 // 4.1.3).
 const helloRetryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
 	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
 
-// writtenBy returns what b is, which a server writes.
-func writtenBy(b []byte) written {
-	const random = 5 + 4 + 2 // after the headers of record and message, and the version
-	if len(b) > random && b[0] == 22 && b[5] == 2 && bytes.HasPrefix(b[random:], []byte(helloRetryRandom)) {
-		return writtenRetry
+// classify returns what b is, which the server sends.
+func classify(b []byte) sent {
+	const message = tlsrecord.HeaderLen
+	const random = message + tlsrecord.MessageHeaderLen + 2 // after the version
+	if len(b) > random && b[0] == tlsrecord.Handshake && b[message] == serverHello && bytes.HasPrefix(b[random:], []byte(helloRetryRandom)) {
+		return sentRetry
 	}
-	return writtenOther
+	return sentOther
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestFlightEnds has a server that has answered a hello.
-func TestFlightEnds(t *testing.T) {
+// TestHandshakeEnds is about a server that has answered a hello.
+func TestHandshakeEnds(t *testing.T) {
 	hello := "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
 	ccs := "\x14\x03\x03\x00\x01\x01"
 	data := "\x17\x03\x03\x00\x02hi"
@@ -25,10 +25,10 @@ func TestFlightEnds(t *testing.T) {
 		hello + "\x15\x03\x03\x00\x02\x01\x00": -1,
 	} {
 		for _, step := range []int{1, 3, 1000} {
-			f := flight{begun: true}
+			f := handshakeTracker{helloRead: true}
 			got := -1
 			for i := 0; i < len(stream) && got < 0; i += step {
-				if f.ended([]byte(stream[i:min(i+step, len(stream))]), writtenOther) {
+				if f.ended([]byte(stream[i:min(i+step, len(stream))]), sentOther) {
 					got = i + step
 				}
 			}
@@ -41,29 +41,29 @@ func TestFlightEnds(t *testing.T) {
 	}
 }
 
-// TestFlightEndsInItsTurn has a record that would end a handshake of TLS 1.2
-// where it can be none of that.
-func TestFlightEndsInItsTurn(t *testing.T) {
+// TestHandshakeDoesNotEndEarly has a record that would end a handshake of TLS
+// 1.2 where that handshake cannot have got so far.
+func TestHandshakeDoesNotEndEarly(t *testing.T) {
 	hello := "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
 	ccs := "\x14\x03\x03\x00\x01\x01"
 	other := "\x16\x03\x03\x00\x01\x02"
 	data := "\x17\x03\x03\x00\x02hi"
-	for w, want := range map[written]bool{writtenNothing: false, writtenRetry: false, writtenOther: true} {
-		f := flight{begun: true}
+	for w, want := range map[sent]bool{sentNothing: false, sentRetry: false, sentOther: true} {
+		f := handshakeTracker{helloRead: true}
 		assert.False(t, f.ended([]byte(hello+ccs), w))
 		assert.Equal(t, want, f.ended([]byte(other), w), "%d", w)
 	}
-	f := flight{begun: true}
-	assert.False(t, f.ended([]byte(hello+ccs+other+hello), writtenRetry))
-	assert.True(t, f.ended([]byte(data), writtenRetry))
+	f := handshakeTracker{helloRead: true}
+	assert.False(t, f.ended([]byte(hello+ccs+other+hello), sentRetry))
+	assert.True(t, f.ended([]byte(data), sentRetry))
 }
 
-func TestWrittenBy(t *testing.T) {
+func TestClassify(t *testing.T) {
 	retry := "\x16\x03\x03\x00\x58\x02\x00\x00\x54\x03\x03" + helloRetryRandom + "\x00"
-	assert.Equal(t, writtenRetry, writtenBy([]byte(retry)))
+	assert.Equal(t, sentRetry, classify([]byte(retry)))
 	for n := range len(retry) - 1 {
-		assert.Equal(t, writtenOther, writtenBy([]byte(retry[:n])), "%d bytes", n)
+		assert.Equal(t, sentOther, classify([]byte(retry[:n])), "%d bytes", n)
 	}
-	assert.Equal(t, writtenOther, writtenBy([]byte("\x15"+retry[1:])))
-	assert.Equal(t, writtenOther, writtenBy([]byte(retry[:20]+"x"+retry[21:])))
+	assert.Equal(t, sentOther, classify([]byte("\x15"+retry[1:])))
+	assert.Equal(t, sentOther, classify([]byte(retry[:20]+"x"+retry[21:])))
 }

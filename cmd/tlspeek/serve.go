@@ -216,9 +216,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	listener := &server.Listener{
 		Listener:         ln,
 		HandshakeTimeout: f.handshakeTimeout,
-		MaxConns:         f.maxConns,
-		MaxHalfOpen:      f.maxHalfOpen,
-		MaxPerAddr:       f.maxPerAddr,
+		Limits:           &server.Limits{MaxConns: f.maxConns, MaxHalfOpen: f.maxHalfOpen, MaxPerAddr: f.maxPerAddr},
 		MaxHello:         f.maxHello,
 		MaxRecords:       f.maxRecords,
 		TrustedProxies:   proxies,

@@ -29,7 +29,7 @@ func TestAdmin(t *testing.T) {
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
 		UDP:       udp,
 	}
-	listener := &server.Listener{Listener: ln}
+	listener := &server.Listener{Listener: ln, Limits: new(server.Limits)}
 	registry := prometheus.NewRegistry()
 	addMetrics(registry, e, listener)
 	admin := adminHandler(e, registry, false)

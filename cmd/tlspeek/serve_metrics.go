@@ -58,7 +58,7 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 			next(o)
 		}
 	}
-	ln.Dropped = func(why server.DropReason) { drops.WithLabelValues(string(why)).Inc() }
+	ln.Limits.Dropped = func(why server.DropReason) { drops.WithLabelValues(string(why)).Inc() }
 	s.OnHandshake = func(took time.Duration, err error) {
 		outcome := "ok"
 		if err != nil {

@@ -1,0 +1,126 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// maxAhead is how much [Conn.ClientHello] reads ahead: the longest hello in
+// records of one byte, and some more.
+const maxAhead = 400 << 10
+
+// ClientHello returns the client's hello, and waits for it if it must. It keeps
+// the bytes that it reads for Read. The hello must not be changed.
+//
+// An error is a [*parser.Error] where something else came, an [ErrOverLimit], or
+// an [ErrNoHello] where the connection ended before or the time for the
+// handshake was up. These are final. The timeout of a deadline that the user has
+// set is not: once it is moved, ClientHello and Read go on, as reading from any
+// net.Conn does.
+func (c *Conn) ClientHello() (*parser.ClientHello, error) {
+	if !c.outcome.Load() {
+		if err := c.wait(); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retain = true
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.aliased = c.aliased || c.first.inBlock
+	return c.first.parse()
+}
+
+// SecondClientHello returns the hello that came after a HelloRetryRequest, or
+// nil if none has come. The hello must not be changed.
+func (c *Conn) SecondClientHello() *parser.ClientHello {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retain = true
+	if c.second == nil {
+		return nil
+	}
+	h, _ := c.second.parse() // crypto/tls answers one that is malformed
+	return h
+}
+
+// wait reads ahead until there is a hello, or none can come.
+func (c *Conn) wait() error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	for !c.outcome.Load() {
+		if c.ahead.err != nil {
+			return c.ahead.err
+		}
+		if len(c.ahead.bytes) > maxAhead {
+			c.parseDone = true
+			c.fail(fmt.Errorf("%w of %d bytes with all that is around it", ErrOverLimit, maxAhead))
+			return nil
+		}
+		if err := c.fill(); isTimeout(err) && !c.outcome.Load() {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepHello keeps the hello for longer than the connection.
+func (c *Conn) keepHello() {
+	c.mu.Lock()
+	c.retain = true
+	c.mu.Unlock()
+}
+
+// Event returns what is known of the first hello, or of what came instead of
+// one, and false until either has come. What event.Detail adds must not be
+// changed.
+//
+// The first call in full size computes every fingerprint. Later ones return what
+// it has found.
+func (c *Conn) Event(size event.Size) (event.Event, bool) {
+	return c.cache.get(size, c.clients(), c.Observation)
+}
+
+// Observation returns what is known of the first hello before it is made an
+// Event, and false until it has come. It parses the hello anew; the bytes of
+// the hello must not be changed.
+func (c *Conn) Observation() (event.Observation, bool) {
+	if !c.outcome.Load() {
+		return event.Observation{}, false
+	}
+	h := new(parser.ClientHello)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retain = true
+	c.aliased = c.aliased || c.first.inBlock
+	return c.observation(1, h), true
+}
+
+// Times returns when the parts of the handshake came.
+func (c *Conn) Times() Times {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := Times{Accepted: c.accepted, Hello: c.first.time, Finished: c.finished}
+	if c.second != nil {
+		t.SecondHello = c.second.time
+	}
+	return t
+}
+
+func (c *Conn) clients() *known.Database {
+	if c.listener == nil {
+		return nil
+	}
+	return c.listener.Clients
+}
+
+func (c *Conn) headerOrder() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.headers
+}
