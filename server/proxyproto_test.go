@@ -1,9 +1,13 @@
 package server_test
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,9 +30,6 @@ func TestDeadlineWithinAProxyHeader(t *testing.T) {
 		stream := append([]byte(header), record(22, 0x0301, hello)...)
 		for cut := range len(header) + 10 {
 			for _, more := range []int{1, 20, 60} {
-				if first := max(cut, more); header[0] == 'P' && (cut > 0 && cut < len(header) || first < len(header)) {
-					continue // version 1 has to come at once
-				}
 				synctest.Test(t, func(t *testing.T) {
 					near, far := net.Pipe()
 					go func() {
@@ -57,6 +58,78 @@ func TestDeadlineWithinAProxyHeader(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestProxyHeaderInPieces has headers come in two pieces, cut at each byte, and
+// one byte at a time.
+func TestProxyHeaderInPieces(t *testing.T) {
+	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
+	unknown := "PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n"
+	for header, want := range map[string]string{
+		"PROXY TCP4 198.51.100.7 203.0.113.9 12345 443\r\n": "198.51.100.7:12345",
+		"PROXY TCP6 2001:db8::7 2001:db8::9 12345 443\r\n":  "[2001:db8::7]:12345",
+		unknown: "192.0.2.1:1",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc6\x33\x64\x07\xcb\x00\x71\x09\x30\x39\x01\xbb": "198.51.100.7:12345",
+		"": "192.0.2.1:1",
+	} {
+		stream := append([]byte(header), hello...)
+		for cut := range len(header) + 2 {
+			pieces := [][]byte{stream[:cut], stream[cut:]}
+			if cut == 0 { // and all of it
+				pieces = slices.Collect(slices.Chunk(stream, 1))
+			}
+			assert.Equal(t, want, readThroughProxy(t, pieces, hello), "%q, cut at %d", header, cut)
+		}
+	}
+}
+
+// readThroughProxy has a trusted proxy send pieces, after whose header the hello
+// comes, and returns the client's address.
+func readThroughProxy(t *testing.T, pieces [][]byte, hello []byte) (addr string) {
+	t.Helper()
+	near, far := net.Pipe() // on which a Write is a Read
+	sent := make(chan error, 1)
+	go func() {
+		for _, p := range pieces {
+			if _, err := far.Write(p); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	l := &server.Listener{Listener: single{fromProxy{near}}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}
+	conn, err := l.Accept()
+	require.NoError(t, err)
+	defer conn.Close()
+	got := make([]byte, len(hello))
+	_, err = io.ReadFull(conn, got)
+	require.NoError(t, err)
+	require.NoError(t, <-sent)
+	assert.True(t, bytes.Equal(hello, got))
+	return conn.RemoteAddr().String()
+}
+
+// TestProxyHeaderIsBounded has lines that do not end, or end too late.
+func TestProxyHeaderIsBounded(t *testing.T) {
+	for _, sent := range []string{
+		"PROXY TCP4 198.51.100.7",
+		"PROXY TCP4 " + strings.Repeat("1", 200),
+		"PROXY TCP4 " + strings.Repeat("1", 200) + "\r\n",
+		"PROXY nonsense\r\n",
+	} {
+		near, far := net.Pipe()
+		go func() {
+			io.WriteString(far, sent)
+			far.Close()
+		}()
+		l := &server.Listener{Listener: single{fromProxy{near}}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}
+		conn, err := l.Accept()
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 100))
+		assert.ErrorContains(t, err, "proxyproto: ", sent)
+		conn.Close()
 	}
 }
 
