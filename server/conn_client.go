@@ -81,7 +81,7 @@ func (c *Conn) keepHello() {
 // changed.
 //
 // The first call in full size computes every fingerprint. Later ones return what
-// it has found.
+// it has found, for hellos of up to 4 KiB.
 func (c *Conn) Event(size event.Size) (event.Event, bool) {
 	return c.cache.get(size, c.clients(), c.Observation)
 }

@@ -7,6 +7,11 @@ import (
 	"github.com/tlspeek/tlspeek/known"
 )
 
+// maxCachedHello is the longest message whose Event is kept. Its Event takes up
+// to 33 KB as long as the connection is open, that of a browser's hello of 2 KB
+// takes 2 KB, and one of 60 KB would take 490 KB.
+const maxCachedHello = 4 << 10
+
 // An eventCache keeps the full Event of a connection, which handlers ask for
 // with each request. The zero value is ready.
 type eventCache struct {
@@ -28,7 +33,7 @@ func (c *eventCache) get(size event.Size, clients *known.Database, observe func(
 		return event.Event{}, false
 	}
 	e := (&event.Observer{Users: clients}).Event(&o, size)
-	if size == event.Full {
+	if size == event.Full && o.Carrier.Bytes <= maxCachedHello {
 		c.put(e, version)
 	}
 	return e, true
