@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -186,6 +188,39 @@ func TestSecondHelloOverQUIC(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	assert.Equal(t, []int{1, 2}, indexes)
+}
+
+// TestHTTP3Destination has sockets that are bound to all addresses of the machine.
+func TestHTTP3Destination(t *testing.T) {
+	for _, c := range []struct{ network, bound, dialed string }{
+		{"udp4", "0.0.0.0", "127.0.0.1"},
+		{"udp4", "0.0.0.0", "127.0.0.2"},
+		{"udp6", "::", "::1"},
+		{"udp", "::", "127.0.0.1"},
+		{"udp", "::", "::1"},
+		{"udp4", "127.0.0.1", "127.0.0.1"},
+	} {
+		if c.dialed == "::1" {
+			probe, err := net.ListenPacket("udp6", "[::1]:0")
+			if err != nil { // a machine without IPv6 has no such datagrams
+				continue
+			}
+			probe.Close()
+		}
+		conn, err := net.ListenUDP(c.network, &net.UDPAddr{IP: net.ParseIP(c.bound)})
+		require.NoError(t, err)
+		defer conn.Close()
+		port := conn.LocalAddr().(*net.UDPAddr).Port
+		observed := make(chan netip.AddrPort, 1)
+		h3 := &server.HTTP3{TLSConfig: servertest.Config(t), Handler: new(echo.Handler), Observe: func(o *event.Observation) { observed <- o.Dst }}
+		served := make(chan error, 1)
+		go func() { served <- h3.Serve(conn) }()
+		a, _ := askHTTP3(t, net.JoinHostPort(c.dialed, strconv.Itoa(port)), "x.example", nil)
+		assert.Equal(t, c.dialed, a.DstIP, c)
+		assert.Equal(t, c.dialed, (<-observed).Addr().String(), c)
+		require.NoError(t, h3.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	}
 }
 
 // TestHTTP3Limits: the limits on connections hold for those over QUIC, too.

@@ -46,6 +46,7 @@ type answer struct {
 	SNI     string   `json:"sni"`
 	ALPN    []string `json:"alpn"`
 	SrcPort int      `json:"src_port"`
+	DstIP   string   `json:"dst_ip"`
 	JA3     string   `json:"ja3"`
 	JA4     string   `json:"ja4"`
 	JA4RO   string   `json:"ja4_ro"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
@@ -66,17 +67,18 @@ func (t *tap) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	n, err := t.batch.ReadBatch(ms, flags)
 	for i := range max(n, 0) {
 		if len(ms[i].Buffers) == 1 && ms[i].N <= len(ms[i].Buffers[0]) {
-			t.inspect(ms[i].Buffers[0][:ms[i].N], addrPort(ms[i].Addr))
+			t.inspect(ms[i].Buffers[0][:ms[i].N], ms[i].OOB[:ms[i].NN], addrPort(ms[i].Addr))
 		}
 	}
 	return n, err
 }
 
-func (t *tap) inspect(datagram []byte, client netip.AddrPort) {
+// inspect reads a datagram, which came with the control messages oob.
+func (t *tap) inspect(datagram, oob []byte, client netip.AddrPort) {
 	if !quichello.IsInitial(datagram) {
 		return
 	}
-	for _, h := range t.assemble(datagram, client) {
+	for _, h := range t.assemble(datagram, oob, client) {
 		if t.observe == nil {
 			return
 		}
@@ -87,7 +89,7 @@ func (t *tap) inspect(datagram []byte, client netip.AddrPort) {
 
 // assemble returns the hellos that the datagram completes, and gives them to
 // their connections.
-func (t *tap) assemble(datagram []byte, client netip.AddrPort) (hellos []*quicHello) {
+func (t *tap) assemble(datagram, oob []byte, client netip.AddrPort) (hellos []*quicHello) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -96,7 +98,7 @@ func (t *tap) assemble(datagram []byte, client netip.AddrPort) (hellos []*quicHe
 	t.bytes += len(datagram)
 	// quic-go sees the errors of a datagram too, and another may follow.
 	for h, _ := f.assembler.Next(datagram); h != nil; h, _ = f.assembler.Next(nil) {
-		hello := &quicHello{Hello: h, time: now, src: client, dst: addrPort(t.LocalAddr())}
+		hello := &quicHello{Hello: h, time: now, src: client, dst: t.destination(oob)}
 		hellos = append(hellos, hello)
 		id := string(h.DCID.Bytes())
 		switch c := t.conns[id]; {
@@ -114,6 +116,34 @@ func (t *tap) assemble(datagram []byte, client netip.AddrPort) (hellos []*quicHe
 		}
 	}
 	return hellos
+}
+
+// destination returns where a datagram with the control messages oob was sent
+// to. The socket may be bound to all addresses of the machine: then quic-go asks
+// for control messages with the address, on systems that have them. On others
+// the address is left out.
+func (t *tap) destination(oob []byte) netip.AddrPort {
+	local := addrPort(t.LocalAddr())
+	if !local.Addr().IsUnspecified() {
+		return local
+	}
+	return netip.AddrPortFrom(packetDestination(oob), local.Port())
+}
+
+// packetDestination returns the address in IP_PKTINFO or IPV6_PKTINFO, or the
+// zero Addr without them.
+func packetDestination(oob []byte) netip.Addr {
+	var v4 ipv4.ControlMessage
+	var v6 ipv6.ControlMessage
+	if v4.Parse(oob) == nil && v4.Dst != nil {
+		a, _ := netip.AddrFromSlice(v4.Dst)
+		return a
+	}
+	if v6.Parse(oob) == nil && v6.Dst != nil {
+		a, _ := netip.AddrFromSlice(v6.Dst)
+		return a.Unmap()
+	}
+	return netip.Addr{}
 }
 
 // flow returns the flow of a client. It evicts old flows to make room.

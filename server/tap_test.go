@@ -76,3 +76,9 @@ func TestTapThatForgets(t *testing.T) {
 	}
 	assert.Equal(t, 3, after, "each hello was seen after its Retry")
 }
+
+func TestPacketDestination(t *testing.T) {
+	for _, oob := range [][]byte{nil, {}, {1, 2, 3}, make([]byte, 40)} {
+		assert.False(t, packetDestination(oob).IsValid(), "%x", oob)
+	}
+}
