@@ -10,34 +10,37 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Headers passes fingerprints on to a backend, in header fields of the request
-// with these names. What the client sent under one of them never gets there.
-// Where there is no value, the field says "none" and why.
+// Headers passes fingerprints to a backend, in header fields of the request with
+// these names. A field that the client sent under one of them, or under a name
+// that a backend may take for it, is removed. Without a value, the field says
+// "none" and why.
 type Headers struct {
 	JA3   string // "X-JA3-Fingerprint" if empty
 	JA4   string // "X-JA4-Fingerprint" if empty
 	HTTP2 string // "X-HTTP2-Fingerprint" if empty
 }
 
-// Why there is no value for a header field. A client that has one of these is
-// none that has lost its fingerprint on the way.
+// These values tell a backend why there is no fingerprint. A missing field means
+// that the request has bypassed Headers.
 const (
-	noneUnknown  = "none; unknown connection"
-	noneHello    = "none; no hello"
-	noneLimit    = "none; hello over limit"
-	noneBroken   = "none; malformed hello"
-	noneSSLv2    = "none; SSLv2 hello"
-	noneNotHTTP2 = "none; not HTTP/2"
-	noneHTTP2    = "none; HTTP/2 not recorded"
+	noneUnknown   = "none; unknown connection"
+	noneHello     = "none; no hello"
+	noneLimit     = "none; hello over limit"
+	noneMalformed = "none; malformed hello"
+	noneSSLv2     = "none; SSLv2 hello"
+	noneNotHTTP2  = "none; not HTTP/2"
+	noneHTTP2     = "none; HTTP/2 not recorded"
 )
 
-// Wrap returns a handler that gives next the request with the fields set. It
-// sets them in the request itself, of which net/http makes one for each.
+// Wrap returns a handler that sets the fields and calls next. It changes the
+// request itself: net/http makes each for one handler.
 func (h Headers) Wrap(next http.Handler) http.Handler {
 	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
 	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
 	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
-	ours := func(name string) bool { return alike(name, ja3) || alike(name, ja4) || alike(name, h2) }
+	ours := func(name string) bool {
+		return sameCGIName(name, ja3) || sameCGIName(name, ja4) || sameCGIName(name, h2)
+	}
 	remove := func(fields http.Header) {
 		for name := range fields {
 			if ours(name) {
@@ -54,10 +57,10 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 			f.http2 = noneNotHTTP2
 		}
 		remove(r.Header)
-		keepOnHop(r.Header, ours)
+		removeFromConnection(r.Header, ours)
 		if r.Trailer != nil || r.ContentLength < 0 { // a trailer may come with the body's end
 			remove(r.Trailer)
-			r.Body = &withoutTrailers{r.Body, func() { remove(r.Trailer) }}
+			r.Body = &trailerFilter{r.Body, func() { remove(r.Trailer) }}
 		}
 		values := [...]string{f.ja3, f.ja4, f.http2}
 		r.Header[ja3], r.Header[ja4], r.Header[h2] = values[0:1:1], values[1:2:2], values[2:3:3]
@@ -72,24 +75,24 @@ func headerName(name, standard string) string {
 	return http.CanonicalHeaderKey(name)
 }
 
-// alike reports whether name may be taken for ours: backends that put fields
-// into the environment make an underscore of a hyphen, or of whatever is
-// neither letter nor digit.
-func alike(name, ours string) bool {
+// sameCGIName reports whether a backend may take name for ours. Those that put
+// fields into the environment replace a hyphen, or every byte that is neither
+// letter nor digit, by an underscore.
+func sameCGIName(name, ours string) bool {
 	if len(name) != len(ours) {
 		return false
 	}
 	for i := range len(name) {
-		if variable(name[i]) != variable(ours[i]) {
+		if cgiByte(name[i]) != cgiByte(ours[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// variable returns what becomes of a byte of a field's name in the name of a
+// cgiByte returns the byte that b, of a field's name, becomes in the name of a
 // CGI variable (RFC 3875, section 4.1.18).
-func variable(b byte) byte {
+func cgiByte(b byte) byte {
 	switch {
 	case 'a' <= b && b <= 'z':
 		return b - 'a' + 'A'
@@ -99,9 +102,9 @@ func variable(b byte) byte {
 	return '_'
 }
 
-// keepOnHop takes our names from the Connection field, by which a client has
-// proxies remove fields (RFC 9110, section 7.6.1).
-func keepOnHop(fields http.Header, ours func(name string) bool) {
+// removeFromConnection removes our names from the Connection field. With it a
+// client asks proxies to remove fields (RFC 9110, section 7.6.1).
+func removeFromConnection(fields http.Header, ours func(name string) bool) {
 	named := false
 	var kept []string
 	for _, value := range fields["Connection"] {
@@ -123,14 +126,14 @@ func keepOnHop(fields http.Header, ours func(name string) bool) {
 	}
 }
 
-// withoutTrailers removes fields from the trailer, which come with the body's
-// end, or when what is left of it is thrown away.
-type withoutTrailers struct {
+// A trailerFilter is a body that removes fields from the trailer. They come with
+// the end of the body, or when Close discards the rest of it.
+type trailerFilter struct {
 	io.ReadCloser
 	remove func()
 }
 
-func (b *withoutTrailers) Read(p []byte) (int, error) {
+func (b *trailerFilter) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
 		b.remove()
@@ -138,13 +141,13 @@ func (b *withoutTrailers) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *withoutTrailers) Close() error {
+func (b *trailerFilter) Close() error {
 	err := b.ReadCloser.Close()
 	b.remove()
 	return err
 }
 
-// fingerprints are the values of [Headers].
+// fingerprints has the values of [Headers].
 type fingerprints struct{ ja3, ja4, http2 string }
 
 func (c *Conn) fingerprints() fingerprints {
@@ -167,6 +170,7 @@ func (c *Conn) fingerprints() fingerprints {
 	return values
 }
 
+// fingerprintsOf returns the fingerprints of h, or why there are none.
 func fingerprintsOf(h *parser.ClientHello, err error) fingerprints {
 	none := ""
 	var malformed *parser.Error
@@ -174,7 +178,7 @@ func fingerprintsOf(h *parser.ClientHello, err error) fingerprints {
 	case errors.Is(err, ErrOverLimit):
 		none = noneLimit
 	case errors.As(err, &malformed):
-		none = noneBroken
+		none = noneMalformed
 	case err != nil:
 		none = noneHello
 	case h.SSLv2:

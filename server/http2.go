@@ -10,14 +10,17 @@ import (
 
 // ConfigureHTTP2 has srv serve HTTP/2 over connections that record the
 // client's HTTP/2 fingerprint and the order of its header fields. Call it once,
-// when srv is configured and before it serves. All that net/http knows for
-// HTTP/2, such as timeouts, Shutdown and srv.HTTP2, works as without it, but
-// for [http.Server.SetKeepAlivesEnabled], which has no effect on connections
-// over HTTP/2. Do not configure srv with golang.org/x/net/http2, too.
+// when srv is configured and before it serves. Everything that net/http offers
+// for HTTP/2, such as timeouts, Shutdown and srv.HTTP2, works as without it.
+// Only [http.Server.SetKeepAlivesEnabled] has no effect on HTTP/2 connections. Do
+// not configure srv with golang.org/x/net/http2 as well.
+//
+// Where GODEBUG or the cipher suites of srv.TLSConfig switch HTTP/2 off, it stays
+// off. An error is that of net/http for a configuration that HTTP/2 does not
+// allow.
 func ConfigureHTTP2(srv *http.Server) error { return configureHTTP2(srv) }
 
-// http2Config returns a server with the fields of srv that HTTP/2 is configured
-// by.
+// http2Config returns a server with those fields of srv that configure HTTP/2.
 func http2Config(srv *http.Server) *http.Server {
 	return &http.Server{
 		ReadTimeout:       srv.ReadTimeout,
@@ -30,19 +33,19 @@ func http2Config(srv *http.Server) *http.Server {
 	}
 }
 
-// A recorded connection shows the HTTP/2 that the client sends, up to its first
+// A recorded connection passes what the client sends over HTTP/2, up to its first
 // request, to a recorder.
 type recorded struct {
 	*tls.Conn
-	to       *Conn
-	recorder *fingerprint.HTTP2 // nil afterwards
+	below    *Conn
+	recorder *fingerprint.HTTP2 // nil once it is done
 }
 
-// recordHTTP2 returns a recorded connection. Where c does not come from a [Listener]
-// nothing is recorded.
+// recordHTTP2 returns a recorded connection. It records nothing if c does not
+// come from a [Listener].
 func recordHTTP2(c *tls.Conn) *recorded {
-	r := &recorded{Conn: c, to: connOf(c)}
-	if r.to != nil {
+	r := &recorded{Conn: c, below: connOf(c)}
+	if r.below != nil {
 		r.recorder = new(fingerprint.HTTP2)
 	}
 	return r
@@ -53,14 +56,14 @@ func (r *recorded) Read(p []byte) (int, error) {
 	if r.recorder != nil && n > 0 {
 		_, failed := r.recorder.Write(p[:n])
 		if failed != nil || r.recorder.Done() {
-			r.to.setHTTP2(r.recorder)
+			r.below.setHTTP2(r.recorder)
 			r.recorder = nil
 		}
 	}
 	return n, err
 }
 
-// setHTTP2 keeps what the recorder has found, if that is anything.
+// setHTTP2 keeps what the recorder has found.
 func (c *Conn) setHTTP2(r *fingerprint.HTTP2) {
 	text := r.Fingerprint()
 	names := strings.Join(r.Names(), ",")

@@ -2,7 +2,7 @@
 
 package server
 
-//lint:file-ignore SA1019 net/http of Go 1.26 serves HTTP/2 on no connection but a *tls.Conn, which cannot record.
+//lint:file-ignore SA1019 net/http of Go 1.26 serves HTTP/2 only on a *tls.Conn, which cannot record.
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// configureHTTP2 has golang.org/x/net/http2 serve HTTP/2, which takes any
+// configureHTTP2 has golang.org/x/net/http2 serve HTTP/2, which it does on any
 // connection.
 func configureHTTP2(srv *http.Server) error {
 	h2 := &http2.Server{}
@@ -28,11 +28,11 @@ func configureHTTP2(srv *http.Server) error {
 	})
 	srv.TLSNextProto["h2"] = func(_ *http.Server, c *tls.Conn, h http.Handler) {
 		opts := &http2.ServeConnOpts{BaseConfig: srv, Handler: h}
-		// How net/http hands down the connection's context.
+		// net/http passes the context of the connection in this way.
 		if base, ok := h.(interface{ BaseContext() context.Context }); ok {
 			opts.Context = base.BaseContext()
 		}
-		if srv.ConnState != nil { // it knows the connection that srv has accepted, and no other
+		if srv.ConnState != nil { // which expects the connection that srv has accepted
 			opts.BaseConfig, opts.Handler = config(), inContextOf(srv, h)
 		}
 		h2.ServeConn(recordHTTP2(c), opts)
@@ -40,8 +40,8 @@ func configureHTTP2(srv *http.Server) error {
 	return nil
 }
 
-// inContextOf returns a handler whose requests have srv for their server, and
-// not the one that http2 takes its configuration from.
+// inContextOf returns a handler whose requests have srv as their server, and not
+// the one that configures http2.
 func inContextOf(srv *http.Server, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, srv)))

@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// The keys of TLSNextProto. The second one is how net/http hands over HTTP/2
+// The keys of TLSNextProto. With the second one net/http hands over HTTP/2
 // without TLS, if srv.Protocols has it.
 const (
 	protoHTTP2            = "h2"
@@ -21,9 +21,9 @@ const (
 // http2Preface is what a client sends first (RFC 9113, section 3.4).
 const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// configureHTTP2 has a second http.Server serve HTTP/2. Once net/http serves
-// HTTP/2 for srv, it does so on the *tls.Conn itself, which cannot record; but
-// it takes any connection that embeds one from a listener.
+// configureHTTP2 has a second http.Server serve HTTP/2. If net/http served HTTP/2
+// for srv, it would do so on the *tls.Conn itself, which cannot record; but it
+// accepts from a listener any connection that embeds one.
 func configureHTTP2(srv *http.Server) error {
 	if srv.TLSConfig == nil {
 		srv.TLSConfig = new(tls.Config)
@@ -48,7 +48,7 @@ func configureHTTP2(srv *http.Server) error {
 		}
 	}
 	srv.RegisterOnShutdown(func() {
-		// Tells the clients. To wait for them is up to srv, which has the same connections.
+		// This tells the clients. srv has the same connections and waits for them.
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = inner().Shutdown(ctx)
@@ -65,11 +65,11 @@ func addProto(config *tls.Config, name string) {
 	config.NextProtos = append(config.NextProtos, name)
 }
 
-// errNoMoreConns is what a listener returns that has none to accept.
+// errNoMoreConns is the error of a listener that has accepted its connection.
 var errNoMoreConns = errors.New("no more connections")
 
-// http2Enabled reports whether net/http serves HTTP/2 with this configuration:
-// GODEBUG can have it off, and the cipher suites may not allow it.
+// http2Enabled reports whether net/http serves HTTP/2 with this configuration.
+// GODEBUG can switch it off, and the cipher suites may not allow it.
 func http2Enabled(config *tls.Config) (bool, error) {
 	probe := &http.Server{TLSConfig: config.Clone()}
 	addProto(probe.TLSConfig, protoHTTP2)
@@ -94,7 +94,7 @@ func http2Server(srv *http.Server) *http.Server {
 	})
 	inner.ConnState = func(c net.Conn, state http.ConnState) {
 		switch state {
-		case http.StateActive, http.StateIdle: // srv tells of the others itself
+		case http.StateActive, http.StateIdle: // srv reports the others itself
 			if srv.ConnState != nil {
 				srv.ConnState(c.(handoverConn).info().accepted, state)
 			}
@@ -105,10 +105,10 @@ func http2Server(srv *http.Server) *http.Server {
 	return inner
 }
 
-// serveOn has srv serve c and returns when that is over.
+// serveOn has srv serve c and returns when c is closed.
 func serveOn(srv *http.Server, c handoverConn) {
 	l := &oneConn{conn: c}
-	_ = srv.Serve(l) // returns once it has accepted c, or when it is shut down
+	_ = srv.Serve(l) // returns once it has accepted c, or if it was shut down
 	if l.conn == nil {
 		<-c.info().closed
 	}
@@ -129,7 +129,7 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A handoverConn is a connection that a server hands over to another.
+// A handoverConn is a connection that one server hands over to another.
 type handoverConn interface {
 	net.Conn
 	info() *handover
@@ -144,7 +144,7 @@ type handover struct {
 
 type handlerKey struct{}
 
-// newHandover returns that of c, which net/http has made h for.
+// newHandover returns that of c. net/http has made h for c.
 func newHandover(c net.Conn, h http.Handler) handover {
 	ctx := context.Background()
 	if base, ok := h.(interface{ BaseContext() context.Context }); ok {
@@ -161,8 +161,8 @@ type tlsHandover struct {
 	handover
 }
 
-// A plainHandover is a connection without TLS. Its preface has been read, to
-// know that it speaks HTTP/2, and is read again.
+// A plainHandover is a connection without TLS. net/http has read its preface, to
+// find out that it speaks HTTP/2; it is read again.
 type plainHandover struct {
 	net.Conn
 	handover

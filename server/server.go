@@ -17,15 +17,17 @@ import (
 //
 // The fields must not be changed once Serve was called.
 type Server struct {
-	// Handler answers requests over every version of HTTP.
+	// Handler answers requests over every version of HTTP. Nil is for
+	// http.DefaultServeMux.
 	Handler http.Handler
 
 	// Lines serves clients that negotiate no protocol and do not begin with
 	// an HTTP request. Nil closes their connections.
 	Lines LineHandler
 
-	// TLSConfig has the certificate. Serve uses a copy, to whose NextProtos
-	// it adds those of HTTP.
+	// TLSConfig has the certificate, and must not be nil. Serve uses a copy, to
+	// whose NextProtos it adds those of HTTP. A connection that negotiates any
+	// other of them, such as acme-tls/1, is closed after the handshake.
 	TLSConfig *tls.Config
 
 	// UDP are the sockets to serve HTTP/3 on. They should have the port of
@@ -104,6 +106,10 @@ func (s *Server) Serve(l *Listener) error {
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
+	if s.TLSConfig == nil {
+		l.Close()
+		return errors.New("server: a Server needs a TLSConfig")
+	}
 	if err := v.configure(); err != nil {
 		l.Close()
 		return err
@@ -141,7 +147,11 @@ func (v *serving) configure() error {
 	v.tls = ConfigForDecisions(config)
 	idle := timeout(v.IdleTimeout, defaultIdleTimeout)
 	write := timeout(v.WriteTimeout, defaultWriteTimeout)
-	h := limitBodies(v.Handler, timeout(v.BodyTimeout, defaultBodyTimeout))
+	h := v.Handler
+	if h == nil {
+		h = http.DefaultServeMux
+	}
+	h = limitBodies(h, timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
 		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l.Limits, RetryAbove: v.RetryAbove, IdleTimeout: idle}

@@ -8,8 +8,8 @@ import (
 	"net"
 )
 
-// maxLine is the longest line that is looked at for being an HTTP request. In
-// the line protocol longer ones are answered, too: what they say is not read.
+// maxLine is how much of the first line is read ahead, to find out whether it is
+// that of an HTTP request.
 const maxLine = 8192
 
 // A buffered connection has the first line read ahead.
@@ -36,8 +36,8 @@ func (b *buffered) Read(p []byte) (int, error) {
 // NetConn returns the TLS connection.
 func (b *buffered) NetConn() net.Conn { return b.Conn }
 
-// speaksHTTP waits for the client's first line and reports whether it is that
-// of an HTTP request. A line too long for the buffer is one if it begins so.
+// speaksHTTP waits for the first line and reports whether it is that of an HTTP
+// request. A line too long for the buffer counts by its beginning.
 func (b *buffered) speaksHTTP() bool {
 	for n := 1; ; n++ {
 		line, err := b.r.Peek(max(n, b.r.Buffered()))
