@@ -80,7 +80,7 @@ func readHex(_ context.Context, input []byte) ([]event.Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []event.Observation{unmarshaled(msg, parser.TLS)}, nil
+	return []event.Observation{observeMessage(msg, parser.TLS)}, nil
 }
 
 // A tab is a tab of a browser, and what went on in it.

@@ -6,29 +6,28 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/answers"
+	"github.com/tlspeek/tlspeek/internal/observe"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Bounds on what people give to be read. Nothing of it is kept.
+// Bounds on what readers give to be read. Nothing of it is kept.
 const (
 	maxInput     = 8 << 20 // bytes of a request
-	maxFound     = 40      // hellos of a capture that are listed
+	maxListed    = 40      // hellos of a capture
 	maxUpload    = 10 * time.Second
 	maxReading   = 5 * time.Second
-	maxReadings  = 4 // at a time
-	maxChangeRow = 200
+	maxReadings  = 4   // at a time
+	maxChangeRow = 200 // changes of one field
 
-	maxShownAgain = 16 << 10 // bytes of text
+	maxRefill = 16 << 10 // bytes of text
 )
 
 // A compareView is what the page that compares shows besides a hello.
@@ -41,7 +40,7 @@ type compareView struct {
 	Found  []foundHello // of a capture with several
 	Beyond int          // how many more there were
 
-	Other      string // whom the hello was compared with, in words
+	Other      string // what the hello was compared with, in words
 	Theirs     string // the same, of a value: "yours"
 	Name       string // of the hello
 	Difference *difference
@@ -71,10 +70,10 @@ func (p *Page) compare(w http.ResponseWriter, r *http.Request) {
 		in.with = q.Get("with")
 	}
 	if in.client == "" {
-		p.show(w, r, http.StatusOK, "compare.html", p.compareView(&in))
+		p.show(w, r, http.StatusOK, "compare.html", p.newCompareView(&in))
 		return
 	}
-	p.answer(w, r, &in)
+	p.answerCompare(w, r, &in)
 }
 
 // compareForm reads the hello that a form brings.
@@ -82,13 +81,13 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
-	leave, ok := p.enter(r.Context())
+	leave, ok := p.enterReading(r.Context())
 	if !ok {
-		p.complain(w, r, &compareInput{with: "mine"}, http.StatusServiceUnavailable, errBusy)
+		p.showFormError(w, r, &compareInput{with: "mine"}, http.StatusServiceUnavailable, errBusy)
 		return
 	}
 	defer leave()
-	// Not all transports have deadlines; those without have bounds of their own.
+	// Some transports have no deadlines; those have bounds of their own.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxUpload))
 	r.Body = http.MaxBytesReader(w, r.Body, maxInput)
 	in, err := readForm(r)
@@ -98,7 +97,7 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusRequestEntityTooLarge
 			err = fmt.Errorf("more than %d MiB: cut the capture down to the hellos that matter", maxInput>>20)
 		}
-		p.complain(w, r, &in, status, err)
+		p.showFormError(w, r, &in, status, err)
 		return
 	}
 	done, ok := p.begin(w, r)
@@ -106,13 +105,13 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	p.answer(w, r, &in)
+	p.answerCompare(w, r, &in)
 }
 
 var errBusy = errors.New("others are giving hellos to read just now: try again in a moment")
 
-// enter waits for one of the places for those who give hellos.
-func (p *Page) enter(ctx context.Context) (leave func(), ok bool) {
+// enterReading waits until one more input may be read.
+func (p *Page) enterReading(ctx context.Context) (leave func(), ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, maxReading)
 	defer cancel()
 	select {
@@ -152,16 +151,16 @@ func readForm(r *http.Request) (in compareInput, err error) {
 	return in, err
 }
 
-// A given is a hello that was given to be read.
-type given struct {
+// An inputHello is a hello in what the form brings.
+type inputHello struct {
 	event.Observation
 	name string // in words, to begin a sentence with
 }
 
 var errNothingGiven = errors.New("nothing was given: paste a hello, choose a file, or choose a known client")
 
-// read finds the hellos that were given.
-func (p *Page) read(ctx context.Context, in *compareInput) ([]given, error) {
+// readInput finds the hellos in what the form brings.
+func (p *Page) readInput(ctx context.Context, in *compareInput) ([]inputHello, error) {
 	data, name := in.file, "The hello of the file"
 	switch {
 	case len(data) > 0:
@@ -169,15 +168,15 @@ func (p *Page) read(ctx context.Context, in *compareInput) ([]given, error) {
 		name = "The pasted hello"
 		b, transport, ok := fromLink(in.text)
 		if ok {
-			return []given{{unmarshaled(b, transport), name}}, nil
+			return []inputHello{{observeMessage(b, transport), name}}, nil
 		}
 		data = []byte(in.text)
 	case in.client != "":
-		k := p.census.client(in.client)
+		k := p.index.byID(in.client)
 		if k == nil {
 			return nil, fmt.Errorf("no known client is %q", in.client)
 		}
-		return []given{{observed(k.hello), k.title()}}, nil
+		return []inputHello{{observeMessage(k.hello.Raw, k.hello.Transport), k.title()}}, nil
 	default:
 		return nil, errNothingGiven
 	}
@@ -193,72 +192,68 @@ func (p *Page) read(ctx context.Context, in *compareInput) ([]given, error) {
 		}
 		return nil, err
 	}
-	list := make([]given, len(found))
+	list := make([]inputHello, len(found))
 	for i := range found {
-		list[i] = given{found[i], name}
+		list[i] = inputHello{found[i], name}
 	}
 	return list, nil
 }
 
-// observed is an Observation of a hello of which nothing else is known.
-func observed(h *parser.ClientHello) event.Observation {
-	return event.Observation{Hello: h, Transport: h.Transport, Index: 1, Carrier: event.Carrier{Bytes: len(h.Raw)}}
-}
-
-func unmarshaled(msg []byte, transport parser.Transport) event.Observation {
+// observeMessage returns the Observation of a message of which nothing else is
+// known. It has the hello also if that can be read only in part.
+func observeMessage(msg []byte, transport parser.Transport) event.Observation {
 	h := &parser.ClientHello{Transport: transport}
-	err := h.Unmarshal(msg)
-	o := observed(h)
-	o.Err = err
+	o := event.Observation{Index: 1}
+	observe.Message(&o, h, msg)
+	o.Hello = h
 	return o
 }
 
-// answer shows the hello that was asked for, and how it differs from another.
-func (p *Page) answer(w http.ResponseWriter, r *http.Request, in *compareInput) {
-	list, err := p.read(r.Context(), in)
+// answerCompare shows the hello that was given, and how it differs from another.
+func (p *Page) answerCompare(w http.ResponseWriter, r *http.Request, in *compareInput) {
+	list, err := p.readInput(r.Context(), in)
 	if err != nil {
-		p.complain(w, r, in, http.StatusUnprocessableEntity, err)
+		p.showFormError(w, r, in, http.StatusUnprocessableEntity, err)
 		return
 	}
-	v := p.compareView(in)
+	v := p.newCompareView(in)
 	if len(list) > 1 {
-		v.found(list, p.Clients)
+		v.Compare.listHellos(list, p.Clients)
 		p.show(w, r, http.StatusOK, "compare.html", v)
 		return
 	}
-	g := &list[0]
-	v.Compare.Name = g.name
-	if err := p.given(v, g); err != nil {
-		p.complain(w, r, in, http.StatusUnprocessableEntity, err)
+	h := &list[0]
+	hello, err := p.viewInput(h)
+	if err == nil {
+		err = p.compareWith(v.Compare, r, h, in.with)
+	}
+	if err != nil {
+		p.showFormError(w, r, in, http.StatusUnprocessableEntity, err)
 		return
 	}
-	if err := p.with(v, r, g, in.with); err != nil {
-		p.complain(w, r, in, http.StatusUnprocessableEntity, err)
-		return
-	}
+	hello.second = v.Compare.Difference != nil
+	v.Title, _ = whoText(hello)
+	v.Compare.Name = h.name
+	v.Hello = newHelloData(hello)
 	p.show(w, r, http.StatusOK, "compare.html", v)
 }
 
-// given makes v show g.
-func (p *Page) given(v *pageView, g *given) error {
-	h := g.Hello
+func (p *Page) viewInput(in *inputHello) (*view, error) {
+	h := in.Hello
 	switch {
-	case h == nil && g.Err != nil:
-		return g.Err
+	case h == nil && in.Err != nil:
+		return nil, in.Err
 	case h == nil:
-		return errNothingGiven
-	case g.Err != nil:
-		v.Hello = p.broken(h.Raw, h.Transport, g.Err)
-	default:
-		e := answers.Event(&g.Observation, p.Clients, event.Detail)
-		v.Hello = p.hello(&e, false)
+		return nil, errNothingGiven
+	case in.Err != nil:
+		return p.newBrokenView(h.Raw, h.Transport, in.Err), nil
 	}
-	v.Title = v.Hello.Who.Headline
-	return nil
+	e := answers.Event(&in.Observation, p.Clients, event.Detail)
+	return p.newView(&e), nil
 }
 
-// with makes v show how g differs from whom the form names.
-func (p *Page) with(v *pageView, r *http.Request, g *given, with string) error {
+// compareWith shows in v how the hello of in differs from what the form names.
+func (p *Page) compareWith(v *compareView, r *http.Request, in *inputHello, with string) error {
 	var other *parser.ClientHello
 	switch with {
 	case "":
@@ -268,112 +263,60 @@ func (p *Page) with(v *pageView, r *http.Request, g *given, with string) error {
 		if !ok || len(e.Raw) == 0 {
 			return errors.New("no hello is known of this connection to compare with")
 		}
-		o := unmarshaled(e.Raw, transportOf(e.Transport))
-		other, v.Compare.Other, v.Compare.Theirs = o.Hello, "your hello", "yours"
+		o := observeMessage(e.Raw, transportOf(e.Transport))
+		other, v.Other, v.Theirs = o.Hello, "your hello", "yours"
 	default:
-		k := p.census.client(with)
+		k := p.index.byID(with)
 		if k == nil {
 			return fmt.Errorf("no known client is %q", with)
 		}
-		other, v.Compare.Other, v.Compare.Theirs = k.hello, k.title(), k.Name+"’s"
+		other, v.Other, v.Theirs = k.hello, k.title(), k.Name+"’s"
 	}
-	if g.Err == nil {
-		v.Compare.Difference = newDifference(other, g.Hello)
-		v.Hello.Second = true
+	if in.Err == nil {
+		v.Difference = newDifference(other, in.Hello)
 	}
 	return nil
 }
 
-// complain shows the form again, with what is wrong.
-func (p *Page) complain(w http.ResponseWriter, r *http.Request, in *compareInput, status int, err error) {
-	v := p.compareView(in)
+// showFormError shows the form again, with an error.
+func (p *Page) showFormError(w http.ResponseWriter, r *http.Request, in *compareInput, status int, err error) {
+	v := p.newCompareView(in)
 	v.Message = parser.Text([]byte(err.Error()))
 	p.show(w, r, status, "compare.html", v)
 }
 
-func (p *Page) compareView(in *compareInput) *pageView {
-	v := p.view("Compare hellos", "/compare")
-	v.Compare = &compareView{Clients: p.census.groups, Client: in.client, With: in.with, Text: shownAgain(in.text)}
+func (p *Page) newCompareView(in *compareInput) *pageView {
+	v := p.newPageView("Compare hellos", "/compare")
+	v.Compare = &compareView{Clients: p.index.groups, Client: in.client, With: in.with, Text: refill(in.text)}
 	return v
 }
 
-// shownAgain returns what of a pasted text the form is filled with again: text
-// that is none, or too much to look at, would be in the way.
-func shownAgain(text string) string {
+// refill returns the pasted text to fill the form with again. It returns nothing
+// for bytes that are not text, and for what is too long to look at.
+func refill(text string) string {
 	odd := func(c rune) bool { return !unicode.IsPrint(c) && !unicode.IsSpace(c) }
-	if len(text) > maxShownAgain || !utf8.ValidString(text) || strings.ContainsFunc(text, odd) {
+	if len(text) > maxRefill || !utf8.ValidString(text) || strings.ContainsFunc(text, odd) {
 		return ""
 	}
 	return text
 }
 
-// found lists the hellos of a capture.
-func (v *pageView) found(list []given, clients *known.Database) {
+// listHellos lists the hellos of a capture.
+func (v *compareView) listHellos(list []inputHello, clients *known.Database) {
 	ob := event.Observer{Users: clients}
 	for i := range list {
-		if i == maxFound {
-			v.Compare.Beyond = len(list) - maxFound
+		if i == maxListed {
+			v.Beyond = len(list) - maxListed
 			break
 		}
-		g := &list[i]
-		f := foundHello{Event: ob.Event(&g.Observation, event.Full), Who: "unknown"}
+		h := &list[i]
+		f := foundHello{Event: ob.Event(&h.Observation, event.Full), Who: "unknown"}
 		if len(f.Event.Client) > 0 {
 			f.Who = nameAndVersion(&f.Event.Client[0])
 		}
-		if g.Hello != nil {
-			f.Input = linkText(g.Hello.Raw, g.Hello.Transport)
+		if h.Hello != nil {
+			f.Input = linkText(h.Hello.Raw, h.Hello.Transport)
 		}
-		v.Compare.Found = append(v.Compare.Found, f)
+		v.Found = append(v.Found, f)
 	}
-}
-
-// A difference is what tells two hellos apart, by field.
-type difference struct {
-	fingerprint.Difference
-	Fields []fieldChanges
-	Same   []string // fingerprints that do not change
-}
-
-// fieldChanges are the changes of one field.
-type fieldChanges struct {
-	Field   string
-	Changes []fingerprint.Change
-	Moved   []fingerprint.Change
-	Beyond  int
-}
-
-func newDifference(before, after *parser.ClientHello) *difference {
-	d := &difference{Difference: fingerprint.DiffHellos(before, after)}
-	for _, c := range d.Changes {
-		if n := len(d.Fields); n == 0 || d.Fields[n-1].Field != c.Field {
-			d.Fields = append(d.Fields, fieldChanges{Field: c.Field})
-		}
-		f := &d.Fields[len(d.Fields)-1]
-		switch {
-		case len(f.Changes)+len(f.Moved) == maxChangeRow:
-			f.Beyond++
-		case c.Kind == fingerprint.Moved:
-			f.Moved = append(f.Moved, c)
-		default:
-			f.Changes = append(f.Changes, c)
-		}
-	}
-	for _, c := range d.Fingerprints {
-		if c.Same() && c.Name != "session" {
-			d.Same = append(d.Same, c.Name)
-		}
-	}
-	return d
-}
-
-// Summary says in a sentence how much differs.
-func (d *difference) Summary() string {
-	if len(d.Fields) == 0 {
-		return "They differ in nothing but what changes on each connection."
-	}
-	s := "They differ in " + strconv.Itoa(len(d.Fields)) + " fields."
-	if len(d.Fields) == 1 {
-		s = "They differ in one field."
-	}
-	return s
 }

@@ -46,12 +46,12 @@ func TestBrokenBeyondTheCut(t *testing.T) {
 	raw := hellotest.Huge()["extensions"].Raw[:40_001]
 	_, err := parser.Parse(raw)
 	require.Error(t, err)
-	h := p.broken(raw, parser.TLS, err)
-	assert.Equal(t, -1, h.Error.Leaf)
-	assert.Equal(t, 40_001-answers.MaxDetail, h.Rest())
+	v := p.newBrokenView(raw, parser.TLS, err)
+	assert.Equal(t, -1, v.broken.Leaf)
+	assert.Equal(t, 40_001-answers.MaxDetail, v.annotated.Rest())
 	raw = raw[:answers.MaxDetail]
 	_, err = parser.Parse(raw)
-	h = p.broken(raw, parser.TLS, err)
-	assert.GreaterOrEqual(t, h.Error.Leaf, 0)
-	assert.Zero(t, h.Rest())
+	v = p.newBrokenView(raw, parser.TLS, err)
+	assert.GreaterOrEqual(t, v.broken.Leaf, 0)
+	assert.Zero(t, v.annotated.Rest())
 }

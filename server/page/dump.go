@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// A row of the dump has 16 bytes, in two halves that a narrow screen puts one
-// below the other.
+// A row of the dump has 16 bytes, in two halves. A narrow screen shows one below
+// the other.
 const (
 	rowBytes  = 16
 	halfBytes = rowBytes / 2
 
-	// Of a leaf longer than longLeaf bytes, so many rows are shown at its
-	// beginning and at its end; those between can be opened.
+	// A leaf longer than longLeaf bytes shows this many rows at its beginning
+	// and at its end. The rows between are folded.
 	longLeaf = 256
 	headRows = 4
 	tailRows = 2
 )
 
-// A dumpRow is 16 bytes, or the rows that were folded.
+// A dumpRow is 16 bytes, or rows that are folded.
 type dumpRow struct {
 	Offset int
 	Halves []dumpHalf
@@ -31,16 +31,16 @@ type dumpHalf struct {
 	Runs   []dumpRun
 }
 
-// A dumpRun is bytes next to each other that belong to one leaf.
+// A dumpRun is adjacent bytes that belong to one leaf.
 type dumpRun struct {
 	Leaf  int
-	First bool   // it has the leaf's first byte
-	Class string // of the leaf's mark, and whether it is one of the odd leaves
+	First bool   // it begins with the leaf's first byte
+	Class string // for the style sheet
 	Hex   string
-	Text  string // the bytes as ASCII, with a dot for what cannot be seen
+	Text  string // the bytes as ASCII, with a dot for those that do not print
 }
 
-// A dumpFold is whole rows inside one leaf.
+// A dumpFold is folded rows, which lie in one leaf.
 type dumpFold struct {
 	Leaf int
 	Path string // of the leaf
@@ -52,11 +52,8 @@ type dumpFold struct {
 // Length returns how many bytes are folded.
 func (f *dumpFold) Length() int { return f.To - f.From }
 
-// Last returns the offset of the last byte.
-func (f *dumpFold) Last() int { return f.To - 1 }
-
-// dump returns the rows of raw, whose leaves t has.
-func (t *pageTree) dump(raw []byte) []dumpRow {
+// dump returns the rows of raw, the bytes of t.
+func (t *tree) dump(raw []byte) []dumpRow {
 	var rows []dumpRow
 	leaf := 0
 	for at := 0; at < len(raw); {
@@ -78,8 +75,8 @@ func (t *pageTree) dump(raw []byte) []dumpRow {
 	return rows
 }
 
-// fold returns the rows from at on that lie in the middle of a long leaf.
-func (t *pageTree) fold(raw []byte, leaf, at int) *dumpFold {
+// fold returns the rows from at on that lie in the middle of a long leaf, or nil.
+func (t *tree) fold(raw []byte, leaf, at int) *dumpFold {
 	l := &t.leaves[leaf]
 	if l.length <= longLeaf || at < l.offset+headRows*rowBytes {
 		return nil
@@ -92,7 +89,7 @@ func (t *pageTree) fold(raw []byte, leaf, at int) *dumpFold {
 	return &dumpFold{Leaf: leaf, Path: l.path, From: at, To: to, Hex: hexLines(raw[at:to])}
 }
 
-func (t *pageTree) half(raw []byte, leaf, from int) dumpHalf {
+func (t *tree) half(raw []byte, leaf, from int) dumpHalf {
 	h := dumpHalf{Offset: from}
 	end := min(from+halfBytes, len(raw))
 	for at := from; at < end; leaf++ {
@@ -113,7 +110,8 @@ func (t *pageTree) half(raw []byte, leaf, from int) dumpHalf {
 	return h
 }
 
-// runClass lets neighbours be told apart.
+// runClass returns a class by the kind of a leaf's flag, and by whether the leaf
+// is odd, so that neighbours look different.
 func runClass(leaf int, kind string) string {
 	if leaf%2 == 0 {
 		return kind

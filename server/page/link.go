@@ -7,13 +7,13 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// linkText returns a message in the form that permalinks have it in: the
-// transport, a dot, and base64url without padding.
+// linkText returns a message as permalinks have it: the transport, a dot, and
+// base64url without padding.
 func linkText(msg []byte, transport parser.Transport) string {
 	return transport.String() + "." + base64.RawURLEncoding.EncodeToString(msg)
 }
 
-// fromLink returns the message that linkText wrote, also from a whole address.
+// fromLink returns the message in what linkText wrote, or in a whole address.
 func fromLink(text string) (msg []byte, transport parser.Transport, ok bool) {
 	if _, fragment, found := strings.Cut(text, "#"); found {
 		text = fragment
@@ -24,7 +24,7 @@ func fromLink(text string) (msg []byte, transport parser.Transport, ok bool) {
 	return msg, transport, ok && err == nil && len(msg) > 0
 }
 
-// transportOf returns the transport whose text is s, or TLS.
+// transportOf returns the transport named s, or TLS.
 func transportOf(s string) parser.Transport {
 	t, _ := parser.ParseTransport(s)
 	return t

@@ -16,20 +16,20 @@ import (
 
 // Bounds of the live view.
 const (
-	liveRows     = 100 // hellos that are remembered
-	liveCounted  = 1000
-	liveTop      = 8 // of a chart
+	liveRows     = 100  // hellos
+	liveCounted  = 1000 // texts that are counted
+	liveTop      = 8    // bars of a chart
 	liveWatchers = 64
 	liveText     = 120 // bytes of a name
-	liveEvery    = 500 * time.Millisecond
-	liveTimeout  = 10 * time.Second // to take an update
+	liveInterval = 500 * time.Millisecond
+	liveTimeout  = 10 * time.Second // for a watcher to take an update
 )
 
-// A Live keeps the latest hellos and counts, for the page that shows them as
-// they come. What it keeps is bounded, and gone with the program. The zero
-// value is ready.
+// A Live keeps the latest hellos and counts, for the page that shows hellos as
+// they come. It keeps 100 rows and 1,000 names and JA4s, in memory only. The zero
+// value is ready. It is safe for use by several goroutines at once.
 type Live struct {
-	// Addresses lets those who watch ask for the clients' addresses.
+	// Addresses lets watchers ask for the addresses of clients.
 	Addresses bool
 
 	// Clients has user-supplied clients, by which hellos are named beside the
@@ -40,8 +40,8 @@ type Live struct {
 	observer event.Observer
 	rows     [liveRows]liveRow
 	total    int // hellos so far; the latest is at (total-1) % liveRows
-	clients  tally
-	ja4s     tally
+	clients  frequency
+	ja4s     frequency
 	watchers int
 	stopped  chan struct{}
 }
@@ -57,16 +57,16 @@ type liveRow struct {
 	Session   string    `json:"session"`
 }
 
-// A liveUpdate is what has come since the one before.
+// A liveUpdate is what has come since the last one.
 type liveUpdate struct {
 	Total   int       `json:"total"`
-	Missed  int       `json:"missed"` // more than are remembered
+	Missed  int       `json:"missed"` // those that Rows lacks
 	Rows    []liveRow `json:"rows"`   // oldest first
-	Clients []counted `json:"clients"`
-	JA4s    []counted `json:"ja4s"`
+	Clients []count   `json:"clients"`
+	JA4s    []count   `json:"ja4s"`
 }
 
-// Observe takes note of a hello.
+// Observe adds a hello. It is for [server.Listener.Observe].
 func (l *Live) Observe(o *event.Observation) {
 	if o.Hello == nil {
 		return
@@ -80,10 +80,10 @@ func (l *Live) Observe(o *event.Observation) {
 		row.Address = e.SrcIP.String()
 	}
 	if e.SNI != nil {
-		row.SNI = cut(*e.SNI, liveText)
+		row.SNI = truncate(*e.SNI, liveText)
 	}
 	if len(e.Client) > 0 && e.Client[0].Distance == 0 {
-		row.Client = cut(nameAndVersion(&e.Client[0]), liveText)
+		row.Client = truncate(nameAndVersion(&e.Client[0]), liveText)
 	}
 	l.rows[l.total%liveRows] = row
 	l.total++
@@ -91,7 +91,7 @@ func (l *Live) Observe(o *event.Observation) {
 	l.ja4s.add(cmp.Or(row.JA4, "none"))
 }
 
-// since returns what came after the first seen hellos.
+// since returns what has come after the first seen hellos.
 func (l *Live) since(seen int, addresses bool) liveUpdate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,8 @@ func (l *Live) since(seen int, addresses bool) liveUpdate {
 	return u
 }
 
-// Stop ends the streams of those who watch.
+// Stop ends the streams of all watchers, which would otherwise keep a server from
+// shutting down. New ones end at once.
 func (l *Live) Stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +128,7 @@ func (l *Live) stop() chan struct{} {
 	return l.stopped
 }
 
-// enter reports whether there is room for one more who watches.
+// enter adds a watcher, if there is room for one.
 func (l *Live) enter() (stopped <-chan struct{}, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,19 +145,19 @@ func (l *Live) leave() {
 	l.watchers--
 }
 
-// A tally counts texts. It knows the frequent ones of a stream of any length
-// in bounded memory: a new text takes the place of the rarest, and its count
+// A frequency counts texts. It finds the frequent ones of a stream of any length
+// in bounded memory: a new text replaces the rarest, and continues its count
 // (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k
 // elements in data streams", 2005).
-type tally struct{ counts map[string]int }
+type frequency struct{ counts map[string]int }
 
-// A counted is a text and how often it came.
-type counted struct {
+// A count is a text and how often it came.
+type count struct {
 	Text  string `json:"text"`
 	Count int    `json:"count"`
 }
 
-func (t *tally) add(text string) {
+func (t *frequency) add(text string) {
 	if t.counts == nil {
 		t.counts = make(map[string]int)
 	}
@@ -175,12 +176,12 @@ func (t *tally) add(text string) {
 }
 
 // top returns the most frequent texts.
-func (t *tally) top() []counted {
-	list := make([]counted, 0, len(t.counts))
+func (t *frequency) top() []count {
+	list := make([]count, 0, len(t.counts))
 	for s, n := range t.counts {
-		list = append(list, counted{s, n})
+		list = append(list, count{s, n})
 	}
-	slices.SortFunc(list, func(a, b counted) int {
+	slices.SortFunc(list, func(a, b count) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
 	})
 	return list[:min(len(list), liveTop)]
@@ -189,8 +190,8 @@ func (t *tally) top() []counted {
 // A liveView is what the live page shows when it is loaded.
 type liveView struct {
 	liveUpdate
-	MayAsk    bool // for addresses
-	Addresses bool // asked for
+	MayAsk    bool // whether the watcher may ask for addresses
+	Addresses bool // whether it has
 }
 
 // A chart is a list of counts with bars.
@@ -199,8 +200,8 @@ type chart struct {
 	Bars []chartBar
 }
 
-// bars makes a chart whose longest bar is that of the first.
-func bars(id string, list []counted) chart {
+// bars returns a chart of list, whose longest bar is the first.
+func bars(id string, list []count) chart {
 	c := chart{ID: id}
 	for _, n := range list {
 		c.Bars = append(c.Bars, chartBar{n, max(1, n.Count*100/list[0].Count)})
@@ -208,9 +209,9 @@ func bars(id string, list []counted) chart {
 	return c
 }
 
-// A chartBar has a length in percent.
+// A chartBar is a count with the length of its bar in percent.
 type chartBar struct {
-	counted
+	count
 	Percent int
 }
 
@@ -218,7 +219,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
-	v := p.view("Live", "/live")
+	v := p.newPageView("Live", "/live")
 	asked := p.Live.Addresses && r.URL.Query().Get("addresses") == "1"
 	v.Watch = &liveView{p.Live.since(0, asked), p.Live.Addresses, asked}
 	v.Watch.Missed = 0
@@ -226,7 +227,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "live.html", v)
 }
 
-// liveEvents sends an update whenever there is one, as server-sent events.
+// liveEvents sends updates as server-sent events.
 func (p *Page) liveEvents(w http.ResponseWriter, r *http.Request) {
 	stopped, ok := p.Live.enter()
 	if !ok {
@@ -241,7 +242,7 @@ func (p *Page) liveEvents(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	asked := r.URL.Query().Get("addresses") == "1"
 	seen := p.Live.since(0, false).Total
-	// A browser that was cut off says how far it got.
+	// A browser that reconnects says how far it got.
 	from := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("seen"))
 	if n, err := strconv.Atoi(from); err == nil && n >= 0 && n < seen {
 		seen = n
@@ -249,7 +250,7 @@ func (p *Page) liveEvents(w http.ResponseWriter, r *http.Request) {
 	if !send(w, ": tlspeek\nretry: 5000\n\n") {
 		return
 	}
-	ticker := time.NewTicker(liveEvery)
+	ticker := time.NewTicker(liveInterval)
 	defer ticker.Stop()
 	for idle := 0; ; idle++ {
 		select {
@@ -274,7 +275,7 @@ func (p *Page) liveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send writes an event to one who watches, and reports whether it went.
+// send writes an event to a watcher, and reports whether that worked.
 func send(w http.ResponseWriter, text string) bool {
 	c := http.NewResponseController(w)
 	// A connection without deadlines is bounded by its transport.
@@ -283,7 +284,7 @@ func send(w http.ResponseWriter, text string) bool {
 	if err != nil || c.Flush() != nil {
 		return false
 	}
-	// HTTP/2 resets a stream when its deadline passes, written to or not.
+	// HTTP/2 resets a stream when its deadline passes, even if it is idle.
 	_ = c.SetWriteDeadline(time.Time{})
 	return true
 }

@@ -24,48 +24,51 @@ import (
 //go:embed web
 var webFiles embed.FS
 
-// A Page shows a client its own hello, byte by byte, in a browser. It is made
-// whole on the server: the script only adds to it, and nothing is asked of
-// another host. Its zero value is ready, and its fields are not to be changed
-// once it serves.
+// A Page shows a client its own hello, byte by byte, in a browser, and compares
+// hellos. The server makes all of it: the script only adds to it, and the browser
+// loads nothing from another host.
+//
+// The zero value is ready. The fields must not be changed once it serves.
 type Page struct {
-	// Read finds the hellos in what somebody pasted or dropped: hex, base64,
-	// records, a capture. It may be nil, and then known clients and permalinks
-	// are all that can be compared. An Observation with an error may have the
-	// part of the hello that could be read.
+	// Read finds the hellos in what a reader pasted or dropped: hex, base64,
+	// records, a capture. It is called by the goroutine of the request, at most
+	// four times at once; ctx is done after five seconds. An Observation with an
+	// Err may have a Hello, of which the beginning could be read. If Read is nil,
+	// only known clients and permalinks can be compared.
 	Read func(ctx context.Context, input []byte) ([]event.Observation, error)
 
-	// Live, if not nil, makes /live show the hellos that it is given.
+	// Live, if not nil, is shown at /live.
 	Live *Live
 
-	// Clients has user-supplied clients, by which hellos are named beside the
-	// built-in ones. It may be nil.
+	// Clients has user-supplied clients, by which the page names hellos beside
+	// the built-in ones. It may be nil.
 	Clients *known.Database
 
-	// Enter, if not nil, is asked before each answer about a hello, and leave
-	// called after it. If it returns false the answer is 503. Nil bounds the
-	// answers of this page.
+	// Enter, if not nil, is called before each answer about a hello, and leave
+	// after it. It may block. If it returns false, the answer is 503. Nil bounds
+	// the answers to 64 at once, and 16 for one client.
 	Enter func(ctx context.Context) (leave func(), ok bool)
 
-	answers answers.Limiter // unless there is Enter
+	limiter answers.Limiter // used where Enter is nil
 
-	// event, if not nil, is used instead of requestEvent.
+	// event, if not nil, replaces eventOf in tests.
 	event func(*http.Request, event.Size) (event.Event, bool)
 
 	once      sync.Once
 	err       error // of what follows
 	templates *template.Template
-	census    *census
+	index     *clientIndex
 	version   string        // of the style sheet and the script
-	readings  chan struct{} // has an element for each who gives a hello
+	readings  chan struct{} // has an element for each input that is being read
 }
 
-// securityPolicy lets the page load its own style sheet and script, and
-// nothing else from anywhere.
+// securityPolicy lets the page load its own style sheet and script, and nothing
+// else from anywhere.
 const securityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Register adds the paths of the page to mux, but for that of the page itself.
+// Register adds /compare, /static and, with Live, /live to mux. ServeHTTP is for
+// the path of the page itself.
 func (p *Page) Register(mux *http.ServeMux) {
 	if p.Live != nil {
 		mux.HandleFunc("GET /live", p.live)
@@ -76,7 +79,8 @@ func (p *Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /static/{name}", p.serveStatic)
 }
 
-// ServeHTTP shows the hello of the connection that the request came on.
+// ServeHTTP shows the hello of the connection that the request came on, which
+// [server.ClientOf] must find.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
@@ -91,19 +95,23 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, http.StatusInternalServerError, "No hello is known of this connection.")
 		return
 	}
-	v := p.view("Your ClientHello", "/")
-	v.Compare = &compareView{Clients: p.census.groups, With: "mine"}
-	v.Hello = p.hello(&e, true)
-	v.Hello.Handshake = newHandshake(&e, r.TLS, timingOf(r))
+	hello := p.newView(&e)
+	hello.mine, hello.state = true, r.TLS
+	if c := server.ClientOf(r.Context()); c != nil {
+		hello.times = c.Times()
+	}
+	v := p.newPageView("Your ClientHello", "/")
+	v.Compare = &compareView{Clients: p.index.groups, With: "mine"}
+	v.Hello = newHelloData(hello)
 	p.show(w, r, http.StatusOK, "page.html", v)
 }
 
-// begin waits until there may be one more answer. If that takes too long it has
-// said so.
+// begin waits until there may be one more answer. If that takes too long it
+// answers 503 and returns false.
 func (p *Page) begin(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
 	enter := p.Enter
 	if enter == nil {
-		enter = p.answers.Enter
+		enter = p.limiter.Enter
 	}
 	leave, ok = enter(r.Context())
 	if !ok {
@@ -111,13 +119,6 @@ func (p *Page) begin(w http.ResponseWriter, r *http.Request) (leave func(), ok b
 		p.fail(w, r, http.StatusServiceUnavailable, "There are too many answers at once: try again in a moment.")
 	}
 	return leave, ok
-}
-
-func timingOf(r *http.Request) server.Times {
-	if s := server.ClientOf(r.Context()); s != nil {
-		return s.Times()
-	}
-	return server.Times{}
 }
 
 func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
@@ -131,8 +132,8 @@ func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
 	return answers.Event(&o, p.Clients, event.Detail), true
 }
 
-// ready loads what the page is made of, and reports whether it is there. If
-// not, it has answered.
+// ready loads what the page is made of, and reports whether that worked. If not,
+// it answers 500.
 func (p *Page) ready(w http.ResponseWriter) bool {
 	p.once.Do(func() { p.err = p.load() })
 	if p.err != nil {
@@ -143,10 +144,13 @@ func (p *Page) ready(w http.ResponseWriter) bool {
 
 func (p *Page) load() (err error) {
 	p.readings = make(chan struct{}, maxReadings)
-	if p.census, err = takeCensus(); err != nil {
+	if p.index, err = loadClients(); err != nil {
 		return fmt.Errorf("reading the known clients: %w", err)
 	}
-	if p.templates, err = template.New("").Funcs(pageFuncs).ParseFS(webFiles, "web/*.html"); err != nil {
+	if p.templates, err = template.New("").Funcs(templateFuncs).ParseFS(webFiles, "web/*.html"); err != nil {
+		return err
+	}
+	if _, err = p.templates.New("sections").Parse(sectionTemplate()); err != nil {
 		return err
 	}
 	sum := sha256.New()
@@ -161,20 +165,20 @@ func (p *Page) load() (err error) {
 	return nil
 }
 
-// A pageView is what all pages have.
+// A pageView is what the templates of whole pages show.
 type pageView struct {
 	Title   string
 	Path    string // of the page, for the navigation
 	Version string // of the static files
-	Live    bool   // there is a live view
+	Live    bool   // whether there is a live view
 
-	Hello   *pageHello
+	Hello   *helloData
 	Compare *compareView
 	Watch   *liveView
 	Message string
 }
 
-func (p *Page) view(title, path string) *pageView {
+func (p *Page) newPageView(title, path string) *pageView {
 	return &pageView{Title: title, Path: path, Version: p.version, Live: p.Live != nil}
 }
 
@@ -200,12 +204,14 @@ func setPageHeaders(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// fail answers with a page that says what went wrong.
+// fail answers with a page that shows an error.
 func (p *Page) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
-	p.show(w, r, status, "error.html", &pageView{Title: "That did not work", Version: p.version, Live: p.Live != nil, Message: message})
+	v := p.newPageView("That did not work", "")
+	v.Message = message
+	p.show(w, r, status, "error.html", v)
 }
 
-// staticTypes are the files that browsers may ask for.
+// staticTypes has the files that browsers may load.
 var staticTypes = map[string]string{
 	"style.css": "text/css; charset=utf-8",
 	"page.js":   "text/javascript; charset=utf-8",
@@ -231,12 +237,12 @@ func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
 	write(w, r, http.StatusOK, b)
 }
 
-// pageFuncs are what the templates call.
-var pageFuncs = template.FuncMap{
+// templateFuncs are what the templates call.
+var templateFuncs = template.FuncMap{
 	"choice": choice, "bars": bars, "few": few, "breakable": breakable, "quicVersion": quicVersion, "frameType": frameType,
 }
 
-// breakable returns s with places after its underscores where a line may end.
+// breakable returns s with a place after each underscore where a line may break.
 func breakable(s string) template.HTML {
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(s), "_", "_<wbr>"))
 }
@@ -244,7 +250,7 @@ func breakable(s string) template.HTML {
 // A formChoice is a list of clients to choose from.
 type formChoice struct {
 	ID, Name, Chosen string
-	None, Mine       string // what the choice of no client, and of the reader's own, is called
+	None, Mine       string // texts of the choice of no client, and of the reader's own
 	Groups           []clientGroup
 }
 

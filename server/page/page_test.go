@@ -29,10 +29,13 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
+// observeHello returns an Observation of h alone.
+func observeHello(h *parser.ClientHello) event.Observation { return observeMessage(h.Raw, h.Transport) }
+
 // pageOf returns the handler of a page for a client that sent h.
 func pageOf(p *Page, h *parser.ClientHello) http.Handler {
 	p.event = func(_ *http.Request, size event.Size) (event.Event, bool) {
-		o := observed(h)
+		o := observeHello(h)
 		return answers.Event(&o, nil, size), true
 	}
 	mux := http.NewServeMux()
@@ -98,7 +101,7 @@ func TestPageHasAStrictPolicy(t *testing.T) {
 }
 
 func TestDumpHasEveryByteOnce(t *testing.T) {
-	c, err := takeCensus()
+	c, err := loadClients()
 	require.NoError(t, err)
 	hellos := hellotest.Real(t)
 	for name, h := range hellotest.Huge() {
@@ -107,7 +110,7 @@ func TestDumpHasEveryByteOnce(t *testing.T) {
 	for name, h := range hellos {
 		for _, raw := range [][]byte{h.Raw, h.Raw[:len(h.Raw)/3], h.Raw[:7]} {
 			root := parser.Dissect(&parser.ClientHello{Transport: h.Transport, Raw: raw})
-			tree := newPageTree(&root, c)
+			tree := newTree(&root, c)
 			var text strings.Builder
 			leaf := -1
 			for _, row := range tree.dump(raw) {
@@ -136,15 +139,15 @@ func TestDumpHasEveryByteOnce(t *testing.T) {
 }
 
 func TestTreeHasTheFieldsOfDissect(t *testing.T) {
-	c, err := takeCensus()
+	c, err := loadClients()
 	require.NoError(t, err)
 	for name, h := range hellotest.Real(t) {
 		root := parser.Dissect(h)
-		assertSameFields(t, &root, newPageTree(&root, c).Root, name)
+		assertSameFields(t, &root, newTree(&root, c).Root, name)
 	}
 }
 
-func assertSameFields(t *testing.T, f *parser.Field, n *pageNode, name string) {
+func assertSameFields(t *testing.T, f *parser.Field, n *node, name string) {
 	t.Helper()
 	assert.Equal(t, f.Name, n.Name, name)
 	assert.Equal(t, f.Offset, n.Offset, name)
@@ -155,8 +158,8 @@ func assertSameFields(t *testing.T, f *parser.Field, n *pageNode, name string) {
 	}
 }
 
-func TestMarks(t *testing.T) {
-	c, err := takeCensus()
+func TestFlags(t *testing.T) {
+	c, err := loadClients()
 	require.NoError(t, err)
 	for _, x := range []struct {
 		extension []byte
@@ -171,7 +174,7 @@ func TestMarks(t *testing.T) {
 		{hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 2, 0, 29}), map[string]int{}},
 	} {
 		root := parser.Dissect(hellotest.Hello(x.extension))
-		assert.Equal(t, x.counts, newPageTree(&root, c).Counts(), "%x", x.extension)
+		assert.Equal(t, x.counts, newTree(&root, c).FlagCounts(), "%x", x.extension)
 	}
 }
 
@@ -182,7 +185,7 @@ func TestHostileTextIsText(t *testing.T) {
 		hellotest.Extension(parser.ExtALPN, hellotest.ALPN(`"><script>`, "'><img src=x>")))
 	p := &Page{Live: &Live{}}
 	h := pageOf(p, hello)
-	o := observed(hello)
+	o := observeHello(hello)
 	p.Live.Observe(&o)
 	for name, w := range map[string]*httptest.ResponseRecorder{
 		"page":    get(h, "/", "text/html"),
@@ -212,7 +215,7 @@ func TestCompare(t *testing.T) {
 		case "capture":
 			var list []event.Observation
 			for _, name := range []string{"curl-openssl-3.0", "chromium-156-quic"} {
-				o := observed(real[name])
+				o := observeHello(real[name])
 				o.Packet, o.Src = 17, netip.MustParseAddrPort("192.0.2.1:1234")
 				list = append(list, o)
 			}
@@ -272,7 +275,7 @@ func TestCompareTakesFewAtATime(t *testing.T) {
 	require.True(t, p.ready(httptest.NewRecorder()))
 	h := pageOf(p, hellotest.Real(t)["node-24"])
 	for range maxReadings {
-		_, ok := p.enter(t.Context())
+		_, ok := p.enterReading(t.Context())
 		require.True(t, ok)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -286,13 +289,13 @@ func TestCompareTakesFewAtATime(t *testing.T) {
 func TestFoundHellosCanBeTaken(t *testing.T) {
 	real := hellotest.Real(t)
 	var many []event.Observation
-	for range maxFound + 3 {
-		many = append(many, observed(real["chromium-156-quic"]))
+	for range maxListed + 3 {
+		many = append(many, observeHello(real["chromium-156-quic"]))
 	}
 	h := pageOf(&Page{Read: func(context.Context, []byte) ([]event.Observation, error) { return many, nil }}, real["node-24"])
 	body := post(t, h, nil, []byte{1}).Body.String()
 	input := linkText(real["chromium-156-quic"].Raw, parser.QUIC)
-	assert.Equal(t, maxFound, strings.Count(body, `name="hello" value="`+input+`"`))
+	assert.Equal(t, maxListed, strings.Count(body, `name="hello" value="`+input+`"`))
 	assert.Contains(t, body, "and 3 more that are not listed")
 	body = post(t, h, map[string]string{"hello": input}, nil).Body.String()
 	assert.Contains(t, body, "q13d0312h3")
@@ -314,7 +317,7 @@ func TestLink(t *testing.T) {
 func TestLive(t *testing.T) {
 	l := &Live{}
 	real := hellotest.Real(t)
-	o := observed(real["chromium-156"])
+	o := observeHello(real["chromium-156"])
 	o.Src = netip.MustParseAddrPort("192.0.2.1:1234")
 	for range liveRows + 7 {
 		l.Observe(&o)
@@ -327,7 +330,7 @@ func TestLive(t *testing.T) {
 	require.Len(t, u.Rows, liveRows)
 	assert.Equal(t, "Firefox 153.7.0", u.Rows[liveRows-1].Client)
 	assert.Empty(t, u.Rows[0].Address, "the operator does not allow it")
-	assert.Equal(t, []counted{{"Chromium 156", liveRows + 7}, {"Firefox 153.7.0", 1}}, u.Clients)
+	assert.Equal(t, []count{{"Chromium 156", liveRows + 7}, {"Firefox 153.7.0", 1}}, u.Clients)
 	assert.Empty(t, l.since(u.Total, false).Rows)
 
 	l.Addresses = true
@@ -335,14 +338,14 @@ func TestLive(t *testing.T) {
 	assert.Equal(t, "192.0.2.1", l.since(0, true).Rows[0].Address)
 }
 
-func TestTallyIsBounded(t *testing.T) {
-	var c tally
+func TestFrequencyIsBounded(t *testing.T) {
+	var c frequency
 	for i := range 3 * liveCounted {
 		c.add("frequent")
 		c.add(fmt.Sprint("rare ", i))
 	}
 	assert.Len(t, c.counts, liveCounted)
-	assert.Equal(t, counted{"frequent", 3 * liveCounted}, c.top()[0])
+	assert.Equal(t, count{"frequent", 3 * liveCounted}, c.top()[0])
 }
 
 func TestLiveEvents(t *testing.T) {
@@ -350,7 +353,7 @@ func TestLiveEvents(t *testing.T) {
 	real := hellotest.Real(t)
 	srv := httptest.NewServer(pageOf(p, real["chromium-156"]))
 	defer srv.Close()
-	o := observed(real["curl-openssl-3.0"])
+	o := observeHello(real["curl-openssl-3.0"])
 	p.Live.Observe(&o)
 	p.Live.Observe(&o)
 
@@ -405,9 +408,9 @@ func TestWhoInWords(t *testing.T) {
 		{"near", false, []known.Candidate{near}, 0, "This looks like no known client, but most like curl 7.88.1.", "No known client sends exactly such a hello. The nearest one is 4.2 % away; it differs in application_layer_protocol_negotiation, other fields."},
 		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "It sends hellos of exactly this shape. 2 signs give an imitation away."},
 	} {
-		w := newWho(&event.Event{Client: c.clients, Tells: make([]known.Tell, c.tells)}, c.mine)
-		assert.Equal(t, c.headline, w.Headline, c.name)
-		assert.Equal(t, c.lede, w.Lede, c.name)
+		headline, lede := describe(&event.Event{Client: c.clients, Tells: make([]known.Tell, c.tells)}, c.mine)
+		assert.Equal(t, c.headline, headline, c.name)
+		assert.Equal(t, c.lede, lede, c.name)
 	}
 }
 
@@ -452,7 +455,7 @@ func TestHandshakeInSteps(t *testing.T) {
 			"client: ChangeCipherSpec Finished"}},
 	} {
 		var got []string
-		for _, s := range newHandshake(&event.Event{Transport: "tls"}, &c.state, c.times).Steps {
+		for _, s := range newHandshakeData(&event.Event{Transport: "tls"}, &c.state, c.times).Steps {
 			text := s.From() + ": " + strings.Join(s.Messages, " ")
 			if s.At != "" {
 				text += ", " + s.At

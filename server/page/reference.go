@@ -2,14 +2,15 @@ package page
 
 import "github.com/tlspeek/tlspeek/parser"
 
-// fieldReference returns where f is defined, or nil where what it is in says so.
+// fieldReference returns the definition of f, or nil where that of its parent has
+// it.
 func fieldReference(f *parser.Field) *parser.Reference {
 	if f.Name == "extension" && len(f.Children) > 0 {
 		if v, ok := f.Children[0].Value.(uint64); ok {
-			return found(parser.ExtensionType(v).Reference())
+			return orNil(parser.ExtensionType(v).Reference())
 		}
 	}
-	return found(fieldReferences[f.Name])
+	return orNil(fieldReferences[f.Name])
 }
 
 var fieldReferences = map[string]parser.Reference{
@@ -22,8 +23,8 @@ var fieldReferences = map[string]parser.Reference{
 	"cipher_specs":               {Document: "RFC 5246", Section: "E.2"},
 }
 
-// found returns nil for the zero Reference.
-func found(r parser.Reference) *parser.Reference {
+// orNil returns r, or nil for the zero Reference.
+func orNil(r parser.Reference) *parser.Reference {
 	if r == (parser.Reference{}) {
 		return nil
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-func extensionNode(t *testing.T, h *parser.ClientHello, name string) *pageNode {
+func extensionNode(t *testing.T, h *parser.ClientHello, name string) *node {
 	t.Helper()
-	c, err := takeCensus()
+	c, err := loadClients()
 	require.NoError(t, err)
 	root := parser.Dissect(h)
-	extensions := newPageTree(&root, c).Root.Children[len(root.Children)-1]
+	extensions := newTree(&root, c).Root.Children[len(root.Children)-1]
 	for _, n := range extensions.Children {
 		if n.Title == name {
 			return n
@@ -26,12 +26,12 @@ func extensionNode(t *testing.T, h *parser.ClientHello, name string) *pageNode {
 	return nil
 }
 
-func TestGist(t *testing.T) {
+func TestSummary(t *testing.T) {
 	h := hellotest.Hello(
 		hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 6, 0x0a, 0x0a, 0, 29, 0, 23}),
 		hellotest.Extension(parser.ExtKeyShare, []byte{0, 12, 0x1a, 0x1a, 0, 1, 0, 0, 29, 0, 3, 1, 2, 3}))
-	assert.Equal(t, "x25519, secp256r1", extensionNode(t, h, "supported_groups").Gist)
-	assert.Equal(t, "x25519 · 010203", extensionNode(t, h, "key_share").Gist)
+	assert.Equal(t, "x25519, secp256r1", extensionNode(t, h, "supported_groups").Summary)
+	assert.Equal(t, "x25519 · 010203", extensionNode(t, h, "key_share").Summary)
 }
 
 // An extension links to what defines it: an RFC, a draft, or the source of
@@ -51,7 +51,7 @@ func TestReferences(t *testing.T) {
 		require.NotNil(t, r, name)
 		assert.Equal(t, want, [2]string{r.Text(), r.URL()})
 	}
-	assert.Equal(t, "8000", extensionNode(t, h, "server_padding").Gist)
+	assert.Equal(t, "8000", extensionNode(t, h, "server_padding").Summary)
 	assert.Nil(t, extensionNode(t, h, "0xfefe").Reference)
 }
 
@@ -66,13 +66,13 @@ func TestTreeIsOpenWhereItIsWrong(t *testing.T) {
 	assert.False(t, extensionNode(t, h, "key_share").Open)
 
 	// Cut between two cipher suites: there are no bytes that are wrong.
-	c, err := takeCensus()
+	c, err := loadClients()
 	require.NoError(t, err)
 	root := parser.Dissect(&parser.ClientHello{Raw: hellotest.Real(t)["chromium-156"].Raw[:77]})
-	cut := newPageTree(&root, c).Root.Children
+	cut := newTree(&root, c).Root.Children
 	suites := cut[len(cut)-1]
 	require.Equal(t, "cipher_suites", suites.Name)
-	require.Equal(t, "wrong", suites.Marks[0].Kind)
+	require.Equal(t, "wrong", suites.Flags[0].Kind)
 	assert.True(t, suites.Open)
 }
 

@@ -9,20 +9,20 @@ import (
 	"github.com/tlspeek/tlspeek/internal/answers"
 )
 
-// write answers with body, compressed if the client takes that: the page of a
-// large hello is 1 MB. It has no secrets whose length could be measured.
+// write answers with body, compressed if the client accepts that: the page of a
+// large hello has 1 MB. It contains no secrets whose length could leak.
 func write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()
 	h.Add("Vary", "Accept-Encoding")
 	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		h.Set("Content-Encoding", "gzip")
-		body = compressed(body)
+		body = compress(body)
 	}
 	w.WriteHeader(status)
 	answers.WriteBody(w, body)
 }
 
-func compressed(body []byte) []byte {
+func compress(body []byte) []byte {
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
 	z.Write(body)

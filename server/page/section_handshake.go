@@ -10,21 +10,21 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// A pageHandshake is who sent what, in which order, and what was agreed.
-type pageHandshake struct {
-	Facts []pageFact
+// A handshakeData says who sent what, in which order, and what was negotiated.
+type handshakeData struct {
+	Facts []fact
 	Steps []handshakeStep
 }
 
-// A pageFact is a name and what goes with it.
-type pageFact struct{ Name, Value string }
+// A fact is a property of the handshake.
+type fact struct{ Name, Value string }
 
 // A handshakeStep is what one side sent without waiting for the other.
 type handshakeStep struct {
 	Server   bool // sent it
 	Messages []string
 	Note     string
-	At       string // when it had come
+	At       string // when it came
 }
 
 // From returns who sent the step.
@@ -35,13 +35,17 @@ func (s *handshakeStep) From() string {
 	return "client"
 }
 
-// newHandshake tells the handshake whose result is state, or returns nil if
-// that is not known.
-func newHandshake(e *event.Event, state *tls.ConnectionState, t server.Times) *pageHandshake {
-	if state == nil {
+func handshakeSection(v *view) any {
+	if v.state == nil {
 		return nil
 	}
-	h := new(pageHandshake)
+	return newHandshakeData(v.event, v.state, v.times)
+}
+
+// newHandshakeData reconstructs the handshake that began with the hello of e and
+// resulted in state.
+func newHandshakeData(e *event.Event, state *tls.ConnectionState, t server.Times) *handshakeData {
+	h := new(handshakeData)
 	h.fact("Version", tls.VersionName(state.Version))
 	h.fact("Cipher suite", tls.CipherSuiteName(state.CipherSuite))
 	if state.CurveID != 0 {
@@ -77,8 +81,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// after says how long after from something was, or nothing where that is not
-// known.
+// after says how long after from at was, or nothing where that is not known.
 func after(from, at time.Time, what string) string {
 	if from.IsZero() || at.Before(from) {
 		return ""
@@ -86,14 +89,14 @@ func after(from, at time.Time, what string) string {
 	return fmt.Sprintf("%.1f ms after %s", float64(at.Sub(from).Microseconds())/1000, what)
 }
 
-func (h *pageHandshake) fact(name, value string) { h.Facts = append(h.Facts, pageFact{name, value}) }
+func (h *handshakeData) fact(name, value string) { h.Facts = append(h.Facts, fact{name, value}) }
 
-func (h *pageHandshake) step(server bool, note string, messages ...string) {
+func (h *handshakeData) step(server bool, note string, messages ...string) {
 	h.Steps = append(h.Steps, handshakeStep{Server: server, Messages: messages, Note: note})
 }
 
 // tls13 is the message flow of RFC 8446, section 2.
-func (h *pageHandshake) tls13(state *tls.ConnectionState, t server.Times) {
+func (h *handshakeData) tls13(state *tls.ConnectionState, t server.Times) {
 	if state.HelloRetryRequest {
 		h.step(true, "no key share was of a group that the server has", "HelloRetryRequest")
 		h.step(false, "with a share for "+state.CurveID.String(), "ClientHello again")
@@ -108,7 +111,7 @@ func (h *pageHandshake) tls13(state *tls.ConnectionState, t server.Times) {
 }
 
 // tls12 is the message flow of RFC 5246, section 7.3, with tickets of RFC 5077.
-func (h *pageHandshake) tls12(state *tls.ConnectionState) {
+func (h *handshakeData) tls12(state *tls.ConnectionState) {
 	suite := tls.CipherSuiteName(state.CipherSuite)
 	if state.DidResume {
 		h.step(true, suite, "ServerHello", "ChangeCipherSpec", "Finished")

@@ -7,14 +7,16 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A census knows which values the hellos of the known clients have.
-type census struct {
+// A clientIndex has the known clients that come with a hello, and the values that
+// their hellos have.
+type clientIndex struct {
 	hellos []knownHello
 	groups []clientGroup
-	values map[censusKey]bool
+	values map[fieldValue]bool
 }
 
-type censusKey struct {
+// A fieldValue is a value in a field of a hello.
+type fieldValue struct {
 	field string
 	value uint64
 }
@@ -25,13 +27,13 @@ type knownHello struct {
 	hello *parser.ClientHello
 }
 
-// takeCensus reads the built-in clients that come with a hello.
-func takeCensus() (*census, error) {
+// loadClients reads the built-in clients that come with a hello.
+func loadClients() (*clientIndex, error) {
 	entries, err := known.BuiltinEntries()
 	if err != nil {
 		return nil, err
 	}
-	c := &census{values: make(map[censusKey]bool)}
+	c := &clientIndex{values: make(map[fieldValue]bool)}
 	for _, e := range entries {
 		h, err := e.ParseHello()
 		if err != nil {
@@ -41,29 +43,30 @@ func takeCensus() (*census, error) {
 			continue
 		}
 		root := parser.Dissect(h)
-		c.add(&root)
+		c.addValues(&root)
 		k := knownHello{e, h}
-		if c.client(k.ID()) == nil {
+		if c.byID(k.ID()) == nil {
 			c.hellos = append(c.hellos, k)
 		}
 	}
-	c.group()
+	c.groupByKind()
 	return c, nil
 }
 
-func (c *census) add(f *parser.Field) {
+// addValues adds the values of f that a registry names.
+func (c *clientIndex) addValues(f *parser.Field) {
 	if v, ok := f.Value.(uint64); ok && registered[f.Name] {
-		c.values[censusKey{f.Name, v}] = true
+		c.values[fieldValue{f.Name, v}] = true
 	}
 	for i := range f.Children {
-		c.add(&f.Children[i])
+		c.addValues(&f.Children[i])
 	}
 }
 
-// never reports whether no known client sends the value.
-func (c *census) never(field string, v uint64) bool { return !c.values[censusKey{field, v}] }
+// isUnseen reports whether no known client sends the value.
+func (c *clientIndex) isUnseen(field string, v uint64) bool { return !c.values[fieldValue{field, v}] }
 
-// ID names the client and what is special about the hello, as a form sends it.
+// ID identifies the client and the variant of its hello in forms.
 func (k *knownHello) ID() string {
 	return strings.Join([]string{k.Name, k.Version, k.hello.Transport.String(), k.Flags}, "|")
 }
@@ -80,8 +83,8 @@ func (k *knownHello) title() string {
 	return s
 }
 
-// client returns the hello with an ID, or nil.
-func (c *census) client(id string) *knownHello {
+// byID returns the hello with an ID, or nil.
+func (c *clientIndex) byID(id string) *knownHello {
 	for i := range c.hellos {
 		if c.hellos[i].ID() == id {
 			return &c.hellos[i]
@@ -90,8 +93,8 @@ func (c *census) client(id string) *knownHello {
 	return nil
 }
 
-// like returns the ID of a hello that the candidate sends, or "".
-func (c *census) like(k *known.Candidate, transport string) string {
+// find returns the ID of a hello that the candidate sends, or "".
+func (c *clientIndex) find(k *known.Candidate, transport string) string {
 	for i := range c.hellos {
 		h := &c.hellos[i]
 		if h.Name == k.Name && h.hello.Transport.String() == transport && strings.HasPrefix(k.Version, h.Version) {
@@ -101,16 +104,16 @@ func (c *census) like(k *known.Candidate, transport string) string {
 	return ""
 }
 
-// A clientGroup is clients of one kind, for a form.
+// A clientGroup has the clients of one kind, for a form.
 type clientGroup struct {
 	Kind    string
 	Clients []clientChoice
 }
 
-// A clientChoice is a client that a form offers.
+// A clientChoice is one client in a form.
 type clientChoice struct{ ID, Text string }
 
-func (c *census) group() {
+func (c *clientIndex) groupByKind() {
 	for _, kind := range []known.Kind{known.KindBrowser, known.KindTool, known.KindLibrary, known.KindImpersonator, known.KindOther} {
 		g := clientGroup{Kind: kind.String()}
 		for i := range c.hellos {
@@ -120,7 +123,7 @@ func (c *census) group() {
 			}
 			text := k.title()
 			if k.Flags != "" {
-				text += " (" + cut(k.Flags, 60) + ")"
+				text += " (" + truncate(k.Flags, 60) + ")"
 			}
 			g.Clients = append(g.Clients, clientChoice{k.ID(), text})
 		}
