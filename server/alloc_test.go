@@ -16,8 +16,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// handshakes runs n handshakes over ln, one after another, and returns the
-// allocations and bytes of one, of client and server together.
+// handshakes does n handshakes over ln, one after the other. It returns the
+// allocations and bytes of one, for client and server together.
 func handshakes(t testing.TB, ln net.Listener, n int) (allocs, bytes float64) {
 	config := servertest.Config(t)
 	config.SessionTicketsDisabled = true

@@ -17,8 +17,8 @@ import (
 )
 
 // BenchmarkServer compares net/http behind a Listener with net/http over plain
-// crypto/tls, each in a process of its own, in turns: the processor time that
-// a request costs the server, and as "ratio" the median of the pairs'.
+// crypto/tls. Each runs in its own process, and they take turns. It reports the
+// CPU time of a request on the server, and the median ratio of the pairs.
 func BenchmarkServer(b *testing.B) {
 	for _, kind := range []string{"conn", "headers"} {
 		b.Run(kind+"/connections", func(b *testing.B) { benchmarkPairs(b, kind, 400, connections) })
@@ -56,7 +56,7 @@ func median(x []float64) float64 {
 	return x[len(x)/2]
 }
 
-// connections makes n connections with a request each, four at a time.
+// connections opens n connections for one request each, four at a time.
 func connections(t testing.TB, addr string, n int) {
 	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
 	var wg sync.WaitGroup
@@ -110,9 +110,9 @@ func requests(t testing.TB, c net.Conn, n int) {
 	}
 }
 
-// BenchmarkBesideHalfOpen tells how long an honest client's connection with a
-// request takes, and how much processor time the server needs for it, beside
-// 1000 that drip a hello in records of one byte.
+// BenchmarkBesideHalfOpen measures an honest client's connection with a request,
+// beside 1000 clients that send a hello in records of one byte: how long it takes,
+// and the CPU time of the server.
 func BenchmarkBesideHalfOpen(b *testing.B) {
 	message := hellotest.Real(b)["chromium-156"].Raw
 	stream := records(message, 1, 0x0301)
@@ -171,8 +171,8 @@ func BenchmarkBesideHalfOpen(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkMemory tells how many bytes a connection costs the server that has
-// sent nothing, a hello of 16 or 64 KB but for its last byte, or a request.
+// BenchmarkMemory measures the memory of the server for a connection that has sent
+// nothing, a hello of 16 or 64 KB without its last byte, or a request.
 func BenchmarkMemory(b *testing.B) {
 	const n = 500
 	body := hellotest.Message(0x0303, nil)
@@ -209,7 +209,7 @@ func BenchmarkMemory(b *testing.B) {
 						require.NoError(b, err)
 						conns = append(conns, conn)
 					}
-					// What was sent has been read when a later client has its answer.
+					// When a later client has its answer, what was sent has been read.
 					for range 3 {
 						p.figure(b, "/cpu")
 					}

@@ -22,43 +22,43 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// What may be done with a connection, by its user and by the client.
+// What the user of a connection and the client may do.
 const (
-	setPast   = 'p' // SetReadDeadline, to a time that has passed
-	setFuture = 'f' // to one that is to come
+	setPast   = 'p' // SetReadDeadline, to a time in the past
+	setFuture = 'f' // to one in the future
 	setNone   = '0'
 	sendByte  = '1' // of the hello
 	sendHalf  = 'h'
 	sendRest  = 'r'
 	sendEnd   = 'e' // the client closes the connection
-	readAll   = 'R' // until an error comes
-	askHello  = 'H' // ClientHello, where there is one
+	readAll   = 'R' // until an error
+	askHello  = 'H' // ClientHello, on a Conn
 )
 
-// A contract is a connection and its client, with what both have done.
+// A contract is a connection and its client, and what both have done.
 type contract struct {
 	conn   net.Conn
 	client net.Conn
-	sends  chan []byte // to a pipe, from which somebody has to read
+	sends  chan []byte // for a pipe, whose writes block until they are read
 
-	hello    []byte // what is not sent of it
-	deadline byte   // the last that was set
-	ended    bool   // by the client
+	hello    []byte // the part that the client has not sent
+	deadline byte   // the last one set
+	ended    bool   // the client has closed the connection
 	results  []string
 }
 
-// blocks reports whether reading on may wait for ever, or for a real hour.
+// blocks reports whether reading on may wait forever, or for a real hour.
 func (c *contract) blocks(onTCP bool) bool {
 	return !c.ended && (c.deadline == setNone || onTCP && c.deadline == setFuture)
 }
 
-// do does one thing, and reports whether it is one that can be done now.
+// do does op, and reports whether that is possible now.
 func (c *contract) do(t testing.TB, op byte, onTCP bool) bool {
 	part := 0
 	switch op {
 	case setPast, setFuture, setNone:
 		at := map[byte]time.Time{setPast: time.Now().Add(-time.Second), setFuture: time.Now().Add(time.Hour), setNone: {}}[op]
-		if c.ended && !onTCP { // a pipe whose other end is closed has no deadlines
+		if c.ended && !onTCP { // a pipe with a closed end has no deadlines
 			return false
 		}
 		c.deadline = op
@@ -112,7 +112,7 @@ func (c *contract) end(t testing.TB) {
 	require.NoError(t, c.client.Close())
 }
 
-// ask asks for the hello and checks the answer.
+// ask calls ClientHello and checks the result.
 func (c *contract) ask(t testing.TB, onTCP bool) bool {
 	conn, ok := c.conn.(*server.Conn)
 	whole := len(c.hello) == 0
@@ -120,7 +120,7 @@ func (c *contract) ask(t testing.TB, onTCP bool) bool {
 		return false
 	}
 	if !ok {
-		if !whole && c.deadline == setFuture && !c.ended { // the other one has waited as long
+		if !whole && c.deadline == setFuture && !c.ended { // as long as the Conn waits
 			time.Sleep(time.Hour + time.Second)
 		}
 		return true
@@ -152,8 +152,8 @@ func kindOf(err error) string {
 	return err.Error()
 }
 
-// run does all of ops and, where the connection has not ended, has the client
-// send what is left and end it. It reports whether all could be done.
+// run does all of ops. Then the client sends the rest and closes the connection,
+// if it has not. It reports whether all of ops were possible.
 func (c *contract) run(t testing.TB, ops string, onTCP bool) bool {
 	for i := range len(ops) {
 		if !c.do(t, ops[i], onTCP) {
@@ -169,7 +169,7 @@ func (c *contract) run(t testing.TB, ops string, onTCP bool) bool {
 	return true
 }
 
-// sequences calls f with all of n things done one after the other.
+// sequences calls f with each sequence of n operations.
 func sequences(n int, f func(ops string)) {
 	all := string([]byte{setPast, setFuture, setNone, sendByte, sendHalf, sendRest, sendEnd, readAll, askHello})
 	if n == 0 {
@@ -183,14 +183,13 @@ func sequences(n int, f func(ops string)) {
 	})
 }
 
-// smallHello is a record with a hello.
+// smallHello returns a record with a hello.
 func smallHello() []byte {
 	return record(22, 0x0301, hellotest.Message(0x0303, []parser.CipherSuite{0x1301}))
 }
 
 // TestDeadlinesOnPipes compares a Conn with a plain net.Conn over all short
-// sequences of deadlines, reading, and a client that sends. The clock is the
-// test's own.
+// sequences of deadlines, reads and writes of the client, on a fake clock.
 func TestDeadlinesOnPipes(t *testing.T) {
 	run := func(ops string, ours bool) (results []string, ok bool) {
 		synctest.Test(t, func(t *testing.T) {
@@ -231,8 +230,7 @@ func TestDeadlinesOnPipes(t *testing.T) {
 	require.Greater(t, compared, 1000)
 }
 
-// TestDeadlinesOnTCP does the same over TCP, without waiting for a deadline to
-// pass.
+// TestDeadlinesOnTCP does the same over TCP, without waiting for deadlines.
 func TestDeadlinesOnTCP(t *testing.T) {
 	ln := servertest.Listen(t)
 	run := func(ops string, ours bool) ([]string, bool) {
@@ -265,7 +263,7 @@ func TestDeadlinesOnTCP(t *testing.T) {
 	require.Greater(t, compared, 100)
 }
 
-// TestResetIsFinal has clients that reset the connection.
+// TestResetIsFinal: after a reset, every call returns it.
 func TestResetIsFinal(t *testing.T) {
 	reset := func(l *server.Listener) (conn *server.Conn) {
 		conn, client := pipe(t, l)
@@ -306,8 +304,8 @@ func TestResetIsFinal(t *testing.T) {
 
 func lastWord(s string) string { return s[strings.LastIndexByte(s, ' ')+1:] }
 
-// TestHandshakeAfterADeadline has the deadline pass before the hello, and
-// within it.
+// TestHandshakeAfterADeadline: a deadline passes before or within the hello, and
+// the handshake still succeeds.
 func TestHandshakeAfterADeadline(t *testing.T) {
 	config := servertest.Config(t)
 	for _, early := range []int{0, 1, 100} {
@@ -335,7 +333,7 @@ func TestHandshakeAfterADeadline(t *testing.T) {
 	}
 }
 
-// A pausing connection makes a pause once, after some bytes were written.
+// A pausing connection pauses once, after some bytes were written.
 type pausing struct {
 	net.Conn
 	after int

@@ -24,8 +24,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// beginnings are what a client may send before it stops: of a record, of the
-// records before a hello, and of those after it.
+// beginnings returns what a client may send before it stops: parts of a record, of
+// the records before a hello, and of those after it.
 func beginnings(t testing.TB) map[string]bool {
 	all := make(map[string]bool)
 	add := func(parts ...string) { all[strings.Join(parts, "")] = true }
@@ -62,7 +62,7 @@ func beginnings(t testing.TB) map[string]bool {
 			}
 		}
 	}
-	// Whole records, and a part of the next one.
+	// Complete records, and part of the next one.
 	message := string(hellotest.Real(t)["curl-openssl-3.0"].Raw)
 	hello := string(record(22, 0x0301, []byte(message)))
 	other := func(typ byte, fragment string) string { return string(record(typ, 0x0303, []byte(fragment))) }
@@ -84,7 +84,7 @@ func beginnings(t testing.TB) map[string]bool {
 	add(strings.Repeat(other(21, "\x01\x5a"), 40))
 	add(hello, strings.Repeat(other(20, "\x01"), 15))
 	add(hello, strings.Repeat(other(20, "\x01"), 40))
-	// A hello, and one in records, cut.
+	// A hello in one record and in several, cut.
 	split := string(records([]byte(message), 100, 0x0301))
 	for _, stream := range []string{hello, split, hello + hello, other(20, "\x01") + hello} {
 		for n := range len(stream) {
@@ -105,18 +105,18 @@ func retryTLS(config *tls.Config) *tls.Config {
 	return config
 }
 
-// A stop is what became of a client that has stopped.
+// A stop is the result for a client that has stopped.
 type stop struct {
-	pending  bool // crypto/tls waited for more, at once
+	pending  bool // crypto/tls waited for more
 	received string
 	closed   time.Duration
 }
 
 const stopTimeout = 3 * time.Second
 
-// stopped has a client send a beginning, in two parts or at once, and no more,
-// to crypto/tls on a connection from ln. Then is called when all has come to
-// rest.
+// stopped has a client send a beginning to crypto/tls on a connection from ln, in
+// two parts if cut is not 0, and nothing more. It calls then once everything
+// waits.
 func stopped(t testing.TB, ln net.Listener, pipes *servertest.Pipes, config *tls.Config, beginning string, cut int, then func(pending bool)) (s stop) {
 	began := time.Now()
 	var waiting atomic.Bool
@@ -132,7 +132,7 @@ func stopped(t testing.TB, ln net.Listener, pipes *servertest.Pipes, config *tls
 		err = tls.Server(conn, config).Handshake()
 		waiting.Store(false)
 		assert.Error(t, err)
-		// As net/http does it.
+		// As net/http does.
 		if re := (tls.RecordHeaderError{}); errors.As(err, &re) && re.Conn != nil && strings.HasPrefix(string(re.RecordHeader[:]), "GET /") {
 			io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\n")
 		}
@@ -165,7 +165,7 @@ func stopped(t testing.TB, ln net.Listener, pipes *servertest.Pipes, config *tls
 	return s
 }
 
-// withoutKeys returns the records of an answer, without what is random in them.
+// withoutKeys returns the records of an answer without their random parts.
 func withoutKeys(b []byte) (s string) {
 	for len(b) >= 5 && (b[0] == 20 || b[0] == 22 || b[0] == 23) {
 		s += fmt.Sprintf("record %d, ", b[0])
@@ -174,8 +174,8 @@ func withoutKeys(b []byte) (s string) {
 	return s + fmt.Sprintf("%x", b)
 }
 
-// assertHalfOpen compares what becomes of a client that stops after a beginning
-// with crypto/tls on a plain connection that has a deadline.
+// assertHalfOpen compares the result for a client that stops after a beginning
+// with that of crypto/tls on a plain connection with a deadline.
 func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int) {
 	name := fmt.Sprintf("%.60x, cut at %d", beginning, cut)
 	var plain, ours, evicted stop
@@ -220,9 +220,8 @@ func assertHalfOpen(t testing.TB, config *tls.Config, beginning string, cut int)
 	assert.Zero(t, evicted.closed, name)
 }
 
-// TestHalfOpenUntilCryptoTLSAnswers has clients that stop anywhere. The limits
-// hold for them as long as crypto/tls waits, and what they receive is what they
-// would from crypto/tls alone.
+// TestHalfOpenUntilCryptoTLSAnswers: clients stop anywhere. They count as half-open
+// as long as crypto/tls waits, and receive what crypto/tls alone would send.
 func TestHalfOpenUntilCryptoTLSAnswers(t *testing.T) {
 	config := servertest.Config(t)
 	retry := retryTLS(config)
@@ -251,7 +250,7 @@ func TestHalfOpenUntilCryptoTLSAnswers(t *testing.T) {
 	require.Greater(t, compared, 10_000)
 }
 
-// FuzzHalfOpen has plain crypto/tls for its oracle.
+// FuzzHalfOpen has plain crypto/tls as its oracle.
 func FuzzHalfOpen(f *testing.F) {
 	config := servertest.Config(f)
 	retry := retryTLS(config)
@@ -273,8 +272,8 @@ func FuzzHalfOpen(f *testing.F) {
 	})
 }
 
-// TestClientThatDoesNotRead has a client that takes nothing of the server's
-// answer.
+// TestClientThatDoesNotRead: the handshake deadline ends a client that reads
+// nothing of the server's answer.
 func TestClientThatDoesNotRead(t *testing.T) {
 	config := servertest.Config(t)
 	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
@@ -295,8 +294,8 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
-// TestWriteDeadlineAfterTheHandshake has the user's own deadline for writing,
-// set before the handshake and after it.
+// TestWriteDeadlineAfterTheHandshake: a write deadline of the user holds, set
+// before the handshake or after it.
 func TestWriteDeadlineAfterTheHandshake(t *testing.T) {
 	config := servertest.Config(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -324,8 +323,8 @@ func TestWriteDeadlineAfterTheHandshake(t *testing.T) {
 	})
 }
 
-// TestPlainTextGoesOn has a client without TLS, with whom the server goes on
-// after crypto/tls has given up.
+// TestPlainTextGoesOn: a server goes on with a client without TLS after crypto/tls
+// has given up.
 func TestPlainTextGoesOn(t *testing.T) {
 	config := servertest.Config(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// backend answers with the header fields and trailers that it was given.
+// backend answers with the header fields and trailers of the request.
 func backend() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -55,7 +55,7 @@ func TestForgedHeadersNeverReachTheBackend(t *testing.T) {
 		name     string
 		listener *server.Listener
 		max      uint16
-		ja4      string // beginning
+		ja4      string // its beginning
 	}{
 		{"hello", &server.Listener{}, 0, "t13i"},
 		{"hello over limit", &server.Listener{MaxHello: 100}, 0, "none; hello over limit"},
@@ -86,8 +86,8 @@ func TestForgedHeadersNeverReachTheBackend(t *testing.T) {
 	}
 }
 
-// TestHeadersPassAProxy has a client that asks for the fields to be removed on
-// the way, as net/http/httputil does.
+// TestHeadersPassAProxy: a client asks proxies to remove the fields, which
+// net/http/httputil would do.
 func TestHeadersPassAProxy(t *testing.T) {
 	behind := httptest.NewServer(backend())
 	defer behind.Close()
@@ -123,8 +123,8 @@ func TestHeadersPassAProxy(t *testing.T) {
 	}
 }
 
-// TestForgedTrailersDoNotComeWithTheEnd has a handler that does not read the
-// body, but throws it away.
+// TestForgedTrailersDoNotComeWithTheEnd: the handler closes the body without
+// reading it.
 func TestForgedTrailersDoNotComeWithTheEnd(t *testing.T) {
 	got := make(chan http.Header, 1)
 	front := httptest.NewServer(server.Headers{}.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -169,9 +169,8 @@ func TestHeadersWithoutListener(t *testing.T) {
 	assert.Equal(t, "X-Http2-Fingerprint: none; unknown connection\nX-Ja3-Fingerprint: none; unknown connection\nX-Ja4-Fingerprint: none; unknown connection\n", w.Body.String())
 }
 
-// TestHTTP2IsKnownAfterAnEarlierLook looks at the connection when there is no
-// HTTP/2 yet.
-func TestHTTP2IsKnownAfterAnEarlierLook(t *testing.T) {
+// TestHTTP2IsKnownAfterAnEarlierCall asks for the Event before there is any HTTP/2.
+func TestHTTP2IsKnownAfterAnEarlierCall(t *testing.T) {
 	looked := make(chan string, 1)
 	config := servertest.Config(t)
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -205,7 +204,7 @@ func TestHTTP2IsKnownAfterAnEarlierLook(t *testing.T) {
 	<-served
 }
 
-// TestHTTP2Fingerprint sends frames that no library would.
+// TestHTTP2Fingerprint sends frames that no library sends.
 func TestHTTP2Fingerprint(t *testing.T) {
 	addr := startHeaders(t, &server.Listener{}, server.Headers{})
 	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})

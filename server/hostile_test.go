@@ -22,7 +22,7 @@ import (
 	"github.com/tlspeek/tlspeek/server/echo"
 )
 
-// drip sends a byte at a time until the server has had enough.
+// drip sends one byte at a time until the server closes the connection.
 func drip(c net.Conn, stream []byte) {
 	for i := range stream {
 		if _, err := c.Write(stream[i : i+1]); err != nil {
@@ -32,8 +32,8 @@ func drip(c net.Conn, stream []byte) {
 	}
 }
 
-// attacks are what a hostile client does with a connection. Each returns when
-// it is done, or the server has closed the connection.
+// attacks returns what hostile clients do with a connection. Each returns when it
+// is done, or the server has closed the connection.
 func attacks(t testing.TB) map[string]func(c *net.TCPConn) {
 	hello := hellotest.Real(t)["chromium-156"].Raw
 	whole := record(22, 0x0301, hello)
@@ -59,11 +59,11 @@ func attacks(t testing.TB) map[string]func(c *net.TCPConn) {
 	return all
 }
 
-// TestHostileClients has all attacks at once, three times over, and honest
-// clients among them.
+// TestHostileClients runs all attacks at once, three times, and honest clients
+// among them.
 func TestHostileClients(t *testing.T) {
 	t.Parallel() // it waits for timeouts
-	// Long enough for the honest ones on a machine with much else to do.
+	// Long enough for the honest clients on a busy machine.
 	ln := &server.Listener{Listener: servertest.Listen(t), HandshakeTimeout: 10 * time.Second}
 	var hellos atomic.Int64
 	ln.Observe = func(o *event.Observation) {
@@ -103,7 +103,7 @@ func TestHostileClients(t *testing.T) {
 	assert.NotZero(t, hellos.Load())
 }
 
-// TestStopDoesNotWaitForHalfOpenConnections has a hundred of them.
+// TestStopDoesNotWaitForHalfOpenConnections: there are a hundred of them.
 func TestStopDoesNotWaitForHalfOpenConnections(t *testing.T) {
 	addr, stop := start(t, new(server.Server), time.Hour)
 	for range 100 {
@@ -119,7 +119,7 @@ func TestStopDoesNotWaitForHalfOpenConnections(t *testing.T) {
 	require.NoError(t, stop())
 }
 
-// TestAListenerThatFailsEndsServe has a client that would be waited for.
+// TestAListenerThatFailsEndsServe: an idle client and a silent one remain.
 func TestAListenerThatFailsEndsServe(t *testing.T) {
 	inner := servertest.Listen(t)
 	srv := &server.Server{TLSConfig: servertest.Config(t), Handler: new(echo.Handler)}

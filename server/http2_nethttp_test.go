@@ -24,7 +24,7 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// An h2Client speaks HTTP/2 frame by frame, and notes what happens and when.
+// An h2Client speaks HTTP/2 frame by frame, and records what happens and when.
 type h2Client struct {
 	net.Conn
 	framer *http2.Framer
@@ -39,8 +39,8 @@ func (c *h2Client) note(format string, args ...any) {
 	c.notes = append(c.notes, fmt.Sprintf("%v: ", time.Since(c.began))+fmt.Sprintf(format, args...))
 }
 
-// noteShutdown notes how Shutdown ended. It asks every half second, more or
-// less, whether all connections are done.
+// noteShutdown records how Shutdown ended. Shutdown checks about twice a second
+// whether all connections are closed.
 func (c *h2Client) noteShutdown(err error) {
 	took := "in time"
 	if time.Since(c.began) > 12*time.Second {
@@ -57,7 +57,7 @@ func (c *h2Client) begin(settings ...http2.Setting) {
 	c.framer.WriteSettings(settings...)
 }
 
-// ask sends a request, or its header if there is a body to come.
+// ask sends a request, or only its header if a body will follow.
 func (c *h2Client) ask(stream uint32, method, path string, end bool) {
 	var block bytes.Buffer
 	e := hpack.NewEncoder(&block)
@@ -67,7 +67,7 @@ func (c *h2Client) ask(stream uint32, method, path string, end bool) {
 	c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
 }
 
-// listen reads until the connection ends, or quiet returns true for a frame.
+// listen reads until the connection ends or quiet returns true for a frame.
 func (c *h2Client) listen(quiet func(http2.Frame) bool) {
 	for {
 		f, err := c.framer.ReadFrame()
@@ -116,12 +116,12 @@ func ended(f http2.Frame) bool {
 	return false
 }
 
-// http2Cases are what net/http does on a connection over HTTP/2.
+// http2Cases has what net/http does on HTTP/2 connections.
 var http2Cases = map[string]struct {
 	set     func(srv *http.Server)
 	handler http.HandlerFunc
 	act     func(srv *http.Server, c *h2Client)
-	want    string // among the notes
+	want    string // one of the records
 }{
 	"IdleTimeout": {
 		set: func(srv *http.Server) { srv.IdleTimeout = 40 * time.Second },
@@ -192,7 +192,7 @@ var http2Cases = map[string]struct {
 			c.ask(1, "GET", "/", true)
 			time.Sleep(time.Minute) // and reads nothing
 		},
-		want: "10s: the handler's context is done after 10s", // 5 s to write, and 5 s to say that it is the end
+		want: "10s: the handler's context is done after 10s", // 5 s to write, and 5 s to announce the end
 	},
 	"SendPingTimeout": {
 		set: func(srv *http.Server) {
@@ -331,9 +331,9 @@ type (
 	baseKey struct{}
 )
 
-// TestHTTP2AsNetHTTP compares a server with ConfigureHTTP2 behind a Listener
-// with net/http alone: what a client sees, and when, and what the server's
-// hooks are told. The clock is the test's own.
+// TestHTTP2AsNetHTTP compares a server with ConfigureHTTP2 behind a Listener with
+// net/http alone: what a client sees and when, and what hooks of the server are
+// called with. It has a fake clock.
 func TestHTTP2AsNetHTTP(t *testing.T) {
 	config := servertest.Config(t)
 	for name, c := range http2Cases {
@@ -397,7 +397,7 @@ func TestHTTP2AsNetHTTP(t *testing.T) {
 	}
 }
 
-// A noteWriter notes the first line of what a server logs.
+// A noteWriter records the first line of what a server logs.
 type noteWriter struct{ client *h2Client }
 
 func (w *noteWriter) Write(p []byte) (int, error) {

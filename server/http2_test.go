@@ -19,8 +19,8 @@ import (
 	"github.com/tlspeek/tlspeek/server/echo"
 )
 
-// TestHTTP2IsRecorded has the settings and the order of header fields of a
-// client where a server is embedded, and of a Server.
+// TestHTTP2IsRecorded: the settings and the order of header fields are known to an
+// http.Server and to a Server.
 func TestHTTP2IsRecorded(t *testing.T) {
 	srv := &http.Server{Handler: new(echo.Handler), ConnContext: server.ConnContext, TLSConfig: servertest.Config(t)}
 	require.NoError(t, server.ConfigureHTTP2(srv))
@@ -89,7 +89,7 @@ func TestConfigureHTTP2Refuses(t *testing.T) {
 	assert.ErrorContains(t, server.ConfigureHTTP2(&http.Server{TLSConfig: config}), "AES_128_GCM_SHA256")
 }
 
-// TestConfigureHTTP2WithoutHTTP2 has HTTP/2 switched off as net/http has it.
+// TestConfigureHTTP2WithoutHTTP2: GODEBUG switches HTTP/2 off, as for net/http.
 func TestConfigureHTTP2WithoutHTTP2(t *testing.T) {
 	t.Setenv("GODEBUG", "http2server=0")
 	srv := &http.Server{TLSConfig: servertest.Config(t), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
@@ -106,7 +106,7 @@ func TestConfigureHTTP2WithoutHTTP2(t *testing.T) {
 	<-served
 }
 
-// TestConfigureHTTP2WithoutTLS has a server that speaks HTTP/2 without TLS, too.
+// TestConfigureHTTP2WithoutTLS: HTTP/2 without TLS works too.
 func TestConfigureHTTP2WithoutTLS(t *testing.T) {
 	srv := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, ok := server.FromContext(r.Context())
@@ -137,7 +137,7 @@ func TestConfigureHTTP2WithoutTLS(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-// TestConfigureHTTP2WithoutListener has connections of which nothing is known.
+// TestConfigureHTTP2WithoutListener: nothing is known of the connections.
 func TestConfigureHTTP2WithoutListener(t *testing.T) {
 	srv := &http.Server{TLSConfig: servertest.Config(t), Handler: server.Headers{}.Wrap(backend()), ConnContext: server.ConnContext}
 	require.NoError(t, server.ConfigureHTTP2(srv))

@@ -42,8 +42,8 @@ func askHTTP3(t testing.TB, addr, name string, config *quic.Config) (answer, *ht
 	return decode(t, text), resp
 }
 
-// TestHTTP3 has clients at once, each of which gets its own hello, whether it
-// has to show its address by a Retry or not.
+// TestHTTP3: clients at once each get their own hello, whether a Retry has them
+// prove their address or not.
 func TestHTTP3(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -91,7 +91,7 @@ func TestHTTP3IsAnnounced(t *testing.T) {
 	defer client.CloseIdleConnections()
 	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
 	require.NoError(t, err)
-	assert.Eventually(t, func() bool { // the UDP side begins in its own time
+	assert.Eventually(t, func() bool { // HTTP/3 starts a little later
 		resp, err := client.Get("https://" + ln.Addr().String() + "/")
 		require.NoError(t, err)
 		resp.Body.Close()
@@ -121,8 +121,8 @@ func TestHeadersOverHTTP3(t *testing.T) {
 	assert.Zero(t, h3.HalfOpen())
 }
 
-// TestRetryAboveHalfOpenHandshakes has clients that send their hello and hear
-// nothing: two of them, and then four that are sent a Retry.
+// TestRetryAboveHalfOpenHandshakes: of clients that send their hello and receive
+// nothing, the first two are not sent a Retry and the other four are.
 func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
 	conn := servertest.UDP(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -133,7 +133,7 @@ func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
 	for i := range 6 {
 		retried := make(chan bool, 1)
 		wg.Go(func() {
-			transport := &quic.Transport{Conn: &deaf{servertest.UDP(t), retried}}
+			transport := &quic.Transport{Conn: &lossySocket{servertest.UDP(t), retried}}
 			defer transport.Close()
 			_, err := transport.Dial(ctx, conn.LocalAddr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
 			assert.Error(t, err)
@@ -147,14 +147,13 @@ func TestRetryAboveHalfOpenHandshakes(t *testing.T) {
 	require.ErrorIs(t, <-served, http.ErrServerClosed)
 }
 
-// A deaf socket receives nothing, but tells whether the first packet that came
-// was a Retry.
-type deaf struct {
+// A lossySocket receives nothing, but reports whether the first packet was a Retry.
+type lossySocket struct {
 	net.PacketConn
 	retried chan<- bool
 }
 
-func (d *deaf) ReadFrom(p []byte) (int, net.Addr, error) {
+func (d *lossySocket) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		n, addr, err := d.PacketConn.ReadFrom(p)
 		if err != nil {
@@ -167,7 +166,8 @@ func (d *deaf) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// TestSecondHelloOverQUIC has a server that no client sends a share for.
+// TestSecondHelloOverQUIC: the server accepts a group that no client sends a share
+// for.
 func TestSecondHelloOverQUIC(t *testing.T) {
 	var mu sync.Mutex
 	var indexes []int
@@ -190,7 +190,7 @@ func TestSecondHelloOverQUIC(t *testing.T) {
 	assert.Equal(t, []int{1, 2}, indexes)
 }
 
-// TestHTTP3Destination has sockets that are bound to all addresses of the machine.
+// TestHTTP3Destination: a socket may be bound to all addresses of the machine.
 func TestHTTP3Destination(t *testing.T) {
 	for _, c := range []struct{ network, bound, dialed string }{
 		{"udp4", "0.0.0.0", "127.0.0.1"},
@@ -202,7 +202,7 @@ func TestHTTP3Destination(t *testing.T) {
 	} {
 		if c.dialed == "::1" {
 			probe, err := net.ListenPacket("udp6", "[::1]:0")
-			if err != nil { // a machine without IPv6 has no such datagrams
+			if err != nil { // a machine without IPv6
 				continue
 			}
 			probe.Close()
@@ -223,7 +223,7 @@ func TestHTTP3Destination(t *testing.T) {
 	}
 }
 
-// TestHTTP3Limits: the limits on connections hold for those over QUIC, too.
+// TestHTTP3Limits: the bounds on connections apply to QUIC too.
 func TestHTTP3Limits(t *testing.T) {
 	for _, c := range []struct {
 		conns, perAddr int
@@ -233,7 +233,7 @@ func TestHTTP3Limits(t *testing.T) {
 			drops := make(chan server.DropReason, 1)
 			conn := servertest.UDP(t)
 			ln := &server.Listener{Listener: servertest.Listen(t), Limits: &server.Limits{MaxConns: c.conns, MaxPerAddr: c.perAddr}}
-			ln.Limits.Dropped = func(why server.DropReason) { // often, while the third client tries
+			ln.Limits.Dropped = func(why server.DropReason) { // many times, while the third client tries
 				select {
 				case drops <- why:
 				default:
@@ -247,11 +247,11 @@ func TestHTTP3Limits(t *testing.T) {
 			}
 			first, err := dial()
 			require.NoError(t, err)
-			_, err = first.AcceptUniStream(ctx) // the server's control stream: it was let in
+			_, err = first.AcceptUniStream(ctx) // the server's control stream: it was accepted
 			require.NoError(t, err)
 
 			second, err := dial()
-			if err == nil { // refused once its address is known to be its own
+			if err == nil { // refused once it has proved its address
 				_, err = second.AcceptUniStream(ctx)
 			}
 			require.Error(t, err)

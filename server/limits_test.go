@@ -20,7 +20,7 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// dial connects to l, and returns what l makes of it in the background.
+// dial returns a client of l.
 func dial(t testing.TB, l *server.Listener) (client net.Conn) {
 	t.Helper()
 	client, err := net.Dial("tcp", l.Addr().String())
@@ -65,7 +65,7 @@ func TestMaxConnsAndMaxPerAddr(t *testing.T) {
 		_, err := over.Read(make([]byte, 1))
 		require.Error(t, err, "closed")
 		require.NoError(t, first.Close())
-		require.ErrorIs(t, first.Close(), net.ErrClosed) // and does not count twice
+		require.ErrorIs(t, first.Close(), net.ErrClosed) // which does not count twice
 		assertCounts(t, l, 1, 1)
 		dial(t, l)
 		<-accepted

@@ -26,7 +26,7 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// pipe returns a Conn of l and the client's end of it.
+// pipe returns a Conn of l and its client's end.
 func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn) {
 	t.Helper()
 	l.Listener = servertest.Listen(t)
@@ -39,7 +39,7 @@ func pipe(t testing.TB, l *server.Listener) (conn *server.Conn, client net.Conn)
 	return c.(*server.Conn), client
 }
 
-// TestEmbedding is the two lines of the package's documentation.
+// TestEmbedding runs the two lines of the package documentation.
 func TestEmbedding(t *testing.T) {
 	ln := servertest.Listen(t)
 	srv := &http.Server{
@@ -105,7 +105,7 @@ func TestSecondHello(t *testing.T) {
 	}}
 	conn, client := pipe(t, l)
 	config := servertest.Config(t)
-	config.CurvePreferences = []tls.CurveID{tls.CurveP521} // of which no client sends a share
+	config.CurvePreferences = []tls.CurveID{tls.CurveP521} // a group that no client sends a share for
 	done := make(chan error, 1)
 	go func() {
 		done <- tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake()
@@ -139,7 +139,7 @@ func TestHandshakeDeadline(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
-// TestHandshakeDeadlineIsLifted runs on a clock of its own.
+// TestHandshakeDeadlineIsLifted has a fake clock.
 func TestHandshakeDeadlineIsLifted(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		synctest.Test(t, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestHandshakeDeadlineIsLifted(t *testing.T) {
 			require.NoError(t, err, tls.VersionName(version))
 			require.NoError(t, <-done)
 
-			// The user's own holds, set before or after.
+			// That of the user holds, set before or after.
 			_, err = s.Read(buf)
 			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			assert.Equal(t, 90*time.Second, time.Since(began))
@@ -178,13 +178,13 @@ func TestHandshakeDeadlineIsLifted(t *testing.T) {
 	}
 }
 
-// A single is a listener for one connection.
+// A single is a listener with one connection.
 type single struct{ net.Conn }
 
 func (s single) Accept() (net.Conn, error) { return s.Conn, nil }
 func (s single) Addr() net.Addr            { return s.LocalAddr() }
 
-// TestUsersDeadlineHoldsWhileWaiting runs on a clock of its own.
+// TestUsersDeadlineHoldsWhileWaiting has a fake clock.
 func TestUsersDeadlineHoldsWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, client := net.Pipe()
@@ -287,8 +287,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestClientHelloHoldsNoMore has a client that sends all but a hello.
-func TestClientHelloHoldsNoMore(t *testing.T) {
+// TestClientHelloReadsNoMore: a client sends warnings and no hello.
+func TestClientHelloReadsNoMore(t *testing.T) {
 	warnings := bytes.Repeat(record(21, 0x0301, []byte{1, 0x5a}), 200_000)
 	s := &script{stream: warnings, chunk: 10_000}
 	conn, err := (&server.Listener{Listener: one{s}}).Accept()
@@ -301,7 +301,7 @@ func TestClientHelloHoldsNoMore(t *testing.T) {
 	assert.True(t, bytes.Equal(warnings, all), "they are handed on")
 }
 
-// TestReadHoldsABlockAtMost has a hello that is longer.
+// TestReadHoldsABlockAtMost: the hello is longer.
 func TestReadHoldsABlockAtMost(t *testing.T) {
 	message := hellotest.Message(0x0303, []parser.CipherSuite{0xc02b}, hellotest.Extension(21, make([]byte, 60_000)))
 	s := &script{stream: records(message, 1<<14, 0x0301), chunk: 100}
@@ -319,7 +319,7 @@ func TestReadHoldsABlockAtMost(t *testing.T) {
 	assert.Equal(t, message, h.Raw)
 }
 
-// TestHelloOutlivesItsConnection keeps hellos while later connections come.
+// TestHelloOutlivesItsConnection keeps hellos while later connections reuse memory.
 func TestHelloOutlivesItsConnection(t *testing.T) {
 	l := &server.Listener{}
 	var hellos []*parser.ClientHello
@@ -330,7 +330,7 @@ func TestHelloOutlivesItsConnection(t *testing.T) {
 		l.Listener = one{&script{stream: handshake, chunk: 1000}}
 		conn, err := l.Accept()
 		require.NoError(t, err)
-		if i%4 == 3 { // as net/http does it, for a handler that asks late
+		if i%4 == 3 { // as in net/http, for a handler that asks late
 			kept := server.ConnContext(t.Context(), conn)
 			defer func() {
 				e, ok := server.FromContext(kept)
@@ -345,7 +345,7 @@ func TestHelloOutlivesItsConnection(t *testing.T) {
 			continue
 		}
 		switch i % 3 {
-		case 0: // and nobody asks
+		case 0: // no caller asks
 		case 1:
 			h, err := c.ClientHello()
 			require.NoError(t, err)

@@ -26,8 +26,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// TestMain runs the tests, after which no goroutine may be left, or the server
-// that a test has asked for in a process of its own.
+// TestMain runs the tests, which must leave no goroutine. In a child process it
+// runs the server that a test needs there.
 func TestMain(m *testing.M) {
 	if kind := os.Getenv("TLSPEEK_TEST_SERVER"); kind != "" {
 		if err := child(kind); err != nil {
@@ -42,9 +42,9 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// child serves until standard input ends. Kind is plain, conn or headers, for
-// net/http over crypto/tls, behind a Listener, or with Headers, too; or emfile,
-// for a Server with few file descriptors.
+// child serves until standard input ends. Kind is plain for net/http over
+// crypto/tls, conn for net/http behind a Listener, headers for the same with
+// Headers, or emfile for a Server with few file descriptors.
 func child(kind string) error {
 	certFile, keyFile, err := listen.SelfSigned(os.Getenv("TLSPEEK_TEST_DIR"))
 	if err != nil {
@@ -87,8 +87,8 @@ func child(kind string) error {
 	return srv.Close()
 }
 
-// figures answers /cpu with the processor time used so far, in microseconds,
-// /mem with the bytes of heap and stacks in use, and all else briefly.
+// figures answers /cpu with the CPU time used so far in microseconds, /mem with the
+// bytes of heap and stacks in use, and other paths with a short text.
 func figures(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/cpu":
@@ -107,7 +107,7 @@ func figures(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A process is a server in a process of its own.
+// A process is a server in a child process.
 type process struct {
 	addr   string
 	output *bufio.Scanner
@@ -136,7 +136,7 @@ func startProcess(t testing.TB, kind string) *process {
 	return p
 }
 
-// figure asks for /cpu or /mem.
+// figure returns /cpu or /mem.
 func (p *process) figure(t testing.TB, path string) (n float64) {
 	t.Helper()
 	resp, err := p.client.Get("https://" + p.addr + path)
@@ -147,7 +147,7 @@ func (p *process) figure(t testing.TB, path string) (n float64) {
 	return n
 }
 
-// TestFileDescriptorsRunOut has 400 clients of a server with 200 descriptors.
+// TestFileDescriptorsRunOut: 400 clients connect to a server with 200 descriptors.
 func TestFileDescriptorsRunOut(t *testing.T) {
 	p := startProcess(t, "emfile")
 	lines := make(chan string, 1000)
@@ -167,7 +167,7 @@ func TestFileDescriptorsRunOut(t *testing.T) {
 	for line := range lines {
 		require.Contains(t, line, "too many open files")
 		if strings.Contains(line, "pause=500ms") {
-			break // it waits, and does not spin
+			break // it waits between its attempts
 		}
 	}
 	require.Less(t, len(lines), 10)

@@ -19,8 +19,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// TestDeadlineWithinAProxyHeader has deadlines pass at each byte of the header
-// and of the hello after it.
+// TestDeadlineWithinAProxyHeader: deadlines pass at each byte of the header and of
+// the hello after it.
 func TestDeadlineWithinAProxyHeader(t *testing.T) {
 	hello := hellotest.Real(t)["curl-openssl-3.0"].Raw
 	for _, header := range []string{
@@ -61,8 +61,8 @@ func TestDeadlineWithinAProxyHeader(t *testing.T) {
 	}
 }
 
-// TestProxyHeaderInPieces has headers come in two pieces, cut at each byte, and
-// one byte at a time.
+// TestProxyHeaderInPieces: headers come in two pieces, cut at each byte, and one
+// byte at a time.
 func TestProxyHeaderInPieces(t *testing.T) {
 	hello := record(22, 0x0301, hellotest.Real(t)["curl-openssl-3.0"].Raw)
 	unknown := "PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n"
@@ -76,7 +76,7 @@ func TestProxyHeaderInPieces(t *testing.T) {
 		stream := append([]byte(header), hello...)
 		for cut := range len(header) + 2 {
 			pieces := [][]byte{stream[:cut], stream[cut:]}
-			if cut == 0 { // and all of it
+			if cut == 0 { // one byte at a time
 				pieces = slices.Collect(slices.Chunk(stream, 1))
 			}
 			assert.Equal(t, want, readThroughProxy(t, pieces, hello), "%q, cut at %d", header, cut)
@@ -84,11 +84,11 @@ func TestProxyHeaderInPieces(t *testing.T) {
 	}
 }
 
-// readThroughProxy has a trusted proxy send pieces, after whose header the hello
-// comes, and returns the client's address.
+// readThroughProxy has a trusted proxy send pieces, checks that the hello follows
+// the header, and returns the client's address.
 func readThroughProxy(t *testing.T, pieces [][]byte, hello []byte) (addr string) {
 	t.Helper()
-	near, far := net.Pipe() // on which a Write is a Read
+	near, far := net.Pipe() // whose reads do not join writes
 	sent := make(chan error, 1)
 	go func() {
 		for _, p := range pieces {
@@ -111,7 +111,7 @@ func readThroughProxy(t *testing.T, pieces [][]byte, hello []byte) (addr string)
 	return conn.RemoteAddr().String()
 }
 
-// TestProxyHeaderIsBounded has lines that do not end, or end too late.
+// TestProxyHeaderIsBounded: lines do not end, end too late, or are wrong.
 func TestProxyHeaderIsBounded(t *testing.T) {
 	for _, sent := range []string{
 		"PROXY TCP4 198.51.100.7",
@@ -133,7 +133,7 @@ func TestProxyHeaderIsBounded(t *testing.T) {
 	}
 }
 
-// A fromProxy connection has the address of a proxy.
+// A fromProxy connection comes from the address of a proxy.
 type fromProxy struct{ net.Conn }
 
 func (fromProxy) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1} }

@@ -25,7 +25,7 @@ import (
 	"github.com/tlspeek/tlspeek/server/echo"
 )
 
-// start has srv serve a new listener. Without a handler it is the endpoint.
+// start has srv serve a new listener. If it has no handler, it gets an echo.Handler.
 func start(t testing.TB, srv *server.Server, grace time.Duration) (addr string, stop func() error) {
 	t.Helper()
 	l := &server.Listener{Listener: servertest.Listen(t)}
@@ -60,7 +60,7 @@ func decode(t testing.TB, text []byte) (a answer) {
 	return a
 }
 
-// A kind of client asks for its own Event over a connection of its own.
+// A kind of client asks for its Event over its own connection.
 type kind struct {
 	name string
 	alpn []string
@@ -93,7 +93,7 @@ func line(c *tls.Conn, r *bufio.Reader) ([]byte, error) {
 	return r.ReadBytes('\n')
 }
 
-// TestEachClientGetsItsOwnHello has 200 clients of five kinds at once.
+// TestEachClientGetsItsOwnHello: there are 200 clients of five kinds at once.
 func TestEachClientGetsItsOwnHello(t *testing.T) {
 	var log servertest.Buffer
 	ln := &server.Listener{Listener: servertest.Listen(t), HandshakeTimeout: time.Minute}
@@ -165,8 +165,7 @@ func assertOwn(t *testing.T, text []byte, name string, local net.Addr) {
 	assert.True(t, strings.HasPrefix(a.JA4, "t13d"), a.JA4)
 }
 
-// TestSilentClientsDelayNobody has clients that hang at every stage, before an
-// honest one.
+// TestSilentClientsDelayNobody: clients hang at every stage before an honest one.
 func TestSilentClientsDelayNobody(t *testing.T) {
 	var mu sync.Mutex
 	hellos, failures := 0, 0

@@ -15,8 +15,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// TestSlowClientsAreEnded has clients of a Server that have shaken hands, and
-// then neither go on nor leave. The clock is the test's own.
+// TestSlowClientsAreEnded: clients of a Server finish the handshake, and then
+// neither go on nor close. It has a fake clock.
 func TestSlowClientsAreEnded(t *testing.T) {
 	const post = "POST /api/all HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 	for name, c := range map[string]struct {
@@ -56,7 +56,7 @@ func TestSlowClientsAreEnded(t *testing.T) {
 				began := time.Now()
 				go func() {
 					c.act(t, conn)
-					io.Copy(io.Discard, conn) // until the server has had enough
+					io.Copy(io.Discard, conn) // until the server closes
 					close(ended)
 				}()
 				select {
@@ -67,7 +67,7 @@ func TestSlowClientsAreEnded(t *testing.T) {
 				assert.LessOrEqual(t, time.Since(began), 5*time.Minute)
 				conn.NetConn().Close()
 				require.NoError(t, stop())
-				time.Sleep(time.Second) // for which net/http may linger after it has answered
+				time.Sleep(time.Second) // net/http may linger that long after a response
 			})
 		})
 	}

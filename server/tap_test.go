@@ -16,9 +16,9 @@ import (
 	"github.com/tlspeek/tlspeek/quichello"
 )
 
-// TestTapThatForgets has clients whose flows are given up, for want of room,
-// while they are sent to show their addresses.
-func TestTapThatForgets(t *testing.T) {
+// TestTapEvicts: the flows of clients are evicted while a Retry has them prove
+// their address.
+func TestTapEvicts(t *testing.T) {
 	certFile, keyFile, err := listen.SelfSigned(filepath.Join(t.TempDir(), "state"))
 	require.NoError(t, err)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -29,7 +29,7 @@ func TestTapThatForgets(t *testing.T) {
 	other, err := net.Dial("udp", conn.LocalAddr().String())
 	require.NoError(t, err)
 	defer other.Close()
-	initial := make([]byte, 1200) // as far as one sees without opening it
+	initial := make([]byte, 1200) // to look at; it does not decrypt
 	copy(initial, "\xc3\x00\x00\x00\x01\x08otherone\x00\x00\x44\x9e")
 	require.True(t, quichello.IsInitial(initial))
 
@@ -55,8 +55,8 @@ func TestTapThatForgets(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- h3.Serve(conn) }()
 	for _, name := range []string{"a.example", "b.example", "c.example"} {
-		// With this group the hello fits in one datagram: of two, the other client's
-		// Initial could come between.
+		// With this group the hello fits in one datagram. The other client's Initial
+		// could come between two.
 		transport := &http3.Transport{TLSClientConfig: &tls.Config{
 			InsecureSkipVerify: true, ServerName: name, CurvePreferences: []tls.CurveID{tls.X25519},
 		}}

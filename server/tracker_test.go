@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestHandshakeEnds is about a server that has answered a hello.
+// TestHandshakeEnds: the server has answered a hello.
 func TestHandshakeEnds(t *testing.T) {
 	hello := "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
 	ccs := "\x14\x03\x03\x00\x01\x01"
@@ -41,8 +41,8 @@ func TestHandshakeEnds(t *testing.T) {
 	}
 }
 
-// TestHandshakeDoesNotEndEarly has a record that would end a handshake of TLS
-// 1.2 where that handshake cannot have got so far.
+// TestHandshakeDoesNotEndEarly: a record would end a handshake of TLS 1.2, but that
+// cannot have got so far.
 func TestHandshakeDoesNotEndEarly(t *testing.T) {
 	hello := "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
 	ccs := "\x14\x03\x03\x00\x01\x01"

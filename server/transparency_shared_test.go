@@ -20,8 +20,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// TestTransparencyOfHostileStreams has the TLS streams of hellos in
-// TLSPEEK_SHARED, whole, 1 and 7 bytes at a time.
+// TestTransparencyOfHostileStreams sends the TLS streams in TLSPEEK_SHARED, at
+// once, and 1 and 7 bytes at a time.
 func TestTransparencyOfHostileStreams(t *testing.T) {
 	dir := t.TempDir()
 	archive := filepath.Join(os.Getenv("TLSPEEK_SHARED"), "hellos", "corpus.tar.zst")
@@ -41,8 +41,8 @@ func TestTransparencyOfHostileStreams(t *testing.T) {
 	assert.False(t, t.Failed())
 }
 
-// TestLiveEqualsCaptured sends the hellos of the captures in TLSPEEK_SHARED to
-// a Listener, and compares with what other tools said of the captures.
+// TestLiveEqualsCaptured sends the hellos of the captures in TLSPEEK_SHARED to a
+// Listener, and compares with what other tools found in the captures.
 func TestLiveEqualsCaptured(t *testing.T) {
 	type row struct {
 		File, Proto, JA3, JA4 string

@@ -21,12 +21,12 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// A script is a client whose bytes come some at a time, and which notes what
-// it is answered, and when. It ends the handshake with its first answer.
+// A script is a client that sends a few bytes at a time, and records the answer
+// and when it came. It ends the handshake at the first answer.
 type script struct {
 	net.Conn // nil
 	stream   []byte
-	chunk    int // bytes that a Read returns at most
+	chunk    int // bytes of a Read at most
 	sent     int
 	answer   []byte
 	at       int // bytes sent when the answer came
@@ -58,7 +58,7 @@ func (*script) SetDeadline(time.Time) error      { return nil }
 func (*script) SetReadDeadline(time.Time) error  { return nil }
 func (*script) SetWriteDeadline(time.Time) error { return nil }
 
-// taken notes what crypto/tls reads.
+// taken records what crypto/tls reads.
 type taken struct {
 	net.Conn
 	bytes.Buffer
@@ -72,9 +72,9 @@ func (t *taken) Read(p []byte) (int, error) {
 
 func (t *taken) Write(p []byte) (int, error) { return t.Conn.Write(p) }
 
-// outcome is what crypto/tls made of a stream.
+// An outcome is what crypto/tls does with a stream.
 type outcome struct {
-	Answer string // type, length and what is not random of the first record
+	Answer string // the first record, without random parts
 	At     int    // bytes that had been sent by then
 	Err    string
 	Info   string // of GetConfigForClient
@@ -106,8 +106,8 @@ func shake(config *tls.Config, conn net.Conn, s *script) (o outcome) {
 	return o
 }
 
-// assertTransparent checks that crypto/tls behind a Conn does with the stream
-// what it does without, and after as many of its bytes.
+// assertTransparent checks that crypto/tls behind a Conn does the same with the
+// stream as without, after the same number of bytes.
 func assertTransparent(t testing.TB, config *tls.Config, stream []byte, chunk int, name string) *server.Conn {
 	t.Helper()
 	plain := &script{stream: stream, chunk: chunk}
@@ -116,7 +116,7 @@ func assertTransparent(t testing.TB, config *tls.Config, stream []byte, chunk in
 	conn, err := (&server.Listener{Listener: one{ours}}).Accept()
 	require.NoError(t, err)
 	got := shake(config, conn, ours)
-	// Plain crypto/tls leaves in the socket what it has no room for.
+	// Plain crypto/tls leaves in the socket what its buffer has no room for.
 	if chunk < 100 {
 		assert.InDelta(t, want.At, got.At, float64(chunk-1), "%s, %d bytes at a time", name, chunk)
 	}
@@ -130,7 +130,7 @@ func assertTransparent(t testing.TB, config *tls.Config, stream []byte, chunk in
 	return conn.(*server.Conn)
 }
 
-// one is a listener that has one connection.
+// one is a listener with one connection.
 type one struct{ conn net.Conn }
 
 func (o one) Accept() (net.Conn, error) { return o.conn, nil }
@@ -142,7 +142,7 @@ func record(typ byte, version uint16, fragment []byte) []byte {
 	return append([]byte{typ, byte(version >> 8), byte(version)}, hellotest.Vector16(fragment)...)
 }
 
-// records returns msg over records of n bytes of it each.
+// records returns msg in records of n bytes.
 func records(msg []byte, n int, version uint16) (stream []byte) {
 	for part := range slices.Chunk(msg, n) {
 		stream = append(stream, record(22, version, part)...)
@@ -150,7 +150,7 @@ func records(msg []byte, n int, version uint16) (stream []byte) {
 	return stream
 }
 
-// streams are what clients, honest and hostile, may send.
+// streams returns what honest and hostile clients may send.
 func streams(t testing.TB) map[string][]byte {
 	all := map[string][]byte{
 		"nothing":             {},
@@ -211,8 +211,8 @@ func TestTransparency(t *testing.T) {
 	}
 }
 
-// TestOneHelloHoweverWritten has one hello written in every way that leaves
-// its message the same, crypto/tls takes it or not.
+// TestOneHelloHoweverWritten: one hello is written in every way that leaves its
+// message the same, whether crypto/tls accepts it or not.
 func TestOneHelloHoweverWritten(t *testing.T) {
 	config := servertest.Config(t)
 	for _, name := range []string{"chromium-156", "curl-openssl-3.0"} {
@@ -240,7 +240,7 @@ func TestOneHelloHoweverWritten(t *testing.T) {
 	}
 }
 
-// FuzzTransparency has plain crypto/tls for its oracle.
+// FuzzTransparency has plain crypto/tls as its oracle.
 func FuzzTransparency(f *testing.F) {
 	config := servertest.Config(f)
 	for _, stream := range streams(f) {

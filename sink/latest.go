@@ -16,14 +16,20 @@ import (
 	"github.com/tlspeek/tlspeek/internal/atomicfile"
 )
 
-// DefaultLatestBytes is what a [Latest] keeps at most if nothing else is said:
-// some 20,000 Events of usual hellos. One of 60 KB may have an Event of 300 KB.
+// DefaultLatestBytes is the MaxBytes of a [Latest] that sets none: some 20,000
+// Events of usual hellos. A hello of 60 KB may have an Event of 300 KB.
 const DefaultLatestBytes = 16 << 20
 
-// Latest keeps the latest Events, to have them in a file as one JSON array.
+// Latest keeps the latest Events in memory, and writes them to a file as one JSON
+// array. The fields must not be changed once it is used.
 type Latest struct {
-	Path     string
-	Keep     int // how many, 1 or more
+	// Path is the file. Save writes a temporary file beside it, with the name
+	// .NAME-* and mode 0644, syncs it and renames it to Path: whoever reads Path
+	// finds the old Events or the new ones, also after a crash. A symbolic link
+	// is replaced.
+	Path string
+
+	Keep     int // number of Events at most, 1 or more
 	MaxBytes int // of all of them; 0 is DefaultLatestBytes
 
 	mu      sync.Mutex
@@ -34,8 +40,9 @@ type Latest struct {
 	saving sync.Mutex
 }
 
-// Load reads what an earlier run has left in the file, if there is one. It
-// holds no more of it than is kept.
+// Load reads the Events of an earlier run, if there is a file. In memory it holds
+// no more than Keep and MaxBytes. An error is that of opening or reading the
+// file, or says that it is not a JSON array; the file stays as it is.
 func (l *Latest) Load() error {
 	f, err := os.Open(l.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,8 +85,8 @@ func (l *Latest) load(d *json.Decoder) error {
 	return nil
 }
 
-// Add keeps a copy of e, a JSON object, and gives up old ones for it. One that
-// is longer than MaxBytes is not kept.
+// Add adds a copy of e, a JSON object, and drops old ones to make room. It drops e
+// if that is longer than MaxBytes.
 func (l *Latest) Add(e []byte) {
 	limit := cmp.Or(l.MaxBytes, DefaultLatestBytes)
 	if len(e) > limit {
@@ -103,8 +110,9 @@ func (l *Latest) Add(e []byte) {
 	l.events = l.events[n:]
 }
 
-// Save writes the file anew, oldest Event first, if any came since it was
-// written last. Whoever reads the file finds the old one or the new one whole.
+// Save writes the file, oldest Event first, if there are new Events since the
+// last time, or no file. After an error the file is as it was, and the next Save
+// tries again.
 func (l *Latest) Save() (err error) {
 	l.saving.Lock()
 	defer l.saving.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/tlspeek/tlspeek/sink"
 )
 
-// kept returns what l has in its file.
+// kept saves l and returns the Events in its file.
 func kept(t *testing.T, l *sink.Latest) (events []string) {
 	t.Helper()
 	require.NoError(t, l.Save())
@@ -27,7 +27,7 @@ func kept(t *testing.T, l *sink.Latest) (events []string) {
 	return events
 }
 
-// TestLatestIsBounded compares what is kept with the longest end of all Events
+// TestLatestIsBounded compares what is kept with the longest run of latest Events
 // that is within both bounds.
 func TestLatestIsBounded(t *testing.T) {
 	for _, bound := range []struct{ keep, bytes int }{{3, 1000}, {1000, 100}, {5, 60}, {1, 20}} {
@@ -60,7 +60,7 @@ func TestLatestKeeps16MiBByDefault(t *testing.T) {
 	assert.Len(t, kept(t, l), 16)
 }
 
-// TestLatestLoadsWhatIsKept has a file with more than is kept.
+// TestLatestLoadsWhatIsKept: the file has more Events than are kept.
 func TestLatestLoadsWhatIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hello.json")
 	before := &sink.Latest{Path: path, Keep: 100}
@@ -77,7 +77,7 @@ func TestLatestLoadsWhatIsKept(t *testing.T) {
 	assert.NoError(t, (&sink.Latest{Path: filepath.Join(t.TempDir(), "none"), Keep: 1}).Load())
 }
 
-func TestLatestRefusesWhatIsNoArray(t *testing.T) {
+func TestLatestRejectsOtherFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hello.json")
 	for _, text := range []string{"", "{}", "7", "[", "[1", "[1,", "[1}", "[x]", "[1] 2", "[1]]"} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))

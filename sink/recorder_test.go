@@ -75,7 +75,7 @@ func TestRecorder(t *testing.T) {
 	assert.Len(t, left, 1, "no temporary file is left")
 }
 
-// TestRecorderSavesWhileItRuns has the clock of the test.
+// TestRecorderSavesWhileItRuns has a fake clock.
 func TestRecorderSavesWhileItRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "hello.json")
@@ -91,7 +91,7 @@ func TestRecorderSavesWhileItRuns(t *testing.T) {
 	})
 }
 
-// TestRecorderLogsFailuresOnce has a full disk for three Events.
+// TestRecorderLogsFailuresOnce: the disk is full for three Events.
 func TestRecorderLogsFailuresOnce(t *testing.T) {
 	var log bytes.Buffer
 	file := &fullFor{n: 3}
@@ -106,7 +106,7 @@ func TestRecorderLogsFailuresOnce(t *testing.T) {
 	assert.ErrorIs(t, r.Record(hello("x.example")), syscall.ENOSPC)
 }
 
-// fullFor is full for n writes.
+// A fullFor is full for n writes.
 type fullFor struct {
 	n int
 	bytes.Buffer

@@ -8,18 +8,27 @@ import (
 	"time"
 )
 
-// A RotatingFile is a file of lines to append to, that gives way to a new one
-// when it has become too large or too old. The old one keeps its name with the
-// time behind it: "hellos.jsonl.20261122T073315.390Z". A Write is not cut, not
-// even by a full disk: then nothing of it is kept.
+// A RotatingFile appends lines to a file, and begins a new file when that has
+// become too large or too old. The old file gets the time of rotation as a suffix:
+// "hellos.jsonl.20261122T073315.390Z". The fields must not be changed once it is
+// used.
 type RotatingFile struct {
-	Path    string
-	MaxSize int64         // bytes; 0 for no limit
-	MaxAge  time.Duration // since the file was opened; 0 for no limit
+	// Path is the file. It is created with mode 0644, less the umask, or
+	// appended to; a file that ends in part of a line gets a line feed first.
+	// Nothing else may rename or truncate it while it is open.
+	Path string
 
-	// SyncEvery is how long what was written may be in the system's memory
-	// only. 0 leaves that to the system; negative is for not at all: Write
-	// returns when it is on disk.
+	// MaxSize is the size, in bytes, beyond which a line goes to a new file. A
+	// longer line has a file of its own. 0 is no limit.
+	MaxSize int64
+
+	// MaxAge is how long after it was opened a file is rotated, by the next
+	// Write. 0 is no limit.
+	MaxAge time.Duration
+
+	// SyncEvery bounds how long data may be only in the memory of the system.
+	// 0 leaves that to the system. Negative has each Write return when its data
+	// is on disk. Otherwise a timer syncs; the next Write returns its error.
 	SyncEvery time.Duration
 
 	mu     sync.Mutex
@@ -27,11 +36,11 @@ type RotatingFile struct {
 	size   int64
 	opened time.Time
 	sync   *time.Timer // nil unless there is something to sync
-	failed error       // of the last sync, if nobody was told yet
+	failed error       // of the last sync by the timer, not returned yet
 }
 
-// Open opens the file, so that what is wrong with it is known before it is
-// needed.
+// Open opens the file. Write does that itself; Open reports errors before there
+// is something to write.
 func (f *RotatingFile) Open() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,12 +66,12 @@ func (f *RotatingFile) open() error {
 	return nil
 }
 
-// endsLine reports whether a file of this size does not end in half a line, as
-// it may where the machine has stopped.
+// endsLine reports whether a file of this size ends with a whole line. After a
+// crash it may not.
 func endsLine(path string, size int64) bool {
 	file, err := os.Open(path)
 	if err != nil {
-		return true // as far as one sees
+		return true // unreadable: assume it does
 	}
 	defer file.Close()
 	var last [1]byte
@@ -70,7 +79,9 @@ func endsLine(path string, size int64) bool {
 	return n == 0 || last[0] == '\n'
 }
 
-// Write appends p.
+// Write appends p, which must be one line or more, to one file. If it fails, for
+// example because the disk is full, nothing of p stays in the file, and the next
+// Write may succeed.
 func (f *RotatingFile) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,7 +97,7 @@ func (f *RotatingFile) Write(p []byte) (int, error) {
 		}
 	}
 	n, err := f.file.Write(p)
-	if err != nil && n > 0 && f.takeBack(n) {
+	if err != nil && n > 0 && f.truncateLast(n) {
 		n = 0
 	}
 	f.size += int64(n)
@@ -103,13 +114,13 @@ func (f *RotatingFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// takeBack cuts the last n bytes off.
-func (f *RotatingFile) takeBack(n int) bool {
+// truncateLast removes the last n bytes from the file.
+func (f *RotatingFile) truncateLast(n int) bool {
 	info, err := f.file.Stat()
 	return err == nil && info.Mode().IsRegular() && f.file.Truncate(info.Size()-int64(n)) == nil
 }
 
-// syncLater has the next Write tell of an error.
+// syncLater syncs the file for the timer, and has the next Write return an error.
 func (f *RotatingFile) syncLater() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,13 +135,13 @@ func (f *RotatingFile) rotate() error {
 	now := time.Now().UTC()
 	for n := 0; ; n++ {
 		old := f.Path + "." + now.Add(time.Duration(n)*time.Millisecond).Format("20060102T150405.000Z")
-		// Link fails where another file has the name; renaming would not.
+		// Link fails if another file has the name; Rename would replace it.
 		linked := os.Link(f.Path, old)
 		if errors.Is(linked, os.ErrExist) {
 			continue
 		}
 		if linked != nil {
-			linked = os.Rename(f.Path, old) // a file system without links
+			linked = os.Rename(f.Path, old) // a file system without hard links
 		} else {
 			linked = os.Remove(f.Path)
 		}
@@ -141,7 +152,8 @@ func (f *RotatingFile) rotate() error {
 	}
 }
 
-// Close closes the file, with all of it written.
+// Close syncs the file if SyncEvery is not 0, and closes it. A later Write opens it
+// again.
 func (f *RotatingFile) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

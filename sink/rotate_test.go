@@ -60,7 +60,7 @@ func TestRotatingFileByAge(t *testing.T) {
 	assert.Error(t, (&sink.RotatingFile{Path: filepath.Join(path, "x")}).Open())
 }
 
-// TestRotatingFileKeepsLinesWhole has no room for the second line for a while.
+// TestRotatingFileKeepsLinesWhole: there is no room for the second line.
 func TestRotatingFileKeepsLinesWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hellos.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte("{\"half"), 0o600))

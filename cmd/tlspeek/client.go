@@ -14,7 +14,7 @@ import (
 	"github.com/tlspeek/tlspeek/server/echo"
 )
 
-// clientFlags are those of "tlspeek client".
+// clientFlags has the flags of "tlspeek client".
 type clientFlags struct {
 	insecure bool
 	lines    []string
@@ -26,9 +26,9 @@ func clientCommand() *cobra.Command {
 	var f clientFlags
 	cmd := &cobra.Command{
 		Use:   "client ADDR",
-		Short: "Ask an endpoint what the hello of this program is",
+		Short: "Ask an endpoint for the hello of this program",
 		Long: `Client connects to the endpoint at ADDR, a host with or without a port (8443),
-sends lines and prints the replies: one Event, as JSON, for each line.`,
+sends lines and prints the replies: one Event as JSON for each line.`,
 		Example: `  tlspeek client --insecure localhost:8443
   tlspeek client --line one --line two tls.example
   seq 3 | tlspeek client --stdin --insecure localhost`,
@@ -39,10 +39,10 @@ sends lines and prints the replies: one Event, as JSON, for each line.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.insecure, "insecure", false, "take any certificate")
-	flags.StringArrayVar(&f.lines, "line", nil, "send this `text`, instead of hello; may be given more than once")
+	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
+	flags.StringArrayVar(&f.lines, "line", nil, "send this `text` instead of hello; can be repeated")
 	flags.BoolVar(&f.stdin, "stdin", false, "send the lines of standard input")
-	flags.IntVar(&f.count, "count", 1, "send the lines this `number` of times")
+	flags.IntVar(&f.count, "count", 1, "`number` of times to send the lines")
 	cmd.MarkFlagsMutuallyExclusive("line", "stdin")
 	cmd.MarkFlagsMutuallyExclusive("count", "stdin")
 	return cmd
@@ -50,7 +50,7 @@ sends lines and prints the replies: one Event, as JSON, for each line.`,
 
 func ask(ctx context.Context, addr string, f *clientFlags, stdin io.Reader, stdout io.Writer) error {
 	if f.count < 1 {
-		return fmt.Errorf("--count %d: it is to be 1 or more", f.count)
+		return fmt.Errorf("--count %d: must be 1 or more", f.count)
 	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -69,7 +69,7 @@ func ask(ctx context.Context, addr string, f *clientFlags, stdin io.Reader, stdo
 	if err != nil {
 		var unverified *tls.CertificateVerificationError
 		if errors.As(err, &unverified) {
-			return fmt.Errorf("%w (--insecure takes a self-signed certificate)", err)
+			return fmt.Errorf("%w (--insecure accepts a self-signed certificate)", err)
 		}
 		return err
 	}

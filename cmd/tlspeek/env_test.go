@@ -23,16 +23,16 @@ func serveError(t *testing.T, args ...string) string {
 
 func TestServeRefusesFlags(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--cert and --key are given together":                                                  {"--cert", "server.pem"},
-		"either --cert or --acme, not both":                                                    {"--cert", "a", "--key", "b", "--acme", "c.example"},
-		"--hello-json-max-size 0: it is to be 1 or more":                                       {"--hello-json-max-size", "0"},
-		"--hello-json-keep 0: it is to be 1 or more":                                           {"--hello-json-keep", "0"},
-		`--log-format "xml": it is to be text or json`:                                         {"--log-format", "xml"},
-		"--handshake-timeout 0: it is to be a time, or negative for no limit":                  {"--handshake-timeout", "0"},
+		"--cert needs --key, and --key needs --cert":                                           {"--cert", "server.pem"},
+		"--cert and --acme exclude each other":                                                 {"--cert", "a", "--key", "b", "--acme", "c.example"},
+		"--hello-json-max-size 0: must be 1 or more":                                           {"--hello-json-max-size", "0"},
+		"--hello-json-keep 0: must be 1 or more":                                               {"--hello-json-keep", "0"},
+		`--log-format "xml": must be text or json`:                                             {"--log-format", "xml"},
+		"--handshake-timeout 0: must be a time, or negative for no limit":                      {"--handshake-timeout", "0"},
 		"--pprof needs --admin":                                                                {"--pprof"},
 		"reading certificate nowhere and key nowhere: stat nowhere: no such file or directory": {"--cert", "nowhere", "--key", "nowhere"},
 		`--trusted-proxies "ten": neither an address nor a network`:                            {"--state-dir", t.TempDir(), "--trusted-proxies", "10.0.0.0/8,10.0.0.1,ten"},
-		`--events-fsync "often": it is to be always, never or a time as 1s`:                    {"--events-fsync", "often"},
+		`--events-fsync "often": must be always, never or an interval such as 1s`:              {"--events-fsync", "often"},
 		`invalid argument "x" for "--grace" flag: time: invalid duration "x"`:                  {"--grace", "x"},
 	} {
 		assert.Equal(t, want, serveError(t, args...))
@@ -40,14 +40,14 @@ func TestServeRefusesFlags(t *testing.T) {
 }
 
 func TestRetryAboveNoHandshakeIsAlways(t *testing.T) {
-	assert.Equal(t, -1, (&serveFlags{}).retry())
-	assert.Equal(t, 1, (&serveFlags{retryAbove: 1}).retry())
+	assert.Equal(t, -1, (&serveFlags{}).retryAboveField())
+	assert.Equal(t, 1, (&serveFlags{retryAbove: 1}).retryAboveField())
 }
 
 func TestFlagsFromTheEnvironment(t *testing.T) {
 	t.Setenv("TLSPEEK_LOG_FORMAT", "xml")
 	t.Setenv("TLSPEEK_HELLO_JSON_KEEP", "1")
-	assert.Equal(t, `--log-format "xml": it is to be text or json`, serveError(t))
+	assert.Equal(t, `--log-format "xml": must be text or json`, serveError(t))
 	assert.Equal(t, "--pprof needs --admin", serveError(t, "--log-format", "json", "--pprof"), "the command line wins")
 	t.Setenv("TLSPEEK_HELLO_JSON_KEEP", "many")
 	assert.Equal(t, `TLSPEEK_HELLO_JSON_KEEP: invalid argument "many" for "--hello-json-keep" flag: strconv.ParseInt: parsing "many": invalid syntax`, serveError(t))

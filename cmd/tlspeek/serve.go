@@ -22,7 +22,7 @@ import (
 	"github.com/tlspeek/tlspeek/sink"
 )
 
-// serveFlags are those of "tlspeek serve".
+// serveFlags has the flags of "tlspeek serve".
 type serveFlags struct {
 	listen    string
 	http3     bool
@@ -62,26 +62,26 @@ func serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Tell each client that connects what its hello was",
+		Short: "Tell each client what its hello was",
 		Long: `Serve answers each client with the Event of its own connection, as JSON. Over
-HTTP/1.1, HTTP/2 and HTTP/3:
+HTTP/1.1, HTTP/2 and HTTP/3 it serves:
 
-  /                   to browsers a page that shows the hello byte by byte
-  /, /json            the Event; with ?detail=1 the hello as a tree and as bytes
+  /                   for browsers: a page that shows the hello byte by byte
+  /, /json            the Event; with ?detail=1 also the hello as a tree and bytes
   /hello.bin          the bytes of the handshake message
-  /api/all            as tls.peet.ws answers
+  /api/all            the same in the form of tls.peet.ws
   /api/clean          likewise
-  /api/browserleaks   as tls.browserleaks.com answers
+  /api/browserleaks   the same in the form of tls.browserleaks.com
 
-A client that speaks no HTTP gets one line for each line it sends.
+A client that speaks no HTTP gets one line for each line that it sends.
 
-Without --cert and --key it makes a self-signed certificate for localhost,
-which it keeps in the state directory. Certificates are read again when their
-files change. It ends on SIGINT, SIGTERM and SIGHUP, when the open connections
-have had their time to finish; a second signal ends it at once.
+Without --cert and --key, serve creates a self-signed certificate for localhost
+and keeps it in the state directory. It reloads certificates when their files
+change. SIGINT, SIGTERM and SIGHUP end it once the open connections are finished
+or --grace is over. A second signal ends it at once.
 
-Each flag may be given in the environment, too: --hello-json as
-TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
+Every flag can be set in the environment: --hello-json as TLSPEEK_HELLO_JSON.
+Sockets passed by systemd replace --listen.`,
 		Example: `  tlspeek serve
   tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl
   tlspeek serve --clients mine.jsonl
@@ -102,35 +102,35 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	flags.BoolVar(&f.http3, "http3", true, "serve HTTP/3 on the same port over UDP")
 	flags.StringVar(&f.cert, "cert", "", "PEM `file` of the certificate and its chain")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's key")
-	flags.StringVar(&f.stateDir, "state-dir", defaultStateDir(), "`folder` for certificates of our own")
-	flags.StringSliceVar(&f.acme, "acme", nil, "get certificates for these `hosts` from Let's Encrypt; takes port 443")
-	flags.StringVar(&f.acmeEmail, "acme-email", "", "`address` that Let's Encrypt may write to")
+	flags.StringVar(&f.stateDir, "state-dir", defaultStateDir(), "`folder` for the certificates that serve creates or obtains")
+	flags.StringSliceVar(&f.acme, "acme", nil, "obtain certificates for these `hosts` from Let's Encrypt; needs port 443")
+	flags.StringVar(&f.acmeEmail, "acme-email", "", "email `address` for messages from Let's Encrypt")
 
 	flags.StringVar(&f.clients, "clients", "", clientsHelp)
-	flags.StringVar(&f.events, "events", "", "append the Event of each hello to `file`, a line each; - is standard output")
-	flags.BoolVar(&f.eventsFull, "events-full", false, "record Events in full size")
-	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before it has more `bytes`; 0 for no limit")
+	flags.StringVar(&f.events, "events", "", "append the Event of each hello to `file`, one per line; - is standard output")
+	flags.BoolVar(&f.eventsFull, "events-full", false, "write Events in full size")
+	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before one exceeds this number of `bytes`; 0 for no limit")
 	flags.DurationVar(&f.eventsMaxAge, "events-max-age", 0, "begin a new events file after this time; 0 for no limit")
-	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "have Events on disk `when` they are written: always, never, or at least this often, as 1s")
+	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "`when` to sync the events file to disk: always (after each Event), never, or at an interval such as 1s")
 	flags.StringVar(&f.helloJSON, "hello-json", "", "keep the latest Events in `file`, as one JSON array")
-	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "`number` of Events in that file at most")
-	flags.IntVar(&f.helloJSONSize, "hello-json-max-size", sink.DefaultLatestBytes, "`bytes` of Events in that file at most, which are held in memory, too")
+	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "maximum `number` of Events in that file")
+	flags.IntVar(&f.helloJSONSize, "hello-json-max-size", sink.DefaultLatestBytes, "maximum `bytes` of Events in that file, which are also kept in memory")
 
-	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time from a connection to the end of its handshake; negative for no limit")
-	flags.IntVar(&f.maxConns, "max-conns", 0, "`number` of connections at once; 0 for no limit")
-	flags.IntVar(&f.maxHalfOpen, "max-half-open", 0, "`number` of unfinished handshakes at once, beyond which the oldest is closed; 0 for no limit")
-	flags.IntVar(&f.maxPerAddr, "max-per-addr", 0, "`number` of connections at once from an IPv4 address or IPv6 /64; 0 for no limit")
-	flags.IntVar(&f.maxHello, "max-hello", 0, "`bytes` of a hello that is fingerprinted; 0 for crypto/tls's limit, 65540")
-	flags.IntVar(&f.maxRecords, "max-records", 0, "`number` of records of a hello that is fingerprinted; 0 for no limit")
-	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients have to show that their address is theirs; 0 for always")
-	flags.StringSliceVar(&f.trustedProxies, "trusted-proxies", nil, "`prefixes` of proxies whose PROXY protocol header is believed, as 10.0.0.0/8")
+	flags.DurationVar(&f.handshakeTimeout, "handshake-timeout", 10*time.Second, "time for a client to finish its handshake; negative for no limit")
+	flags.IntVar(&f.maxConns, "max-conns", 0, "maximum `number` of open connections; 0 for no limit")
+	flags.IntVar(&f.maxHalfOpen, "max-half-open", 0, "maximum `number` of unfinished handshakes; one more closes the oldest; 0 for no limit")
+	flags.IntVar(&f.maxPerAddr, "max-per-addr", 0, "maximum `number` of open connections from an IPv4 address or IPv6 /64; 0 for no limit")
+	flags.IntVar(&f.maxHello, "max-hello", 0, "maximum `bytes` of a hello to fingerprint; 0 for the limit of crypto/tls, 65540")
+	flags.IntVar(&f.maxRecords, "max-records", 0, "maximum `number` of records of a hello to fingerprint; 0 for no limit")
+	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients must prove their address; 0 for always")
+	flags.StringSliceVar(&f.trustedProxies, "trusted-proxies", nil, "`prefixes` of proxies whose PROXY protocol header is trusted, such as 10.0.0.0/8")
 
 	f.page.add(flags)
 	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz and /metrics")
-	flags.BoolVar(&f.pprof, "pprof", false, "have /debug/pprof/ there, too")
-	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time that open connections have to finish at the end")
-	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "least `level` of what is logged: debug, info, warn or error")
-	flags.Lookup("log-level").DefValue = "info" // as it is given
+	flags.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof/ there as well")
+	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time for open connections to finish when the program ends")
+	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "minimum `level` of log messages: debug, info, warn or error")
+	flags.Lookup("log-level").DefValue = "info" // not INFO
 	flags.StringVar(&f.logFormat, "log-format", "text", "`format` of the log: text or json")
 	suggest(cmd, "log-level", "debug", "info", "warn", "error")
 	suggest(cmd, "log-format", "text", "json")
@@ -138,25 +138,25 @@ TLSPEEK_HELLO_JSON. Sockets that systemd passes on take the place of --listen.`,
 	return cmd
 }
 
-// check says what the flags cannot be together.
+// check returns an error for values and combinations that make no sense.
 func (f *serveFlags) check() error {
 	switch {
 	case (f.cert == "") != (f.key == ""):
-		return errors.New("--cert and --key are given together")
+		return errors.New("--cert needs --key, and --key needs --cert")
 	case f.cert != "" && len(f.acme) > 0:
-		return errors.New("either --cert or --acme, not both")
+		return errors.New("--cert and --acme exclude each other")
 	case f.helloJSONKeep < 1:
-		return fmt.Errorf("--hello-json-keep %d: it is to be 1 or more", f.helloJSONKeep)
+		return fmt.Errorf("--hello-json-keep %d: must be 1 or more", f.helloJSONKeep)
 	case f.helloJSONSize < 1:
-		return fmt.Errorf("--hello-json-max-size %d: it is to be 1 or more", f.helloJSONSize)
+		return fmt.Errorf("--hello-json-max-size %d: must be 1 or more", f.helloJSONSize)
 	case min(f.maxConns, f.maxHalfOpen, f.maxPerAddr, f.maxHello, f.maxRecords, f.retryAbove) < 0 || f.eventsMaxSize < 0:
-		return errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size are to be 0 or more")
+		return errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size must be 0 or more")
 	case f.grace < 0 || f.eventsMaxAge < 0:
-		return errors.New("--grace and --events-max-age are to be 0 or more")
+		return errors.New("--grace and --events-max-age must be 0 or more")
 	case f.logFormat != "text" && f.logFormat != "json":
-		return fmt.Errorf("--log-format %q: it is to be text or json", f.logFormat)
+		return fmt.Errorf("--log-format %q: must be text or json", f.logFormat)
 	case f.handshakeTimeout == 0:
-		return errors.New("--handshake-timeout 0: it is to be a time, or negative for no limit")
+		return errors.New("--handshake-timeout 0: must be a time, or negative for no limit")
 	case f.pprof && f.admin == "":
 		return errors.New("--pprof needs --admin")
 	}
@@ -164,7 +164,7 @@ func (f *serveFlags) check() error {
 	return err
 }
 
-// syncEvery reads --events-fsync for a [sink.RotatingFile].
+// syncEvery returns --events-fsync in the form of [sink.RotatingFile].
 func (f *serveFlags) syncEvery() (time.Duration, error) {
 	switch f.eventsFsync {
 	case "never":
@@ -174,13 +174,14 @@ func (f *serveFlags) syncEvery() (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(f.eventsFsync)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("--events-fsync %q: it is to be always, never or a time as 1s", f.eventsFsync)
+		return 0, fmt.Errorf("--events-fsync %q: must be always, never or an interval such as 1s", f.eventsFsync)
 	}
 	return d, nil
 }
 
-// retry reads --retry-above for a [server.Server], where 0 is for the default.
-func (f *serveFlags) retry() int {
+// retryAboveField returns --retry-above in the form of [server.Server], where 0 is
+// the default.
+func (f *serveFlags) retryAboveField() int {
 	if f.retryAbove == 0 {
 		return -1
 	}
@@ -201,7 +202,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	users, err := usersDatabase(f.clients)
+	clients, err := usersDatabase(f.clients)
 	if err != nil {
 		return err
 	}
@@ -220,11 +221,11 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		MaxHello:         f.maxHello,
 		MaxRecords:       f.maxRecords,
 		TrustedProxies:   proxies,
-		Clients:          users,
+		Clients:          clients,
 	}
 	recorder.Log = log
 	e := &endpoint{
-		server:   &server.Server{TLSConfig: config, UDP: udp, RetryAbove: f.retry(), Log: log},
+		server:   &server.Server{TLSConfig: config, UDP: udp, RetryAbove: f.retryAboveField(), Log: log},
 		listener: listener,
 		page:     f.page.page(),
 		recorder: recorder,
@@ -236,12 +237,13 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}
-	printLinesToTry(stderr, ln.Addr())
+	printHints(stderr, ln.Addr())
 	err = e.serve(ctx)
 	return errors.Join(err, stopAdmin(), closeEvents())
 }
 
-// certificates returns the configuration that --cert, --acme or neither asks for.
+// certificates returns a configuration with the certificate of --cert or --acme, or
+// with a self-signed one.
 func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Config, error) {
 	if len(f.acme) > 0 {
 		return acme(ctx, f.acme, f.acmeEmail, filepath.Join(f.stateDir, "acme"), log)
@@ -250,7 +252,7 @@ func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Co
 	if f.cert == "" {
 		var err error
 		if files.Cert, files.Key, err = listen.SelfSigned(f.stateDir); err != nil {
-			return nil, fmt.Errorf("certificate for localhost: %w: choose another folder with --state-dir, or give --cert and --key", err)
+			return nil, fmt.Errorf("certificate for localhost: %w: choose another folder with --state-dir, or use --cert and --key", err)
 		}
 	}
 	if err := files.Load(); err != nil {
@@ -259,7 +261,7 @@ func certificates(ctx context.Context, f *serveFlags, log *slog.Logger) (*tls.Co
 	return &tls.Config{GetCertificate: files.GetCertificate}, nil
 }
 
-// prefixes reads prefixes, and addresses as prefixes of themselves.
+// prefixes parses networks, and addresses as networks of one address.
 func prefixes(list []string) (all []netip.Prefix, err error) {
 	for _, s := range list {
 		p, err := netip.ParsePrefix(s)
@@ -274,7 +276,7 @@ func prefixes(list []string) (all []netip.Prefix, err error) {
 	return all, nil
 }
 
-// openRecorder opens what --events and --hello-json name.
+// openRecorder opens the files of --events and --hello-json.
 func openRecorder(f *serveFlags, stdout io.Writer) (r *sink.Recorder, closeFile func() error, err error) {
 	r, closeFile = &sink.Recorder{}, func() error { return nil }
 	if f.eventsFull {
@@ -285,7 +287,7 @@ func openRecorder(f *serveFlags, stdout io.Writer) (r *sink.Recorder, closeFile 
 		if err := r.Latest.Load(); err != nil {
 			return nil, nil, err
 		}
-		if err := r.Latest.Save(); err != nil { // now, not when there is something to lose
+		if err := r.Latest.Save(); err != nil { // fails now rather than when there are Events to lose
 			return nil, nil, err
 		}
 	}
@@ -318,7 +320,8 @@ func defaultStateDir() string {
 	return filepath.Join(home, ".local", "state", "tlspeek")
 }
 
-func printLinesToTry(w io.Writer, addr net.Addr) {
+// printHints prints how to try the endpoint.
+func printHints(w io.Writer, addr net.Addr) {
 	host, port, _ := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); ip == nil || ip.IsLoopback() || ip.IsUnspecified() {
 		host = "localhost"
@@ -332,14 +335,14 @@ func printLinesToTry(w io.Writer, addr net.Addr) {
 `, addr, at, at, os.Args[0], at, at)
 }
 
-// listenError says what to do about a port that cannot be had.
+// listenError adds what to do to the error of opening a socket.
 func listenError(err error) error {
 	op, address := new(net.OpError), new(net.AddrError)
 	switch {
 	case errors.As(err, &address):
-		return fmt.Errorf("--listen: %w: give host and port, as localhost:8443, or :443 for all addresses", err)
+		return fmt.Errorf("--listen: %w: use host and port, such as localhost:8443, or :443 for all addresses", err)
 	case errors.As(err, &op) && op.Net == "udp":
-		return fmt.Errorf("%w: choose another port with --listen, or do without HTTP/3 with --http3=false", err)
+		return fmt.Errorf("%w: choose another port with --listen, or switch HTTP/3 off with --http3=false", err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: choose another port with --listen", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

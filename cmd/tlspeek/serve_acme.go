@@ -10,10 +10,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// acme returns a configuration with certificates for hosts, which it gets from
-// Let's Encrypt by the TLS-ALPN challenge (RFC 8737) and keeps in dir. It takes
-// port 443. Serving may begin at once: the first certificate comes soon after.
-// Log is told what comes of it.
+// acme returns a configuration with certificates for hosts. It obtains them from
+// Let's Encrypt with the TLS-ALPN challenge (RFC 8737), which needs port 443, and
+// keeps them in dir. Serving may begin at once: the first certificate comes soon
+// after. It logs when one is obtained, or cannot be.
 func acme(ctx context.Context, hosts []string, email, dir string, log *slog.Logger) (*tls.Config, error) {
 	var config *certmagic.Config
 	cache := certmagic.NewCache(certmagic.CacheOptions{

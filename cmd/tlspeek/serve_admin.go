@@ -16,8 +16,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// adminHandler answers those who run a Server, not its clients: /healthz, /readyz and
-// /metrics, and with profiling /debug/pprof/.
+// adminHandler serves /healthz, /readyz and /metrics to the operator of a Server,
+// and with profiling /debug/pprof/.
 func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -41,8 +41,8 @@ func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool)
 	return mux
 }
 
-// startAdmin has s and ln counted and serves the figures, if --admin asks for
-// it, until stop is called.
+// startAdmin counts what s and ln do, and serves the metrics at --admin until stop
+// is called. Without --admin it does nothing.
 func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener) (stop func() error, err error) {
 	if f.admin == "" {
 		return func() error { return nil }, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// addMetrics has r count what s and ln do, once s serves ln. No label has a
-// value that a client chose.
+// addMetrics adds metrics of s and ln to r, before s serves ln. No label has a value
+// chosen by a client.
 func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 	hellos := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tlspeek_hellos_total",

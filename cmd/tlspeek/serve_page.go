@@ -14,18 +14,18 @@ import (
 	"github.com/tlspeek/tlspeek/server/page"
 )
 
-// pageFlags are those flags of "tlspeek serve" that are about its page.
+// pageFlags has the flags of the page.
 type pageFlags struct {
 	live          bool
 	liveAddresses bool
 }
 
 func (f *pageFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.live, "live", false, "show anybody new hellos as they come, at /live")
-	flags.BoolVar(&f.liveAddresses, "live-addresses", false, "let those who watch /live ask for the addresses of clients")
+	flags.BoolVar(&f.live, "live", false, "show new hellos to everybody at /live")
+	flags.BoolVar(&f.liveAddresses, "live-addresses", false, "let watchers of /live see the addresses of clients")
 }
 
-// page returns what browsers get.
+// page returns the page for browsers.
 func (f *pageFlags) page() *page.Page {
 	p := &page.Page{Read: readGiven}
 	if f.live || f.liveAddresses {
@@ -34,15 +34,15 @@ func (f *pageFlags) page() *page.Page {
 	return p
 }
 
-// Bounds on a capture that somebody drops on the page.
+// Bounds on a capture that a reader drops on the page.
 const (
 	maxGivenHellos   = 500
 	maxGivenMemory   = 16 << 20 // bytes of state
 	maxGivenExpanded = 64 << 20 // bytes
 )
 
-// readGiven finds the hellos in what somebody gave the page: a capture, or
-// whatever "tlspeek parse" takes.
+// readGiven finds the hellos in the input of the page: a capture, or what "tlspeek
+// parse" reads.
 func readGiven(ctx context.Context, input []byte) ([]event.Observation, error) {
 	b, err := decodeInput(input)
 	if err != nil {
@@ -60,8 +60,8 @@ func readGiven(ctx context.Context, input []byte) ([]event.Observation, error) {
 	return []event.Observation{o}, nil
 }
 
-// framingError returns what is wrong with p besides single extensions: first
-// what its message lacks, whose offset is one of the message.
+// framingError returns the errors of p besides those of single extensions. The
+// error of its message comes first, and has an offset in the message.
 func framingError(p *parsed) error {
 	err := p.hello.Unmarshal(p.hello.Raw)
 	for _, e := range p.errs[:len(p.errs)-malformed(p.hello)] {
@@ -75,7 +75,7 @@ func framingError(p *parsed) error {
 	return err
 }
 
-// malformed counts the extensions that are.
+// malformed returns the number of malformed extensions.
 func malformed(h *parser.ClientHello) (n int) {
 	for i := range h.Extensions {
 		if h.Extensions[i].Err != nil {
@@ -85,7 +85,7 @@ func malformed(h *parser.ClientHello) (n int) {
 	return n
 }
 
-// errEnough ends the reading of a capture with many hellos.
+// errEnough ends the reading of a capture with too many hellos.
 var errEnough = errors.New("enough")
 
 func readGivenCapture(ctx context.Context, input []byte) ([]event.Observation, error) {

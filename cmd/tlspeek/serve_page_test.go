@@ -40,8 +40,8 @@ func TestReadGiven(t *testing.T) {
 	}
 }
 
-// A hello that is cut has its error at the message's byte, though it came in
-// records; a malformed extension is no error of the message.
+// The error of a cut hello is at a byte of the message, also if it came in records.
+// A malformed extension is not an error of the message.
 func TestReadGivenBrokenHello(t *testing.T) {
 	h := hellotest.Real(t)["curl-openssl-3.0"]
 	record := append([]byte{22, 3, 1, byte(len(h.Raw) >> 8), byte(len(h.Raw))}, h.Raw[:100]...)

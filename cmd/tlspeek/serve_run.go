@@ -25,7 +25,7 @@ type endpoint struct {
 	log      *slog.Logger
 }
 
-// connect has the parts of e call each other.
+// connect connects the parts of e.
 func (e *endpoint) connect() {
 	clients := e.listener.Clients
 	h := &echo.Handler{Page: e.page, Clients: clients}
@@ -76,7 +76,7 @@ func (e *endpoint) serve(ctx context.Context) error {
 	}
 	grace, release := context.WithTimeout(context.Background(), e.grace)
 	defer release()
-	// What the grace period was too short for is closed: that is no error.
+	// It is no error that the grace period was too short for a connection.
 	_ = e.server.Shutdown(grace)
 	stopRecording()
 	if errors.Is(err, http.ErrServerClosed) {

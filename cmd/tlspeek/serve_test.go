@@ -23,7 +23,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/listen"
 )
 
-// TestServeAndClient has the one answer the other, as a user would.
+// TestServeAndClient has client ask serve.
 func TestServeAndClient(t *testing.T) {
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
@@ -71,11 +71,11 @@ func TestServeAndClient(t *testing.T) {
 	assert.Contains(t, events.String(), kept[0].JA4)
 }
 
-// TestServeEndsInOrder has it end by each signal, half-open connections or not,
-// with nothing lost.
+// TestServeEndsInOrder: each signal ends serve, also with half-open connections, and
+// no Event is lost.
 func TestServeEndsInOrder(t *testing.T) {
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays so
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	for _, sig := range signals {
@@ -109,8 +109,8 @@ func TestServeEndsInOrder(t *testing.T) {
 	}
 }
 
-// TestServeWithClients has the endpoint name a client of the user's own, in the
-// answer and in the record.
+// TestServeWithClients: the endpoint names a user-supplied client in the answer and
+// in the events file.
 func TestServeWithClients(t *testing.T) {
 	dir := t.TempDir()
 	run := func(args ...string) (answer, recorded clientsOfEvent) {
@@ -162,7 +162,7 @@ func TestServeWithClients(t *testing.T) {
 	assert.Contains(t, recorded.names(), "My app")
 }
 
-// A clientsOfEvent is what an Event says of who the client is.
+// A clientsOfEvent has the candidates of an Event.
 type clientsOfEvent struct {
 	JA4    string `json:"ja4"`
 	Client []struct {
@@ -177,7 +177,7 @@ func (e *clientsOfEvent) names() (names []string) {
 	return names
 }
 
-func TestServeSaysWhatIsWrongWithClients(t *testing.T) {
+func TestServeReportsErrorsInClients(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mine.jsonl")
 	require.NoError(t, os.WriteFile(file, []byte("{\n"), 0o600))
 	cmd := serveCommand()
@@ -186,37 +186,37 @@ func TestServeSaysWhatIsWrongWithClients(t *testing.T) {
 	assert.ErrorContains(t, cmd.ExecuteContext(t.Context()), "reading "+file+": ")
 }
 
-func TestClientSaysWhatWentWrong(t *testing.T) {
+func TestClientReportsErrors(t *testing.T) {
 	cmd := clientCommand()
 	cmd.SetArgs([]string{"127.0.0.1:1"})
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	assert.ErrorContains(t, cmd.ExecuteContext(t.Context()), "connection refused")
 }
 
-func TestListenErrorSaysWhatToDo(t *testing.T) {
+func TestListenErrorHints(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer tcp.Close()
 	_, _, err = listen.Sockets(tcp.Addr().String(), true)
 	assert.ErrorContains(t, listenError(err), "address already in use: choose another port with --listen")
 
-	free, err := net.Listen("tcp", "127.0.0.1:0") // of a port that no TCP connection has
+	free, err := net.Listen("tcp", "127.0.0.1:0") // a port that no TCP connection has
 	require.NoError(t, err)
 	udp, err := net.ListenPacket("udp", free.Addr().String())
 	require.NoError(t, err)
 	defer udp.Close()
 	require.NoError(t, free.Close())
 	_, _, err = listen.Sockets(udp.LocalAddr().String(), true)
-	assert.ErrorContains(t, listenError(err), "do without HTTP/3 with --http3=false")
+	assert.ErrorContains(t, listenError(err), "switch HTTP/3 off with --http3=false")
 }
 
-// TestLinesToTry has them as they work where they are printed.
-func TestLinesToTry(t *testing.T) {
+// TestHints: the hints work on the machine that prints them.
+func TestHints(t *testing.T) {
 	var said strings.Builder
-	printLinesToTry(&said, &net.TCPAddr{IP: net.IPv4zero, Port: 8443})
+	printHints(&said, &net.TCPAddr{IP: net.IPv4zero, Port: 8443})
 	assert.Contains(t, said.String(), "\n  curl -k https://localhost:8443/\n")
 	assert.Contains(t, said.String(), "\n  "+os.Args[0]+" client --insecure localhost:8443\n")
 	said.Reset()
-	printLinesToTry(&said, &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 443})
+	printHints(&said, &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 443})
 	assert.Contains(t, said.String(), "\n  curl -k https://[2001:db8::1]:443/\n")
 }

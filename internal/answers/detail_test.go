@@ -12,7 +12,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// longHellos are huge ones, and some about as long as MaxDetail.
+// longHellos returns huge hellos, and some about as long as MaxDetail.
 func longHellos() map[string]*parser.ClientHello {
 	all := hellotest.Huge()
 	for _, n := range []int{MaxDetail - 100, MaxDetail - 60, MaxDetail - 40, MaxDetail, MaxDetail + 100} {
@@ -22,8 +22,8 @@ func longHellos() map[string]*parser.ClientHello {
 	return all
 }
 
-// TestDetailIsCut has the tree of a long message: its leaves are its first bytes,
-// and nothing is said to be wrong with them.
+// TestDetailIsCut: the leaves of the tree of a long message are its first bytes, and
+// none has an error.
 func TestDetailIsCut(t *testing.T) {
 	whole, cut := 0, 0
 	for name, h := range longHellos() {

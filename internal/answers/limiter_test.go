@@ -64,8 +64,8 @@ func TestAnswersOfOneClient(t *testing.T) {
 	})
 }
 
-// TestFewestAnswersFirst has clients with all the answers that they may have, and
-// one with none, which comes last.
+// TestFewestAnswersFirst: some clients have as many answers as they may, and the one
+// that waits last has none.
 func TestFewestAnswersFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Limiter

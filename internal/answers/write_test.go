@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A slowWriter takes a while for each write, and notes its deadline.
+// A slowWriter takes some time for each write, and records its deadline.
 type slowWriter struct {
 	strings.Builder
 	took     time.Duration

@@ -10,13 +10,16 @@ import (
 	"path/filepath"
 )
 
-// Write writes a file that is there whole or not at all.
+// Write replaces the file at path: it writes a temporary file in the same folder,
+// with the given mode whatever the umask, syncs it and renames it. Whoever opens
+// path finds the old file or the new one. After an error the old one is
+// unchanged. write may ignore the errors of its Writer.
 func Write(path string, mode fs.FileMode, write func(*bufio.Writer)) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer os.Remove(f.Name()) // in vain once it is renamed
+	defer os.Remove(f.Name()) // fails once it is renamed
 	w := bufio.NewWriter(f)
 	write(w)
 	if err := errors.Join(w.Flush(), f.Chmod(mode), f.Sync(), f.Close()); err != nil {

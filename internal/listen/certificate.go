@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// CertificateFiles is a certificate that is read again when its files change.
-// As long as they do not belong together the one before stays.
+// CertificateFiles is a certificate that is read again when its files change. The
+// one before stays in use until both files belong together. It is safe for use by
+// several goroutines once its fields are set.
 type CertificateFiles struct {
 	Cert, Key string       // paths of PEM files
 	Log       *slog.Logger // nil is for silence
@@ -22,38 +23,39 @@ type CertificateFiles struct {
 	stamp   [2]stamp
 }
 
-// A stamp is how a change of a file is known.
+// A stamp tells the versions of a file apart.
 type stamp struct {
 	time time.Time
 	size int64
 }
 
-// younger reports whether the change was within the last d. One in the future
-// is no reason to wait for it.
-func (s stamp) younger(d time.Duration) bool {
+// changedWithin reports whether the file changed within the last d. A time in the
+// future does not count: it may be far off.
+func (s stamp) changedWithin(d time.Duration) bool {
 	age := time.Since(s.time)
 	return 0 <= age && age < d
 }
 
-// checkEvery is how often the files are looked at, in seconds, and settleTime
-// how long they are left alone after a change: half a chain is a certificate,
-// too, but one that clients do not take.
+// checkInterval is how often the files are checked, in seconds. settleTime is how
+// long they are left alone after a change: half a chain is a valid file too, but
+// clients reject it.
 const (
-	checkEvery = 1
-	settleTime = time.Second
+	checkInterval = 1
+	settleTime    = time.Second
 )
 
-// Load reads the files.
+// Load reads the files. It logs a warning if the certificate has expired or all
+// users can read the key. An error names both files.
 func (c *CertificateFiles) Load() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.load(0)
 }
 
-// load reads the files if they have changed, and not within the time settled.
+// load reads the files if they have changed, but not within the last settled.
 func (c *CertificateFiles) load(settled time.Duration) error {
 	now, err := c.stamps()
-	if err == nil && (now == c.stamp || now[0].younger(settled) || now[1].younger(settled)) {
+	if err == nil && (now == c.stamp || now[0].changedWithin(settled) || now[1].changedWithin(settled)) {
 		return nil
 	}
 	var pair tls.Certificate
@@ -63,20 +65,20 @@ func (c *CertificateFiles) load(settled time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("reading certificate %s and key %s: %w", c.Cert, c.Key, err)
 	}
-	// Had one of them changed meanwhile, the next look finds it.
+	// If one has changed meanwhile, the next check finds it.
 	c.stamp = now
 	c.pair.Store(&pair)
 	c.warn(&pair)
 	return nil
 }
 
-// warn logs what clients, or those who run the server, will not like.
+// warn logs what clients or the operator will not like.
 func (c *CertificateFiles) warn(pair *tls.Certificate) {
 	if c.Log == nil {
 		return
 	}
 	if leaf := pair.Leaf; leaf != nil && time.Now().After(leaf.NotAfter) {
-		c.Log.Warn("the certificate has expired: clients will not take it", "cert", c.Cert, "expired", leaf.NotAfter)
+		c.Log.Warn("the certificate has expired: clients will reject it", "cert", c.Cert, "expired", leaf.NotAfter)
 	}
 	if info, err := os.Stat(c.Key); err == nil && info.Mode().Perm()&0o004 != 0 {
 		c.Log.Warn("all users of this machine can read the key: chmod 600 it", "key", c.Key)
@@ -94,12 +96,14 @@ func (c *CertificateFiles) stamps() (s [2]stamp, err error) {
 	return s, nil
 }
 
-// GetCertificate is for [tls.Config.GetCertificate].
+// GetCertificate is for [tls.Config.GetCertificate]. Once a second one call checks
+// the files and reads those that have changed; the others do not wait for it. It
+// logs the error of reading, and returns the certificate of before.
 func (c *CertificateFiles) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	now, before := time.Now().Unix(), c.checked.Load()
-	if now-before >= checkEvery && c.checked.CompareAndSwap(before, now) && c.mu.TryLock() {
+	if now-before >= checkInterval && c.checked.CompareAndSwap(before, now) && c.mu.TryLock() {
 		if err := c.load(settleTime); err != nil && c.Log != nil {
-			c.Log.Error("reading the certificate again", "error", err)
+			c.Log.Error("reloading the certificate", "error", err)
 		}
 		c.mu.Unlock()
 	}

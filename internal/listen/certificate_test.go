@@ -27,7 +27,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// certificate returns a self-signed one for localhost.
+// certificate returns the files of a self-signed certificate.
 func certificate(t testing.TB) (certFile, keyFile string) {
 	t.Helper()
 	certFile, keyFile, err := listen.SelfSigned(filepath.Join(t.TempDir(), "state"))
@@ -59,7 +59,7 @@ func TestSelfSigned(t *testing.T) {
 	assert.ErrorContains(t, err, "reading the certificate of an earlier run; remove "+certFile+" and "+keyFile)
 }
 
-// TestCertificateIsReloaded replaces the files while clients shake hands.
+// TestCertificateIsReloaded replaces the files while clients connect.
 func TestCertificateIsReloaded(t *testing.T) {
 	certFile, keyFile := certificate(t)
 	files := &listen.CertificateFiles{Cert: certFile, Key: keyFile}
@@ -107,8 +107,8 @@ func TestCertificateIsReloaded(t *testing.T) {
 	assert.ErrorContains(t, files.Load(), "reading certificate "+certFile+" and key "+keyFile)
 }
 
-// TestCertificateThatIsBeingWritten looks while its files are changed. The
-// clock is the test's own.
+// TestCertificateThatIsBeingWritten reads the files while they change. It has a fake
+// clock.
 func TestCertificateThatIsBeingWritten(t *testing.T) {
 	oldCert, oldKey := certificate(t)
 	newCert, newKey := certificate(t)
@@ -143,8 +143,8 @@ func TestCertificateThatIsBeingWritten(t *testing.T) {
 	})
 }
 
-// TestCertificateWarnings has a certificate that no client takes, and a key that
-// anybody may read.
+// TestCertificateWarnings: the certificate has expired, and everybody can read the
+// key.
 func TestCertificateWarnings(t *testing.T) {
 	certFile, keyFile := certificate(t)
 	load := func() string {

@@ -21,12 +21,13 @@ import (
 	"github.com/tlspeek/tlspeek/internal/atomicfile"
 )
 
-// selfSignedFor is how long a certificate of our own is good: browsers take
-// no longer one.
-const selfSignedFor = 397 * 24 * time.Hour
+// selfSignedLifetime is the longest lifetime of a certificate that browsers
+// accept.
+const selfSignedLifetime = 397 * 24 * time.Hour
 
-// SelfSigned returns the paths of a certificate for localhost and of its key,
-// in dir. It makes them when they are not there, or expired.
+// SelfSigned returns the paths of a certificate for localhost and its key in dir,
+// server.pem and server.key. It makes them, and dir with mode 0700, if they do not
+// exist or have expired. The key has mode 0600.
 func SelfSigned(dir string) (certFile, keyFile string, err error) {
 	certFile, keyFile = filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key")
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -69,7 +70,7 @@ func selfSign(now time.Time) (cert, key []byte, err error) {
 		SerialNumber:          serial.Add(serial, big.NewInt(1)),
 		Subject:               pkix.Name{CommonName: "localhost", Organization: []string{"tlspeek, self-signed"}},
 		NotBefore:             now.Add(-time.Hour),
-		NotAfter:              now.Add(selfSignedFor),
+		NotAfter:              now.Add(selfSignedLifetime),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

@@ -11,14 +11,15 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// Sockets returns a listener at addr, and with udp the sockets at its port.
-// Localhost is both loopback addresses, as browsers may ask at either. Where
-// systemd has passed sockets on (see systemd.socket), it returns these, and
-// does not look at addr: no right to low ports is needed then.
+// Sockets opens a listener at addr, and with udp the UDP sockets of its port. For
+// localhost it opens both loopback addresses, as browsers may use either. If
+// systemd has passed sockets (see systemd.socket), it returns those and ignores
+// addr: then the program needs no right to low ports. If it fails, it has closed
+// what it opened.
 func Sockets(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	for tries := 1; ; tries++ {
 		ln, conns, err := listen(addr, udp)
-		// Any port will do that is free on all sockets.
+		// Port 0 is any port that is free on all sockets.
 		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasSuffix(addr, ":0") || tries == 10 {
 			return ln, conns, err
 		}
@@ -26,7 +27,7 @@ func Sockets(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 }
 
 func listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
-	listeners, conns, err := passedOn()
+	listeners, conns, err := systemdSockets()
 	if err == nil && len(listeners) == 0 {
 		listeners, err = listenTCP(addr)
 	}
@@ -48,7 +49,7 @@ func listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	if len(listeners) == 1 {
 		return listeners[0], conns, nil
 	}
-	return join(listeners), conns, nil
+	return merge(listeners), conns, nil
 }
 
 func listenTCP(addr string) ([]net.Listener, error) {
@@ -95,8 +96,8 @@ func listenUDP(listeners []net.Listener) (conns []*net.UDPConn, err error) {
 	return conns, nil
 }
 
-// passedOn returns the sockets that systemd has passed on.
-func passedOn() (listeners []net.Listener, conns []*net.UDPConn, err error) {
+// systemdSockets returns the sockets that systemd has passed.
+func systemdSockets() (listeners []net.Listener, conns []*net.UDPConn, err error) {
 	for _, f := range activation.Files(true) {
 		if l, failed := net.FileListener(f); failed == nil {
 			listeners = append(listeners, l)
@@ -105,15 +106,15 @@ func passedOn() (listeners []net.Listener, conns []*net.UDPConn, err error) {
 		} else if u, ok := c.(*net.UDPConn); ok {
 			conns = append(conns, u)
 		} else {
-			err = errors.Join(err, fmt.Errorf("socket %s of systemd: a %T", f.Name(), c), c.Close())
+			err = errors.Join(err, fmt.Errorf("socket %s of systemd: unsupported type %T", f.Name(), c), c.Close())
 		}
 		f.Close()
 	}
 	return listeners, conns, err
 }
 
-// A joined listener accepts what several do.
-type joined struct {
+// A multiListener accepts what several listeners accept.
+type multiListener struct {
 	listeners []net.Listener
 	accepted  chan acceptance
 	closed    chan struct{}
@@ -126,21 +127,21 @@ type acceptance struct {
 	err  error
 }
 
-func join(listeners []net.Listener) *joined {
-	j := &joined{listeners: listeners, accepted: make(chan acceptance), closed: make(chan struct{})}
+func merge(listeners []net.Listener) *multiListener {
+	m := &multiListener{listeners: listeners, accepted: make(chan acceptance), closed: make(chan struct{})}
 	for _, ln := range listeners {
-		j.running.Go(func() { j.run(ln) })
+		m.running.Go(func() { m.run(ln) })
 	}
-	return j
+	return m
 }
 
-// run hands on what ln accepts, one at a time, and how it fails, unchanged.
-func (j *joined) run(ln net.Listener) {
+// run passes on what ln accepts, one at a time, and its errors unchanged.
+func (m *multiListener) run(ln net.Listener) {
 	for {
 		conn, err := ln.Accept()
 		select {
-		case j.accepted <- acceptance{conn, err}:
-		case <-j.closed:
+		case m.accepted <- acceptance{conn, err}:
+		case <-m.closed:
 			if conn != nil {
 				conn.Close()
 			}
@@ -149,24 +150,24 @@ func (j *joined) run(ln net.Listener) {
 	}
 }
 
-func (j *joined) Accept() (net.Conn, error) {
+func (m *multiListener) Accept() (net.Conn, error) {
 	select {
-	case a := <-j.accepted:
+	case a := <-m.accepted:
 		return a.conn, a.err
-	case <-j.closed:
+	case <-m.closed:
 		return nil, net.ErrClosed
 	}
 }
 
-func (j *joined) Close() (err error) {
-	j.once.Do(func() {
-		close(j.closed)
-		for _, ln := range j.listeners {
+func (m *multiListener) Close() (err error) {
+	m.once.Do(func() {
+		close(m.closed)
+		for _, ln := range m.listeners {
 			err = errors.Join(err, ln.Close())
 		}
-		j.running.Wait()
+		m.running.Wait()
 	})
 	return err
 }
 
-func (j *joined) Addr() net.Addr { return j.listeners[0].Addr() }
+func (m *multiListener) Addr() net.Addr { return m.listeners[0].Addr() }

@@ -14,8 +14,8 @@ import (
 	"github.com/tlspeek/tlspeek/internal/listen"
 )
 
-// TestMain runs the tests, after which no goroutine may be left. In a process
-// of its own it prints the sockets that it was passed.
+// TestMain runs the tests, which must leave no goroutine. In a child process it
+// prints the sockets that it was passed.
 func TestMain(m *testing.M) {
 	if os.Getenv("TLSPEEK_TEST_SOCKETS") == "" {
 		goleak.VerifyTestMain(m)
@@ -78,7 +78,7 @@ func TestListenWhereItCannot(t *testing.T) {
 	}
 }
 
-// TestSocketsOfSystemd passes sockets on as systemd does.
+// TestSocketsOfSystemd passes sockets as systemd does.
 func TestSocketsOfSystemd(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -22,7 +22,7 @@ import (
 	"github.com/tlspeek/tlspeek/server/page"
 )
 
-// longALPN makes a hello of 18 KB.
+// longALPN returns protocols that make a hello of 18 KB.
 func longALPN(first string) []string {
 	list := []string{first}
 	for i := range 9_000 {
@@ -31,10 +31,9 @@ func longALPN(first string) []string {
 	return list
 }
 
-// TestAnswersThatAreNotRead has a client over HTTP/2 that asks for all that it
-// may, and reads no body. At no time are more than 16 answers made for it, the
-// others are told that there are too many, and another client is answered. The
-// clock is the test's own.
+// TestAnswersThatAreNotRead: a client over HTTP/2 sends as many requests as it may
+// and reads no body. At most 16 answers are open for it at any time, the others are
+// 503, and another client gets its answer. It has a fake clock.
 func TestAnswersThatAreNotRead(t *testing.T) {
 	config := servertest.Config(t)
 	for _, path := range []string{"/", "/json?detail=1", "/json", "/api/all", "/hello.bin"} {
@@ -53,7 +52,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 			f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 
 			began := time.Now()
-			open := make(map[uint32]bool) // answers that have begun and not ended
+			open := make(map[uint32]bool) // answers that have begun
 			most, answered := 0, make(map[string]int)
 			limit := uint32(0)
 			settled := make(chan struct{})
@@ -118,7 +117,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 	}
 }
 
-// get11 asks for path over a connection of its own.
+// get11 requests path over a new connection.
 func get11(t *testing.T, ln *servertest.Pipes, path string) string {
 	conn := tls.Client(ln.Dial(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	require.NoError(t, conn.Handshake())
@@ -128,8 +127,8 @@ func get11(t *testing.T, ln *servertest.Pipes, path string) string {
 	return string(text)
 }
 
-// TestLinesThatAreNotRead has clients of the line protocol with large hellos,
-// more of them than there may be answers.
+// TestLinesThatAreNotRead: as many clients with large hellos as there may be
+// answers read none of them.
 func TestLinesThatAreNotRead(t *testing.T) {
 	config := servertest.Config(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -162,8 +161,8 @@ func TestLinesThatAreNotRead(t *testing.T) {
 	})
 }
 
-// TestTooManyAnswers has every path answer 503, that of the page in HTML, and
-// what needs no hello answer all the same.
+// TestTooManyAnswers: every path answers 503, the page in HTML. What needs no hello
+// is answered all the same.
 func TestTooManyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(page.Page)
@@ -195,7 +194,7 @@ func TestTooManyAnswers(t *testing.T) {
 		assert.Equal(t, 200, get("GET", "/static/style.css", "*/*").Code)
 		assert.Equal(t, 204, get("OPTIONS", "/json", "*/*").Code)
 
-		// One that ends makes room for one, and each answer ends.
+		// The end of one makes room for one at a time.
 		leaves[0]()
 		for _, path := range append(paths, "/compare?client=x") {
 			assert.NotEqual(t, 503, get("GET", path, "text/html").Code, path)
@@ -203,8 +202,8 @@ func TestTooManyAnswers(t *testing.T) {
 	})
 }
 
-// TestBrowsersGetThePage has programs get JSON, or in this test, where nothing is
-// known of the connection, an error as text.
+// TestBrowsersGetThePage: programs get JSON or, in this test, where nothing is known
+// of the connection, an error as text.
 func TestBrowsersGetThePage(t *testing.T) {
 	h := &echo.Handler{Page: new(page.Page)}
 	for accept, kind := range map[string]string{

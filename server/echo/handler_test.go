@@ -45,7 +45,7 @@ func decode(t testing.TB, text []byte) (a answer) {
 	return a
 }
 
-// fetch asks with a browser's User-Agent.
+// fetch sends a request with the User-Agent of a browser.
 func fetch(t *testing.T, client *http.Client, method, url string) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, nil)

@@ -7,9 +7,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// The shapes of other endpoints, for those who parse them.
-
-// browserleaksShape is what tls.browserleaks.com/json has.
+// A browserleaksShape is the answer of tls.browserleaks.com/json.
 type browserleaksShape struct {
 	UserAgent  string `json:"user_agent"`
 	JA4        string `json:"ja4"`
@@ -34,7 +32,7 @@ func browserleaks(q *request) browserleaksShape {
 	}
 }
 
-// md5Text returns the hash of a text that is there.
+// md5Text returns the MD5 hash of s in hex, or "" for "".
 func md5Text(s string) string {
 	if s == "" {
 		return ""

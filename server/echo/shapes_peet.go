@@ -14,8 +14,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// peetCleanShape is what tls.peet.ws/api/clean has; peetAllShape and those
-// below it are of /api/all.
+// A peetCleanShape is the answer of tls.peet.ws/api/clean.
 type peetCleanShape struct {
 	JA3        string `json:"ja3"`
 	JA3Hash    string `json:"ja3_hash"`
@@ -40,6 +39,7 @@ func peetClean(q *request) peetCleanShape {
 	return s
 }
 
+// A peetAllShape is the answer of tls.peet.ws/api/all.
 type peetAllShape struct {
 	IP          string     `json:"ip"`
 	HTTPVersion string     `json:"http_version"`
@@ -119,7 +119,7 @@ func peetTLSOf(q *request) peetTLS {
 	return s
 }
 
-// peetGroups and peetExtensions are names that are not IANA's.
+// peetGroups and peetExtensions have the names there that are not IANA's.
 var (
 	peetGroups = map[parser.NamedGroup]string{
 		21: "P-224", 23: "P-256", 24: "P-384", 25: "P-521", 29: "X25519", 30: "X448", 25497: "X25519Kyber768",
@@ -135,13 +135,13 @@ var (
 	}
 )
 
-// named16 is a code point with a name.
+// A named16 is a code point with a name.
 type named16 interface {
 	~uint16
 	String() string
 }
 
-// peetName returns the name of a cipher suite, or GREASE as it is there.
+// peetName returns the name of a cipher suite, and GREASE as tls.peet.ws writes it.
 func peetName(c parser.CipherSuite) string {
 	if parser.IsGREASE(c) {
 		return fmt.Sprintf("TLS_GREASE (0x%04X)", uint16(c))
@@ -149,7 +149,7 @@ func peetName(c parser.CipherSuite) string {
 	return c.String()
 }
 
-// peetValue returns the name of another code point, and GREASE in lower case.
+// peetValue returns the name of another code point, and GREASE with lower-case hex.
 func peetValue[T named16](v T) string {
 	if parser.IsGREASE(v) {
 		return fmt.Sprintf("TLS_GREASE (0x%04x)", uint16(v))
@@ -157,7 +157,7 @@ func peetValue[T named16](v T) string {
 	return v.String()
 }
 
-// peetNumbered is peetValue with the number behind the name.
+// peetNumbered returns peetValue with the number after the name.
 func peetNumbered[T named16](v T) string { return numbered(v, nil) }
 
 func peetGroup(g parser.NamedGroup) string { return numbered(g, peetGroups) }
@@ -185,7 +185,7 @@ func peetExtension(h *parser.ClientHello, x *parser.Extension) map[string]any {
 	case parser.ExtStatusRequest:
 		if d := x.Data; len(d) >= 5 {
 			s["status_request"] = map[string]any{
-				"certificate_status_type":   fmt.Sprintf("OSCP (%d)", d[0]), // as it is spelt there
+				"certificate_status_type":   fmt.Sprintf("OSCP (%d)", d[0]), // spelled as there
 				"responder_id_list_length":  int(d[1])<<8 | int(d[2]),
 				"request_extensions_length": int(d[3])<<8 | int(d[4]),
 			}
@@ -244,9 +244,9 @@ func pskMode(h *parser.ClientHello) byte {
 	return h.PSKKeyExchangeModes[0]
 }
 
-// peetPrint returns that endpoint's own fingerprint: versions, HTTP versions,
-// groups, signature algorithms, the mode for PSKs, algorithms of certificate
-// compression, cipher suites, and extensions, which are sorted as text.
+// peetPrint returns the fingerprint of tls.peet.ws: versions, HTTP versions, groups,
+// signature algorithms, the PSK key exchange mode, certificate compression
+// algorithms, cipher suites and extensions, the last sorted as text.
 func peetPrint(h *parser.ClientHello) string {
 	var protocols []string
 	for _, p := range h.ALPNProtocols {
@@ -317,14 +317,14 @@ func peetFrames(q *request) []map[string]any {
 	return append(frames, map[string]any{"frame_type": "HEADERS", "headers": headerLines(q)})
 }
 
-// number is for the fingerprint's own, which are digits.
+// number returns the value of digits in a fingerprint.
 func number(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
 }
 
-// headerLines returns the request's header fields, in the order sent if it is
-// known, which net/http does not keep.
+// headerLines returns the header fields of the request, in the order sent if that
+// was recorded: net/http does not keep it.
 func headerLines(q *request) []string {
 	lines := []string{}
 	add := func(name, value string) { lines = append(lines, parser.Text([]byte(name+": "+value))) }

@@ -15,8 +15,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// chrome103 returns the hello that tls.peet.ws was sent by a Chrome 103, and
-// answered as the test below has it.
+// chrome103 returns the hello of a Chrome 103 to which tls.peet.ws gave the answer
+// in the test below.
 func chrome103(t *testing.T) *parser.ClientHello {
 	share, err := hex.DecodeString("593f100c77a9e73de3a4c32bf1d2f2f812f09c89bddd31de295003405cdb8f07")
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func chrome103(t *testing.T) *parser.ClientHello {
 	return h
 }
 
-// TestPeetAnswersAsPeet compares with what tls.peet.ws answered to a Chrome 103.
+// TestPeetAnswersAsPeet compares with the answer of tls.peet.ws to a Chrome 103.
 func TestPeetAnswersAsPeet(t *testing.T) {
 	h := chrome103(t)
 	o := event.Observation{Hello: h, Index: 1}

@@ -38,7 +38,7 @@ func TestBrowserOverEachProtocol(t *testing.T) {
 		{"HTTP/2", "h2", "t13d", nil},
 		{"HTTP/3", "h3", "q13d", []chromedp.ExecAllocatorOption{
 			chromedp.Flag("origin-to-force-quic-on", strings.TrimPrefix(address, "https://")),
-			// QUIC does not heed ignore-certificate-errors.
+			// ignore-certificate-errors does not apply to QUIC.
 			chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
 		}},
 	} {
@@ -57,7 +57,7 @@ func TestBrowserOverEachProtocol(t *testing.T) {
 	}
 }
 
-// A pageField is a leaf as the browser has it.
+// A pageField is a leaf in the browser.
 type pageField struct {
 	Name   string
 	Offset int
@@ -192,7 +192,8 @@ func TestBrowserCopies(t *testing.T) {
 	b.assertQuiet(t, address)
 }
 
-// On a small screen the bytes stay above the fields, and cover none that has the focus.
+// On a small screen the bytes stay above the fields, and do not cover the field
+// that has the focus.
 func TestBrowserKeepsBytesInSight(t *testing.T) {
 	address := startPage(t)
 	b := openTab(t)
@@ -244,7 +245,7 @@ func TestBrowserCompares(t *testing.T) {
 	b.submit(t)
 	assert.Equal(t, "The hello of the file, against your hello", b.text(t, "#difference"))
 
-	// The same, dropped on the page. Text is left to go where it was dropped.
+	// The same, dropped on the page. Dropped text stays where it was dropped.
 	b.do(t, chromedp.Navigate(address))
 	var taken bool
 	drop := `dispatchEvent(new DragEvent("drop", {dataTransfer: data, cancelable: true}))`

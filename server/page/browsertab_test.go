@@ -44,7 +44,7 @@ func startPage(t *testing.T) (address string) {
 	return address
 }
 
-// startPageWith returns the certificate, too.
+// startPageWith returns the certificate as well.
 func startPageWith(t *testing.T) (address string, cert *x509.Certificate) {
 	t.Helper()
 	certFile, keyFile, err := listen.SelfSigned(t.TempDir())
@@ -83,12 +83,12 @@ func readHex(_ context.Context, input []byte) ([]event.Observation, error) {
 	return []event.Observation{observeMessage(msg, parser.TLS)}, nil
 }
 
-// A tab is a tab of a browser, and what went on in it.
+// A tab is a tab of a browser, and a record of what happened in it.
 type tab struct {
-	ctx  context.Context
-	mu   sync.Mutex
-	said []string // to the console
-	went []string // addresses of requests
+	ctx      context.Context
+	mu       sync.Mutex
+	console  []string // messages
+	requests []string // their addresses
 }
 
 func openTab(t *testing.T, flags ...chromedp.ExecAllocatorOption) *tab {
@@ -118,13 +118,13 @@ func (b *tab) listen(e any) {
 	defer b.mu.Unlock()
 	switch e := e.(type) {
 	case *runtime.EventConsoleAPICalled:
-		b.said = append(b.said, "console: "+string(e.Type))
+		b.console = append(b.console, "console: "+string(e.Type))
 	case *runtime.EventExceptionThrown:
-		b.said = append(b.said, "exception: "+e.ExceptionDetails.Text)
+		b.console = append(b.console, "exception: "+e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
-		b.said = append(b.said, e.Entry.Text+" "+e.Entry.URL)
+		b.console = append(b.console, e.Entry.Text+" "+e.Entry.URL)
 	case *devnet.EventRequestWillBeSent:
-		b.went = append(b.went, e.Request.URL)
+		b.requests = append(b.requests, e.Request.URL)
 	}
 }
 
@@ -152,7 +152,7 @@ func (b *tab) script(t *testing.T, statements string) {
 	b.do(t, chromedp.Evaluate[chromedp.Void](statements+"; 0"))
 }
 
-// eval has the value of an expression, which may be a promise, decoded into out.
+// eval decodes the value of an expression, which may be a promise, into out.
 func (b *tab) eval(t *testing.T, expression string, out any) {
 	t.Helper()
 	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](
@@ -161,20 +161,20 @@ func (b *tab) eval(t *testing.T, expression string, out any) {
 	require.NoError(t, json.Unmarshal([]byte(text), out), text)
 }
 
-// assertQuiet asserts that nothing was said to the console, and that no
-// request left the host.
+// assertQuiet asserts that the console has no messages and no request went to
+// another host.
 func (b *tab) assertQuiet(t *testing.T, address string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	assert.Empty(t, b.said)
-	require.NotEmpty(t, b.went)
-	for _, u := range b.went {
+	assert.Empty(t, b.console)
+	require.NotEmpty(t, b.requests)
+	for _, u := range b.requests {
 		assert.True(t, strings.HasPrefix(u, address+"/") || strings.HasPrefix(u, "data:"), u)
 	}
 }
 
-// shoot saves a screenshot of the whole page, if they are wanted.
+// shoot saves a screenshot of the whole page, if SHOTS is set.
 func (b *tab) shoot(t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("SHOTS")
@@ -187,7 +187,7 @@ func (b *tab) shoot(t *testing.T, name string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 
-// shootScreen saves a screenshot of what can be seen.
+// shootScreen saves a screenshot of the visible part.
 func (b *tab) shootScreen(t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("SHOTS")
@@ -200,11 +200,11 @@ func (b *tab) shootScreen(t *testing.T, name string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 
-// audit lets axe look at the page, and asserts that it finds nothing serious.
+// audit runs axe on the page, and asserts that it finds no violations.
 func (b *tab) audit(t *testing.T) {
 	t.Helper()
 	script, err := os.ReadFile(os.Getenv("AXE"))
-	require.NoError(t, err, "AXE is to be the path of axe.min.js")
+	require.NoError(t, err, "AXE must be the path of axe.min.js")
 	b.script(t, string(script))
 	var found []struct {
 		ID, Impact, Help string
@@ -217,7 +217,7 @@ func (b *tab) audit(t *testing.T) {
 	}
 }
 
-// fill puts text into the form's box. Typing it would take long.
+// fill puts text into the form. Typing would take long.
 func (b *tab) fill(t *testing.T, text string) {
 	t.Helper()
 	quoted, err := json.Marshal(text)
@@ -230,7 +230,7 @@ func (b *tab) submit(t *testing.T) {
 	b.navigate(t, chromedp.Click(chromedp.CSS("form.other button.main")))
 }
 
-// navigate does what leads to another page, and waits for it.
+// navigate does a step that leads to another page, and waits for the page.
 func (b *tab) navigate(t *testing.T, step chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	_, err := chromedp.RunResponse(b.ctx, step)

@@ -12,7 +12,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// longHellos are huge ones, and some about as long as what is taken apart.
+// longHellos returns huge hellos, and some about as long as answers.MaxDetail.
 func longHellos() map[string]*parser.ClientHello {
 	all := hellotest.Huge()
 	for _, n := range []int{answers.MaxDetail - 100, answers.MaxDetail, answers.MaxDetail + 100} {
@@ -39,7 +39,7 @@ func TestPageOfACutHello(t *testing.T) {
 	}
 }
 
-// TestBrokenBeyondTheCut has a message that ends after what is shown.
+// TestBrokenBeyondTheCut: the message ends after the part that is shown.
 func TestBrokenBeyondTheCut(t *testing.T) {
 	p := &Page{}
 	require.True(t, p.ready(nil))

@@ -19,7 +19,7 @@ import (
 	"github.com/tlspeek/tlspeek/server/page"
 )
 
-// TestLiveEventsGoOn has watchers to whom nothing comes for an hour.
+// TestLiveEventsGoOn: watchers stay connected for an hour without an event.
 func TestLiveEventsGoOn(t *testing.T) {
 	for _, proto := range []string{"http/1.1", "h2"} {
 		config := servertest.Config(t)

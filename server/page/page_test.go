@@ -198,7 +198,7 @@ func TestHostileTextIsText(t *testing.T) {
 		for _, markup := range []string{"<script>", "<img src=x", "\x1b", "\u202e"} {
 			assert.False(t, strings.Contains(body, markup), "%s has %q", name, markup)
 		}
-		if name != "pasted" { // text that is no hello is not shown again
+		if name != "pasted" { // the form is not filled with it again
 			assert.True(t, strings.Contains(body, "&lt;script&gt;"), name)
 		}
 	}
@@ -285,7 +285,7 @@ func TestCompareTakesFewAtATime(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 }
 
-// A hello of a capture is sent again by a button of its own.
+// Each hello of a capture has a button that sends it again.
 func TestFoundHellosCanBeTaken(t *testing.T) {
 	real := hellotest.Real(t)
 	var many []event.Observation
@@ -466,7 +466,8 @@ func TestHandshakeInSteps(t *testing.T) {
 	}
 }
 
-// The largest hellos that real clients send, and the largest that may come.
+// BenchmarkPage has one of the largest hellos of real clients, and the largest
+// possible ones.
 func BenchmarkPage(b *testing.B) {
 	hellos := hellotest.Huge()
 	hellos["chromium-156"] = hellotest.Real(b)["chromium-156"]

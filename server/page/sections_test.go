@@ -65,7 +65,7 @@ func TestSections(t *testing.T) {
 	}
 }
 
-func TestBrokenHelloSaysWhatIsWrong(t *testing.T) {
+func TestBrokenHelloShowsItsError(t *testing.T) {
 	p := &Page{}
 	require.True(t, p.ready(httptest.NewRecorder()))
 	raw := hellotest.Real(t)["chromium-156"].Raw[:77]
@@ -112,7 +112,7 @@ func TestClaimInWords(t *testing.T) {
 	}
 }
 
-// A form that is no multipart one has the same limit.
+// A form that is not multipart has the same limit.
 func TestLargeFormIsRefused(t *testing.T) {
 	r := httptest.NewRequest("POST", "/compare", strings.NewReader("hello="+strings.Repeat("0", maxInput)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -55,7 +55,7 @@ func TestReferences(t *testing.T) {
 	assert.Nil(t, extensionNode(t, h, "0xfefe").Reference)
 }
 
-// What is wrong can be seen without opening anything.
+// Errors are visible without opening a field.
 func TestTreeIsOpenWhereItIsWrong(t *testing.T) {
 	h := hellotest.Hello(
 		hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 3, 0, 29, 0}),
@@ -65,7 +65,7 @@ func TestTreeIsOpenWhereItIsWrong(t *testing.T) {
 	}
 	assert.False(t, extensionNode(t, h, "key_share").Open)
 
-	// Cut between two cipher suites: there are no bytes that are wrong.
+	// The cut is between two cipher suites: no byte is wrong.
 	c, err := loadClients()
 	require.NoError(t, err)
 	root := parser.Dissect(&parser.ClientHello{Raw: hellotest.Real(t)["chromium-156"].Raw[:77]})

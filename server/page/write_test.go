@@ -45,7 +45,7 @@ func TestAcceptsGzip(t *testing.T) {
 	}
 }
 
-// What browsers may keep for a year has an address that changes with it.
+// The address of a file that browsers cache for a year changes with the file.
 func TestStaticFilesHaveAVersion(t *testing.T) {
 	p := &Page{}
 	body := get(pageOf(p, hellotest.Real(t)["firefox-153"]), "/", "text/html").Body.String()

@@ -1,0 +1,2 @@
+// Package listen has the sockets and certificates of "tlspeek serve".
+package listen
