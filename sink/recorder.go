@@ -11,8 +11,9 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 )
 
-// A Recorder writes the Event of each observation to an events file, and to the
-// latest Events. It is safe for use by several goroutines at once.
+// A Recorder writes the Event of each observation to an events file, and adds it to
+// the latest Events. It is safe for use by several goroutines at once. The fields
+// must not be changed once it is used.
 type Recorder struct {
 	File   io.Writer  // gets one JSON line for each Event, in one Write; may be nil
 	Size   event.Size // of the Events
@@ -21,8 +22,8 @@ type Recorder struct {
 	// Observer makes the Events. It must not be used elsewhere.
 	Observer event.Observer
 
-	// Log is told when recording begins to fail, and when it works again. Nil
-	// is for silence.
+	// Log gets an error when recording begins to fail, and a message when it
+	// works again, with the number of Events lost. Nil is for silence.
 	Log *slog.Logger
 
 	mu   sync.Mutex
@@ -30,14 +31,8 @@ type Recorder struct {
 	lost int // observations, since recording fails
 }
 
-// Record writes down o. An error is that of making the Event's JSON or of
-// writing to File; Latest has the Event all the same in the second case.
-func (r *Recorder) Record(o *event.Observation) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.record(o)
-}
-
+// record writes down o. If writing to File fails, Latest has the Event all the
+// same.
 func (r *Recorder) record(o *event.Observation) error {
 	e := r.Observer.Event(o, r.Size)
 	line, err := e.AppendJSON(r.line[:0])
@@ -58,8 +53,9 @@ func (r *Recorder) record(o *event.Observation) error {
 	return nil
 }
 
-// Observe is for [server.Listener.Observe]. It writes down o, unless the client
-// has sent nothing, and logs an error if the observation before had none.
+// Observe records o, unless the client has sent nothing. It is for the Observe of a
+// listener of package server, and keeps nothing of o. It blocks as long as writing
+// to File does.
 func (r *Recorder) Observe(o *event.Observation) {
 	switch {
 	case r.File == nil && r.Latest == nil:

@@ -1,9 +1,12 @@
-// Package arch holds the rule of who may import whom.
+// Package arch has the rule which package may import which, as a test.
 package arch
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +57,32 @@ func TestImports(t *testing.T) {
 		}
 	}
 	assert.True(t, seen["parser"] && seen["cmd/tlspeek"], "go list named %v", seen)
+	for name := range allowed {
+		assert.True(t, seen[name], "there is no package %s", name)
+	}
+}
+
+// TestArchitectureDocument has docs/architecture.md name files and packages that
+// exist, and each package.
+func TestArchitectureDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	require.NoError(t, err)
+	named := make(map[string]bool)
+	for _, m := range regexp.MustCompile("`([a-z0-9_/]+(?:/[a-zA-Z0-9_.*]*)?)`").FindAllStringSubmatch(string(text), -1) {
+		path := strings.TrimSuffix(m[1], "/")
+		named[path] = true
+		if !strings.Contains(path, "/") || path == "net/http/pprof" || strings.ContainsAny(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+			continue
+		}
+		found, err := filepath.Glob("../../" + path)
+		require.NoError(t, err)
+		assert.NotEmpty(t, found, "docs/architecture.md names %s", path)
+	}
+	for name := range allowed {
+		if !strings.HasPrefix(name, "internal/") {
+			assert.True(t, named[name], "docs/architecture.md lacks %s", name)
+		}
+	}
 }
 
 func mayImport(name, imp string) bool {
