@@ -253,7 +253,7 @@ func (c *Conn) Close() error {
 	if c.listener != nil {
 		c.listener.limits().remove(c)
 	}
-	c.reading.Lock() // whoever reads returns from the closed connection
+	c.reading.Lock() // a reader returns, as the connection below is closed
 	defer c.reading.Unlock()
 	c.fail(net.ErrClosed)
 	c.advance(stateDraining)

@@ -101,8 +101,8 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	select {
 	case err = <-served:
 		return err
-	case <-s.life.stopping.Done():
-		_ = h3.Shutdown(s.life.killed) // which closes what does not end
+	case <-s.life.softStop.Done():
+		_ = h3.Shutdown(s.life.hardStop) // which closes what does not end
 		<-served
 		return http.ErrServerClosed
 	}

@@ -106,8 +106,8 @@ func (l *Limits) add(c *Conn, addr netip.Addr) bool {
 	}
 	t.mu.Unlock()
 	if evicted != nil {
-		// Only the connection below: Close waits for whoever reads, who finds
-		// out by that.
+		// Only the connection below: Conn.Close would wait for a reader, which
+		// returns an error now.
 		evicted.Conn.Close()
 		l.dropped(DropHalfOpen)
 	}

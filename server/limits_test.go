@@ -152,9 +152,9 @@ func TestDecide(t *testing.T) {
 			}}
 			conn, client := pipe(t, l)
 			var read bytes.Buffer
-			shaken := make(chan struct{})
+			done := make(chan struct{})
 			go func() {
-				defer close(shaken)
+				defer close(done)
 				tc := tls.Client(client, &tls.Config{InsecureSkipVerify: true, ServerName: "decide.example", NextProtos: []string{"decided", "base"}})
 				if tc.Handshake() == nil {
 					assert.Equal(t, c.proto, tc.ConnectionState().NegotiatedProtocol)
@@ -166,7 +166,7 @@ func TestDecide(t *testing.T) {
 			err := tls.Server(conn, server.ConfigForDecisions(base)).Handshake()
 			assert.Equal(t, c.err, fmt.Sprint(err))
 			require.NoError(t, conn.Close())
-			<-shaken
+			<-done
 			assert.Zero(t, read.Len())
 		})
 	}

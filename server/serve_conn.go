@@ -11,19 +11,20 @@ import (
 )
 
 // A LineHandler serves a client that negotiated no protocol by ALPN and whose
-// first line is no HTTP request. Conn reads from that line on, and
-// [ClientOf] finds in ctx what is known of the client. The connection is
-// closed when the handler returns; its error is logged at debug level.
+// first line is not an HTTP request. Reading from conn begins with that line, and
+// [ClientOf] finds the client in ctx. The handler runs in a goroutine of its own.
+// When it returns, the server closes the connection and logs the error at debug
+// level.
 //
-// When the server shuts down, ctx is done and a read deadline in the past wakes
-// the handler: one that sets read deadlines checks ctx after each. A handler
+// When the server shuts down, ctx is done, and a read deadline in the past wakes
+// the handler: a handler that sets read deadlines must check ctx after each. It
 // must return when its connection is closed.
 type LineHandler func(ctx context.Context, conn net.Conn) error
 
 // serve does the handshake and hands the connection to the server of its
 // protocol.
 func (v *serving) serve(conn net.Conn) {
-	stopping := v.life.stopping
+	softStop := v.life.softStop
 	c := tls.Server(conn, v.tls)
 	began := time.Now()
 	err := v.handshake(c)
@@ -48,7 +49,7 @@ func (v *serving) serve(conn net.Conn) {
 	if idle := timeout(v.IdleTimeout, defaultIdleTimeout); idle > 0 {
 		b.SetReadDeadline(time.Now().Add(idle))
 	}
-	stop := context.AfterFunc(stopping, func() { c.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(softStop, func() { c.SetReadDeadline(time.Unix(1, 0)) })
 	if b.speaksHTTP() && stop() {
 		c.SetReadDeadline(time.Time{})
 		v.queue.put(b)
@@ -59,16 +60,16 @@ func (v *serving) serve(conn net.Conn) {
 	if v.Lines == nil {
 		return
 	}
-	defer context.AfterFunc(v.life.killed, func() { c.Close() })()
-	if err := v.Lines(ConnContext(stopping, c), b); err != nil {
+	defer context.AfterFunc(v.life.hardStop, func() { c.Close() })()
+	if err := v.Lines(ConnContext(softStop, c), b); err != nil {
 		v.log.Debug("line protocol", "client", conn.RemoteAddr(), "error", err)
 	}
 }
 
-// handshake does the TLS handshake, within the time for it. The Conn below
-// bounds it, too, but not for clients that are asked for a certificate.
+// handshake does the TLS handshake, within the time for it. The deadline of
+// the Conn is not enough: it is lifted before a client sends its certificate.
 func (v *serving) handshake(c *tls.Conn) error {
-	ctx := v.life.stopping
+	ctx := v.life.softStop
 	if timeout := v.listener.handshakeTimeout(); timeout > 0 {
 		var done context.CancelFunc
 		ctx, done = context.WithTimeout(ctx, timeout)

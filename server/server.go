@@ -49,8 +49,8 @@ type Server struct {
 	// is called by the goroutine that serves the connection.
 	OnHandshake func(took time.Duration, err error)
 
-	// Log is for what no caller is told, such as errors of Accept that pass.
-	// Nil is for silence.
+	// Log gets what no function returns, such as temporary errors of Accept. Nil
+	// is for silence.
 	Log *slog.Logger
 
 	life  lifecycle
@@ -195,7 +195,7 @@ func announce(next http.Handler, h3 *HTTP3) http.Handler {
 }
 
 func (v *serving) run() error {
-	defer context.AfterFunc(v.life.stopping, func() { v.listener.Close() })()
+	defer context.AfterFunc(v.life.softStop, func() { v.listener.Close() })()
 	v.life.running.Go(v.runHTTP)
 	failed := make(chan error, len(v.UDP))
 	for _, conn := range v.UDP {
@@ -221,8 +221,8 @@ func (v *serving) run() error {
 func (v *serving) runHTTP() {
 	served := make(chan error, 1)
 	go func() { served <- v.http.Serve(v.queue) }()
-	<-v.life.stopping.Done()
-	if v.http.Shutdown(v.life.killed) != nil {
+	<-v.life.softStop.Done()
+	if v.http.Shutdown(v.life.hardStop) != nil {
 		v.http.Close()
 	}
 	<-served
@@ -235,19 +235,19 @@ func (v *serving) runHTTP3(conn *net.UDPConn) error {
 	select {
 	case err := <-served:
 		return err
-	case <-v.life.stopping.Done():
-		_ = h3.Shutdown(v.life.killed)
+	case <-v.life.softStop.Done():
+		_ = h3.Shutdown(v.life.hardStop)
 		return <-served
 	}
 }
 
 // accept returns http.ErrServerClosed when the server is stopping.
 func (v *serving) accept() error {
-	stopping := v.life.stopping
+	softStop := v.life.softStop
 	var pause time.Duration
 	for {
 		conn, err := v.listener.Accept()
-		if stopping.Err() != nil {
+		if softStop.Err() != nil {
 			if err == nil {
 				conn.Close()
 			}
@@ -268,7 +268,7 @@ func (v *serving) accept() error {
 		v.log.Warn("accepting a connection", "error", err, "pause", pause)
 		select {
 		case <-time.After(pause):
-		case <-stopping.Done():
+		case <-softStop.Done():
 		}
 	}
 }

@@ -100,7 +100,7 @@ func startsTLS(header [tlsrecord.HeaderLen]byte) bool {
 	return (typ == tlsrecord.Alert || typ == tlsrecord.Handshake) && header[1] <= tlsrecord.MaxMajor || typ == 0x80
 }
 
-const serverHello = 2 // HandshakeType of a HelloRetryRequest, too
+const serverHello = 2 // HandshakeType, also of a HelloRetryRequest
 
 // helloRetryRandom is the random of a HelloRetryRequest (RFC 8446, section
 // 4.1.3).

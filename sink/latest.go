@@ -24,8 +24,8 @@ const DefaultLatestBytes = 16 << 20
 // array. The fields must not be changed once it is used.
 type Latest struct {
 	// Path is the file. Save writes a temporary file beside it, with the name
-	// .NAME-* and mode 0644, syncs it and renames it to Path: whoever reads Path
-	// finds the old Events or the new ones, also after a crash. A symbolic link
+	// .NAME-* and mode 0644, syncs it and renames it to Path, so that Path has
+	// the old Events or the new ones, also after a crash. A symbolic link
 	// is replaced.
 	Path string
 

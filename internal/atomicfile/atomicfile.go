@@ -11,8 +11,8 @@ import (
 )
 
 // Write replaces the file at path: it writes a temporary file in the same folder,
-// with the given mode whatever the umask, syncs it and renames it. Whoever opens
-// path finds the old file or the new one. After an error the old one is
+// with the given mode whatever the umask, syncs it and renames it. Path is
+// always the old file or the new one. After an error the old one is
 // unchanged. write may ignore the errors of its Writer.
 func Write(path string, mode fs.FileMode, write func(*bufio.Writer)) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")

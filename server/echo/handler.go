@@ -19,7 +19,7 @@ import (
 // [server.HTTP3].
 //
 // At most 64 answers are under way at once, and 16 for one client. Others wait
-// for these, and are told to come back if that takes long.
+// for these, and are answered 503 after 15 seconds.
 //
 // The zero value is ready. The fields must not be changed once it serves.
 type Handler struct {

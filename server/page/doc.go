@@ -12,8 +12,8 @@
 // A section is one part of what the page shows of a hello; sections.go lists
 // them. The tree has the fields of a message and the dump its bytes; a leaf is a
 // field without parts, and every byte lies in one. A flag marks a remarkable
-// field. A view is a hello as the sections see it. To read is to find hellos in
-// what somebody pasted or dropped.
+// field. A view is a hello as the sections see it. The input is what a reader of
+// the page pastes or drops.
 //
 // # Bounds
 //
