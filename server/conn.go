@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -36,12 +37,14 @@ type Conn struct {
 	reading     sync.Mutex // guards what only readers use
 	ahead       readAhead
 	records     parser.RecordAssembler
-	parseDone   bool // no more records are parsed
 	tracker     handshakeTracker
+	parseDone   bool        // no more records are parsed
 	addrPending bool        // the client's address comes with the first bytes
 	refused     error       // by a Decision or a bound
 	config      *tls.Config // of a Decision
-	entry       connEntry   // guarded by the Limits
+
+	entry    connEntry      // guarded by the Limits
+	halfOpen lru.Node[Conn] // likewise
 
 	mu       sync.Mutex // guards what follows
 	first    message    // the ClientHello

@@ -23,9 +23,9 @@ var ErrNoHello = errors.New("no ClientHello")
 type message struct {
 	raw     []byte
 	time    time.Time
-	version parser.Version // of the first record
 	records int
-	inBlock bool // raw aliases the block of the connection
+	version parser.Version // of the first record
+	inBlock bool           // raw aliases the block of the connection
 	parsed  *parser.ClientHello
 	err     error // of parsing
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+
+	"github.com/tlspeek/tlspeek/internal/lru"
 )
 
 // Limits bounds connections: those of a [Listener], or of several and of an
@@ -60,17 +62,13 @@ type connTable struct {
 	tcp      int
 	quic     int
 	perAddr  map[netip.Addr]int // only with MaxPerAddr
-	halfOpen int
-	oldest   *Conn // of those whose handshake is not finished
-	newest   *Conn
+	halfOpen lru.List[Conn]     // those whose handshake is not finished
 }
 
 // A connEntry is what a connTable knows of a connection.
 type connEntry struct {
-	open         bool
-	addr         netip.Addr // that it counts for; zero if for none
-	halfOpen     bool
-	older, newer *Conn
+	open bool
+	addr netip.Addr // that it counts for; zero if for none
 }
 
 // conns returns the number of open connections over TCP, and how many of them
@@ -78,7 +76,7 @@ type connEntry struct {
 func (l *Limits) conns() (open, halfOpen int) {
 	l.table.mu.Lock()
 	defer l.table.mu.Unlock()
-	return l.table.tcp, l.table.halfOpen
+	return l.table.tcp, l.table.halfOpen.Len()
 }
 
 // add counts c, for addr if that is valid. It returns false if that is over a
@@ -98,11 +96,10 @@ func (l *Limits) add(c *Conn, addr netip.Addr) bool {
 	}
 	t.tcp++
 	c.entry.open = true
-	t.link(c)
+	t.halfOpen.Add(&c.halfOpen, c, 1)
 	var evicted *Conn
-	if l.MaxHalfOpen > 0 && t.halfOpen > l.MaxHalfOpen {
-		evicted = t.oldest
-		t.unlink(evicted)
+	if l.MaxHalfOpen > 0 {
+		evicted = t.halfOpen.Evict(l.MaxHalfOpen)
 	}
 	t.mu.Unlock()
 	if evicted != nil {
@@ -128,7 +125,7 @@ func (l *Limits) addAddr(c *Conn, addr netip.Addr) bool {
 // handshakeDone removes c from those whose handshake is not finished.
 func (l *Limits) handshakeDone(c *Conn) {
 	l.table.mu.Lock()
-	l.table.unlink(c)
+	l.table.halfOpen.Remove(&c.halfOpen)
 	l.table.mu.Unlock()
 }
 
@@ -142,7 +139,7 @@ func (l *Limits) remove(c *Conn) {
 	}
 	c.entry.open = false
 	t.tcp--
-	t.unlink(c)
+	t.halfOpen.Remove(&c.halfOpen)
 	t.uncount(&c.entry)
 }
 
@@ -222,40 +219,6 @@ func network(a netip.Addr) netip.Addr {
 		return prefix.Addr()
 	}
 	return a
-}
-
-// link adds c as the newest of those whose handshake is not finished.
-func (t *connTable) link(c *Conn) {
-	t.halfOpen++
-	c.entry.halfOpen = true
-	c.entry.older = t.newest
-	if t.newest != nil {
-		t.newest.entry.newer = c
-	} else {
-		t.oldest = c
-	}
-	t.newest = c
-}
-
-// unlink undoes link. It may be called twice.
-func (t *connTable) unlink(c *Conn) {
-	e := &c.entry
-	if !e.halfOpen {
-		return
-	}
-	e.halfOpen = false
-	t.halfOpen--
-	if e.older != nil {
-		e.older.entry.newer = e.newer
-	} else {
-		t.oldest = e.newer
-	}
-	if e.newer != nil {
-		e.newer.entry.older = e.older
-	} else {
-		t.newest = e.older
-	}
-	e.older, e.newer = nil, nil
 }
 
 func (l *Limits) dropped(why DropReason) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/ipv6"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -31,23 +32,20 @@ type tap struct {
 	mu     sync.Mutex
 	opener quichello.Opener
 	flows  map[netip.AddrPort]*flow // by the client's address
-	oldest *flow
-	newest *flow
-	bytes  int
-	limit  int
-	hellos map[string]*quicHello // by the connection id that the client chose first
-	conns  map[string]*quicConn  // by the same, those without a hello yet
+	ages   lru.List[flow]           // the same, sized in bytes of datagrams
+	limit  int                      // of their sizes
+	hellos map[string]*quicHello    // by the connection id that the client chose first
+	conns  map[string]*quicConn     // by the same, those without a hello yet
 }
 
 // A flow is what a client sends from one port.
 type flow struct {
+	node      lru.Node[flow]
 	client    netip.AddrPort
 	begun     time.Time
-	bytes     int
 	assembler quichello.Assembler
 	ids       []string  // of its entries in hellos
 	waiting   *quicConn // bound to this address, which its client has proved
-	newer     *flow
 }
 
 func newTap(conn *net.UDPConn, observe func(*event.Observation)) *tap {
@@ -94,8 +92,7 @@ func (t *tap) assemble(datagram, oob []byte, client netip.AddrPort) (hellos []*q
 	defer t.mu.Unlock()
 	now := time.Now()
 	f := t.flow(client, now)
-	f.bytes += len(datagram)
-	t.bytes += len(datagram)
+	t.ages.Resize(&f.node, f.node.Size()+len(datagram))
 	// quic-go sees the errors of a datagram too, and another may follow.
 	for h, _ := f.assembler.Next(datagram); h != nil; h, _ = f.assembler.Next(nil) {
 		hello := &quicHello{Hello: h, time: now, src: client, dst: t.destination(oob)}
@@ -152,28 +149,19 @@ func (t *tap) flow(client netip.AddrPort, now time.Time) *flow {
 	if f != nil && now.Sub(f.begun) <= maxFlowAge {
 		return f
 	}
-	for o := t.oldest; o != nil && (now.Sub(o.begun) > maxFlowAge || t.bytes > t.limit); o = t.oldest {
+	for o := t.ages.Oldest(); o != nil && (now.Sub(o.begun) > maxFlowAge || t.ages.Size() > t.limit); o = t.ages.Oldest() {
 		t.evict(o)
 	}
 	f = &flow{client: client, begun: now}
 	f.assembler.Opener = &t.opener
 	t.flows[client] = f
-	if t.newest != nil {
-		t.newest.newer = f
-	} else {
-		t.oldest = f
-	}
-	t.newest = f
+	t.ages.Add(&f.node, f, 0)
 	return f
 }
 
-// evict drops the oldest flow.
+// evict drops a flow.
 func (t *tap) evict(f *flow) {
-	t.oldest = f.newer
-	if t.newest == f {
-		t.newest = nil
-	}
-	t.bytes -= f.bytes
+	t.ages.Remove(&f.node)
 	delete(t.flows, f.client)
 	for _, id := range f.ids {
 		delete(t.hellos, id)

@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"event":               {"parser", "fingerprint", "known"},
 	"capture":             {"event", "fingerprint", "internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"sink":                {"event", "internal/atomicfile"},
-	"server":              {"internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
+	"server":              {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
 	"server/echo":         {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
 	"server/page":         {"internal/observe", "server", "parser", "quichello", "fingerprint", "known", "event", "internal/answers"},
 	"internal/answers":    {"server", "parser", "known", "event"},
