@@ -34,7 +34,7 @@ type Observation struct {
 	Index    int // 1, or 2 for the hello after a HelloRetryRequest
 	Carrier  Carrier
 	QUIC     *Initial
-	HTTP2    string      // fingerprint in Akamai's format
+	HTTP2    string        // fingerprint in Akamai's format
 	Agent    known.Request // who the client says it is
 
 	// RecordVersion is the legacy_record_version of the first TLS record.
@@ -258,7 +258,7 @@ func (ob *Observer) known(o *Observation) *known.Observation {
 		Index:         o.Index,
 		RecordVersion: o.RecordVersion,
 		HTTP2:         o.HTTP2,
-		Request:         o.Agent,
+		Request:       o.Agent,
 	}
 	return &ob.judged
 }
