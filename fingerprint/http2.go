@@ -9,6 +9,16 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
+var methodHTTP2 = Method{
+	Key:     "http2",
+	Title:   "HTTP/2",
+	Summary: "settings, window, priorities, header order; Akamai's format",
+	About:   "Akamai (Passive Fingerprinting of HTTP/2 Clients, Black Hat EU 2017): settings, window update, priorities and the order of the pseudo-header fields.",
+	Full:    true,
+	Live:    true,
+	Append:  func(dst []byte, in *Input) []byte { return append(dst, in.HTTP2...) },
+}
+
 // What an HTTP2 gives up on. Servers answer such a client with an error of
 // their own.
 var (

@@ -2,6 +2,45 @@ package fingerprint
 
 import "github.com/tlspeek/tlspeek/parser"
 
+var methodJA3 = Method{
+	Key:     "ja3",
+	Title:   "JA3",
+	Summary: "five lists as they were sent, MD5",
+	About:   "Salesforce (github.com/salesforce/ja3): the MD5 of version, cipher suites, extensions, groups and point formats in wire order.",
+	Ordered: true,
+	Append:  ofHello(AppendJA3),
+}
+
+var methodJA3Full = Method{
+	Key:     "ja3_full",
+	Title:   "JA3 text",
+	Summary: "the text of which JA3 is the digest",
+	About:   "Salesforce (github.com/salesforce/ja3): version, cipher suites, extensions, groups and point formats in decimal, in wire order.",
+	Full:    true,
+	Ordered: true,
+	Digest:  "ja3",
+	Append:  ofHello(AppendJA3Full),
+}
+
+var methodJA3N = Method{
+	Key:     "ja3n",
+	Title:   "JA3N",
+	Summary: "JA3 with its extensions sorted",
+	About:   "A variant of Salesforce's JA3: the MD5 of the same text, with the extensions sorted by number.",
+	Form:    "ja3",
+	Append:  ofHello(AppendJA3N),
+}
+
+var methodJA3NFull = Method{
+	Key:     "ja3n_full",
+	Title:   "JA3N text",
+	Summary: "the text of which JA3N is the digest",
+	About:   "A variant of Salesforce's JA3: its text, with the extensions sorted by number.",
+	Full:    true,
+	Digest:  "ja3n",
+	Append:  ofHello(AppendJA3NFull),
+}
+
 // JA3 returns the JA3 fingerprint of h: the MD5, in hex, of [JA3Full].
 func JA3(h *parser.ClientHello) string {
 	var buf [textLen]byte

@@ -2,6 +2,46 @@ package fingerprint
 
 import "github.com/tlspeek/tlspeek/parser"
 
+var methodJA4 = Method{
+	Key:     "ja4",
+	Title:   "JA4",
+	Summary: "lists sorted: a permuted order does not change it",
+	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): counts, and digests of the sorted cipher suites and of the sorted extensions with the signature algorithms.",
+	Append:  ofHello(AppendJA4),
+}
+
+var methodJA4R = Method{
+	Key:     "ja4_r",
+	Title:   "JA4_r",
+	Summary: "JA4 with its lists instead of their digests",
+	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): JA4 with the sorted lists instead of their digests.",
+	Full:    true,
+	Digest:  "ja4",
+	Append:  ofHello(AppendJA4R),
+}
+
+var methodJA4O = Method{
+	Key:     "ja4_o",
+	Title:   "JA4_o",
+	Summary: "JA4 in the order of the wire",
+	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): JA4 of the lists in wire order, server_name and ALPN kept.",
+	Full:    true,
+	Ordered: true,
+	Form:    "ja4",
+	Append:  ofHello(AppendJA4O),
+}
+
+var methodJA4RO = Method{
+	Key:     "ja4_ro",
+	Title:   "JA4_ro",
+	Summary: "JA4_o with its lists instead of their digests",
+	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): JA4_o with its lists instead of their digests.",
+	Full:    true,
+	Ordered: true,
+	Digest:  "ja4_o",
+	Append:  ofHello(AppendJA4RO),
+}
+
 // JA4 returns the JA4 fingerprint of h, such as
 // "t13d1516h2_8daaf6152771_e5627efa2ab1".
 //

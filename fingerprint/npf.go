@@ -11,6 +11,32 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
+// methodNPF is the format with all extensions sorted, which has a form for each
+// transport.
+var methodNPF = Method{
+	Key:     "npf",
+	Title:   "NPF",
+	Summary: "Cisco's network protocol fingerprinting",
+	About:   "Cisco (doc/npf.md of github.com/cisco/mercury): version, cipher suites and all extensions, sorted, some with their bodies.",
+	Full:    true,
+	Append: func(dst []byte, in *Input) []byte {
+		if in.QUIC != nil {
+			return AppendNPFQUIC(dst, in.Hello, in.QUIC.Version)
+		}
+		return AppendNPF1(dst, in.Hello)
+	},
+	Variants: []Variant{
+		{Form: "npf", Append: ofHello(AppendNPF)},
+		{Form: "npf", Append: ofHello(AppendNPF2)},
+		{Form: "npf", Append: func(dst []byte, in *Input) []byte {
+			if in.QUIC == nil {
+				return dst
+			}
+			return AppendNPFQUIC1(dst, in.Hello, in.QUIC.Version)
+		}},
+	},
+}
+
 // NPF returns the fingerprint of h in Cisco's Network Protocol Fingerprinting,
 // format "tls" or "dtls", which has all extensions in wire order:
 // "tls/(0303)(13021303)((0000)(000a000400020017))".

@@ -117,24 +117,18 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// Nothing is allocated with a warm buffer.
+// TestAllocations: no method allocates with a warm buffer.
 func TestAllocations(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	for name, h := range hellotest.Real(t) {
-		for what, f := range map[string]func([]byte, *parser.ClientHello) []byte{
-			"JA3": fingerprint.AppendJA3, "JA3Full": fingerprint.AppendJA3Full,
-			"JA3N": fingerprint.AppendJA3N, "JA3NFull": fingerprint.AppendJA3NFull,
-			"JA4": fingerprint.AppendJA4, "JA4R": fingerprint.AppendJA4R,
-			"JA4O": fingerprint.AppendJA4O, "JA4RO": fingerprint.AppendJA4RO,
-			"Stable": fingerprint.AppendStable, "StableFull": fingerprint.AppendStableFull,
-			"NPF": fingerprint.AppendNPF, "NPF1": fingerprint.AppendNPF1, "NPF2": fingerprint.AppendNPF2,
-			"TLSFP": fingerprint.AppendTLSFP, "TLSFPNorm": fingerprint.AppendTLSFPNorm,
-			"QUICParamsID": fingerprint.AppendQUICParamsID,
-			"NPFQUIC":      func(b []byte, h *parser.ClientHello) []byte { return fingerprint.AppendNPFQUIC(b, h, 1) },
-			"NPFQUIC1":     func(b []byte, h *parser.ClientHello) []byte { return fingerprint.AppendNPFQUIC1(b, h, 1) },
-			"QUICHeaderID": func(b []byte, _ *parser.ClientHello) []byte { return fingerprint.AppendQUICHeaderID(b, anInitial) },
-		} {
-			assert.Zero(t, testing.AllocsPerRun(100, func() { f(buf, h) }), "%s of %s", what, name)
+		in := &fingerprint.Input{Hello: h, QUIC: initialOf(h), HTTP2: "1:65536|00|0|m,a,s,p"}
+		for i := range fingerprint.Methods {
+			m := &fingerprint.Methods[i]
+			assert.Zero(t, testing.AllocsPerRun(100, func() { m.Append(buf, in) }), "%s of %s", m.Key, name)
+			for j := range m.Variants {
+				v := &m.Variants[j]
+				assert.Zero(t, testing.AllocsPerRun(100, func() { v.Append(buf, in) }), "variant %d of %s of %s", j, m.Key, name)
+			}
 		}
 	}
 }

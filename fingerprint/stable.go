@@ -6,6 +6,16 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
+var methodStable = Method{
+	Key:      "stable",
+	Title:    "Stable",
+	Summary:  "the same for a new and a resumed session; tlspeek's own",
+	About:    "This project (docs/stable.md): a digest of the lists of the hello without what resumption, GREASE and the server change.",
+	Full:     true,
+	Append:   ofHello(AppendStable),
+	Variants: []Variant{{Form: "stable_full", Append: ofHello(AppendStableFull)}},
+}
+
 // Stable returns a fingerprint of h that stays when the client resumes a
 // session, answers a HelloRetryRequest or a HelloVerifyRequest, permutes its
 // extensions, draws other GREASE values, or connects to an address instead of a

@@ -74,24 +74,19 @@ func vectors(t testing.TB) map[string]*vector {
 // values returns all fingerprints of a hello, under the names that the vectors
 // have for them.
 func values(h *parser.ClientHello, q *fingerprint.QUICInitial) map[string]string {
-	all := map[string]string{
-		"ja3": fingerprint.JA3(h), "ja3_full": fingerprint.JA3Full(h),
-		"ja3n": fingerprint.JA3N(h), "ja3n_full": fingerprint.JA3NFull(h),
-		"ja4": fingerprint.JA4(h), "ja4_r": fingerprint.JA4R(h),
-		"ja4_o": fingerprint.JA4O(h), "ja4_ro": fingerprint.JA4RO(h),
-		"stable": fingerprint.Stable(h), "stable_full": fingerprint.StableFull(h),
-		"tlsfp_id": fingerprint.TLSFP(h), "tlsfp_norm_id": fingerprint.TLSFPNorm(h),
-		"session": fingerprint.SessionOf(h).String(),
+	in := &fingerprint.Input{Hello: h, QUIC: q}
+	all := map[string]string{"stable_full": fingerprint.StableFull(h)}
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		all[m.Key] = m.Of(in)
 	}
+	if !h.SSLv2 {
+		all["session"] = fingerprint.SessionOf(h).String()
+	}
+	// The vectors have a name for each format of NPF.
 	all["npf"], all["npf_1"], all["npf_2"] = fingerprint.NPF(h), fingerprint.NPF1(h), fingerprint.NPF2(h)
-	all["quic_params_id"] = fingerprint.QUICParamsID(h)
 	if q != nil {
 		all["npf_quic"], all["npf_quic_1"] = fingerprint.NPFQUIC(h, q.Version), fingerprint.NPFQUIC1(h, q.Version)
-		all["quic_header_id"] = fingerprint.QUICHeaderID(q)
-	}
-	if h.SSLv2 {
-		delete(all, "session")
-		delete(all, "quic_header_id")
 	}
 	maps.DeleteFunc(all, func(_, v string) bool { return v == "" })
 	return all

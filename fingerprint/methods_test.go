@@ -1,0 +1,193 @@
+package fingerprint_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+)
+
+// TestMethodsAreComplete names what a row of the table lacks.
+func TestMethodsAreComplete(t *testing.T) {
+	seen := map[string]bool{}
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		assert.Regexp(t, "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", m.Key, "key of row %d", i)
+		assert.False(t, seen[m.Key], "two rows have the key %s", m.Key)
+		seen[m.Key] = true
+		assert.NotEmpty(t, m.Title, "title of %s", m.Key)
+		assert.NotEmpty(t, m.Summary, "summary of %s", m.Key)
+		assert.Regexp(t, `^[^.].{20,}\.$`, m.About, "about of %s is one sentence", m.Key)
+		assert.NotNil(t, m.Append, "Append of %s", m.Key)
+		for _, v := range m.Variants {
+			assert.NotEmpty(t, v.Form, "form of a variant of %s", m.Key)
+			assert.NotNil(t, v.Append, "Append of a variant of %s", m.Key)
+		}
+	}
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		for name, key := range map[string]string{"digest": m.Digest, "form": m.Form} {
+			if key != "" {
+				assert.True(t, seen[key], "the %s of %s, %q, is no key", name, m.Key, key)
+				assert.NotEqual(t, m.Key, key, "the %s of %s", name, m.Key)
+			}
+		}
+	}
+}
+
+// TestMethodsAreDocumented finds each key in the documents that list them all.
+func TestMethodsAreDocumented(t *testing.T) {
+	for _, name := range []string{"docs/event.md", "README.md"} {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		require.NoError(t, err)
+		for i := range fingerprint.Methods {
+			assert.Contains(t, string(text), "`"+fingerprint.Methods[i].Key+"`", "%s does not list it", name)
+		}
+	}
+}
+
+// helpers are the Append functions that need no row.
+var helpers = []string{
+	"HTTP2.AppendFingerprint", // its text is an Input
+	"JA4Value.Append",         // writes what ParseJA4 read
+}
+
+// TestEveryAppendHasARow finds each exported Append function in the definition of
+// a method.
+func TestEveryAppendHasARow(t *testing.T) {
+	var appends, used []string
+	for _, f := range sources(t) {
+		for _, d := range f.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if strings.HasPrefix(d.Name.Name, "Append") {
+					appends = append(appends, receiver(d)+d.Name.Name)
+				}
+			case *ast.GenDecl:
+				ast.Inspect(d, func(n ast.Node) bool {
+					if id, ok := n.(*ast.Ident); ok {
+						used = append(used, id.Name)
+					}
+					return true
+				})
+			}
+		}
+	}
+	require.Greater(t, len(appends), len(fingerprint.Methods))
+	for _, name := range appends {
+		assert.True(t, slices.Contains(used, name) || slices.Contains(helpers, name), "no row of Methods has %s", name)
+	}
+	for _, name := range helpers {
+		assert.Contains(t, appends, name)
+	}
+}
+
+// sources returns the files of the package.
+func sources(t *testing.T) (files []*ast.File) {
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range names {
+		if !strings.HasSuffix(name, "_test.go") {
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			require.NoError(t, err)
+			files = append(files, f)
+		}
+	}
+	require.NotEmpty(t, files)
+	return files
+}
+
+// receiver returns the type of a method's receiver and a dot.
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return ""
+	}
+	t := d.Recv.List[0].Type
+	if p, ok := t.(*ast.StarExpr); ok {
+		t = p.X
+	}
+	return t.(*ast.Ident).Name + "."
+}
+
+// TestEveryMethodHasAVector finds each method in testdata/vectors and in the
+// oracle of slow_test.go.
+func TestEveryMethodHasAVector(t *testing.T) {
+	expected, slow := map[string]bool{}, map[string]bool{}
+	for _, v := range vectors(t) {
+		for key := range v.Expect {
+			expected[key] = true
+		}
+		for key := range slowValues(v.hello(t), v.initial()) {
+			slow[key] = true
+		}
+	}
+	keys := func(m *fingerprint.Method) []string {
+		if m.Key == "npf" { // has a name of its own for each transport there
+			return []string{"npf_1", "npf_quic"}
+		}
+		return []string{m.Key}
+	}
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		if m.Live {
+			continue // no hello has it
+		}
+		for _, key := range keys(m) {
+			assert.True(t, expected[key], "no vector has %s", key)
+			assert.True(t, slow[key], "slowValues lacks %s", key)
+		}
+	}
+}
+
+// TestOrdered holds Ordered against hellos whose extensions change places.
+func TestOrdered(t *testing.T) {
+	differs := map[string]bool{}
+	for _, h := range hellotest.Real(t) {
+		extensions := slices.Clone(h.Extensions)
+		slices.Reverse(extensions)
+		c := hellotest.Rebuild(t, h, h.CipherSuites, extensions)
+		for i := range fingerprint.Methods {
+			m := &fingerprint.Methods[i]
+			before := m.Of(&fingerprint.Input{Hello: h, QUIC: initialOf(h)})
+			after := m.Of(&fingerprint.Input{Hello: c, QUIC: initialOf(c)})
+			differs[m.Key] = differs[m.Key] || before != after
+		}
+	}
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		assert.Equal(t, m.Ordered, differs[m.Key], m.Key)
+	}
+}
+
+func TestMethodsInOrder(t *testing.T) {
+	var keys []string
+	for _, m := range fingerprint.MethodsInOrder("stable", "ja4", "nothing", "stable") {
+		keys = append(keys, m.Key)
+	}
+	assert.Equal(t, []string{"stable", "ja4", "ja3", "ja3_full"}, keys[:4])
+	assert.Len(t, keys, len(fingerprint.Methods))
+	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(keys))), len(fingerprint.Methods))
+}
+
+// TestMethodsOfSSLv2: a hello in SSLv2 format has no fingerprint.
+func TestMethodsOfSSLv2(t *testing.T) {
+	v := vectors(t)["sslv2"]
+	in := &fingerprint.Input{Hello: v.hello(t), QUIC: anInitial}
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		assert.Empty(t, m.Of(in), m.Key)
+		for j := range m.Variants {
+			assert.Empty(t, m.Variants[j].Of(in), m.Variants[j].Form)
+		}
+	}
+}
