@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -19,8 +20,9 @@ import (
 type class struct {
 	key []byte
 
-	ja3, version, ja3n, ja4 string // all empty before they are known
-	alpn                    []string
+	version string // empty before the texts are known
+	alpn    []string
+	values  fingerprint.Values // of a compact Event
 
 	named   bool         // whether what follows is known
 	clients *clientsJSON // nil for none
@@ -32,15 +34,28 @@ type class struct {
 }
 
 // filled reports whether the texts are known.
-func (c *class) filled() bool { return c != nil && c.ja4 != "" }
+func (c *class) filled() bool { return c != nil && c.version != "" }
 
 // fill sets the texts of the class to those of e, in memory of their own: those
 // of an Event share a string with the server's name.
 func (c *class) fill(e *Event) {
-	c.ja3, c.version = strings.Clone(e.JA3), strings.Clone(e.Version)
-	c.ja3n, c.ja4 = strings.Clone(e.JA3N), strings.Clone(e.JA4)
+	c.version = strings.Clone(e.Version)
+	for i := range fingerprint.Methods {
+		if !fingerprint.Methods[i].Full {
+			c.values[i] = strings.Clone(e.Fingerprints[i])
+		}
+	}
 	for _, name := range e.ALPN {
 		c.alpn = append(c.alpn, strings.Clone(name))
+	}
+}
+
+// forgetOrder removes what depends on the order of extensions.
+func (c *class) forgetOrder() {
+	for i := range fingerprint.Methods {
+		if fingerprint.Methods[i].Ordered {
+			c.values[i] = ""
+		}
 	}
 }
 

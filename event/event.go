@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -31,22 +32,9 @@ type Event struct {
 	ALPN    []string `json:"alpn,omitempty"` // in the order offered
 	Version string   `json:"version,omitempty"`
 
-	JA3      string `json:"ja3,omitempty"`
-	JA3Full  string `json:"ja3_full,omitempty"`
-	JA3N     string `json:"ja3n,omitempty"`
-	JA3NFull string `json:"ja3n_full,omitempty"`
-	JA4      string `json:"ja4,omitempty"`
-	JA4R     string `json:"ja4_r,omitempty"`
-	JA4O     string `json:"ja4_o,omitempty"`
-	JA4RO    string `json:"ja4_ro,omitempty"`
-
-	NPF          string `json:"npf,omitempty"` // tls/1, dtls/1 or quic: with all extensions, sorted
-	TLSFPID      string `json:"tlsfp_id,omitempty"`
-	TLSFPNormID  string `json:"tlsfp_norm_id,omitempty"`
-	QUICHeaderID string `json:"quic_header_id,omitempty"`
-	QUICParamsID string `json:"quic_params_id,omitempty"`
-	Stable       string `json:"stable,omitempty"` // of [fingerprint.Stable]
-	HTTP2        string `json:"http2,omitempty"`  // Akamai's format
+	// Fingerprints stand in the JSON form among the other keys, each under the
+	// key of its method. A compact Event has those whose method is not Full.
+	Fingerprints fingerprint.Values `json:"-"`
 
 	Session string   `json:"session,omitempty"` // fresh, ticket, psk or early_data
 	Carrier *Carrier `json:"carrier,omitempty"`
@@ -65,6 +53,16 @@ type Event struct {
 
 	clients *clientsJSON // what Client is in JSON, if that is known
 }
+
+// Fingerprint returns the fingerprint with the given key, such as "ja4_r", or the
+// empty string where e has none.
+func (e *Event) Fingerprint(key string) string { return e.Fingerprints.Get(key) }
+
+// JA3 returns the JA3 fingerprint.
+func (e *Event) JA3() string { return e.Fingerprints.Get("ja3") }
+
+// JA4 returns the JA4 fingerprint.
+func (e *Event) JA4() string { return e.Fingerprints.Get("ja4") }
 
 // A Carrier says how the message arrived.
 type Carrier struct {

@@ -9,7 +9,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -36,8 +38,34 @@ func observation(h *parser.ClientHello) *Observation {
 	}
 }
 
-// reflected is an Event that encoding/json writes: the oracle of AppendJSON.
-type reflected Event
+// reflected returns e as a struct that encoding/json writes: the oracle of
+// AppendJSON. The fingerprints stand in it where they stand in an Event.
+func reflected(e *Event) any {
+	of := reflect.ValueOf(e).Elem()
+	var fields []reflect.StructField
+	var values []reflect.Value
+	for i := range of.NumField() {
+		f := of.Type().Field(i)
+		switch {
+		case f.Name == "Fingerprints":
+			for i := range fingerprint.Methods {
+				fields = append(fields, reflect.StructField{
+					Name: "Fingerprint" + strconv.Itoa(i),
+					Type: reflect.TypeFor[string](),
+					Tag:  reflect.StructTag(`json:"` + fingerprint.Methods[i].Key + `,omitempty"`),
+				})
+				values = append(values, reflect.ValueOf(e.Fingerprints[i]))
+			}
+		case f.IsExported():
+			fields, values = append(fields, f), append(values, of.Field(i))
+		}
+	}
+	out := reflect.New(reflect.StructOf(fields)).Elem()
+	for i, v := range values {
+		out.Field(i).Set(v)
+	}
+	return out.Interface()
+}
 
 func assertSameJSON(t *testing.T, e *Event) {
 	t.Helper()
@@ -48,7 +76,7 @@ func assertSameJSON(t *testing.T, e *Event) {
 	var want bytes.Buffer
 	enc := json.NewEncoder(&want)
 	enc.SetEscapeHTML(false)
-	require.NoError(t, enc.Encode((*reflected)(e)))
+	require.NoError(t, enc.Encode(reflected(e)))
 	assert.Equal(t, want.String(), string(got)+"\n")
 
 	var decoded Event
@@ -61,10 +89,10 @@ func assertSameJSON(t *testing.T, e *Event) {
 		assert.Equal(t, e.Hello.Bytes, decoded.Hello.Bytes)
 		return // JSON has no names for the elements of lists
 	}
-	var back reflected
+	back := Event{SSLv2: &SSLv2{}, Error: "of before"}
 	require.NoError(t, json.Unmarshal(got, &back))
 	back.clients = e.clients
-	assert.Equal(t, *(*reflected)(e), back)
+	assert.Equal(t, *e, back)
 }
 
 func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
@@ -97,21 +125,28 @@ func TestCompactEvent(t *testing.T) {
 func TestFullEventHasEveryFingerprint(t *testing.T) {
 	var ob Observer
 	for name, h := range hellotest.Real(t) {
-		e := ob.Event(observation(h), Full)
-		assert.Equal(t, fingerprint.JA3(h), e.JA3, name)
-		assert.Equal(t, fingerprint.JA3Full(h), e.JA3Full, name)
-		assert.Equal(t, fingerprint.JA3N(h), e.JA3N, name)
-		assert.Equal(t, fingerprint.JA3NFull(h), e.JA3NFull, name)
-		assert.Equal(t, fingerprint.JA4(h), e.JA4, name)
-		assert.Equal(t, fingerprint.JA4R(h), e.JA4R, name)
-		assert.Equal(t, fingerprint.JA4O(h), e.JA4O, name)
-		assert.Equal(t, fingerprint.JA4RO(h), e.JA4RO, name)
-		assert.Equal(t, fingerprint.NPF1(h), e.NPF, name)
-		assert.Equal(t, fingerprint.TLSFP(h), e.TLSFPID, name)
-		assert.Equal(t, fingerprint.TLSFPNorm(h), e.TLSFPNormID, name)
-		assert.Equal(t, fingerprint.Stable(h), e.Stable, name)
-		assert.Equal(t, fingerprint.QUICParamsID(h), e.QUICParamsID, name)
-		assert.Equal(t, fingerprint.SessionOf(h).String(), e.Session, name)
+		o := observation(h)
+		o.HTTP2 = "1:65536|00|0|m,a,s,p"
+		in := &fingerprint.Input{Hello: h, HTTP2: o.HTTP2}
+		if h.Transport == parser.QUIC {
+			o.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1, DCIDLen: 8}}
+			in.QUIC = &o.QUIC.QUICInitial
+		}
+		for _, size := range []Size{Compact, Full} {
+			e := ob.Event(o, size)
+			for i := range fingerprint.Methods {
+				m := &fingerprint.Methods[i]
+				want := m.Of(in)
+				if m.Full && size == Compact {
+					want = ""
+				}
+				assert.Equal(t, want, e.Fingerprint(m.Key), "%s of %s", m.Key, name)
+			}
+			assert.Equal(t, fingerprint.JA3(h), e.JA3(), name)
+			assert.Equal(t, fingerprint.JA4(h), e.JA4(), name)
+			assert.Equal(t, fingerprint.SessionOf(h).String(), e.Session, name)
+		}
+		e := ob.Event(o, Full)
 		assert.Equal(t, &Carrier{Records: 1, Segments: 2, Bytes: len(h.Raw), Split: true}, e.Carrier, name)
 	}
 }
@@ -123,8 +158,6 @@ func TestFullEventOverQUIC(t *testing.T) {
 	o.QUIC = &Initial{QUICInitial: q, PacketNumber: 1, Initials: 2, Scrambled: true}
 	var ob Observer
 	e := ob.Event(o, Full)
-	assert.Equal(t, fingerprint.NPFQUIC(h, 1), e.NPF)
-	assert.Equal(t, fingerprint.QUICHeaderID(&q), e.QUICHeaderID)
 	require.Len(t, e.QUIC.TransportParameters, len(h.TransportParameters))
 	for i, p := range h.TransportParameters {
 		assert.Equal(t, TransportParameter{p.ID, p.Name(), hex.EncodeToString(p.Value)}, e.QUIC.TransportParameters[i])
@@ -200,7 +233,7 @@ func TestSSLv2Event(t *testing.T) {
 	var ob Observer
 	e := ob.Event(observation(h), Compact)
 	assertSameJSON(t, &e)
-	assert.Empty(t, e.JA3+e.JA4)
+	assert.Zero(t, e.Fingerprints)
 	assert.Equal(t, "hello in SSLv2 format, for which no fingerprint is defined", e.Error)
 	assert.Equal(t, []string{"010080", "020080", "030080", "040080", "060040", "0700c0"}, e.SSLv2.CipherSpecs)
 	assert.Equal(t, "ssl 2.0", e.Version)
@@ -215,7 +248,7 @@ func TestCompactEventAllocations(t *testing.T) {
 		e := ob.Event(o, Compact)
 		buf, _ = e.AppendJSON(buf[:0])
 	})
-	assert.Equal(t, 4.0, got, "one each for the texts, the SNI's address, the ALPN list and the candidates")
+	assert.Equal(t, 5.0, got, "one each for the Event, its texts, the SNI's address, the ALPN list and the candidates")
 
 	var e Event
 	got = testing.AllocsPerRun(100, func() {
@@ -308,7 +341,8 @@ func TestHalfReadHello(t *testing.T) {
 	e := ob.Event(o, Detail)
 	assert.Equal(t, "parser: extensions: truncated at byte 200", e.Error)
 	assert.Equal(t, hex.EncodeToString(h.Raw[:200]), e.Seen)
-	assert.Empty(t, e.JA3+e.JA4+e.NPF+e.Stable+e.Session)
+	assert.Zero(t, e.Fingerprints)
+	assert.Empty(t, e.Session)
 	assert.Empty(t, e.Client)
 	assert.NotNil(t, e.Hello)
 }

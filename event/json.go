@@ -7,65 +7,38 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
 // AppendJSON appends e to dst as one JSON object, without a newline.
 func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
-	o := object(append(dst, '{'))
-	o = o.time("time", e.Time)
-	o = o.text("file", e.File)
-	o = o.number("packet", e.Packet)
-	o = o.peers(e.Transport, netip.AddrPortFrom(e.SrcIP, e.SrcPort), netip.AddrPortFrom(e.DstIP, e.DstPort))
-	o = o.texts("via", e.Via)
-	o = o.number("hello_index", int64(e.HelloIndex))
-	if e.SNI != nil {
-		o = parser.AppendQuoted(o.key("sni"), *e.SNI)
-	}
-	return e.appendRest(o)
+	return e.appendFields(append(dst, '{'), Fields)
 }
 
-// appendRest appends what is not of the one connection, and the end.
-func (e *Event) appendRest(o object) ([]byte, error) {
-	o = o.texts("alpn", e.ALPN)
-	o = o.text("version", e.Version)
-	o = o.text("ja3", e.JA3)
-	o = o.text("ja3_full", e.JA3Full)
-	o = o.text("ja3n", e.JA3N)
-	o = o.text("ja3n_full", e.JA3NFull)
-	o = o.text("ja4", e.JA4)
-	o = o.text("ja4_r", e.JA4R)
-	o = o.text("ja4_o", e.JA4O)
-	o = o.text("ja4_ro", e.JA4RO)
-	o = o.text("npf", e.NPF)
-	o = o.text("tlsfp_id", e.TLSFPID)
-	o = o.text("tlsfp_norm_id", e.TLSFPNormID)
-	o = o.text("quic_header_id", e.QUICHeaderID)
-	o = o.text("quic_params_id", e.QUICParamsID)
-	o = o.text("stable", e.Stable)
-	o = o.text("http2", e.HTTP2)
-	o = o.text("session", e.Session)
+// appendFields appends some of the fields, and the end of the object.
+func (e *Event) appendFields(dst []byte, fields []Field) ([]byte, error) {
 	var err error
-	o = o.value("carrier", e.Carrier, e.Carrier != nil, &err)
-	o = o.value("quic", e.QUIC, e.QUIC != nil, &err)
-	o = o.value("sslv2", e.SSLv2, e.SSLv2 != nil, &err)
-	if len(e.Client) > 0 {
-		o = e.clients.append(o.key("client"), e.Client)
+	for i := range fields {
+		if dst, err = fields[i].Append(dst, e); err != nil {
+			return nil, err
+		}
 	}
-	o = o.tells(e.Tells)
-	if e.Claim != nil {
-		o = e.Claim.AppendJSON(o.key("claim"))
-	}
-	o = o.text("error", e.Error)
-	o = o.text("seen", e.Seen)
-	o = o.value("hello", e.Hello, e.Hello != nil, &err)
-	o = o.value("raw", e.Raw, len(e.Raw) > 0, &err)
-	return append(o, '}'), err
+	return append(dst, '}'), nil
 }
 
 // MarshalJSON returns e as AppendJSON writes it.
-func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
+func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
+
+// UnmarshalJSON sets e to the Event that AppendJSON wrote. It ignores keys that
+// no Event has.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	type plain Event // without methods
+	*e = Event{}
+	if err := json.Unmarshal(b, (*plain)(e)); err != nil {
+		return err
+	}
+	return e.Fingerprints.UnmarshalJSON(b)
+}
 
 // An object is a JSON object that is being written, still without its end.
 type object []byte
@@ -82,8 +55,11 @@ func (o object) text(k, v string) object {
 	if v == "" {
 		return o
 	}
-	return parser.AppendQuoted(o.key(k), v)
+	return o.quoted(k, v)
 }
+
+// quoted appends text that may be empty.
+func (o object) quoted(k, v string) object { return parser.AppendQuoted(o.key(k), v) }
 
 func (o object) texts(k string, v []string) object {
 	if len(v) == 0 {
@@ -99,16 +75,17 @@ func (o object) texts(k string, v []string) object {
 	return append(o, ']')
 }
 
-func (o object) tells(list []known.Tell) object {
+// appendList appends a list, unless it is empty, each value by f.
+func appendList[T any](o object, k string, list []T, f func(*T, []byte) []byte) object {
 	if len(list) == 0 {
 		return o
 	}
-	o = append(o.key("tells"), '[')
+	o = append(o.key(k), '[')
 	for i := range list {
 		if i > 0 {
 			o = append(o, ',')
 		}
-		o = list[i].AppendJSON(o)
+		o = f(&list[i], o)
 	}
 	return append(o, ']')
 }
@@ -184,14 +161,11 @@ func (c *clock) append(dst []byte, t time.Time) []byte {
 	return append(dst, 'Z')
 }
 
-// value appends what is rare enough to be left to encoding/json.
-func (o object) value(k string, v any, present bool, err *error) object {
-	if !present || *err != nil {
-		return o
+// json appends what is rare enough to be left to encoding/json.
+func (o object) json(k string, v any) (object, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return o, err
 	}
-	var b []byte
-	if b, *err = json.Marshal(v); *err != nil {
-		return o
-	}
-	return append(o.key(k), b...)
+	return append(o.key(k), b...), nil
 }

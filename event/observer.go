@@ -70,6 +70,7 @@ type Observer struct {
 	matcher known.Matcher
 	event   Event // of AppendJSON
 	judged  known.Observation
+	input   fingerprint.Input
 	clock   clock
 	buf     []byte // the texts of one Event, which become one string
 	ends    []int
@@ -112,8 +113,8 @@ func (e *Event) remember(c *class) {
 	}
 	rest := *e
 	rest.Tells = nil
-	all, _ := rest.appendRest(object("{")) // of a compact Event, which has nothing that could fail
-	before, after, _ := bytes.Cut(all[1:len(all)-1], []byte(`"ja3":"`+e.JA3+`",`))
+	all, _ := rest.appendFields([]byte("{"), Fields[slices.IndexFunc(Fields, func(f Field) bool { return f.Key == "alpn" }):])
+	before, after, _ := bytes.Cut(all[1:len(all)-1], []byte(`"ja3":"`+e.JA3()+`",`))
 	c.before, c.after = before, after
 }
 
@@ -130,8 +131,8 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 		j = j.serverName(o.Hello.ServerName)
 	}
 	j = append(append(append(j, ','), c.before...), `"ja3":"`...)
-	if c.ja3 != "" {
-		j = append(j, c.ja3...)
+	if ja3 := c.values.Get("ja3"); ja3 != "" {
+		j = append(j, ja3...)
 	} else {
 		j = fingerprint.AppendJA3(j, o.Hello)
 	}
@@ -139,7 +140,7 @@ func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
 	if c.tells {
 		e := &ob.event
 		e.Tells = known.AppendTells(e.Tells[:0], ob.known(o))
-		j = j.tells(e.Tells)
+		j = appendList(j, "tells", e.Tells, (*known.Tell).AppendJSON)
 	}
 	return append(j, '}')
 }
@@ -224,7 +225,7 @@ func reuse[T any](p *T) *T {
 // identify says who the client may be, and whether it is. k is the classes of o.
 func (ob *Observer) identify(e *Event, o *Observation, k kin) {
 	j := ob.known(o)
-	j.JA3, j.JA4 = e.JA3, e.JA4
+	j.JA3, j.JA4 = e.JA3(), e.JA4()
 	if ob.Users != nil {
 		k = kin{} // a user's clients may change
 	}
@@ -276,22 +277,26 @@ func (ob *Observer) match(e *Event, k *known.Observation) {
 // allocation or two, not one a value. k is the classes of o.
 func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 	h := o.Hello
+	ob.input = fingerprint.Input{Hello: h, HTTP2: o.HTTP2}
+	if o.QUIC != nil {
+		ob.input.QUIC = &o.QUIC.QUICInitial
+	}
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
 	c := k.filled()
-	if c == nil || c.ja3 == "" {
-		ob.add(fingerprint.AppendJA3(ob.buf, h))
-	}
-	if c == nil {
+	if c != nil {
+		e.Version, e.Fingerprints = c.version, c.values
+		e.ALPN = append(e.ALPN, c.alpn...)
+	} else {
 		ob.add(append(ob.buf, versionText(highestVersion(h))...))
-		ob.add(fingerprint.AppendJA3N(ob.buf, h))
-		ob.add(fingerprint.AppendJA4(ob.buf, h))
 		for _, p := range h.ALPNProtocols {
 			ob.add(parser.AppendText(ob.buf, p))
 		}
 	}
-	if size >= Full {
-		ob.addFull(o)
+	for i := range fingerprint.Methods {
+		if m := &fingerprint.Methods[i]; e.Fingerprints[i] == "" && (size >= Full || !m.Full) {
+			ob.add(m.Append(ob.buf, &ob.input))
+		}
 	}
 
 	all, i, from := string(ob.buf), 0, 0
@@ -303,18 +308,16 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 	if sni := next(); e.SNI != nil {
 		*e.SNI = sni
 	}
-	if c != nil {
-		e.JA3, e.Version, e.JA3N, e.JA4 = c.ja3, c.version, c.ja3n, c.ja4
-		e.ALPN = append(e.ALPN, c.alpn...)
-	}
-	if e.JA3 == "" {
-		e.JA3 = next()
-	}
 	if c == nil {
-		e.Version, e.JA3N, e.JA4 = next(), next(), next()
+		e.Version = next()
 		e.ALPN = slices.Grow(e.ALPN, len(h.ALPNProtocols))
 		for range h.ALPNProtocols {
 			e.ALPN = append(e.ALPN, next())
+		}
+	}
+	for i := range fingerprint.Methods {
+		if m := &fingerprint.Methods[i]; e.Fingerprints[i] == "" && (size >= Full || !m.Full) {
+			e.Fingerprints[i] = next()
 		}
 	}
 	if k.ordered != nil && !k.ordered.filled() {
@@ -322,12 +325,7 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 	}
 	if k.anyOrder != nil && !k.anyOrder.filled() {
 		k.anyOrder.fill(e)
-		k.anyOrder.ja3 = ""
-	}
-	if size >= Full {
-		e.JA3Full, e.JA3NFull, e.JA4R, e.JA4O, e.JA4RO = next(), next(), next(), next(), next()
-		e.NPF, e.TLSFPID, e.TLSFPNormID, e.Stable = next(), next(), next(), next()
-		e.QUICHeaderID, e.QUICParamsID, e.HTTP2 = next(), next(), next()
+		k.anyOrder.forgetOrder()
 	}
 }
 
@@ -335,31 +333,6 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 func (ob *Observer) add(buf []byte) {
 	ob.buf = buf
 	ob.ends = append(ob.ends, len(buf))
-}
-
-// addFull adds the texts that only a full Event has.
-func (ob *Observer) addFull(o *Observation) {
-	h := o.Hello
-	ob.add(fingerprint.AppendJA3Full(ob.buf, h))
-	ob.add(fingerprint.AppendJA3NFull(ob.buf, h))
-	ob.add(fingerprint.AppendJA4R(ob.buf, h))
-	ob.add(fingerprint.AppendJA4O(ob.buf, h))
-	ob.add(fingerprint.AppendJA4RO(ob.buf, h))
-	if o.QUIC != nil {
-		ob.add(fingerprint.AppendNPFQUIC(ob.buf, h, o.QUIC.Version))
-	} else {
-		ob.add(fingerprint.AppendNPF1(ob.buf, h))
-	}
-	ob.add(fingerprint.AppendTLSFP(ob.buf, h))
-	ob.add(fingerprint.AppendTLSFPNorm(ob.buf, h))
-	ob.add(fingerprint.AppendStable(ob.buf, h))
-	if o.QUIC != nil {
-		ob.add(fingerprint.AppendQUICHeaderID(ob.buf, &o.QUIC.QUICInitial))
-	} else {
-		ob.add(ob.buf)
-	}
-	ob.add(fingerprint.AppendQUICParamsID(ob.buf, h))
-	ob.add(append(ob.buf, o.HTTP2...))
 }
 
 // highestVersion returns the highest version offered, GREASE aside. DTLS

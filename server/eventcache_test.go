@@ -45,7 +45,7 @@ func TestEventOfALargeHelloIsNotKept(t *testing.T) {
 		for _, c := range conns {
 			e, ok := c.Event(event.Full)
 			require.True(t, ok)
-			require.NotEmpty(t, e.JA4)
+			require.NotEmpty(t, e.JA4())
 		}
 		grown := int64(heap()-before) / n
 		assert.Less(t, grown, int64(16<<10), name)
@@ -61,8 +61,8 @@ func TestEventOfABrowserIsKept(t *testing.T) {
 	require.True(t, ok)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		e, _ := c.Event(event.Full)
-		if e.JA4 != first.JA4 {
-			t.Error(e.JA4)
+		if e.JA4() != first.JA4() {
+			t.Error(e.JA4())
 		}
 	}))
 }

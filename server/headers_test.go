@@ -176,7 +176,7 @@ func TestHTTP2IsKnownAfterAnEarlierCall(t *testing.T) {
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		e, ok := info.Conn.(*server.Conn).Event(event.Full)
 		assert.True(t, ok)
-		looked <- e.HTTP2
+		looked <- e.Fingerprint("http2")
 		return nil, nil
 	}
 	srv := &http.Server{
@@ -184,7 +184,7 @@ func TestHTTP2IsKnownAfterAnEarlierCall(t *testing.T) {
 		ConnContext: server.ConnContext,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e, _ := server.FromContext(r.Context())
-			io.WriteString(w, e.HTTP2)
+			io.WriteString(w, e.Fingerprint("http2"))
 		}),
 	}
 	require.NoError(t, server.ConfigureHTTP2(srv))

@@ -67,7 +67,7 @@ func TestHostileClients(t *testing.T) {
 	ln := &server.Listener{Listener: servertest.Listen(t), HandshakeTimeout: 10 * time.Second}
 	var hellos atomic.Int64
 	ln.Observe = func(o *event.Observation) {
-		if e := new(event.Observer).Event(o, event.Full); o.Hello != nil && strings.HasPrefix(e.JA4, "t13d") {
+		if e := new(event.Observer).Event(o, event.Full); o.Hello != nil && strings.HasPrefix(e.JA4(), "t13d") {
 			hellos.Add(1)
 		}
 	}

@@ -106,8 +106,8 @@ func TestHeadersOverHTTP3(t *testing.T) {
 		Handler: server.Headers{}.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e, ok := server.FromContext(r.Context())
 			assert.True(t, ok)
-			assert.Equal(t, e.JA4, r.Header.Get("X-JA4-Fingerprint"))
-			assert.Equal(t, e.JA3, r.Header.Get("X-JA3-Fingerprint"))
+			assert.Equal(t, e.JA4(), r.Header.Get("X-JA4-Fingerprint"))
+			assert.Equal(t, e.JA3(), r.Header.Get("X-JA3-Fingerprint"))
 			assert.Equal(t, "none; not HTTP/2", r.Header.Get("X-HTTP2-Fingerprint"))
 			io.WriteString(w, "{}")
 		})),

@@ -116,7 +116,7 @@ func TestHelloOverLimit(t *testing.T) {
 				e := new(event.Observer).Event(o, event.Compact)
 				got = e.Error
 				assert.NotEmpty(t, e.Seen)
-				assert.Empty(t, e.JA4)
+				assert.Empty(t, e.JA4())
 			}
 			s := &script{stream: stream, chunk: 1000}
 			l.Listener = one{s}

@@ -48,7 +48,7 @@ func TestEmbedding(t *testing.T) {
 			e, ok := server.FromContext(r.Context())
 			assert.True(t, ok)
 			assert.NotNil(t, r.TLS)
-			io.WriteString(w, r.Proto+" "+e.JA4)
+			io.WriteString(w, r.Proto+" "+e.JA4())
 		}),
 	}
 	certFile, keyFile := servertest.Certificate(t)
@@ -94,7 +94,7 @@ func TestClientHelloBeforeTheHandshake(t *testing.T) {
 	require.NoError(t, <-done)
 	e, ok := conn.Event(event.Compact)
 	assert.True(t, ok)
-	assert.Equal(t, fingerprint.JA4(h), e.JA4)
+	assert.Equal(t, fingerprint.JA4(h), e.JA4())
 }
 
 func TestSecondHello(t *testing.T) {

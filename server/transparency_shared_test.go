@@ -79,8 +79,8 @@ func TestLiveEqualsCaptured(t *testing.T) {
 		e, ok := conn.(*server.Conn).Event(event.Full)
 		require.True(t, ok)
 		expected := want[fmt.Sprint(r.File, r.N)]
-		assert.Equal(t, expected.JA3, e.JA3, r.File)
-		assert.Equal(t, expected.JA4, e.JA4, r.File)
+		assert.Equal(t, expected.JA3, e.JA3(), r.File)
+		assert.Equal(t, expected.JA4, e.JA4(), r.File)
 		compared++
 	}
 	assert.Greater(t, compared, 500)

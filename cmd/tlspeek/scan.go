@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/event"
 )
 
 // A scan is the scan command with its flags.
@@ -72,7 +73,7 @@ packets of unknown link types, and files in directories that are no captures.`,
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	suggest(cmd, "transport", "tls", "quic", "dtls")
 	for _, flag := range []string{"fields", "top", "unique"} {
-		suggest(cmd, flag, fieldNames()...)
+		suggest(cmd, flag, event.ColumnNames()...)
 	}
 	return cmd
 }
@@ -134,7 +135,7 @@ func (s *scan) run(ctx context.Context) error {
 // not taken for its value but for a file.
 func (s *scan) checkUnique() error {
 	for _, path := range s.paths {
-		if _, err := columnOf(path); err != nil || s.output.unique == "" {
+		if _, err := event.ColumnOf(path); err != nil || s.output.unique == "" {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {

@@ -139,10 +139,10 @@ func (c *scanFilter) wantsEvent() bool { return c.ja3 != nil || c.ja4 != nil }
 
 // matchEvent holds the others.
 func (c *scanFilter) matchEvent(e *event.Event) bool {
-	if c.ja3 != nil && !matchAny(c.ja3, e.JA3) && !matchAny(c.ja3, e.JA3N) {
+	if c.ja3 != nil && !matchAny(c.ja3, e.JA3()) && !matchAny(c.ja3, e.Fingerprint("ja3n")) {
 		return false
 	}
-	return c.ja4 == nil || matchAny(c.ja4, strings.ToLower(e.JA4))
+	return c.ja4 == nil || matchAny(c.ja4, strings.ToLower(e.JA4()))
 }
 
 func (c *scanFilter) matchHost(a netip.Addr) bool {

@@ -12,8 +12,9 @@ import (
 
 // TestFilterCase: capital letters in the ALPN part of a JA4 match as others do.
 func TestFilterCase(t *testing.T) {
-	e := event.Event{JA4: "t13d1516H2_8daaf6152771_e5627efa2ab1"}
-	for _, pattern := range []string{e.JA4, "t13d1516h2_*", "T13D1516H2_8DAAF6152771_E5627EFA2AB1"} {
+	var e event.Event
+	e.Fingerprints.Set("ja4", "t13d1516H2_8daaf6152771_e5627efa2ab1")
+	for _, pattern := range []string{e.JA4(), "t13d1516h2_*", "T13D1516H2_8DAAF6152771_E5627EFA2AB1"} {
 		c := scanFilter{ja4: []string{pattern}}
 		require.NoError(t, c.check())
 		assert.True(t, c.matchEvent(&e), pattern)

@@ -24,7 +24,7 @@ type scanOutput struct {
 	limit        int
 
 	size    event.Size
-	columns []column
+	columns []event.Column
 	table   *scanTable // nil if each hello is printed
 	users   *known.Database
 }
@@ -41,17 +41,6 @@ func (o *scanOutput) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.count, "count", false, "print only how many hellos there are")
 	f.IntVar(&o.limit, "limit", 0, "at the most this `number` of lines of --top or --unique; 0 for all")
 }
-
-// compactFields are the columns if none are named, and fullFields those that
-// --full adds.
-var (
-	compactFields = []string{"time", "transport", "src_ip", "src_port", "dst_ip", "dst_port", "hello_index", "sni", "alpn", "version", "ja3", "ja3n", "ja4", "session", "error"}
-	fullFields    = []string{
-		"file", "packet", "via", "ja3_full", "ja3n_full", "ja4_r", "ja4_o", "ja4_ro", "npf", "tlsfp_id", "tlsfp_norm_id",
-		"quic_header_id", "quic_params_id", "stable", "carrier.records", "carrier.datagrams", "carrier.segments",
-		"carrier.bytes", "carrier.split", "client.name", "tells.name",
-	}
-)
 
 // check reads the flags.
 func (o *scanOutput) check() error {
@@ -76,31 +65,27 @@ func (o *scanOutput) check() error {
 	for i, name := range o.fields {
 		o.fields[i] = strings.TrimSpace(name)
 	}
-	if o.csv || o.tsv {
-		names := o.fields
-		switch {
-		case len(names) > 0:
-		case o.full || o.detail:
-			names = slices.Concat(compactFields, fullFields)
-		default:
-			names = compactFields
-		}
-		for _, name := range names {
-			c, err := columnOf(name)
-			if err != nil {
-				return err
-			}
-			o.columns = append(o.columns, c)
-		}
-	}
 	switch {
 	case o.detail:
 		o.size = event.Detail
 	case o.full:
 		o.size = event.Full
 	}
-	for _, name := range slices.Concat(o.fields, []string{o.top, o.unique}) {
-		o.size = max(o.size, sizeOf(name))
+	if o.csv || o.tsv {
+		names := o.fields
+		if len(names) == 0 {
+			names = event.DefaultColumns(o.size)
+		}
+		for _, name := range names {
+			c, err := event.ColumnOf(name)
+			if err != nil {
+				return err
+			}
+			o.columns = append(o.columns, c)
+			if len(o.fields) > 0 {
+				o.size = max(o.size, c.Size)
+			}
+		}
 	}
 	switch {
 	case tables == 0:
@@ -109,7 +94,8 @@ func (o *scanOutput) check() error {
 		o.table = &scanTable{}
 		return nil
 	}
-	key, err := columnOf(o.top + o.unique)
+	key, err := event.ColumnOf(o.top + o.unique)
+	o.size = max(o.size, key.Size)
 	o.table = &scanTable{key: key, rows: make(map[string]*scanRow), keep: o.unique != ""}
 	return err
 }
@@ -122,24 +108,12 @@ func (o *scanOutput) namesClients() bool {
 	}
 	names := []string{o.top, o.unique}
 	for i := range o.columns {
-		names = append(names, o.columns[i].name)
+		names = append(names, o.columns[i].Name)
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
 		name, _, _ = strings.Cut(name, ".")
 		return name == "client" || name == "tells" || name == "claim"
 	})
-}
-
-// sizeOf returns the size of Event that a field is part of.
-func sizeOf(name string) event.Size {
-	name, _, _ = strings.Cut(name, ".")
-	switch {
-	case name == "" || name == "client" || name == "tells" || slices.Contains(compactFields, name):
-		return event.Compact
-	case name == "hello" || name == "raw":
-		return event.Detail
-	}
-	return event.Full
 }
 
 // begin prints the header.
@@ -153,7 +127,7 @@ func (o *scanOutput) begin(w *orderedWriter) {
 func (o *scanOutput) appendHeader(dst []byte, before ...string) []byte {
 	names := before
 	for i := range o.columns {
-		names = append(names, o.columns[i].name)
+		names = append(names, o.columns[i].Name)
 	}
 	for i, name := range names {
 		dst = o.appendValue(dst, i, name)
@@ -184,7 +158,7 @@ func (o *scanOutput) separate(dst []byte) []byte {
 func (o *scanOutput) appendRow(dst []byte, e *event.Event) []byte {
 	begin := len(dst)
 	for i := range o.columns {
-		dst = o.appendValue(dst, i, o.columns[i].text(e))
+		dst = o.appendValue(dst, i, o.columns[i].Text(e))
 	}
 	if o.csv && len(dst) == begin { // readers of CSV pass over empty lines
 		dst = append(dst, `""`...)

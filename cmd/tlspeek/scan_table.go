@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"encoding"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,109 +13,10 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 )
 
-// A column is a field of an Event, found by its name in the JSON form.
-type column struct {
-	name  string
-	path  [][]int // of indices, from struct to struct
-	omits bool    // whether the JSON form leaves out what is zero
-}
-
-// columnOf returns the column of a name, as ja4 or carrier.segments. That of
-// client.name has the name of each client.
-func columnOf(name string) (column, error) {
-	c := column{name: name}
-	t := reflect.TypeFor[event.Event]()
-	for part := range strings.SplitSeq(name, ".") {
-		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
-			t = t.Elem()
-		}
-		f, ok := fieldOf(t, part)
-		if !ok {
-			return c, fmt.Errorf("no field %q: fields have the names of the JSON form, as sni, client.name or carrier.segments", name)
-		}
-		c.path = append(c.path, f.Index)
-		c.omits = strings.Contains(f.Tag.Get("json"), ",omit")
-		t = f.Type
-	}
-	return c, nil
-}
-
-// fieldOf returns the field of a struct with a name in the JSON form.
-func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
-	if t.Kind() != reflect.Struct {
-		return reflect.StructField{}, false
-	}
-	for i := range t.NumField() {
-		if name != "" && name == jsonName(t.Field(i)) {
-			return t.Field(i), true
-		}
-	}
-	return reflect.StructField{}, false
-}
-
-// jsonName returns the name of a field in the JSON form, if its tag has one.
-func jsonName(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	return name
-}
-
-// text returns the value that e has in the column, or nothing if it has none.
-func (c *column) text(e *event.Event) string { return c.textAt(reflect.ValueOf(e).Elem(), c.path) }
-
-// textAt returns the value at the end of a path. Where a list is on it, those of
-// all that are in the list are joined.
-func (c *column) textAt(v reflect.Value, path [][]int) string {
-	for v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return ""
-		}
-		v = v.Elem()
-	}
-	switch {
-	case len(path) > 0 && v.Kind() == reflect.Slice:
-		texts := make([]string, v.Len())
-		for i := range texts {
-			texts[i] = c.textAt(v.Index(i), path)
-		}
-		return strings.Join(texts, ",")
-	case len(path) > 0:
-		return c.textAt(v.FieldByIndex(path[0]), path[1:])
-	case c.omits && v.IsZero():
-		return ""
-	}
-	return textOf(v)
-}
-
-func textOf(v reflect.Value) string {
-	switch x := v.Interface().(type) {
-	case string:
-		return x
-	case []string:
-		return strings.Join(x, ",")
-	case []byte:
-		return base64.StdEncoding.EncodeToString(x)
-	case time.Time:
-		return x.Format(time.RFC3339Nano)
-	case fmt.Stringer: // an address, a kind of client
-		return x.String()
-	case encoding.TextMarshaler:
-		b, err := x.MarshalText()
-		if err != nil {
-			return ""
-		}
-		return string(b)
-	}
-	b, err := json.Marshal(v.Interface())
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
-
 // A scanTable counts hellos by the value of a column.
 type scanTable struct {
 	mu    sync.Mutex
-	key   column
+	key   event.Column
 	rows  map[string]*scanRow // nil if they are only counted
 	keep  bool                // whether rows have an example
 	total int64
@@ -148,7 +46,7 @@ func (o *scanOutput) add(e *event.Event) (err error) {
 	if t.rows == nil {
 		return nil
 	}
-	value := t.key.text(e)
+	value := t.key.Text(e)
 	row := t.rows[value]
 	if row == nil {
 		row = &scanRow{value: strings.Clone(value)}
@@ -195,7 +93,7 @@ func (o *scanOutput) appendTable(dst []byte) ([]byte, error) {
 		return o.appendUnique(dst, rows)
 	}
 	if o.columns != nil {
-		dst = append(o.appendValue(o.appendValue(dst, 0, "count"), 1, t.key.name), '\n')
+		dst = append(o.appendValue(o.appendValue(dst, 0, "count"), 1, t.key.Name), '\n')
 	}
 	for _, row := range rows {
 		switch n := strconv.FormatInt(row.count, 10); {
@@ -225,7 +123,7 @@ func (o *scanOutput) appendUnique(dst []byte, rows []*scanRow) ([]byte, error) {
 		if err != nil {
 			return dst, err
 		}
-		dst = fmt.Appendf(dst, `{"field":%q,"value":%s,"count":%s,"first":%q,"last":%q,"example":%s}`, t.key.name, value, n, first, last, row.example)
+		dst = fmt.Appendf(dst, `{"field":%q,"value":%s,"count":%s,"first":%q,"last":%q,"example":%s}`, t.key.Name, value, n, first, last, row.example)
 		dst = append(dst, '\n')
 	}
 	return dst, nil

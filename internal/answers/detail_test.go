@@ -30,7 +30,7 @@ func TestDetailIsCut(t *testing.T) {
 		o := event.Observation{Hello: h, Transport: h.Transport, Index: 1}
 		e := Event(&o, nil, event.Detail)
 		full := new(event.Observer).Event(&o, event.Full)
-		assert.Equal(t, full.JA4, e.JA4)
+		assert.Equal(t, full.JA4(), e.JA4())
 		assert.Equal(t, full.ALPN, e.ALPN)
 		assert.Equal(t, h.Raw, e.Raw)
 		require.NotNil(t, e.Hello)

@@ -25,10 +25,17 @@ type browserleaksShape struct {
 func browserleaks(q *request) browserleaksShape {
 	e := &q.event
 	return browserleaksShape{
-		UserAgent: parser.Text([]byte(q.UserAgent())),
-		JA4:       e.JA4, JA4R: e.JA4R, JA4O: e.JA4O, JA4RO: e.JA4RO,
-		JA3Hash: e.JA3, JA3Text: e.JA3Full, JA3NHash: e.JA3N, JA3NText: e.JA3NFull,
-		AkamaiHash: md5Text(e.HTTP2), AkamaiText: e.HTTP2,
+		UserAgent:  parser.Text([]byte(q.UserAgent())),
+		JA4:        e.JA4(),
+		JA4R:       e.Fingerprint("ja4_r"),
+		JA4O:       e.Fingerprint("ja4_o"),
+		JA4RO:      e.Fingerprint("ja4_ro"),
+		JA3Hash:    e.JA3(),
+		JA3Text:    e.Fingerprint("ja3_full"),
+		JA3NHash:   e.Fingerprint("ja3n"),
+		JA3NText:   e.Fingerprint("ja3n_full"),
+		AkamaiHash: md5Text(e.Fingerprint("http2")),
+		AkamaiText: e.Fingerprint("http2"),
 	}
 }
 

@@ -28,9 +28,12 @@ type peetCleanShape struct {
 
 func peetClean(q *request) peetCleanShape {
 	e := &q.event
-	s := peetCleanShape{JA3: e.JA3Full, JA3Hash: e.JA3, JA4: e.JA4, JA4R: e.JA4R, Akamai: "-", AkamaiHash: "-"}
-	if e.HTTP2 != "" {
-		s.Akamai, s.AkamaiHash = e.HTTP2, md5Text(e.HTTP2)
+	s := peetCleanShape{
+		JA3: e.Fingerprint("ja3_full"), JA3Hash: e.JA3(), JA4: e.JA4(), JA4R: e.Fingerprint("ja4_r"),
+		Akamai: "-", AkamaiHash: "-",
+	}
+	if http2 := e.Fingerprint("http2"); http2 != "" {
+		s.Akamai, s.AkamaiHash = http2, md5Text(http2)
 	}
 	if q.hello != nil {
 		s.Print = peetPrint(q.hello)
@@ -83,9 +86,9 @@ func peetAll(q *request) peetAllShape {
 		UserAgent:   parser.Text([]byte(q.UserAgent())),
 		TLS:         peetTLSOf(q),
 	}
-	switch {
-	case q.event.HTTP2 != "":
-		s.HTTP2 = &peetHTTP2{q.event.HTTP2, md5Text(q.event.HTTP2), peetFrames(q)}
+	switch http2 := q.event.Fingerprint("http2"); {
+	case http2 != "":
+		s.HTTP2 = &peetHTTP2{http2, md5Text(http2), peetFrames(q)}
 	case q.ProtoMajor == 1:
 		s.HTTP1 = &peetHTTP1{headerLines(q)}
 	}
@@ -96,7 +99,7 @@ func peetTLSOf(q *request) peetTLS {
 	e := &q.event
 	s := peetTLS{
 		Ciphers: []string{}, Extensions: []map[string]any{},
-		JA3: e.JA3Full, JA3Hash: e.JA3, JA4: e.JA4, JA4R: e.JA4R,
+		JA3: e.Fingerprint("ja3_full"), JA3Hash: e.JA3(), JA4: e.JA4(), JA4R: e.Fingerprint("ja4_r"),
 	}
 	if q.TLS != nil {
 		s.VersionNegotiated = strconv.Itoa(int(q.TLS.Version))
@@ -294,7 +297,7 @@ func texts(list [][]byte) []string {
 
 // peetFrames returns the frames that the fingerprint was made from.
 func peetFrames(q *request) []map[string]any {
-	parts := strings.Split(q.event.HTTP2, "|")
+	parts := strings.Split(q.event.Fingerprint("http2"), "|")
 	settings := []string{}
 	if parts[0] != "" {
 		for s := range strings.SplitSeq(parts[0], ";") {

@@ -75,7 +75,7 @@ func (l *Live) Observe(o *event.Observation) {
 	defer l.mu.Unlock()
 	l.observer.Users = l.Clients
 	e := l.observer.Event(o, event.Compact)
-	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4, Session: e.Session, Client: "unknown"}
+	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4(), Session: e.Session, Client: "unknown"}
 	if e.SrcIP.IsValid() {
 		row.Address = e.SrcIP.String()
 	}

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/tlspeek/tlspeek/event"
@@ -40,32 +41,27 @@ func fingerprintRows(e *event.Event, h *parser.ClientHello) []fingerprintRow {
 	for _, x := range fingerprint.ExplainHello(h, initialOf(e.QUIC)) {
 		readings[x.Name] = x
 	}
-	if x, err := fingerprint.Explain(e.HTTP2); err == nil {
+	if x, err := fingerprint.Explain(e.Fingerprint("http2")); err == nil {
 		readings["http2"] = x
 	}
 	var list []fingerprintRow
-	for _, f := range []struct {
-		name, what, value, reading string
-		minor                      bool
-	}{
-		{"JA4", "lists sorted: a permuted order does not change it", e.JA4, "ja4", false},
-		{"JA3", "five lists as they were sent, MD5", e.JA3, "ja3", false},
-		{"JA3N", "JA3 with its extensions sorted", e.JA3N, "ja3n", false},
-		{"HTTP/2", "settings, window, priorities, header order; Akamai's format", e.HTTP2, "http2", false},
-		{"QUIC header", "the first Initial packet; tlsfingerprint.io", e.QUICHeaderID, "quic_header_id", false},
-		{"QUIC parameters", "the transport parameters; tlsfingerprint.io", e.QUICParamsID, "quic_params_id", false},
-		{"Stable", "the same for a new and a resumed session; tlspeek's own", e.Stable, "stable", false},
-		{"JA4_o", "JA4 in the order of the wire", e.JA4O, "ja4_o", true},
-		{"tlsfingerprint.io", "in the order of the wire", e.TLSFPID, "tlsfp_id", true},
-		{"tlsfingerprint.io, normalised", "extensions sorted", e.TLSFPNormID, "tlsfp_norm_id", true},
-		{"NPF", "Cisco's network protocol fingerprinting", e.NPF, "npf", true},
-	} {
-		if f.value != "" {
-			list = append(list, fingerprintRow{f.name, f.what, f.value, f.minor, readings[f.reading]})
+	for i, m := range fingerprint.MethodsInOrder(slices.Concat(majorFingerprints, minorFingerprints)...) {
+		value := e.Fingerprint(m.Key)
+		if value == "" || m.Digest != "" { // the reading of a digest has its text
+			continue
 		}
+		list = append(list, fingerprintRow{m.Title, m.Summary, value, i >= len(majorFingerprints), readings[m.Key]})
 	}
 	return list
 }
+
+// majorFingerprints are those that the page shows at once, in its order.
+// minorFingerprints begin those that it shows when the reader asks for more, which
+// are all others.
+var (
+	majorFingerprints = []string{"ja4", "ja3", "ja3n", "http2", "quic_header_id", "quic_params_id", "stable"}
+	minorFingerprints = []string{"ja4_o", "tlsfp_id", "tlsfp_norm_id"}
+)
 
 // maxValues is how many values of a part have a name: the text has them all.
 const maxValues = 100

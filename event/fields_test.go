@@ -1,0 +1,219 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// everything returns Events that have each field in at least one of them.
+func everything(t *testing.T) []Event {
+	real := hellotest.Real(t)
+	var ob Observer
+	quic := observation(real["chromium-156-quic"])
+	quic.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1}}
+	live := observation(hellotest.Rebuild(t, real["chromium-156"], real["chromium-156"].CipherSuites, real["chromium-156"].Extensions[1:]))
+	live.HTTP2, live.Agent = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "curl/8.0"}
+	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +
+		"\x01\x00\x80\x02\x00\x80" + "session_id_of_16" + "0123456789abcdef"))
+	require.NoError(t, err)
+	broken := observation(real["chromium-156"])
+	broken.Err, broken.Seen = parser.ErrTruncated, []byte{22}
+	return []Event{ob.Event(quic, Detail), ob.Event(live, Detail), ob.Event(observation(sslv2), Detail), ob.Event(broken, Detail)}
+}
+
+// TestFieldsHaveOneKeyEach: Append writes the key of its row and no other, and all
+// rows are written by some Event.
+func TestFieldsHaveOneKeyEach(t *testing.T) {
+	written := map[string]bool{}
+	for _, e := range everything(t) {
+		for i := range Fields {
+			b, err := Fields[i].Append([]byte("{"), &e)
+			require.NoError(t, err)
+			var keys map[string]json.RawMessage
+			require.NoError(t, json.Unmarshal(append(b, '}'), &keys), "%s", b)
+			for key := range keys {
+				assert.Equal(t, Fields[i].Key, key)
+				written[key] = true
+			}
+			if len(keys) == 0 {
+				assert.Empty(t, Fields[i].Text(&e), "%s is absent in JSON, not in a column", Fields[i].Key)
+			}
+		}
+	}
+	var keys []string
+	for i := range Fields {
+		keys = append(keys, Fields[i].Key)
+		assert.True(t, written[Fields[i].Key], "no Event has %s: add one to everything", Fields[i].Key)
+	}
+	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(keys))), len(Fields), "a key comes twice")
+}
+
+// TestFieldsKnowTheirSize: an Event has a field only in its size and above.
+func TestFieldsKnowTheirSize(t *testing.T) {
+	o := observation(hellotest.Real(t)["chromium-156-quic"])
+	o.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1}}
+	var ob Observer
+	for size := Compact; size <= Detail; size++ {
+		e := ob.Event(o, size)
+		for i := range Fields {
+			if f := &Fields[i]; f.Size > size {
+				assert.Empty(t, f.Text(&e), "%s in size %d", f.Key, size)
+			}
+		}
+	}
+}
+
+// TestFieldsAreDocumented holds the table of docs/event.md against Fields.
+func TestFieldsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/event.md")
+	require.NoError(t, err)
+	type row struct{ size, from string }
+	rows := map[string]row{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 5 {
+			continue
+		}
+		for _, key := range regexp.MustCompile("`[a-z0-9_]+`").FindAllString(cells[1], -1) {
+			rows[strings.Trim(key, "`")] = row{strings.TrimSpace(cells[2]), strings.TrimSpace(cells[3])}
+		}
+	}
+	sizes := [...]string{Compact: "compact", Full: "full", Detail: "detail"}
+	origins := [...]string{Anywhere: "both", Live: "serve", Offline: "scan"}
+	for i := range Fields {
+		f := &Fields[i]
+		assert.Equal(t, row{sizes[f.Size], origins[f.Origin]}, rows[f.Key], "the row of %s in docs/event.md", f.Key)
+		delete(rows, f.Key)
+	}
+	assert.Empty(t, rows, "docs/event.md has keys that no Event has")
+}
+
+func TestDefaultColumns(t *testing.T) {
+	compact := []string{"time", "transport", "src_ip", "src_port", "dst_ip", "dst_port", "hello_index",
+		"sni", "alpn", "version", "ja3", "ja3n", "ja4", "session", "error"}
+	assert.Equal(t, compact, DefaultColumns(Compact))
+	full := DefaultColumns(Full)
+	assert.Equal(t, compact, full[:len(compact)])
+	assert.Equal(t, full, DefaultColumns(Detail))
+	for i := range fingerprint.Methods {
+		m := &fingerprint.Methods[i]
+		assert.Equal(t, !m.Live, slices.Contains(full, m.Key), m.Key)
+	}
+	assert.Subset(t, full, []string{"file", "packet", "via", "carrier.segments", "client.name", "tells.name"})
+	for _, name := range full {
+		_, err := ColumnOf(name)
+		assert.NoError(t, err)
+	}
+}
+
+// TestColumns compares each column with what the JSON form has in its place.
+func TestColumns(t *testing.T) {
+	filled := map[string]bool{}
+	for _, e := range everything(t) {
+		b, err := e.AppendJSON(nil)
+		require.NoError(t, err)
+		var tree any
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber()
+		require.NoError(t, d.Decode(&tree))
+		for _, name := range ColumnNames() {
+			c, err := ColumnOf(name)
+			require.NoError(t, err)
+			text := c.Text(&e)
+			want, isText := jsonAt(tree, strings.Split(name, "."))
+			if isText {
+				assert.Equal(t, want, text, name)
+			}
+			filled[name] = filled[name] || text != ""
+		}
+	}
+	for _, name := range ColumnNames() {
+		assert.True(t, filled[name] || name == "carrier.datagrams" || name == "carrier.overlap" || name == "claim.reasons", "%s is always empty", name)
+	}
+	for name, size := range map[string]Size{
+		"sni": Compact, "ja4": Compact, "client.name": Compact, "ja4_r": Full, "carrier.split": Full, "http2": Full, "sslv2": Full, "raw": Detail,
+	} {
+		c, err := ColumnOf(name)
+		require.NoError(t, err)
+		assert.Equal(t, size, c.Size, name)
+	}
+	for _, name := range []string{"color", "", "ja4.x", "client.color", "hello.name", "carrier.", "time.x"} {
+		_, err := ColumnOf(name)
+		assert.EqualError(t, err, `no field "`+name+`": fields have the names of the JSON form, as sni, client.name or carrier.segments`)
+	}
+}
+
+// jsonAt returns the text at the end of a path in decoded JSON, and whether it is
+// what a column shows as it is: text, a number, or a list of texts.
+func jsonAt(v any, path []string) (string, bool) {
+	switch v := v.(type) {
+	case nil:
+		return "", true
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case bool:
+		return strconv.FormatBool(v), true
+	case map[string]any:
+		if len(path) == 0 {
+			return "", false
+		}
+		return jsonAt(v[path[0]], path[1:])
+	case []any:
+		var texts []string
+		for _, element := range v {
+			_, isText := element.(string)
+			object, isObject := element.(map[string]any)
+			if isObject && len(path) == 1 {
+				if _, isList := object[path[0]].([]any); isList {
+					return "", false // a list of lists
+				}
+			}
+			text, ok := jsonAt(element, path)
+			if !ok || !isObject && !isText {
+				return "", false
+			}
+			texts = append(texts, text)
+		}
+		return strings.Join(texts, ","), len(v) > 0
+	}
+	return "", false
+}
+
+// TestUnmarshalJSON: keys that no Event has are ignored, and errors are told.
+func TestUnmarshalJSON(t *testing.T) {
+	e := Event{Version: "1.2"}
+	require.NoError(t, json.Unmarshal([]byte(`{"ja4_ro":"a","count":1,"transport":"tls"}`), &e))
+	want := Event{Transport: "tls"}
+	want.Fingerprints.Set("ja4_ro", "a")
+	assert.Equal(t, want, e)
+	assert.Error(t, json.Unmarshal([]byte(`{"ja4":1}`), &e))
+	assert.Error(t, json.Unmarshal([]byte(`{"time":1}`), &e))
+	assert.Error(t, json.Unmarshal([]byte(`[]`), &e))
+}
+
+// TestMarshalValue: an Event is written alike by value and by pointer.
+func TestMarshalValue(t *testing.T) {
+	e := new(Observer).Event(observation(hellotest.Real(t)["go-1.26"]), Full)
+	byValue, err := json.Marshal(e)
+	require.NoError(t, err)
+	byPointer, err := json.Marshal(&e)
+	require.NoError(t, err)
+	assert.Equal(t, string(byPointer), string(byValue))
+	assert.Contains(t, string(byValue), `"ja4_ro":"`)
+}
