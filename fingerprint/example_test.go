@@ -37,34 +37,6 @@ func ExampleJA3() {
 	// 771,4865-4866-4867,0-43-10-13-16-51,29,
 }
 
-func ExampleParseJA4() {
-	v, err := fingerprint.ParseJA4("t13d1516h2_8daaf6152771_e5627efa2ab1")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(v.Version, v.CipherSuites, v.Extensions, v.ALPN)
-	_, err = fingerprint.ParseJA4("t13d1516h2_8daaf6152771")
-	fmt.Println(err)
-	// Output:
-	// 13 15 16 h2
-	// fingerprint: JA4 "t13d1516h2_8daaf6152771": 2 parts between underscores, not 3 (one looks like t13d1516h2_8daaf6152771_e5627efa2ab1)
-}
-
-func ExampleDiffTexts() {
-	d, err := fingerprint.DiffTexts("771,4865-4866,0-10,29,0", "771,4865,0-10-43,29,0")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, c := range d.Changes[:2] {
-		fmt.Println(c)
-	}
-	// Output:
-	// cipher_suites: removed 4866 TLS_AES_256_GCM_SHA384, place 2
-	// extensions: added 43 supported_versions, place 3
-}
-
 func ExampleHTTP2() {
 	var p fingerprint.HTTP2
 	recorded := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + // the connection preface

@@ -8,10 +8,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
-	"github.com/tlspeek/tlspeek/parser"
 )
-
-var transports = map[string]parser.Transport{"tls": parser.TLS, "quic": parser.QUIC, "dtls": parser.DTLS}
 
 // What tshark prints of the same connections: JA3 itself, and JA4 from its
 // fields.

@@ -59,7 +59,6 @@ func TestMethodsAreDocumented(t *testing.T) {
 // helpers are the Append functions that need no row.
 var helpers = []string{
 	"HTTP2.AppendFingerprint", // its text is an Input
-	"JA4Value.Append",         // writes what ParseJA4 read
 }
 
 // TestEveryAppendHasARow finds each exported Append function in the definition of
@@ -123,11 +122,11 @@ func receiver(d *ast.FuncDecl) string {
 // oracle of slow_test.go.
 func TestEveryMethodHasAVector(t *testing.T) {
 	expected, slow := map[string]bool{}, map[string]bool{}
-	for _, v := range vectors(t) {
+	for _, v := range hellotest.Vectors(t) {
 		for key := range v.Expect {
 			expected[key] = true
 		}
-		for key := range slowValues(v.hello(t), v.initial()) {
+		for key := range slowValues(v.Parse(t), quicInitial(v)) {
 			slow[key] = true
 		}
 	}
@@ -181,8 +180,8 @@ func TestMethodsInOrder(t *testing.T) {
 
 // TestMethodsOfSSLv2: a hello in SSLv2 format has no fingerprint.
 func TestMethodsOfSSLv2(t *testing.T) {
-	v := vectors(t)["sslv2"]
-	in := &fingerprint.Input{Hello: v.hello(t), QUIC: anInitial}
+	v := hellotest.Vectors(t)["sslv2"]
+	in := &fingerprint.Input{Hello: v.Parse(t), QUIC: anInitial}
 	for i := range fingerprint.Methods {
 		m := &fingerprint.Methods[i]
 		assert.Empty(t, m.Of(in), m.Key)

@@ -1,7 +1,6 @@
 package fingerprint_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
@@ -14,54 +13,6 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// regrease gives all GREASE values of a hello of Chrome's shape new ones, and
-// its extensions a new order: GREASE stays first and last, before
-// pre_shared_key, as Chrome has it.
-func regrease(r *rand.Rand, h *parser.ClientHello) []byte {
-	old := make(map[uint16]uint16)
-	grease := func(b []byte) {
-		v := binary.BigEndian.Uint16(b)
-		if !parser.IsGREASE(v) {
-			return
-		}
-		if old[v] == 0 {
-			n := uint16(r.IntN(16))<<4 | 0xa
-			old[v] = n<<8 | n
-		}
-		binary.BigEndian.PutUint16(b, old[v])
-	}
-	list := func(b []byte) {
-		for ; len(b) >= 2; b = b[2:] {
-			grease(b)
-		}
-	}
-	var extensions [][]byte
-	for _, e := range h.Extensions {
-		b := bytes.Clone(h.Raw[e.Offset : e.Offset+4+len(e.Data)])
-		grease(b)
-		switch e.Type {
-		case parser.ExtSupportedGroups, parser.ExtSignatureAlgorithms:
-			list(b[6:])
-		case parser.ExtSupportedVersions:
-			list(b[5:])
-		case parser.ExtKeyShare:
-			grease(b[6:])
-		}
-		extensions = append(extensions, b)
-	}
-	middle := extensions[1 : len(extensions)-1]
-	if h.HasExtension(parser.ExtPreSharedKey) {
-		middle = middle[:len(middle)-1]
-	}
-	r.Shuffle(len(middle), func(i, j int) { middle[i], middle[j] = middle[j], middle[i] })
-
-	start := h.Extensions[0].Offset
-	msg := bytes.Clone(h.Raw[:start])
-	suites := 4 + 2 + 32 + 1 + len(h.LegacySessionID) + 2
-	list(msg[suites : suites+2*len(h.CipherSuites)])
-	return append(msg, bytes.Join(extensions, nil)...)
-}
-
 // Chrome has GREASE in cipher suites, extensions, groups, versions, key shares
 // and, since 152, signature algorithms, and permutes its extensions: that makes
 // another hello of each connection, and must make one value of all.
@@ -73,7 +24,7 @@ func TestGREASE(t *testing.T) {
 		ja3, npf := map[string]bool{}, map[string]bool{}
 		for range 100 {
 			var o parser.ClientHello
-			require.NoError(t, o.Unmarshal(regrease(r, h)))
+			require.NoError(t, o.Unmarshal(hellotest.Regrease(r, h)))
 			assert.Equal(t, fingerprint.JA4(h), fingerprint.JA4(&o))
 			assert.Equal(t, fingerprint.JA4R(h), fingerprint.JA4R(&o))
 			assert.Equal(t, fingerprint.JA3N(h), fingerprint.JA3N(&o))
@@ -170,4 +121,9 @@ func TestStable(t *testing.T) {
 	assert.Equal(t, fingerprint.SessionFresh, fingerprint.SessionOf(all["firefox-153"]))
 	assert.Equal(t, fingerprint.SessionPSK, fingerprint.SessionOf(all["firefox-153-psk"]))
 	assert.Equal(t, "unknown", fingerprint.Session(9).String())
+}
+
+func TestNPFHash(t *testing.T) {
+	assert.Equal(t, "tls/1/"+sha256Hex("(0303)(1301)[]")[:32], fingerprint.NPFHash("tls/1/(0303)(1301)[]"))
+	assert.Equal(t, "tls/cfb2a31d1f2142e5c163a5892e696334", fingerprint.NPFHash("tls/cfb2a31d1f2142e5c163a5892e696334"))
 }

@@ -60,7 +60,9 @@ func TestClients(t *testing.T) {
 		}
 		msg, err := hex.DecodeString(r.Hex)
 		require.NoError(t, err)
-		h := &parser.ClientHello{Transport: transports[r.Proto]}
+		transport, ok := parser.ParseTransport(r.Proto)
+		require.True(t, ok, r.Proto)
+		h := &parser.ClientHello{Transport: transport}
 		require.NoError(t, h.Unmarshal(msg), "%v", k)
 		if h.SSLv2 {
 			continue
@@ -93,7 +95,9 @@ func TestStableClients(t *testing.T) {
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &r))
 		msg, err := hex.DecodeString(r.Hex)
 		require.NoError(t, err)
-		h := &parser.ClientHello{Transport: transports[r.Proto]}
+		transport, ok := parser.ParseTransport(r.Proto)
+		require.True(t, ok, r.Proto)
+		h := &parser.ClientHello{Transport: transport}
 		require.NoError(t, h.Unmarshal(msg))
 		client := r.File + " " + r.Proto
 		if stable[client] == nil {

@@ -396,8 +396,8 @@ func FuzzFingerprints(f *testing.F) {
 	for _, h := range hellotest.Real(f) {
 		f.Add(uint8(h.Transport), h.Raw)
 	}
-	for _, v := range vectors(f) {
-		h := v.hello(f)
+	for _, v := range hellotest.Vectors(f) {
+		h := v.Parse(f)
 		f.Add(uint8(h.Transport), h.Raw)
 	}
 	f.Fuzz(func(t *testing.T, transport uint8, msg []byte) {

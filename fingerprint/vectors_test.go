@@ -1,46 +1,18 @@
 package fingerprint_test
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A vector is one file of testdata/vectors, whose README says what is in it.
-type vector struct {
-	Name, Rule, Shows string
-	Transport         string
-	Hello             string
-	QUIC              *struct {
-		Version         uint32
-		DCIDLen         int   `json:"dcid_len"`
-		SCIDLen         int   `json:"scid_len"`
-		PacketNumberLen int   `json:"packet_number_len"`
-		FrameTypes      []int `json:"frame_types"`
-		Token           bool
-	}
-	Accept map[string][]string
-	Expect map[string]string
-}
-
-func (v *vector) hello(t testing.TB) *parser.ClientHello {
-	msg, err := hex.DecodeString(v.Hello)
-	require.NoError(t, err)
-	h := &parser.ClientHello{Transport: transports[v.Transport]}
-	require.NoError(t, h.Unmarshal(msg))
-	return h
-}
-
-func (v *vector) initial() *fingerprint.QUICInitial {
+// quicInitial returns the packet of a vector, or nil.
+func quicInitial(v *hellotest.Vector) *fingerprint.QUICInitial {
 	if v.QUIC == nil {
 		return nil
 	}
@@ -52,23 +24,6 @@ func (v *vector) initial() *fingerprint.QUICInitial {
 		q.FrameTypes = append(q.FrameTypes, byte(f))
 	}
 	return q
-}
-
-// vectors returns the test vectors by name.
-func vectors(t testing.TB) map[string]*vector {
-	files, err := filepath.Glob("../testdata/vectors/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	all := map[string]*vector{}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		require.NoError(t, err)
-		v := new(vector)
-		require.NoError(t, json.Unmarshal(b, v), name)
-		require.Equal(t, v.Name+".json", filepath.Base(name))
-		all[v.Name] = v
-	}
-	return all
 }
 
 // values returns all fingerprints of a hello, under the names that the vectors
@@ -93,11 +48,11 @@ func values(h *parser.ClientHello, q *fingerprint.QUICInitial) map[string]string
 }
 
 func TestVectors(t *testing.T) {
-	for name, v := range vectors(t) {
+	for name, v := range hellotest.Vectors(t) {
 		t.Run(name, func(t *testing.T) {
 			assert.NotEmpty(t, v.Shows)
 			assert.NotEmpty(t, v.Rule)
-			assert.Equal(t, v.Expect, values(v.hello(t), v.initial()))
+			assert.Equal(t, v.Expect, values(v.Parse(t), quicInitial(v)))
 			for key, others := range v.Accept {
 				assert.NotContains(t, others, v.Expect[key])
 			}

@@ -200,7 +200,7 @@ values, too.
 			if err != nil {
 				return err
 			}
-			return lookupHello(cmd.OutOrStdout(), h.ClientHello, users, asJSON)
+			return lookupHello(cmd.OutOrStdout(), h.Hello, users, asJSON)
 		},
 	}
 	source.flags(cmd)

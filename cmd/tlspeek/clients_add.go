@@ -136,7 +136,7 @@ func learn(cmd *cobra.Command, source *helloSource, arg string) ([]known.Entry, 
 	if err != nil {
 		return nil, err
 	}
-	return []known.Entry{{Transport: h.Transport.String(), Hello: hex.EncodeToString(h.Raw), Source: filepath.Base(arg)}}, nil
+	return []known.Entry{{Transport: h.Hello.Transport.String(), Hello: hex.EncodeToString(h.Hello.Raw), Source: filepath.Base(arg)}}, nil
 }
 
 // isCapture reports whether a file can be opened and begins as a capture.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 )
 
 func diffCommand() *cobra.Command {
@@ -32,7 +32,7 @@ connection, are compared by their lengths only.
   tlspeek diff t13d1516h2_8daaf6152771_e5627efa2ab1 t13d1516h2_8daaf6152771_02713d6af862`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := diff(cmd, &source, args[0], args[1])
+			d, err := diffArgs(cmd, &source, args[0], args[1])
 			if err != nil {
 				return err
 			}
@@ -52,9 +52,9 @@ connection, are compared by their lengths only.
 	return cmd
 }
 
-func diff(cmd *cobra.Command, source *helloSource, a, b string) (none fingerprint.Difference, err error) {
-	var hellos [2]*aHello
-	var texts [2]fingerprint.Explanation
+func diffArgs(cmd *cobra.Command, source *helloSource, a, b string) (none explain.Difference, err error) {
+	var hellos [2]*fingerprint.Input
+	var texts [2]explain.Explanation
 	for i, arg := range []string{a, b} {
 		hellos[i], err = source.read(cmd.Context(), arg, cmd.InOrStdin())
 		if errors.Is(err, errNoHello) {
@@ -66,101 +66,20 @@ func diff(cmd *cobra.Command, source *helloSource, a, b string) (none fingerprin
 	}
 	switch {
 	case hellos[0] != nil && hellos[1] != nil:
-		return diffHellos(hellos[0], hellos[1]), nil
+		return explain.Diff(hellos[0], hellos[1]), nil
 	case hellos[0] != nil:
-		a, err = fingerprintLike(hellos[0], &texts[1])
+		a, err = texts[1].Counterpart(hellos[0])
 	case hellos[1] != nil:
-		b, err = fingerprintLike(hellos[1], &texts[0])
+		b, err = texts[0].Counterpart(hellos[1])
 	}
 	if err != nil {
 		return none, err
 	}
-	return fingerprint.DiffTexts(a, b)
+	return explain.DiffTexts(a, b)
 }
 
-// diffHellos compares also what the QUIC packets show that brought the hellos.
-func diffHellos(a, b *aHello) fingerprint.Difference {
-	d := fingerprint.DiffHellos(a.ClientHello, b.ClientHello)
-	if a.initial != nil && b.initial != nil {
-		d.Fingerprints = append(d.Fingerprints,
-			fingerprint.Comparison{
-				Name:   "npf",
-				Before: fingerprint.NPFQUIC(a.ClientHello, a.initial.Version),
-				After:  fingerprint.NPFQUIC(b.ClientHello, b.initial.Version),
-			},
-			fingerprint.Comparison{
-				Name:   "quic_header_id",
-				Before: fingerprint.QUICHeaderID(a.initial),
-				After:  fingerprint.QUICHeaderID(b.initial),
-			})
-	}
-	return d
-}
-
-// fingerprintLike returns the fingerprint of h that is of the kind of text. Where
-// two kinds look alike, as JA3 and JA3N do, it is the one that is the same, if
-// one is.
-func fingerprintLike(h *aHello, text *fingerprint.Explanation) (string, error) {
-	var list []string
-	switch text.Name {
-	case "ja3":
-		list = []string{fingerprint.JA3(h.ClientHello), fingerprint.JA3N(h.ClientHello)}
-	case "ja3_full":
-		list = []string{fingerprint.JA3Full(h.ClientHello)}
-	case "ja3n_full":
-		list = []string{fingerprint.JA3NFull(h.ClientHello)}
-	case "ja4":
-		list = []string{fingerprint.JA4(h.ClientHello), fingerprint.JA4O(h.ClientHello)}
-	case "ja4_r":
-		list = []string{fingerprint.JA4R(h.ClientHello)}
-	case "ja4_ro":
-		list = []string{fingerprint.JA4RO(h.ClientHello)}
-	case "stable":
-		list = []string{fingerprint.Stable(h.ClientHello)}
-	case "stable_full":
-		list = []string{fingerprint.StableFull(h.ClientHello)}
-	case "npf":
-		list = npfLike(h, text.Text)
-	case "tlsfp_id":
-		list = []string{fingerprint.TLSFP(h.ClientHello), fingerprint.TLSFPNorm(h.ClientHello), fingerprint.QUICParamsID(h.ClientHello)}
-		if h.initial != nil {
-			list = append(list, fingerprint.QUICHeaderID(h.initial))
-		}
-	}
-	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
-	switch {
-	case len(list) == 0:
-		return "", fmt.Errorf("the hello has no fingerprint to compare with %s %q", text.Name, text.Text)
-	case slices.Contains(list, text.Text):
-		return text.Text, nil
-	}
-	return list[0], nil
-}
-
-// npfLike returns the NPF fingerprint of h that is of the format of text, and
-// hashed if text is.
-func npfLike(h *aHello, text string) []string {
-	list := []string{fingerprint.NPF(h.ClientHello), fingerprint.NPF1(h.ClientHello), fingerprint.NPF2(h.ClientHello)}
-	if h.initial != nil {
-		list = append(list, fingerprint.NPFQUIC(h.ClientHello, h.initial.Version), fingerprint.NPFQUIC1(h.ClientHello, h.initial.Version))
-	}
-	format, _, raw := strings.Cut(text, "(")
-	if !raw {
-		format = text[:strings.LastIndexByte(text, '/')+1]
-	}
-	for _, npf := range list {
-		if f, _, _ := strings.Cut(npf, "("); f == format {
-			if !raw {
-				npf = fingerprint.NPFHash(npf)
-			}
-			return []string{npf}
-		}
-	}
-	return nil
-}
-
-// writeDifference writes d for people.
-func writeDifference(b *strings.Builder, d *fingerprint.Difference) {
+// writeDifference writes d as text.
+func writeDifference(b *strings.Builder, d *explain.Difference) {
 	field := ""
 	for _, c := range d.Changes {
 		if c.Field != field {

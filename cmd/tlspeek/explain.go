@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 func explainCommand() *cobra.Command {
@@ -32,7 +35,7 @@ digest, and what other tools print where they are known to differ, and why.
   tlspeek explain capture.pcap:17`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := explain(cmd, &source, args[0])
+			list, err := explainArg(cmd, &source, args[0])
 			if err != nil {
 				return err
 			}
@@ -63,37 +66,59 @@ digest, and what other tools print where they are known to differ, and why.
 	return cmd
 }
 
-func explain(cmd *cobra.Command, source *helloSource, arg string) ([]explained, error) {
+func explainArg(cmd *cobra.Command, source *helloSource, arg string) ([]explain.Explanation, error) {
 	h, err := source.read(cmd.Context(), arg, cmd.InOrStdin())
-	switch {
-	case err == nil:
-		var list []explained
-		for _, e := range fingerprint.ExplainHello(h.ClientHello, h.initial) {
-			list = append(list, explained{Explanation: e})
-		}
-		return list, nil
-	case !errors.Is(err, errNoHello):
+	if err == nil {
+		return explain.Hello(h.Hello, h.QUIC), nil
+	}
+	if !errors.Is(err, errNoHello) {
 		return nil, err
 	}
 	e, err := explainText(arg)
 	if err != nil {
 		return nil, err
 	}
-	list := []explained{{Explanation: e}}
-	return list, addKnown(&list[0])
+	samples, err := builtinSamples()
+	if err != nil {
+		return nil, err
+	}
+	e.AddSamples(slices.Values(samples))
+	return []explain.Explanation{e}, nil
 }
 
 // explainText explains an argument that is not a hello.
-func explainText(arg string) (fingerprint.Explanation, error) {
-	e, err := fingerprint.Explain(arg)
+func explainText(arg string) (explain.Explanation, error) {
+	e, err := explain.Text(arg)
 	if err != nil {
 		err = fmt.Errorf("%w; nor is it a file or the hex of a hello", err)
 	}
 	return e, err
 }
 
-// writeExplanation writes e for people.
-func writeExplanation(b *strings.Builder, e *explained, names bool) {
+// builtinSamples returns the built-in clients.
+func builtinSamples() ([]explain.Sample, error) {
+	entries, err := known.BuiltinEntries()
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]explain.Sample, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		h, err := e.ParseHello()
+		if err != nil {
+			return nil, err
+		}
+		samples[i] = explain.Sample{
+			Client: e.Name, Version: e.Version,
+			Input:        fingerprint.Input{Hello: h, HTTP2: e.HTTP2},
+			Fingerprints: []string{e.JA3, e.JA4, e.NPF},
+		}
+	}
+	return samples, nil
+}
+
+// writeExplanation writes e as text.
+func writeExplanation(b *strings.Builder, e *explain.Explanation, names bool) {
 	fmt.Fprintf(b, "%s  %s\n", e.Name, e.Text)
 	width := 0
 	for i := range e.Parts {
@@ -103,7 +128,7 @@ func writeExplanation(b *strings.Builder, e *explained, names bool) {
 	}
 	for i := range e.Parts {
 		p := &e.Parts[i]
-		fmt.Fprintf(b, "  %-*s  %s\n", width, label(p), p.Words)
+		fmt.Fprintf(b, "  %-*s  %s\n", width, label(p), p.Meaning)
 		if names {
 			values := 0
 			for _, v := range p.Values {
@@ -118,7 +143,7 @@ func writeExplanation(b *strings.Builder, e *explained, names bool) {
 			fmt.Fprintf(b, "  %*s  is    %s\n", width, "", p.Digest)
 		}
 	}
-	for _, d := range e.Dialects {
+	for _, d := range e.Deviations {
 		fmt.Fprintf(b, "  elsewhere  %s  %s\n             %s (%s)\n", d.Text, d.Tools, d.Name, d.Why)
 	}
 	for _, c := range e.Clients {
@@ -131,7 +156,7 @@ func writeExplanation(b *strings.Builder, e *explained, names bool) {
 
 // label returns what stands in front of a part: its text, or its name where
 // the text is a list.
-func label(p *fingerprint.Part) string {
+func label(p *explain.Part) string {
 	if len(p.Values) > 0 || p.Text == "" {
 		return p.Name
 	}

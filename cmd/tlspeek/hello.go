@@ -16,6 +16,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -24,12 +25,6 @@ import (
 type helloSource struct {
 	packet    int64  // of a capture; 0 if the argument says it, or none does
 	transport string // of a bare handshake message, which does not tell
-}
-
-// aHello is a hello and the QUIC packet that brought it, if one did.
-type aHello struct {
-	*parser.ClientHello
-	initial *fingerprint.QUICInitial
 }
 
 func (s *helloSource) packetFlag(cmd *cobra.Command) {
@@ -56,21 +51,21 @@ var looksNPF = regexp.MustCompile(`^(tls|dtls|quic)/`)
 var errNoHello = errors.New("neither a file nor a hello in hex")
 
 // read returns the hello that arg means.
-func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*aHello, error) {
+func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*fingerprint.Input, error) {
 	in, err := s.open(arg, stdin)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	var found *aHello
+	var found *fingerprint.Input
 	if in.isCapture {
 		err = readCapture(ctx, in, in.packet, func(h *capture.Hello) error {
 			if h.Err != nil {
 				return fmt.Errorf("packet %d: %w", h.Packet, h.Err)
 			}
-			found = &aHello{ClientHello: h.ClientHello.Clone()}
+			found = &fingerprint.Input{Hello: h.ClientHello.Clone()}
 			if h.QUIC != nil {
-				found.initial = quicInitial(h.QUIC)
+				found.QUIC = quicInitial(h.QUIC)
 			}
 			return nil
 		})
@@ -168,7 +163,7 @@ func (s *helloSource) open(arg string, stdin io.Reader) (*helloInput, error) {
 	case errors.Is(err, hex.ErrLength):
 		return nil, errOddHex
 	}
-	if _, ferr := fingerprint.Explain(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
+	if _, ferr := explain.Text(arg); ferr != nil && strings.ContainsAny(arg, "./") && !looksNPF.MatchString(arg) && !strings.ContainsAny(arg, "|,") {
 		return nil, err // it is the name of a file
 	}
 	return nil, errNoHello
@@ -223,26 +218,26 @@ func list(items []string) string {
 
 // decode reads a hello from the bytes that carried it, or from the bare
 // handshake message. An extension that is malformed is no hindrance.
-func (s *helloSource) decode(b []byte) (*aHello, error) {
+func (s *helloSource) decode(b []byte) (*fingerprint.Input, error) {
 	p := parseHello(b)
 	if p.hello == nil {
 		return nil, p.errs[0]
 	}
-	found := &aHello{ClientHello: p.hello}
+	found := &fingerprint.Input{Hello: p.hello}
 	if s.transport != "" {
 		transport, ok := parser.ParseTransport(s.transport)
 		if !ok {
 			return nil, fmt.Errorf("--transport %q is none of tls, quic and dtls", s.transport)
 		}
-		found.Transport = transport
+		found.Hello.Transport = transport
 	}
-	if err := found.Unmarshal(found.Raw); err != nil {
+	if err := found.Hello.Unmarshal(found.Hello.Raw); err != nil {
 		return nil, err
 	}
 	if quichello.IsInitial(b) {
 		var a quichello.Assembler
 		if h, err := a.Next(b); err == nil && h != nil {
-			found.initial = quicInitial(h)
+			found.QUIC = quicInitial(h)
 		}
 	}
 	return found, nil

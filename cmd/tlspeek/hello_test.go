@@ -14,7 +14,6 @@ import (
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
-	"github.com/tlspeek/tlspeek/parser"
 )
 
 func readCaptureFile(t *testing.T, name string) []byte {
@@ -29,7 +28,7 @@ func ja4Of(t *testing.T, input []byte, packet int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fingerprint.JA4(h.ClientHello), nil
+	return fingerprint.JA4(h.Hello), nil
 }
 
 // A capture that is cut after its hello still has it.
@@ -82,36 +81,19 @@ func packetsOf(t *testing.T, payload string, n int) []byte {
 	return b
 }
 
-// A hello differs in nothing from each of its fingerprints.
-func TestDiffHelloAndItsFingerprints(t *testing.T) {
+// TestDiffQUICAndItsFingerprints: the packet that carried a hello is read from a
+// capture, too.
+func TestDiffQUICAndItsFingerprints(t *testing.T) {
 	cmd := &cobra.Command{}
 	cmd.SetContext(context.Background())
-	for name, h := range hellotest.Real(t) {
-		if h.Transport == parser.QUIC {
-			continue // it needs its packet: below
-		}
-		hello := hex.EncodeToString(h.Raw)
-		npf := fingerprint.NPF2(h)
-		for _, text := range []string{
-			fingerprint.JA3(h), fingerprint.JA3N(h), fingerprint.JA3Full(h), fingerprint.JA3NFull(h),
-			fingerprint.JA4(h), fingerprint.JA4O(h), fingerprint.JA4R(h), fingerprint.JA4RO(h),
-			fingerprint.Stable(h), fingerprint.StableFull(h), fingerprint.TLSFP(h), fingerprint.TLSFPNorm(h),
-			fingerprint.NPF(h), fingerprint.NPF1(h), npf, fingerprint.NPFHash(npf),
-		} {
-			d, err := diff(cmd, &helloSource{transport: h.Transport.String()}, text, hello)
-			require.NoError(t, err, name)
-			assert.Empty(t, d.Changes, "%s of %s", text, name)
-		}
-	}
-
 	quic := filepath.Join(hellotest.Dir(), "captures", "quic-go.pcap")
 	h, err := new(helloSource).read(context.Background(), quic, nil)
 	require.NoError(t, err)
 	for _, text := range []string{
-		fingerprint.NPFQUIC(h.ClientHello, 1), fingerprint.NPFHash(fingerprint.NPFQUIC1(h.ClientHello, 1)),
-		fingerprint.QUICHeaderID(h.initial), fingerprint.QUICParamsID(h.ClientHello),
+		fingerprint.NPFQUIC(h.Hello, 1), fingerprint.NPFHash(fingerprint.NPFQUIC1(h.Hello, 1)),
+		fingerprint.QUICHeaderID(h.QUIC), fingerprint.QUICParamsID(h.Hello),
 	} {
-		d, err := diff(cmd, new(helloSource), quic, text)
+		d, err := diffArgs(cmd, new(helloSource), quic, text)
 		require.NoError(t, err)
 		assert.Empty(t, d.Changes, text)
 	}

@@ -17,15 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/capture"
-	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 )
 
-// TestDialects compares what explain says that other tools print with what
+// TestDeviations compares what explain says that other tools print with what
 // they printed, over the labelled captures in TLSPEEK_SHARED.
-func TestDialects(t *testing.T) {
+func TestDeviations(t *testing.T) {
 	dir := filepath.Join(os.Getenv("TLSPEEK_SHARED"), "corpus")
 	type key struct{ file, hello string }
-	found := map[key][]fingerprint.Dialect{}
+	found := map[key][]explain.Deviation{}
 	rows := expectedRows(t, filepath.Join(dir, "expected.jsonl"))
 	read := map[string]bool{}
 	for _, row := range rows {
@@ -37,7 +37,7 @@ func TestDialects(t *testing.T) {
 		require.NoError(t, err)
 		_, _ = capture.Read(context.Background(), f, func(h *capture.Hello) error {
 			sum := sha256.Sum256(h.ClientHello.Raw)
-			found[key{row.File, hex.EncodeToString(sum[:])}] = fingerprint.JA4Dialects(h.ClientHello)
+			found[key{row.File, hex.EncodeToString(sum[:])}] = explain.JA4Deviations(h.ClientHello)
 			return nil
 		}) // a capture that is damaged gives what is before the damage
 		f.Close()
@@ -46,12 +46,12 @@ func TestDialects(t *testing.T) {
 	for tool, oracle := range map[string]string{"nDPI": "ndpi4.11-built:ja4", "Suricata": "suricata7.0.10:ja4", "tshark 4.4": "tshark4.4:ja4"} {
 		predicted, missed, agreed := 0, 0, 0
 		for _, row := range rows {
-			dialects, ok := found[key{row.File, row.Hello}]
+			deviations, ok := found[key{row.File, row.Hello}]
 			if !ok {
 				continue
 			}
 			said := map[string]bool{}
-			for _, d := range dialects {
+			for _, d := range deviations {
 				if strings.Contains(d.Tools, tool) {
 					said[d.Text] = true
 				}

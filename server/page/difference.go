@@ -4,12 +4,13 @@ import (
 	"strconv"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
 // A difference is how two hellos differ, by field.
 type difference struct {
-	fingerprint.Difference
+	explain.Difference
 	Fields []fieldChanges
 	Same   []string // fingerprints that do not change
 }
@@ -17,13 +18,13 @@ type difference struct {
 // fieldChanges are the changes of one field.
 type fieldChanges struct {
 	Field   string
-	Changes []fingerprint.Change
-	Moved   []fingerprint.Change
+	Changes []explain.Change
+	Moved   []explain.Change
 	Beyond  int
 }
 
 func newDifference(before, after *parser.ClientHello) *difference {
-	d := &difference{Difference: fingerprint.DiffHellos(before, after)}
+	d := &difference{Difference: explain.Diff(&fingerprint.Input{Hello: before}, &fingerprint.Input{Hello: after})}
 	for _, c := range d.Changes {
 		if n := len(d.Fields); n == 0 || d.Fields[n-1].Field != c.Field {
 			d.Fields = append(d.Fields, fieldChanges{Field: c.Field})
@@ -32,7 +33,7 @@ func newDifference(before, after *parser.ClientHello) *difference {
 		switch {
 		case len(f.Changes)+len(f.Moved) == maxChangeRow:
 			f.Beyond++
-		case c.Kind == fingerprint.Moved:
+		case c.Kind == explain.Moved:
 			f.Moved = append(f.Moved, c)
 		default:
 			f.Changes = append(f.Changes, c)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -32,16 +33,16 @@ type fingerprintRow struct {
 	What  string // it is, in a few words
 	Value string
 	Minor bool // shown only when the reader asks for more
-	fingerprint.Explanation
+	explain.Explanation
 }
 
 // fingerprintRows returns the fingerprints of e, whose hello is h.
 func fingerprintRows(e *event.Event, h *parser.ClientHello) []fingerprintRow {
-	readings := make(map[string]fingerprint.Explanation)
-	for _, x := range fingerprint.ExplainHello(h, initialOf(e.QUIC)) {
+	readings := make(map[string]explain.Explanation)
+	for _, x := range explain.Hello(h, initialOf(e.QUIC)) {
 		readings[x.Name] = x
 	}
-	if x, err := fingerprint.Explain(e.Fingerprint("http2")); err == nil {
+	if x, err := explain.Text(e.Fingerprint("http2")); err == nil {
 		readings["http2"] = x
 	}
 	var list []fingerprintRow
@@ -67,10 +68,10 @@ var (
 const maxValues = 100
 
 // few returns the first of the values.
-func few(values []fingerprint.Value) []fingerprint.Value { return values[:min(len(values), maxValues)] }
+func few(values []explain.Value) []explain.Value { return values[:min(len(values), maxValues)] }
 
 // Readable reports whether f has parts or notes to read.
-func (f *fingerprintRow) Readable() bool { return len(f.Parts)+len(f.Dialects)+len(f.Notes) > 0 }
+func (f *fingerprintRow) Readable() bool { return len(f.Parts)+len(f.Deviations)+len(f.Notes) > 0 }
 
 // initialOf returns what q says of the first Initial packet, or nil.
 func initialOf(q *event.QUIC) *fingerprint.QUICInitial {

@@ -1,4 +1,4 @@
-package fingerprint
+package explain
 
 import (
 	"fmt"
@@ -7,14 +7,13 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A JA4Value is a JA4 fingerprint taken apart, of any of the four forms.
-// [ParseJA4] reads one without a hello.
+// A JA4Value is a JA4 fingerprint, in any of its four forms, by its parts.
 type JA4Value struct {
 	Transport    parser.Transport
 	Version      string // as JA4 writes it: "13", "d2", "00" and so on
 	SNI          bool   // server_name was sent
-	CipherSuites int    // how many, at most 99
-	Extensions   int    // how many, at most 99
+	CipherSuites int    // number of cipher suites, at most 99
+	Extensions   int    // number of extensions, at most 99
 	ALPN         string // two characters
 
 	// SuitesDigest and ExtensionsDigest are parts b and c of JA4 and JA4_o, 12
@@ -28,15 +27,16 @@ type JA4Value struct {
 	SignatureAlgorithms []parser.SignatureScheme
 }
 
-// ja4Form is what an error shows as an example.
-const ja4Form = "t13d1516h2_8daaf6152771_e5627efa2ab1"
+// ja4Example is what an error shows.
+const ja4Example = "t13d1516h2_8daaf6152771_e5627efa2ab1"
 
-// ParseJA4 reads a JA4, JA4_o, JA4_r or JA4_ro. Of a text that it takes, the
-// value's String is that text again. Lists and counts are not compared.
+// ParseJA4 reads a JA4, JA4_o, JA4_r or JA4_ro. The String of the value is the
+// text again. Whether the lists of a raw form agree with its counts is not
+// checked.
 func ParseJA4(text string) (JA4Value, error) {
 	v, err := parseJA4(text)
 	if err != nil {
-		return JA4Value{}, fmt.Errorf("fingerprint: JA4 %q: %w (one looks like %s)", text, err, ja4Form)
+		return JA4Value{}, fmt.Errorf("fingerprint: JA4 %q: %w (one looks like %s)", text, err, ja4Example)
 	}
 	return v, nil
 }
@@ -84,8 +84,8 @@ func parseJA4(text string) (v JA4Value, err error) {
 	return v, nil
 }
 
-// ja4Relative tells of the fingerprints of other things whose names begin with
-// JA4 too, by the length of their first part.
+// ja4Relative names another fingerprint of the JA4 family by the length of its
+// first part.
 func ja4Relative(parts []string) string {
 	switch n := len(parts[0]); {
 	case n == 12 && isHex(parts[0], 12):
@@ -110,7 +110,7 @@ func parseJA4a(a string) (v JA4Value, err error) {
 		return v, fmt.Errorf("it begins with %q, not with t, q or d", a[:1])
 	}
 	v.Version = a[1:3]
-	if ja4VersionWords(v.Version) == "" {
+	if ja4VersionMeaning(v.Version) == "" {
 		return v, fmt.Errorf("the version %q is none of 13, 12, 11, 10, s3, s2, d1, d2, d3 and 00", v.Version)
 	}
 	switch a[3] {
@@ -133,40 +133,7 @@ func parseJA4a(a string) (v JA4Value, err error) {
 	return v, nil
 }
 
-// parseHexList reads values of four hex digits with commas between.
-func parseHexList[T ~uint16](text string) ([]T, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var list []T
-	for value := range strings.SplitSeq(text, ",") {
-		if !isHex(value, 4) {
-			return nil, fmt.Errorf("%q is not a value of 4 lower-case hex digits", value)
-		}
-		var v T
-		for i := range 4 {
-			v = v<<4 | T(strings.IndexByte("0123456789abcdef", value[i]))
-		}
-		list = append(list, v)
-	}
-	return list, nil
-}
-
-// isHex reports whether text is n lower-case hex digits.
-func isHex(text string, n int) bool {
-	if len(text) != n {
-		return false
-	}
-	for i := range len(text) {
-		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-// Raw reports whether v is a JA4_r or JA4_ro, which have lists in place of
-// digests.
+// Raw reports whether v is a JA4_r or JA4_ro, which have lists instead of digests.
 func (v JA4Value) Raw() bool { return v.SuitesDigest == "" }
 
 // Hashed returns the JA4 of a JA4_r, and the JA4_o of a JA4_ro. It returns any
@@ -175,68 +142,46 @@ func (v JA4Value) Hashed() JA4Value {
 	if !v.Raw() {
 		return v
 	}
-	var buf [textLen]byte
-	extensions := appendHexList(buf[:0], v.Types)
+	extensions := hexList(v.Types)
 	if len(v.SignatureAlgorithms) > 0 {
-		extensions = appendHexList(append(extensions, '_'), v.SignatureAlgorithms)
+		extensions += "_" + hexList(v.SignatureAlgorithms)
 	}
-	v.ExtensionsDigest = string(foldJA4(extensions, 0))
-	v.SuitesDigest = string(foldJA4(appendHexList(buf[:0], v.Suites), 0))
+	v.SuitesDigest, v.ExtensionsDigest = ja4Digest(hexList(v.Suites)), ja4Digest(extensions)
 	v.Suites, v.Types, v.SignatureAlgorithms = nil, nil, nil
 	return v
 }
 
+// ja4Digest returns what JA4 has for the text of a list.
+func ja4Digest(text string) string {
+	if text == "" {
+		return noneDigest
+	}
+	return sha256Hex(text)[:len(noneDigest)]
+}
+
+func (v JA4Value) transportLetter() string {
+	switch v.Transport {
+	case parser.QUIC:
+		return "q"
+	case parser.DTLS:
+		return "d"
+	}
+	return "t"
+}
+
 // String returns v as text.
 func (v JA4Value) String() string {
-	var buf [textLen]byte
-	return string(v.Append(buf[:0]))
-}
-
-// Append appends v as text.
-func (v JA4Value) Append(dst []byte) []byte {
-	sni := byte('i')
+	sni := "i"
 	if v.SNI {
-		sni = 'd'
+		sni = "d"
 	}
-	dst = append(append(append(dst, carrierLetter(v.Transport)), v.Version...), sni,
-		byte('0'+v.CipherSuites/10), byte('0'+v.CipherSuites%10),
-		byte('0'+v.Extensions/10), byte('0'+v.Extensions%10))
-	dst = append(append(dst, v.ALPN...), '_')
+	a := fmt.Sprintf("%s%s%s%02d%02d%s_", v.transportLetter(), v.Version, sni, v.CipherSuites, v.Extensions, v.ALPN)
 	if !v.Raw() {
-		dst = append(append(dst, v.SuitesDigest...), '_')
-		return append(dst, v.ExtensionsDigest...)
+		return a + v.SuitesDigest + "_" + v.ExtensionsDigest
 	}
-	dst = append(appendHexList(dst, v.Suites), '_')
-	dst = appendHexList(dst, v.Types)
+	text := a + hexList(v.Suites) + "_" + hexList(v.Types)
 	if len(v.SignatureAlgorithms) > 0 {
-		dst = appendHexList(append(dst, '_'), v.SignatureAlgorithms)
+		text += "_" + hexList(v.SignatureAlgorithms)
 	}
-	return dst
-}
-
-// ja4VersionWords returns what a version of JA4 means, or nothing if it is none.
-func ja4VersionWords(version string) string {
-	switch version {
-	case "13":
-		return "TLS 1.3"
-	case "12":
-		return "TLS 1.2"
-	case "11":
-		return "TLS 1.1"
-	case "10":
-		return "TLS 1.0"
-	case "s3":
-		return "SSL 3.0"
-	case "s2":
-		return "SSL 2.0"
-	case "d1":
-		return "DTLS 1.0"
-	case "d2":
-		return "DTLS 1.2"
-	case "d3":
-		return "DTLS 1.3"
-	case "00":
-		return "a version without a name"
-	}
-	return ""
+	return text
 }

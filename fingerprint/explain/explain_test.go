@@ -1,4 +1,4 @@
-package fingerprint_test
+package explain_test
 
 import (
 	"strings"
@@ -8,22 +8,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
 func TestParseJA4(t *testing.T) {
-	v, err := fingerprint.ParseJA4("q13i0312h3_55b375c5d22e_178839b6cec1")
+	v, err := explain.ParseJA4("q13i0312h3_55b375c5d22e_178839b6cec1")
 	require.NoError(t, err)
-	assert.Equal(t, fingerprint.JA4Value{
+	assert.Equal(t, explain.JA4Value{
 		Transport: parser.QUIC, Version: "13", CipherSuites: 3, Extensions: 12, ALPN: "h3",
 		SuitesDigest: "55b375c5d22e", ExtensionsDigest: "178839b6cec1",
 	}, v)
 	assert.False(t, v.Raw())
 
-	v, err = fingerprint.ParseJA4("dd2d010200_c02c_000a,000d_0403,0804")
+	v, err = explain.ParseJA4("dd2d010200_c02c_000a,000d_0403,0804")
 	require.NoError(t, err)
-	assert.Equal(t, fingerprint.JA4Value{
+	assert.Equal(t, explain.JA4Value{
 		Transport: parser.DTLS, Version: "d2", SNI: true, CipherSuites: 1, Extensions: 2, ALPN: "00",
 		Suites:              []parser.CipherSuite{0xc02c},
 		Types:               []parser.ExtensionType{parser.ExtSupportedGroups, parser.ExtSignatureAlgorithms},
@@ -31,10 +32,10 @@ func TestParseJA4(t *testing.T) {
 	}, v)
 	assert.True(t, v.Raw())
 
-	for _, vector := range vectors(t) {
+	for _, vector := range hellotest.Vectors(t) {
 		for raw, hashed := range map[string]string{"ja4_r": "ja4", "ja4_ro": "ja4_o", "ja4": "ja4"} {
 			if text := vector.Expect[raw]; text != "" {
-				v, err := fingerprint.ParseJA4(text)
+				v, err := explain.ParseJA4(text)
 				require.NoError(t, err)
 				assert.Equal(t, vector.Expect[hashed], v.Hashed().String())
 			}
@@ -44,7 +45,7 @@ func TestParseJA4(t *testing.T) {
 			if text == "" {
 				continue
 			}
-			v, err := fingerprint.ParseJA4(text)
+			v, err := explain.ParseJA4(text)
 			if assert.NoError(t, err) {
 				assert.Equal(t, text, v.String())
 			}
@@ -73,12 +74,12 @@ func TestParseJA4Errors(t *testing.T) {
 		"t130200_1301_234ea6891581":                           `fingerprint: JA4 "t130200_1301_234ea6891581": the first part has 7 characters, not 10; in JA4S, of servers, it has 7` + like,
 		"ge11nn05enus_9ed1ff1f7b03_cd8dafe26982_cd8dafe26982": `fingerprint: JA4 "ge11nn05enus_9ed1ff1f7b03_cd8dafe26982_cd8dafe26982": the first part has 12 characters, not 10; in JA4H, of HTTP requests, it has 12` + like,
 	} {
-		_, err := fingerprint.ParseJA4(text)
+		_, err := explain.ParseJA4(text)
 		assert.EqualError(t, err, want)
 	}
 }
 
-func TestExplainErrors(t *testing.T) {
+func TestTextErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		" ":                 `fingerprint: nothing to explain`,
 		"nonsense":          `fingerprint: "nonsense" is no fingerprint that is known here: JA4 looks like t13d1516h2_8daaf6152771_e5627efa2ab1, JA3 is 32 hex digits or its text, like 771,4865-4866,0-23,29-23,0`,
@@ -109,22 +110,22 @@ func TestExplainErrors(t *testing.T) {
 		"quic/1/(00000001)(0303)(1301)[((0039)[(01)]":      `fingerprint: NPF "quic/1/(00000001)(0303)(1301)[((0039)[(01)]": the extension at "((0039)[(01)" is not hex digits in parentheses (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
 		"tls/1/(0303)()[(00)]":                             `fingerprint: NPF "tls/1/(0303)()[(00)]": the extension at "(00)" is not hex digits in parentheses (one looks like tls/1/(0303)(13011302)[(0000)(000a000400020017)])`,
 	} {
-		_, err := fingerprint.Explain(text)
+		_, err := explain.Text(text)
 		assert.EqualError(t, err, want)
 	}
 }
 
-// Every fingerprint that is made can be explained, under its own name, and a
-// hello explains itself with the same texts.
-func TestExplain(t *testing.T) {
+// TestText explains every fingerprint of the vectors by its text, and their hellos,
+// which give the same texts.
+func TestText(t *testing.T) {
 	names := map[string]string{"ja3n_full": "", "ja4_o": "ja4", "ja4_ro": "", "npf_1": "npf", "npf_2": "npf", "npf_quic": "npf", "npf_quic_1": "npf",
 		"ja3n": "ja3", "tlsfp_norm_id": "tlsfp_id", "quic_header_id": "tlsfp_id", "quic_params_id": "tlsfp_id"}
-	for _, v := range vectors(t) {
+	for _, v := range hellotest.Vectors(t) {
 		for key, text := range v.Expect {
 			if key == "session" {
 				continue
 			}
-			e, err := fingerprint.Explain(text)
+			e, err := explain.Text(text)
 			if !assert.NoError(t, err, v.Name) {
 				continue
 			}
@@ -139,7 +140,7 @@ func TestExplain(t *testing.T) {
 				assert.Equal(t, want, e.Name)
 			}
 		}
-		for _, e := range fingerprint.ExplainHello(v.hello(t), v.initial()) {
+		for _, e := range explain.Hello(v.Parse(t), packetOf(v)) {
 			if want, ok := v.Expect[e.Name]; ok && e.Name != "npf" {
 				assert.Equal(t, want, e.Text, "%s of %s", e.Name, v.Name)
 			}
@@ -152,11 +153,10 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// What other tools print, by what is known of them: see the vector for what is
-// special about it.
-func TestJA4Dialects(t *testing.T) {
-	all := vectors(t)
-	for _, tt := range []struct{ vector, dialect, want string }{
+// TestJA4Deviations: each vector says what is special about its hello.
+func TestJA4Deviations(t *testing.T) {
+	all := hellotest.Vectors(t)
+	for _, tt := range []struct{ vector, deviation, want string }{
 		{"alpn-one-character", "ALPN: characters as they are, one of them once", "t13d1504x_8daaf6152771_b0ac53b37fa7"},
 		{"alpn-one-character", "ALPN: characters as they are, after one of them 0", "t13d1504x0_8daaf6152771_b0ac53b37fa7"},
 		{"alpn-one-byte-not-alphanumeric", "ALPN: characters as they are, one of them once", "t13d150499_8daaf6152771_b0ac53b37fa7"},
@@ -191,17 +191,17 @@ func TestJA4Dialects(t *testing.T) {
 	} {
 		require.Contains(t, all, tt.vector)
 		got := map[string]string{}
-		for _, d := range fingerprint.JA4Dialects(all[tt.vector].hello(t)) {
+		for _, d := range explain.JA4Deviations(all[tt.vector].Parse(t)) {
 			got[d.Name] = d.Text
 			assert.NotEmpty(t, d.Tools)
 			assert.NotEmpty(t, d.Why)
 			assert.NotEqual(t, all[tt.vector].Expect["ja4"], d.Text)
 		}
-		assert.Equal(t, tt.want, got[tt.dialect], "%s of %s", tt.dialect, tt.vector)
+		assert.Equal(t, tt.want, got[tt.deviation], "%s of %s", tt.deviation, tt.vector)
 	}
 
 	over := all["counts-over-99"]
-	for _, d := range fingerprint.JA4Dialects(over.hello(t)) {
+	for _, d := range explain.JA4Deviations(over.Parse(t)) {
 		switch d.Name {
 		case "counts above 99":
 			assert.True(t, strings.HasPrefix(d.Text, "t12d15010200_"))
@@ -209,102 +209,102 @@ func TestJA4Dialects(t *testing.T) {
 			assert.Equal(t, over.Expect["ja4"][:10], d.Text[:10])
 		}
 	}
-	experiment := all["version-tls13"].hello(t)
+	experiment := all["version-tls13"].Parse(t)
 	experiment.SupportedVersions = []parser.Version{0x7e01, parser.VersionTLS12}
-	assert.Contains(t, fingerprint.JA4Dialects(experiment), fingerprint.Dialect{
+	assert.Contains(t, explain.JA4Deviations(experiment), explain.Deviation{
 		Name: "version: the highest known", Tools: "Suricata", Text: "t12" + all["version-tls13"].Expect["ja4"][3:],
 		Why: "the text has 00 for a version that it does not list; it passes over those but for drafts 16 to 28 of TLS 1.3",
 	})
-	// A tool that does several things otherwise prints all of it together.
-	assert.Contains(t, fingerprint.JA4Dialects(all["extensions-no-block"].hello(t)), fingerprint.Dialect{
+	// A tool with several deviations prints all of them together.
+	assert.Contains(t, explain.JA4Deviations(all["extensions-no-block"].Parse(t)), explain.Deviation{
 		Name: "together", Tools: "nDPI", Text: "t10d030000_" + sha256Hex("0004,0005,000a")[:12] + "_e3b0c44298fc",
 		Why: "digest of an empty list; SNI: from the kind of host",
 	})
 	// FoxIO's Python prints this of Go since 1.25.
-	go126 := fingerprint.JA4Dialects(hellotest.Real(t)["go-1.26"])
-	assert.Contains(t, go126, fingerprint.Dialect{
+	go126 := explain.JA4Deviations(hellotest.Real(t)["go-1.26"])
+	assert.Contains(t, go126, explain.Deviation{
 		Name: "signature algorithms of another extension", Tools: "FoxIO's Python", Text: "t13d1312h2_f57a46bbacb6_e5728521abd4",
 		Why: "it reads signature_algorithms, signature_algorithms_cert and delegated_credential as one list, and takes what follows the first",
 	})
-	assert.Empty(t, fingerprint.JA4Dialects(all["sslv2"].hello(t)))
-	assert.Empty(t, fingerprint.JA3Dialects(all["sslv2"].hello(t)))
+	assert.Empty(t, explain.JA4Deviations(all["sslv2"].Parse(t)))
+	assert.Empty(t, explain.JA3Deviations(all["sslv2"].Parse(t)))
 	// Versions of TLS in DTLS do not count down.
-	stray := all["version-dtls13-alone"].hello(t)
+	stray := all["version-dtls13-alone"].Parse(t)
 	stray.SupportedVersions = []parser.Version{parser.VersionTLS12, parser.VersionTLS11}
-	for _, d := range fingerprint.JA4Dialects(stray) {
+	for _, d := range explain.JA4Deviations(stray) {
 		assert.NotEqual(t, "version: DTLS counts down", d.Name)
 	}
 }
 
-func TestJA3Dialects(t *testing.T) {
-	lookalikes := fingerprint.JA3Dialects(vectors(t)["grease-lookalikes"].hello(t))
+func TestJA3Deviations(t *testing.T) {
+	lookalikes := explain.JA3Deviations(hellotest.Vectors(t)["grease-lookalikes"].Parse(t))
 	require.Len(t, lookalikes, 1)
 	assert.Equal(t, md5Hex("771,43947-2827,43947-10,2827,"), lookalikes[0].Text)
-	h := vectors(t)["grease-at-the-end"].hello(t)
-	list := fingerprint.JA3Dialects(h)
+	h := hellotest.Vectors(t)["grease-at-the-end"].Parse(t)
+	list := explain.JA3Deviations(h)
 	require.Len(t, list, 1)
 	assert.Equal(t, "Envoy", list[0].Tools)
 	assert.Equal(t, md5Hex("771,4865,0-10-13,29-51914,"), list[0].Text)
 	h.Transport = parser.DTLS
-	assert.Empty(t, fingerprint.JA3Dialects(h))
+	assert.Empty(t, explain.JA3Deviations(h))
 	h.Transport = parser.QUIC
-	list = fingerprint.JA3Dialects(h)
+	list = explain.JA3Deviations(h)
 	require.Len(t, list, 1)
 	assert.Equal(t, "Suricata", list[0].Tools)
 	assert.Equal(t, md5Hex("771,4865-51914,0-10-13-51914,29-51914,"), list[0].Text)
 }
 
-// FuzzExplainHello has any hello explained and compared, which never fails: of
-// each fingerprint the text alone can be explained, too.
-func FuzzExplainHello(f *testing.F) {
-	for _, v := range vectors(f) {
-		h := v.hello(f)
+// FuzzHello explains any hello, and compares it. The text of each fingerprint can
+// be explained, too.
+func FuzzHello(f *testing.F) {
+	for _, v := range hellotest.Vectors(f) {
+		h := v.Parse(f)
 		f.Add(uint8(h.Transport), h.Raw)
 	}
 	f.Fuzz(func(t *testing.T, transport uint8, msg []byte) {
 		h := &parser.ClientHello{Transport: parser.Transport(transport % 3)}
 		_ = h.Unmarshal(msg)
-		for _, e := range fingerprint.ExplainHello(h, initialOf(h)) {
+		for _, e := range explain.Hello(h, &fingerprint.QUICInitial{Version: 1, DCIDLen: 8, PacketNumberLen: 1, FrameTypes: []byte{6, 0}}) {
 			if len(e.Parts) == 0 {
 				assert.NotEmpty(t, e.Notes, e.Name)
 				continue
 			}
-			_, err := fingerprint.Explain(e.Text)
+			_, err := explain.Text(e.Text)
 			assert.NoError(t, err)
-			for _, d := range e.Dialects {
+			for _, d := range e.Deviations {
 				assert.NotEqual(t, e.Text, d.Text)
 			}
 		}
-		assert.Empty(t, fingerprint.DiffHellos(h, h).Changes)
-		for _, c := range fingerprint.DiffHellos(h, &parser.ClientHello{}).Fingerprints {
+		assert.Empty(t, diff(h, h).Changes)
+		for _, c := range diff(h, &parser.ClientHello{}).Fingerprints {
 			if c.Before == "" || c.Name == "session" {
 				continue
 			}
-			_, err := fingerprint.Explain(c.Before)
+			_, err := explain.Text(c.Before)
 			assert.NoError(t, err)
 		}
 	})
 }
 
-func FuzzExplain(f *testing.F) {
-	for _, v := range vectors(f) {
+func FuzzText(f *testing.F) {
+	for _, v := range hellotest.Vectors(f) {
 		for _, text := range v.Expect {
 			f.Add(text)
 		}
 	}
 	f.Add("1:65536;2:0|00|3:0:0:201|m,p,a,s")
 	f.Fuzz(func(t *testing.T, text string) {
-		e, err := fingerprint.Explain(text)
+		e, err := explain.Text(text)
 		if err != nil {
 			assert.True(t, strings.HasPrefix(err.Error(), "fingerprint: "))
 			return
 		}
 		assert.NotEmpty(t, e.Name)
 		assert.True(t, strings.EqualFold(strings.TrimSpace(text), e.Text))
-		if v, err := fingerprint.ParseJA4(strings.TrimSpace(text)); err == nil {
+		if v, err := explain.ParseJA4(strings.TrimSpace(text)); err == nil {
 			assert.Equal(t, e.Text, v.String())
 		}
-		d, err := fingerprint.DiffTexts(text, text)
+		d, err := explain.DiffTexts(text, text)
 		assert.NoError(t, err)
 		assert.Empty(t, d.Changes)
 	})

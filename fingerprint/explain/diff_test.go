@@ -1,4 +1,4 @@
-package fingerprint_test
+package explain_test
 
 import (
 	"math/rand/v2"
@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-func lines(changes []fingerprint.Change) (list []string) {
+func lines(changes []explain.Change) (list []string) {
 	for _, c := range changes {
 		list = append(list, c.String())
 	}
@@ -33,7 +34,7 @@ func TestDiffTexts(t *testing.T) {
 			"cipher_suites_list: added 1303 TLS_CHACHA20_POLY1305_SHA256, place 2",
 			"signature_algorithms_list: added 0403 ecdsa_secp256r1_sha256, place 1",
 		}},
-		// The longest run that keeps its order stays: one value moves, not four.
+		// The longest subsequence in order is unmoved: one value moves, not four.
 		{"771,1-2-3-4-5,,,", "771,2-3-4-5-1,,,", []string{
 			"cipher_suites: moved 1 TLS_RSA_WITH_NULL_MD5, from 1 to 5",
 			"digest: " + md5Hex("771,1-2-3-4-5,,,") + " became " + md5Hex("771,2-3-4-5-1,,,"),
@@ -51,41 +52,41 @@ func TestDiffTexts(t *testing.T) {
 			"priority: added 3:0:0:201 stream 3 depends on 0 with weight 201, place 1",
 		}},
 	} {
-		d, err := fingerprint.DiffTexts(tt.a, tt.b)
+		d, err := explain.DiffTexts(tt.a, tt.b)
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, lines(d.Changes))
 		assert.NotNil(t, d.Changes, "no difference is an empty list in JSON")
 		assert.Empty(t, d.Fingerprints)
 	}
-	// A text is hashed where the other is a digest, and then differs in nothing.
-	for _, v := range vectors(t) {
+	// A text is hashed if the other is a digest, and then they are equal.
+	for _, v := range hellotest.Vectors(t) {
 		for text, digest := range map[string]string{"ja3_full": "ja3", "ja3n_full": "ja3n", "ja4_r": "ja4", "ja4_ro": "ja4_o", "stable_full": "stable"} {
 			if v.Expect[text] == "" {
 				continue
 			}
-			d, err := fingerprint.DiffTexts(v.Expect[text], v.Expect[digest])
+			d, err := explain.DiffTexts(v.Expect[text], v.Expect[digest])
 			require.NoError(t, err)
 			assert.Empty(t, d.Changes, "%s of %s", text, v.Name)
 		}
 		for _, key := range []string{"npf", "npf_1", "npf_2", "npf_quic", "npf_quic_1"} {
 			if text := v.Expect[key]; text != "" {
-				d, err := fingerprint.DiffTexts(fingerprint.NPFHash(text), text)
+				d, err := explain.DiffTexts(fingerprint.NPFHash(text), text)
 				require.NoError(t, err)
 				assert.Empty(t, d.Changes, "%s of %s", key, v.Name)
 			}
 		}
 	}
-	_, err := fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "|00|0|m,a,s,p")
+	_, err := explain.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "|00|0|m,a,s,p")
 	assert.EqualError(t, err, "fingerprint: ja4 and http2 cannot be compared: give two of one kind")
-	_, err = fingerprint.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "x")
+	_, err = explain.DiffTexts("t13d1516h2_8daaf6152771_e5627efa2ab1", "x")
 	assert.ErrorContains(t, err, `"x" is no fingerprint`)
-	_, err = fingerprint.DiffTexts("x", "t13d1516h2_8daaf6152771_e5627efa2ab1")
+	_, err = explain.DiffTexts("x", "t13d1516h2_8daaf6152771_e5627efa2ab1")
 	assert.ErrorContains(t, err, `"x" is no fingerprint`)
 }
 
-func TestDiffHellos(t *testing.T) {
+func TestDiff(t *testing.T) {
 	all := hellotest.Real(t)
-	d := fingerprint.DiffHellos(all["firefox-153"], all["firefox-153-psk"])
+	d := diff(all["firefox-153"], all["firefox-153-psk"])
 	assert.Equal(t, []string{
 		"extensions: removed 0023 session_ticket, place 6",
 		"extensions: added 0029 pre_shared_key, place 17",
@@ -101,23 +102,23 @@ func TestDiffHellos(t *testing.T) {
 	}, same)
 
 	for name, h := range all {
-		assert.Empty(t, fingerprint.DiffHellos(h, h).Changes, name)
+		assert.Empty(t, diff(h, h).Changes, name)
 	}
 
-	// A hello in SSLv2 format has none to compare.
-	sslv2 := vectors(t)["sslv2"].hello(t)
-	assert.Empty(t, fingerprint.DiffHellos(sslv2, sslv2).Fingerprints)
+	// A hello in SSLv2 format has no fingerprints to compare.
+	sslv2 := hellotest.Vectors(t)["sslv2"].Parse(t)
+	assert.Empty(t, diff(sslv2, sslv2).Fingerprints)
 }
 
-// GREASE values are no difference, and an order is nothing but moves.
+// TestDiffGREASE: GREASE values do not differ, and an order differs in moves alone.
 func TestDiffGREASE(t *testing.T) {
 	h := hellotest.Real(t)["chromium-156"]
 	var o parser.ClientHello
-	require.NoError(t, o.Unmarshal(regrease(rand.New(rand.NewPCG(3, 4)), h)))
-	d := fingerprint.DiffHellos(h, &o)
+	require.NoError(t, o.Unmarshal(hellotest.Regrease(rand.New(rand.NewPCG(3, 4)), h)))
+	d := diff(h, &o)
 	require.NotEmpty(t, d.Changes)
 	for _, c := range d.Changes {
 		assert.Equal(t, "extensions", c.Field)
-		assert.Equal(t, fingerprint.Moved, c.Kind)
+		assert.Equal(t, explain.Moved, c.Kind)
 	}
 }

@@ -1,4 +1,4 @@
-package fingerprint_test
+package explain_test
 
 import (
 	"strings"
@@ -8,23 +8,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/fingerprint/explain"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// words returns what the part of an explanation says.
-func words(t *testing.T, text, part string) string {
-	e, err := fingerprint.Explain(text)
+// meaning returns the meaning of a part.
+func meaning(t *testing.T, text, part string) string {
+	e, err := explain.Text(text)
 	require.NoError(t, err)
 	for _, p := range e.Parts {
 		if p.Name == part {
-			return p.Words
+			return p.Meaning
 		}
 	}
 	return ""
 }
 
-func TestWords(t *testing.T) {
+func TestMeanings(t *testing.T) {
 	for _, tt := range []struct{ text, part, want string }{
 		{"dd2i000000_000000000000_000000000000", "transport", "DTLS"},
 		{"dd2i000000_000000000000_000000000000", "version", "DTLS 1.2 is the highest version offered"},
@@ -46,12 +47,12 @@ func TestWords(t *testing.T) {
 		{"tls/1/cfb2a31d1f2142e5c163a5892e696334", "digest", "first 32 digits of the SHA-256 of the text from its first parenthesis on"},
 		{"s1q13_006d3c15c9ad431897821763", "transport", "QUIC"},
 	} {
-		assert.Equal(t, tt.want, words(t, tt.text, tt.part), "%s of %s", tt.part, tt.text)
+		assert.Equal(t, tt.want, meaning(t, tt.text, tt.part), "%s of %s", tt.part, tt.text)
 	}
 }
 
 func TestHTTP2SettingNames(t *testing.T) {
-	e, err := fingerprint.Explain("1:65536;2:0;3:100;4:65535;5:16384;6:262144;8:1;9:1;10:0|00|0|m")
+	e, err := explain.Text("1:65536;2:0;3:100;4:65535;5:16384;6:262144;8:1;9:1;10:0|00|0|m")
 	require.NoError(t, err)
 	var names []string
 	for _, v := range e.Parts[0].Values {
@@ -72,29 +73,24 @@ func TestNotes(t *testing.T) {
 		"tls/(0303)(1301)((000d000600040a0a0403))":          "GREASE is among the signature algorithms, where NPF keeps it: the value differs on each connection.",
 		"0bbf6f65b387ce5d":                                  "16 hex digits: an id of tlsfingerprint.io, of a hello, of QUIC's header or of its transport parameters. It is the start of a SHA-1: nothing can be read from it.",
 	} {
-		e, err := fingerprint.Explain(text)
+		e, err := explain.Text(text)
 		require.NoError(t, err)
 		assert.Contains(t, e.Notes, want)
 	}
 
 	notes := map[string]string{}
-	for _, e := range fingerprint.ExplainHello(hellotest.Real(t)["firefox-153-psk"], nil) {
+	for _, e := range explain.Hello(hellotest.Real(t)["firefox-153-psk"], nil) {
 		for _, n := range e.Notes {
 			notes[e.Name] += n
 		}
 	}
 	assert.Contains(t, notes["session"], "A pre-shared key is offered")
 	assert.Contains(t, notes["ech"], "Whether it is real or GREASE cannot be told from outside")
-	assert.Contains(t, fingerprint.ExplainHello(vectors(t)["sslv2"].hello(t), nil)[0].Notes[0], "neither JA3 nor JA4 is defined for it")
-}
-
-func TestNPFHash(t *testing.T) {
-	assert.Equal(t, "tls/1/"+sha256Hex("(0303)(1301)[]")[:32], fingerprint.NPFHash("tls/1/(0303)(1301)[]"))
-	assert.Equal(t, "tls/cfb2a31d1f2142e5c163a5892e696334", fingerprint.NPFHash("tls/cfb2a31d1f2142e5c163a5892e696334"))
+	assert.Contains(t, explain.Hello(hellotest.Vectors(t)["sslv2"].Parse(t), nil)[0].Notes[0], "neither JA3 nor JA4 is defined for it")
 }
 
 func TestPointFormatNames(t *testing.T) {
-	e, err := fingerprint.Explain("771,,,,0-1-2-3-255")
+	e, err := explain.Text("771,,,,0-1-2-3-255")
 	require.NoError(t, err)
 	var names []string
 	for _, v := range e.Parts[4].Values {
@@ -103,26 +99,27 @@ func TestPointFormatNames(t *testing.T) {
 	assert.Equal(t, []string{"uncompressed", "ansiX962_compressed_prime", "ansiX962_compressed_char2", "0x03", "0xff"}, names)
 }
 
-// Of the formats that select, two types stand for many.
+// TestNPFNames: in the formats that select, two types stand for many.
 func TestNPFNames(t *testing.T) {
 	for _, format := range []string{"tls", "dtls/1", "tls/2", "dtls/2"} {
 		open, shut := "[", "]"
 		if !strings.Contains(format, "/") {
 			open, shut = "(", ")"
 		}
-		e, err := fingerprint.Explain(format + "/(0303)(1301)" + open + "(003e)(ff00)" + shut)
+		e, err := explain.Text(format + "/(0303)(1301)" + open + "(003e)(ff00)" + shut)
 		require.NoError(t, err)
-		want := []fingerprint.Value{{Text: "003e", Name: "tls_flags"}, {Text: "ff00", Name: "0xff00"}}
+		want := []explain.Value{{Text: "003e", Name: "tls_flags"}, {Text: "ff00", Name: "0xff00"}}
 		if strings.HasSuffix(format, "/2") {
-			want = []fingerprint.Value{{Text: "003e", Name: "tls_flags, or any that is not registered"}, {Text: "ff00", Name: "any of private use"}}
+			want = []explain.Value{{Text: "003e", Name: "tls_flags, or any that is not registered"}, {Text: "ff00", Name: "any of private use"}}
 		}
 		assert.Equal(t, want, e.Parts[3].Values, format)
 	}
 }
 
-// With the hello, the words for server_name and ALPN say what was sent.
-func TestNameWords(t *testing.T) {
-	all := vectors(t)
+// TestMeaningsOfNames: with the hello, the meanings of server_name and ALPN say
+// what was sent.
+func TestMeaningsOfNames(t *testing.T) {
+	all := hellotest.Vectors(t)
 	for _, tt := range []struct{ vector, part, want string }{
 		{"specification-example", "sni", "server_name was sent: test.example"},
 		{"sni-address", "sni", "server_name was sent: 192.0.2.1"},
@@ -135,40 +132,40 @@ func TestNameWords(t *testing.T) {
 		{"alpn-one-character", "alpn", "the first ALPN protocol, x, is one character, which stands twice"},
 		{"alpn-spaces", "alpn", "first and last digit of 20683220, which is the first ALPN protocol,  h2 , in hex"},
 	} {
-		for _, e := range fingerprint.ExplainHello(all[tt.vector].hello(t), nil) {
+		for _, e := range explain.Hello(all[tt.vector].Parse(t), nil) {
 			if !strings.HasPrefix(e.Name, "ja4") {
 				continue
 			}
 			for _, p := range e.Parts {
 				if p.Name == tt.part {
-					assert.Equal(t, tt.want, p.Words, "%s of %s", e.Name, tt.vector)
+					assert.Equal(t, tt.want, p.Meaning, "%s of %s", e.Name, tt.vector)
 				}
 			}
 		}
 	}
 }
 
-// Two hellos of different carriers, and of a format without extensions.
-func TestDiffCarriers(t *testing.T) {
+// TestDiffTransports compares hellos of two transports, and one without extensions.
+func TestDiffTransports(t *testing.T) {
 	all := hellotest.Real(t)
-	d := fingerprint.DiffHellos(all["chromium-156"], all["chromium-156-quic"])
+	d := diff(all["chromium-156"], all["chromium-156-quic"])
 	assert.Equal(t, "transport: tls became quic", d.Changes[0].String())
 	added := map[string]int{}
 	for _, c := range d.Changes {
-		if c.Kind == fingerprint.Added {
+		if c.Kind == explain.Added {
 			added[c.Field]++
 		}
 	}
 	assert.Equal(t, len(all["chromium-156-quic"].TransportParameters), added["transport_parameters"])
 
-	d = fingerprint.DiffHellos(all["openssl-dtls"], all["openssl-dtls-cookie"])
+	d = diff(all["openssl-dtls"], all["openssl-dtls-cookie"])
 	assert.Equal(t, []string{"legacy_cookie: 0 bytes became 20 bytes"}, lines(d.Changes))
 
-	d = fingerprint.DiffHellos(vectors(t)["sslv2"].hello(t), all["python-tls12"])
+	d = diff(hellotest.Vectors(t)["sslv2"].Parse(t), all["python-tls12"])
 	assert.Contains(t, lines(d.Changes), "cipher_specs: removed 000004 TLS_RSA_WITH_RC4_128_MD5, place 2")
-	assert.Contains(t, d.Fingerprints, fingerprint.Comparison{Name: "ja4", After: fingerprint.JA4(all["python-tls12"])})
+	assert.Contains(t, d.Fingerprints, explain.Comparison{Name: "ja4", After: fingerprint.JA4(all["python-tls12"])})
 
 	a := &parser.ClientHello{PSKKeyExchangeModes: []byte{0x2a, 1}, ALPNProtocols: [][]byte{{0x1a, 0x1a}, []byte("h2")}, ServerName: []byte("a")}
 	b := &parser.ClientHello{PSKKeyExchangeModes: []byte{0xe4, 1}, ALPNProtocols: [][]byte{{0x2a, 0x2a}, []byte("h2")}}
-	assert.Equal(t, []string{"server_name: a became nothing"}, lines(fingerprint.DiffHellos(a, b).Changes))
+	assert.Equal(t, []string{"server_name: a became nothing"}, lines(diff(a, b).Changes))
 }

@@ -1,4 +1,4 @@
-package fingerprint
+package explain
 
 import (
 	"bytes"
@@ -7,52 +7,46 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A Dialect is what other tools are known to print of a hello where they do
-// not follow the text of a specification.
-type Dialect struct {
-	Name  string `json:"name"`
-	Tools string `json:"tools"` // that do so
-	Text  string `json:"text"`  // what they print
-	Why   string `json:"why"`
-}
-
-// ja4Parts has all that a JA4 is made of, in the open, so that a dialect can
-// change one thing.
+// ja4Parts are the parts of a JA4 before they are counted and hashed, so that a
+// deviation can change one of them.
 type ja4Parts struct {
-	carrier, version, sni, alpn string
+	transport, version, sni, alpn string
 
-	suites, types         []uint16 // without GREASE, in wire order
+	suites                []parser.CipherSuite // the lists are without GREASE, in wire order
+	types                 []parser.ExtensionType
+	algorithms            []parser.SignatureScheme
 	suiteCount, typeCount int
-	algorithms            []uint16
-	sortAlgorithms        bool
-	underscore            bool   // even without signature algorithms
-	none                  string // the digest of an empty list
-	uncapped              bool   // counts above 99
-	hashCapped            bool   // lists cut at 99
+
+	sortAlgorithms bool
+	underscore     bool   // even without signature algorithms
+	none           string // the digest of an empty list
+	uncapped       bool   // counts above 99
+	hashCapped     bool   // lists cut at 99
 }
 
 func newJA4Parts(h *parser.ClientHello) *ja4Parts {
-	suites, types := appendPlain(nil, h.CipherSuites), appendExtensionTypes(nil, h)
-	first, last := ja4ALPN(h.ALPNProtocols)
-	sni := "i"
-	if h.HasExtension(parser.ExtServerName) {
-		sni = "d"
+	v, _ := ParseJA4(fingerprint.JA4RO(h)) // which is well formed
+	p := &ja4Parts{
+		transport: v.transportLetter(), version: v.Version, sni: "i", alpn: v.ALPN,
+		suites: v.Suites, types: v.Types, algorithms: v.SignatureAlgorithms,
+		suiteCount: len(v.Suites), typeCount: len(v.Types), none: noneDigest,
 	}
-	return &ja4Parts{
-		carrier: string(carrierLetter(h.Transport)), version: ja4Version(h), sni: sni, alpn: string([]byte{first, last}),
-		suites: suites, types: types, suiteCount: len(suites), typeCount: len(types),
-		algorithms: appendPlain(nil, h.SignatureAlgorithms), none: "000000000000",
+	if v.SNI {
+		p.sni = "d"
 	}
+	return p
 }
 
 func (p *ja4Parts) String() string {
-	suites, types, algorithms := slices.Clone(p.suites), slices.Clone(p.types), slices.Clone(p.algorithms)
-	slices.Sort(suites)
-	slices.Sort(types)
-	types = dropNames(types)
+	suites := slices.Sorted(slices.Values(p.suites))
+	types := slices.DeleteFunc(slices.Sorted(slices.Values(p.types)), func(t parser.ExtensionType) bool {
+		return t == parser.ExtServerName || t == parser.ExtALPN
+	})
+	algorithms := slices.Clone(p.algorithms)
 	if p.sortAlgorithms {
 		slices.Sort(algorithms)
 	}
@@ -63,25 +57,34 @@ func (p *ja4Parts) String() string {
 	if !p.uncapped {
 		suiteCount, typeCount = min(99, suiteCount), min(99, typeCount)
 	}
-	b := string(appendHexList(nil, suites))
-	c := string(appendHexList(nil, types))
+	c := hexList(types)
 	if len(algorithms) > 0 || p.underscore {
-		c += "_" + string(appendHexList(nil, algorithms))
+		c += "_" + hexList(algorithms)
 	}
-	return fmt.Sprintf("%s%s%s%02d%02d%s_%s_%s", p.carrier, p.version, p.sni, suiteCount, typeCount, p.alpn, p.digest(b), p.digest(c))
+	return fmt.Sprintf("%s%s%s%02d%02d%s_%s_%s", p.transport, p.version, p.sni, suiteCount, typeCount, p.alpn,
+		p.digest(hexList(suites)), p.digest(c))
 }
 
 func (p *ja4Parts) digest(text string) string {
 	if text == "" {
 		return p.none
 	}
-	return string(foldSHA256([]byte(text), 0, 12))
+	return ja4Digest(text)
 }
 
-// ja4Dialects are the known deviations from JA4.md, each as a change of one
-// thing. What they are known from: captures on which the tools named were run,
-// and their source.
-var ja4Dialects = []struct {
+// ja4VersionOf returns a version as JA4 writes it.
+func ja4VersionOf(v parser.Version) string {
+	return fingerprint.JA4(&parser.ClientHello{LegacyVersion: v})[1:3]
+}
+
+// ja4ALPNOf returns the two characters of JA4 for a list of protocols.
+func ja4ALPNOf(protocols [][]byte) string {
+	return fingerprint.JA4(&parser.ClientHello{ALPNProtocols: protocols})[8:10]
+}
+
+// ja4Deviations are the known deviations from JA4.md, each of which changes one
+// part. They are known from the source of the tools, and from running them.
+var ja4Deviations = []struct {
 	name, tools, why string
 	change           func(p *ja4Parts, h *parser.ClientHello)
 }{
@@ -89,10 +92,7 @@ var ja4Dialects = []struct {
 		"GREASE kept in signature_algorithms", "tshark 4.4, FoxIO's Rust, nDPI, Envoy",
 		"they filter GREASE list by list, and not this one; the value differs on each connection",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			p.algorithms = nil
-			for _, s := range h.SignatureAlgorithms {
-				p.algorithms = append(p.algorithms, uint16(s))
-			}
+			p.algorithms = h.SignatureAlgorithms
 		},
 	}, {
 		"sorted signature algorithms", "tools that sort every list",
@@ -154,8 +154,7 @@ var ja4Dialects = []struct {
 		"the text takes the first protocol that the client offers; this is the value if the server chose the second",
 		func(p *ja4Parts, h *parser.ClientHello) {
 			if plain := slices.DeleteFunc(slices.Clone(h.ALPNProtocols), parser.IsGREASEALPN); len(plain) > 1 {
-				first, last := ja4ALPN(plain[1:])
-				p.alpn = string([]byte{first, last})
+				p.alpn = ja4ALPNOf(plain[1:])
 			}
 		},
 	}, {
@@ -176,7 +175,7 @@ var ja4Dialects = []struct {
 					highest = max(highest, v)
 				}
 			}
-			p.version = ja4VersionText(highest)
+			p.version = ja4VersionOf(highest)
 		},
 	}, {
 		"version: the highest known", "Suricata",
@@ -184,28 +183,28 @@ var ja4Dialects = []struct {
 		func(p *ja4Parts, h *parser.ClientHello) {
 			highest := parser.Version(0)
 			for _, v := range h.SupportedVersions {
-				if v > highest && (ja4VersionText(v) != "00" || v >= 0x7f10 && v <= 0x7f1c) {
+				if v > highest && (ja4VersionOf(v) != "00" || v >= 0x7f10 && v <= 0x7f1c) {
 					highest = v
 				}
 			}
 			if highest != 0 {
-				p.version = ja4VersionText(highest)
+				p.version = ja4VersionOf(highest)
 			}
 		},
 	}, {
 		"version: legacy_version where supported_versions has none", "tshark 4.4, nDPI",
 		"supported_versions is there but has no version, of which the text says nothing; this project prints 00",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			if h.HasExtension(parser.ExtSupportedVersions) && len(appendPlain(nil, h.SupportedVersions)) == 0 {
-				p.version = ja4VersionText(h.LegacyVersion)
+			if h.HasExtension(parser.ExtSupportedVersions) && len(withoutGREASE(h.SupportedVersions)) == 0 {
+				p.version = ja4VersionOf(h.LegacyVersion)
 			}
 		},
 	}, {
 		"version: DTLS counts down", "Arkime",
 		"the newest DTLS version has the lowest number; the text, and nearly all tools, take the highest",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			if versions := appendPlain(nil, h.SupportedVersions); h.Transport == parser.DTLS && len(versions) > 0 {
-				p.version = ja4VersionText(newestDTLS(versions))
+			if versions := withoutGREASE(h.SupportedVersions); h.Transport == parser.DTLS && len(versions) > 0 {
+				p.version = ja4VersionOf(newestDTLS(versions))
 			}
 		},
 	}, {
@@ -241,33 +240,33 @@ var ja4Dialects = []struct {
 		"carrier from quic_transport_parameters", "FoxIO's Rust",
 		"it takes the extension for the carrier, and knows no DTLS",
 		func(p *ja4Parts, h *parser.ClientHello) {
-			p.carrier = "t"
+			p.transport = "t"
 			if h.HasExtension(parser.ExtQUICTransportParameters) {
-				p.carrier = "q"
+				p.transport = "q"
 			}
 		},
 	},
 }
 
-// JA4Dialects returns what other tools are known to print for the JA4 of h,
-// where it is something else: for each thing that they do otherwise, and for
-// each tool that does several, all of it together.
-func JA4Dialects(h *parser.ClientHello) []Dialect {
+// JA4Deviations returns what other tools print for h that differs from its JA4:
+// the value of each deviation and, for a tool with several, the value of all of
+// them together.
+func JA4Deviations(h *parser.ClientHello) []Deviation {
 	if h.SSLv2 {
 		return nil
 	}
-	own := JA4(h)
-	var list []Dialect
+	own := fingerprint.JA4(h)
+	var list []Deviation
 	together := map[string]*ja4Parts{}
 	names := map[string][]string{}
-	for _, d := range ja4Dialects {
+	for _, d := range ja4Deviations {
 		p := newJA4Parts(h)
 		d.change(p, h)
 		text := p.String()
 		if text == own {
 			continue
 		}
-		list = append(list, Dialect{d.name, d.tools, text, d.why})
+		list = append(list, Deviation{d.name, d.tools, text, d.why})
 		for tool := range strings.SplitSeq(d.tools, ", ") {
 			if together[tool] == nil {
 				together[tool] = newJA4Parts(h)
@@ -278,79 +277,29 @@ func JA4Dialects(h *parser.ClientHello) []Dialect {
 	}
 	for _, tool := range slices.Sorted(maps.Keys(together)) {
 		if text := together[tool].String(); len(names[tool]) > 1 && text != own && isTool(tool) {
-			list = append(list, Dialect{"together", tool, text, strings.Join(names[tool], "; ")})
+			list = append(list, Deviation{"together", tool, text, strings.Join(names[tool], "; ")})
 		}
 	}
 	return list
 }
 
-// isTool tells the name of a tool from words for many, which do one thing each.
+// isTool reports whether name is that of one tool. Others describe many tools, of
+// which each has one deviation.
 func isTool(name string) bool { return !strings.HasPrefix(name, "tools ") }
-
-// JA3Dialects returns what other tools are known to print for the JA3 of h,
-// where it is something else.
-func JA3Dialects(h *parser.ClientHello) []Dialect {
-	if h.SSLv2 {
-		return nil
-	}
-	own := JA3(h)
-	var list []Dialect
-	add := func(name, tools, why, full string) {
-		if text := string(foldMD5([]byte(full), 0)); text != own {
-			list = append(list, Dialect{name, tools, text, why})
-		}
-	}
-	none := func(uint16) bool { return false }
-	switch h.Transport {
-	case parser.QUIC:
-		add("GREASE kept in QUIC", "Suricata", "it drops GREASE for TLS over TCP only", ja3With(h, none, none))
-	case parser.TLS:
-		add("GREASE kept in supported_groups", "Envoy", "it drops GREASE from the cipher suites and the extensions only; the value differs on each connection",
-			ja3With(h, parser.IsGREASE[uint16], none))
-	}
-	mask := func(v uint16) bool { return v&0x0f0f == 0x0a0a }
-	add("GREASE by a mask", "open-ch", "its test of GREASE compares half of the bits, and takes 240 other values for it", ja3With(h, mask, mask))
-	return list
-}
-
-// ja3With returns the text of JA3 with another idea of GREASE, in groups and
-// elsewhere.
-func ja3With(h *parser.ClientHello, grease, inGroups func(uint16) bool) string {
-	types := make([]uint16, 0, len(h.Extensions))
-	for i := range h.Extensions {
-		types = append(types, uint16(h.Extensions[i].Type))
-	}
-	return fmt.Sprintf("%d,%s,%s,%s,%s", h.LegacyVersion, joinDecimal(h.CipherSuites, grease), joinDecimal(types, grease),
-		joinDecimal(h.SupportedGroups, inGroups), joinDecimal(h.ECPointFormats, func(uint16) bool { return false }))
-}
-
-func joinDecimal[T ~uint16 | ~uint8](list []T, drop func(uint16) bool) string {
-	var b strings.Builder
-	for _, v := range list {
-		if drop(uint16(v)) {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte('-')
-		}
-		fmt.Fprintf(&b, "%d", v)
-	}
-	return b.String()
-}
 
 // laterAlgorithms returns the signature algorithms of the extensions that have
 // such a list, in wire order, without the first of these lists.
-func laterAlgorithms(h *parser.ClientHello, own []uint16) []uint16 {
-	var all []uint16
+func laterAlgorithms(h *parser.ClientHello, own []parser.SignatureScheme) []parser.SignatureScheme {
+	var all []parser.SignatureScheme
 	first := -1
 	for i := range h.Extensions {
 		switch h.Extensions[i].Type {
 		case parser.ExtSignatureAlgorithms:
 			all = append(all, own...)
 		case parser.ExtSignatureAlgorithmsCert:
-			all = appendPlain(all, h.SignatureAlgorithmsCert)
+			all = append(all, withoutGREASE(h.SignatureAlgorithmsCert)...)
 		case parser.ExtDelegatedCredential:
-			all = appendPlain(all, h.DelegatedCredentials)
+			all = append(all, withoutGREASE(h.DelegatedCredentials)...)
 		default:
 			continue
 		}
@@ -364,7 +313,7 @@ func laterAlgorithms(h *parser.ClientHello, own []uint16) []uint16 {
 	return all[first:]
 }
 
-// ndpiALPN returns the ALPN characters of nDPI.
+// ndpiALPN returns the two ALPN characters that nDPI prints.
 func ndpiALPN(protocols [][]byte) string {
 	var joined []byte
 	for _, p := range protocols {
@@ -377,11 +326,11 @@ func ndpiALPN(protocols [][]byte) string {
 		joined = joined[:len(joined)-1]
 	}
 	joined = append(joined, "00"...)
-	return printable(string(joined[:2]))
+	return parser.Text(joined[:2])
 }
 
-// alpnEnds returns the first and the last character of the first protocol, -1
-// for one that is not there.
+// alpnEnds returns the first and the last character of the first protocol, and -1
+// for a missing one.
 func alpnEnds(h *parser.ClientHello) (first, last rune) {
 	if len(h.ALPNProtocols) == 0 || len(h.ALPNProtocols[0]) == 0 {
 		return -1, -1
@@ -400,29 +349,16 @@ func nineIfForeign(r rune) rune {
 	return r
 }
 
-// printableRunes returns the characters that are there as they can be shown.
+// printableRunes returns the characters that are not missing, in printable form.
 func printableRunes(list ...rune) string {
 	list = slices.DeleteFunc(list, func(r rune) bool { return r < 0 })
-	return printable(string(list))
+	return parser.Text([]byte(string(list)))
 }
 
-// firstALPN returns the first protocol that is not GREASE.
-func firstALPN(h *parser.ClientHello) []byte {
-	for _, p := range h.ALPNProtocols {
-		if !parser.IsGREASEALPN(p) {
-			return p
-		}
-	}
-	return nil
-}
-
-// printable returns text as it can be shown.
-func printable(text string) string { return parser.Text([]byte(text)) }
-
-// newestDTLS returns the DTLS version with the lowest number, or, where there
-// is none, the highest version.
-func newestDTLS(versions []uint16) parser.Version {
-	newest := uint16(0xffff)
+// newestDTLS returns the DTLS version with the lowest number, or the highest
+// version if none is of DTLS.
+func newestDTLS(versions []parser.Version) parser.Version {
+	newest := parser.Version(0xffff)
 	for _, v := range versions {
 		if v>>8 == 0xfe {
 			newest = min(newest, v)
@@ -431,7 +367,7 @@ func newestDTLS(versions []uint16) parser.Version {
 	if newest == 0xffff {
 		newest = slices.Max(versions)
 	}
-	return parser.Version(newest)
+	return newest
 }
 
 // isAddress reports whether a server name is an IPv4 or IPv6 address.
