@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -59,7 +59,7 @@ type Hello struct {
 	// first copy was taken.
 	Overlap bool
 
-	initial *event.Initial // memory of an Observation, or nil
+	initial *fingerprint.QUICInitial // memory of an Observation, or nil
 }
 
 // The limits for a Reader that sets none.

@@ -3,7 +3,7 @@ package capture
 import (
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
-	"github.com/tlspeek/tlspeek/quichello"
+	"github.com/tlspeek/tlspeek/internal/observe"
 )
 
 // Observation returns what the capture shows of the hello. The name of the file is
@@ -29,35 +29,17 @@ func (h *Hello) Observation() event.Observation {
 		},
 	}
 	if h.Err != nil {
-		o.Seen = h.ClientHello.Raw
+		o.Received = h.ClientHello.Raw
 	}
 	for _, l := range h.Encapsulation {
 		o.Via = append(o.Via, l.String())
 	}
 	if h.QUIC != nil {
 		if h.initial == nil {
-			h.initial = new(event.Initial)
+			h.initial = new(fingerprint.QUICInitial)
 		}
-		*h.initial = quicInitial(h.QUIC)
+		*h.initial = observe.Initial(h.QUIC)
 		o.QUIC = h.initial
 	}
 	return o
-}
-
-// quicInitial returns what a client's Initial packets show besides the hello.
-func quicInitial(h *quichello.Hello) event.Initial {
-	return event.Initial{
-		QUICInitial: fingerprint.QUICInitial{
-			Version:         uint32(h.Version),
-			DCIDLen:         h.DCID.Len(),
-			SCIDLen:         h.SCID.Len(),
-			PacketNumberLen: h.PacketNumberLen,
-			Token:           h.TokenLen > 0,
-			FrameTypes:      h.FrameTypes,
-		},
-		TokenLen:     h.TokenLen,
-		PacketNumber: uint64(h.PacketNumber),
-		Initials:     h.Initials,
-		Scrambled:    h.OutOfOrder,
-	}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// observe calls f with the Observation of the only hello of a capture, while it is
+// eachObservation calls f with the Observation of the only hello of a capture, while it is
 // valid.
-func observe(t *testing.T, file []byte, f func(*Hello, event.Observation)) {
+func eachObservation(t *testing.T, file []byte, f func(*Hello, event.Observation)) {
 	n := 0
 	_, err := Read(t.Context(), bytes.NewReader(file), func(h *Hello) error {
 		n++
@@ -33,7 +33,7 @@ func TestObservation(t *testing.T) {
 	for _, p := range all(s.syn(), s.segments(hello, 1000)) {
 		packets = append(packets, ether(0x8100, bytesOf(uint16(100), uint16(0x0800), p)))
 	}
-	observe(t, pcapOf(LinkEthernet, packets...), func(h *Hello, o event.Observation) {
+	eachObservation(t, pcapOf(LinkEthernet, packets...), func(h *Hello, o event.Observation) {
 		assert.Equal(t, event.Observation{
 			Time:          time.Unix(1700000000, int64(len(packets)-1)*1000).UTC(),
 			Src:           client4,
@@ -55,9 +55,9 @@ func TestObservationOfMalformedHello(t *testing.T) {
 	message[len(message)-1]++ // the extensions no longer fit
 	message = message[:len(message)-1]
 	message[3]--
-	observe(t, rawPcap(side{client4, server4, 1}.data(0, record(message))), func(h *Hello, o event.Observation) {
+	eachObservation(t, rawPcap(side{client4, server4, 1}.data(0, record(message))), func(h *Hello, o event.Observation) {
 		assert.Error(t, o.Err)
-		assert.Equal(t, message, o.Seen)
+		assert.Equal(t, message, o.Received)
 		assert.Nil(t, o.Via)
 		assert.Nil(t, o.QUIC)
 	})
@@ -65,7 +65,7 @@ func TestObservationOfMalformedHello(t *testing.T) {
 
 func TestObservationOfQUIC(t *testing.T) {
 	initial, _ := initialDatagrams(t)
-	observe(t, rawPcap(udp(client4, server4, initial)), func(h *Hello, o event.Observation) {
+	eachObservation(t, rawPcap(udp(client4, server4, initial)), func(h *Hello, o event.Observation) {
 		require.NotNil(t, h.QUIC)
 		require.NotNil(t, o.QUIC)
 		assert.Equal(t, parser.QUIC, o.Transport)
@@ -76,6 +76,6 @@ func TestObservationOfQUIC(t *testing.T) {
 		assert.Equal(t, h.QUIC.FrameTypes, o.QUIC.FrameTypes)
 		assert.Equal(t, h.QUIC.PacketNumberLen, o.QUIC.PacketNumberLen)
 		assert.Equal(t, 1, o.QUIC.Initials)
-		assert.False(t, o.QUIC.Token)
+		assert.Zero(t, o.QUIC.TokenLen)
 	})
 }

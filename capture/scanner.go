@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -52,7 +52,7 @@ type scanner struct {
 	stats     Stats
 
 	hello       Hello
-	initial     event.Initial
+	initial     fingerprint.QUICInitial
 	clientHello parser.ClientHello
 }
 

@@ -45,8 +45,8 @@ type Event struct {
 	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it is not who it looks like
 	Claim  *known.Claim      `json:"claim,omitempty"`  // who it says it is, with a User-Agent
 
-	Error string `json:"error,omitempty"` // why there is no fingerprint, or one only of what came before
-	Seen  string `json:"seen,omitempty"`  // with Error: the bytes that came, in hex
+	Error    string `json:"error,omitempty"`    // why there is no fingerprint
+	Received string `json:"received,omitempty"` // with Error: the first bytes that came, in hex
 
 	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree
 	Raw   []byte        `json:"raw,omitempty"`   // detail: the message, base64
@@ -86,7 +86,7 @@ type QUIC struct {
 	PacketNumberLen     int                  `json:"packet_number_len"` // bytes
 	FrameTypes          []int                `json:"frame_types"`       // each once, as they come
 	Initials            int                  `json:"initials"`          // that the hello lies in
-	Scrambled           bool                 `json:"scrambled"`         // CRYPTO frames out of order or overlapping
+	OutOfOrder          bool                 `json:"out_of_order"`      // CRYPTO frames came out of order, or overlapped
 	TransportParameters []TransportParameter `json:"transport_parameters,omitempty"`
 }
 

@@ -101,7 +101,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 		for size := Compact; size <= Detail; size++ {
 			o := observation(h)
 			if h.Transport == parser.QUIC {
-				o.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1, DCIDLen: 8, FrameTypes: []byte{6, 0, 1}}, Initials: 2}
+				o.QUIC = &fingerprint.QUICInitial{Version: 1, DCIDLen: 8, FrameTypes: []byte{6, 0, 1}, Initials: 2}
 			}
 			e := ob.Event(o, size)
 			t.Run(name, func(t *testing.T) { assertSameJSON(t, &e) })
@@ -129,8 +129,8 @@ func TestFullEventHasEveryFingerprint(t *testing.T) {
 		o.HTTP2 = "1:65536|00|0|m,a,s,p"
 		in := &fingerprint.Input{Hello: h, HTTP2: o.HTTP2}
 		if h.Transport == parser.QUIC {
-			o.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1, DCIDLen: 8}}
-			in.QUIC = &o.QUIC.QUICInitial
+			o.QUIC = &fingerprint.QUICInitial{Version: 1, DCIDLen: 8}
+			in.QUIC = o.QUIC
 		}
 		for _, size := range []Size{Compact, Full} {
 			e := ob.Event(o, size)
@@ -153,28 +153,32 @@ func TestFullEventHasEveryFingerprint(t *testing.T) {
 
 func TestFullEventOverQUIC(t *testing.T) {
 	h := hellotest.Real(t)["chromium-156-quic"]
-	q := fingerprint.QUICInitial{Version: 1, DCIDLen: 8, PacketNumberLen: 1, FrameTypes: []byte{6, 0, 1}}
 	o := observation(h)
-	o.QUIC = &Initial{QUICInitial: q, PacketNumber: 1, Initials: 2, Scrambled: true}
+	o.QUIC = &fingerprint.QUICInitial{
+		Version: 1, DCIDLen: 8, PacketNumber: 1, PacketNumberLen: 1, FrameTypes: []byte{6, 0, 1}, Initials: 2, OutOfOrder: true,
+	}
 	var ob Observer
 	e := ob.Event(o, Full)
 	require.Len(t, e.QUIC.TransportParameters, len(h.TransportParameters))
 	for i, p := range h.TransportParameters {
 		assert.Equal(t, TransportParameter{p.ID, p.Name(), hex.EncodeToString(p.Value)}, e.QUIC.TransportParameters[i])
 	}
+	assert.Equal(t, o.QUIC, e.QUIC.Initial())
 	e.QUIC.TransportParameters = nil
 	assert.Equal(t, &QUIC{Version: "0x00000001", DCIDLen: 8, PacketNumber: 1, PacketNumberLen: 1,
-		FrameTypes: []int{6, 0, 1}, Initials: 2, Scrambled: true}, e.QUIC)
+		FrameTypes: []int{6, 0, 1}, Initials: 2, OutOfOrder: true}, e.QUIC)
+	assert.Nil(t, (&QUIC{Version: "one"}).Initial())
+	assert.Nil(t, (*QUIC)(nil).Initial())
 }
 
 func TestEventWithoutHello(t *testing.T) {
 	var ob Observer
-	e := ob.Event(&Observation{Transport: parser.DTLS, Err: errors.New("reading: <broken>"), Seen: []byte{0x16, 3}}, Compact)
+	e := ob.Event(&Observation{Transport: parser.DTLS, Err: errors.New("reading: <broken>"), Received: []byte{0x16, 3}}, Compact)
 	assertSameJSON(t, &e)
 	got, err := json.Marshal(&e)
 	require.NoError(t, err)
 	// json.Marshal escapes < and > once more in what MarshalJSON returns.
-	assert.Equal(t, "{\"transport\":\"dtls\",\"error\":\"reading: \\u003cbroken\\u003e\",\"seen\":\"1603\"}", string(got))
+	assert.Equal(t, "{\"transport\":\"dtls\",\"error\":\"reading: \\u003cbroken\\u003e\",\"received\":\"1603\"}", string(got))
 }
 
 func TestHostileText(t *testing.T) {
@@ -270,7 +274,7 @@ func TestFill(t *testing.T) {
 		case 0:
 			o.Hello = hellotest.Hello()
 		case 1:
-			o.Hello, o.Err, o.Seen = nil, io.EOF, []byte("GET")
+			o.Hello, o.Err, o.Received = nil, io.EOF, []byte("GET")
 		case 2:
 			o.HTTP2, o.Agent = "2:0|00|0|m,p,s,a", known.Request{UserAgent: "curl/8.0"}
 		}
@@ -306,13 +310,13 @@ func TestClientsAreRemembered(t *testing.T) {
 	assert.NotContains(t, string(got), "client")
 }
 
-func TestUnnamed(t *testing.T) {
+func TestSkipClients(t *testing.T) {
 	o := observation(hellotest.Real(t)["curl-openssl-3.0"])
 	o.Agent = known.Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"}
 	want := new(Observer).Event(o, Full)
 	require.NotEmpty(t, want.Client)
 	require.NotNil(t, want.Claim)
-	got := (&Observer{Unnamed: true}).Event(o, Full)
+	got := (&Observer{SkipClients: true}).Event(o, Full)
 	want.Client, want.Tells, want.Claim = nil, nil, nil
 	assert.Equal(t, want, got)
 }
@@ -336,11 +340,11 @@ func TestHalfReadHello(t *testing.T) {
 	err := cut.Unmarshal(h.Raw[:200])
 	require.ErrorIs(t, err, parser.ErrTruncated)
 	o := observation(cut)
-	o.Err, o.Seen = err, cut.Raw
+	o.Err, o.Received = err, cut.Raw
 	var ob Observer
 	e := ob.Event(o, Detail)
 	assert.Equal(t, "parser: extensions: truncated at byte 200", e.Error)
-	assert.Equal(t, hex.EncodeToString(h.Raw[:200]), e.Seen)
+	assert.Equal(t, hex.EncodeToString(h.Raw[:200]), e.Received)
 	assert.Zero(t, e.Fingerprints)
 	assert.Empty(t, e.Session)
 	assert.Empty(t, e.Client)

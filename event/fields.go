@@ -169,7 +169,7 @@ func fieldsAfter() []Field {
 			},
 		},
 		textField("error", Compact, func(e *Event) string { return e.Error }),
-		{Key: "seen", text: func(e *Event) string { return e.Seen }},
+		{Key: "received", text: func(e *Event) string { return e.Received }},
 		structField("hello", Detail, func(e *Event) *parser.Field { return e.Hello }),
 		{
 			Key:   "raw",

@@ -24,14 +24,14 @@ func everything(t *testing.T) []Event {
 	real := hellotest.Real(t)
 	var ob Observer
 	quic := observation(real["chromium-156-quic"])
-	quic.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1}}
+	quic.QUIC = &fingerprint.QUICInitial{Version: 1}
 	live := observation(hellotest.Rebuild(t, real["chromium-156"], real["chromium-156"].CipherSuites, real["chromium-156"].Extensions[1:]))
 	live.HTTP2, live.Agent = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "curl/8.0"}
 	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +
 		"\x01\x00\x80\x02\x00\x80" + "session_id_of_16" + "0123456789abcdef"))
 	require.NoError(t, err)
 	broken := observation(real["chromium-156"])
-	broken.Err, broken.Seen = parser.ErrTruncated, []byte{22}
+	broken.Err, broken.Received = parser.ErrTruncated, []byte{22}
 	return []Event{ob.Event(quic, Detail), ob.Event(live, Detail), ob.Event(observation(sslv2), Detail), ob.Event(broken, Detail)}
 }
 
@@ -65,7 +65,7 @@ func TestFieldsHaveOneKeyEach(t *testing.T) {
 // TestFieldsKnowTheirSize: an Event has a field only in its size and above.
 func TestFieldsKnowTheirSize(t *testing.T) {
 	o := observation(hellotest.Real(t)["chromium-156-quic"])
-	o.QUIC = &Initial{QUICInitial: fingerprint.QUICInitial{Version: 1}}
+	o.QUIC = &fingerprint.QUICInitial{Version: 1}
 	var ob Observer
 	for size := Compact; size <= Detail; size++ {
 		e := ob.Event(o, size)

@@ -3,67 +3,20 @@ package event
 import (
 	"bytes"
 	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A Size says how much of a hello an [Event] tells.
-type Size uint8
-
-// The sizes of an Event.
-const (
-	Compact Size = iota // what scan prints and events files hold
-	Full                // every fingerprint, and how the hello came
-	Detail              // Full, with the message as a tree and as bytes
-)
-
-// An Observation is what the carrier of a hello knows of it.
-type Observation struct {
-	Time     time.Time
-	Src, Dst netip.AddrPort // zero where unknown
-	File     string
-	Packet   int64
-	Via      []string
-	Index    int // 1, or 2 for the hello after a HelloRetryRequest
-	Carrier  Carrier
-	QUIC     *Initial
-	HTTP2    string        // fingerprint in Akamai's format
-	Agent    known.Request // who the client says it is
-
-	// RecordVersion is the legacy_record_version of the first TLS record.
-	RecordVersion parser.Version
-
-	// Hello is nil when there is none, and then Err says why and Seen has
-	// the bytes that came. A Hello with an Err is one that could be read only
-	// up to there. Transport is that of the Hello.
-	Hello     *parser.ClientHello
-	Transport parser.Transport
-	Err       error
-	Seen      []byte
-}
-
-// An Initial is what a QUIC client showed besides its hello.
-type Initial struct {
-	fingerprint.QUICInitial
-	TokenLen     int
-	PacketNumber uint64
-	Initials     int
-	Scrambled    bool
-}
-
 // An Observer makes Events of Observations, each of them here and nowhere
 // else. The zero value is ready. It is not for use by several goroutines at
 // once.
 type Observer struct {
-	Users   *known.Database // clients of the user's own, beside the built-in ones; may be nil
-	Unnamed bool            // whether Events go without Client, Tells and Claim, for who does not want them
+	Clients     *known.Database // user-supplied clients, in addition to the built-in ones; may be nil
+	SkipClients bool            // leave out Client, Tells and Claim
 
 	hellos  int // that were seen
 	classes classifier
@@ -93,7 +46,7 @@ func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, si
 // remembered.
 func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
 	k := ob.kin(o)
-	whole := size == Compact && !ob.Unnamed && ob.Users == nil && o.Agent == (known.Request{})
+	whole := size == Compact && !ob.SkipClients && ob.Clients == nil && o.Agent == (known.Request{})
 	if c := k.named(); c != nil && c.before != nil && whole && (c == k.ordered || k.ordered == nil) {
 		return ob.appendShort(dst, o, c), nil
 	}
@@ -184,7 +137,7 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, k kin) {
 	}
 	if o.Err != nil {
 		e.Error = parser.Text([]byte(o.Err.Error()))
-		e.Seen = hex.EncodeToString(o.Seen)
+		e.Received = hex.EncodeToString(o.Received)
 	}
 	h := o.Hello
 	if h == nil {
@@ -194,18 +147,18 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, k kin) {
 	switch {
 	case o.Err != nil: // what a part of a message shows is not the client's fingerprint
 	case h.SSLv2:
-		ob.sslv2(e, h)
+		renderSSLv2(e, h)
 	default:
 		if h.HasExtension(parser.ExtServerName) {
 			e.SNI = reuse(sni)
 		}
 		e.Session = fingerprint.SessionOf(h).String()
 		ob.fingerprints(e, o, size, k)
-		if !ob.Unnamed {
+		if !ob.SkipClients {
 			ob.identify(e, o, k)
 		}
 		if size >= Full && o.QUIC != nil {
-			e.QUIC = quic(o.QUIC, h)
+			e.QUIC = renderQUIC(o.QUIC, h)
 		}
 	}
 	if size == Detail {
@@ -226,7 +179,7 @@ func reuse[T any](p *T) *T {
 func (ob *Observer) identify(e *Event, o *Observation, k kin) {
 	j := ob.known(o)
 	j.JA3, j.JA4 = e.JA3(), e.JA4()
-	if ob.Users != nil {
+	if ob.Clients != nil {
 		k = kin{} // a user's clients may change
 	}
 	if c := k.named(); c != nil {
@@ -266,7 +219,7 @@ func (ob *Observer) known(o *Observation) *known.Observation {
 
 // match finds clients and tells.
 func (ob *Observer) match(e *Event, k *known.Observation) {
-	ob.matcher.Clients = ob.Users
+	ob.matcher.Clients = ob.Clients
 	e.Client = ob.matcher.AppendCandidates(e.Client, k)
 	if e.Tells = known.AppendTells(e.Tells, k); len(e.Tells) > 0 {
 		known.PreferImitations(e.Client)
@@ -277,10 +230,7 @@ func (ob *Observer) match(e *Event, k *known.Observation) {
 // allocation or two, not one a value. k is the classes of o.
 func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 	h := o.Hello
-	ob.input = fingerprint.Input{Hello: h, HTTP2: o.HTTP2}
-	if o.QUIC != nil {
-		ob.input.QUIC = &o.QUIC.QUICInitial
-	}
+	ob.input = fingerprint.Input{Hello: h, QUIC: o.QUIC, HTTP2: o.HTTP2}
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
 	c := k.filled()
@@ -333,71 +283,4 @@ func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
 func (ob *Observer) add(buf []byte) {
 	ob.buf = buf
 	ob.ends = append(ob.ends, len(buf))
-}
-
-// highestVersion returns the highest version offered, GREASE aside. DTLS
-// counts down: its highest version is the lowest number (RFC 9147, section 5.3).
-func highestVersion(h *parser.ClientHello) parser.Version {
-	var highest parser.Version
-	for _, v := range h.SupportedVersions {
-		switch {
-		case parser.IsGREASE(v):
-		case highest == 0, h.Transport == parser.DTLS && isDTLS(v) && (v < highest || !isDTLS(highest)),
-			h.Transport != parser.DTLS && v > highest:
-			highest = v
-		}
-	}
-	if highest == 0 {
-		return h.LegacyVersion
-	}
-	return highest
-}
-
-func isDTLS(v parser.Version) bool { return v>>8 == 0xfe }
-
-func versionText(v parser.Version) string {
-	s := v.String()
-	for _, name := range []string{"TLS ", "DTLS "} {
-		if rest, ok := strings.CutPrefix(s, name); ok {
-			return rest
-		}
-	}
-	return strings.ToLower(s)
-}
-
-// sslv2 tells of a hello in SSLv2 format, which JA3 and JA4 do not define.
-func (ob *Observer) sslv2(e *Event, h *parser.ClientHello) {
-	e.Version = versionText(h.LegacyVersion)
-	e.Error = "hello in SSLv2 format, for which no fingerprint is defined"
-	e.SSLv2 = &SSLv2{
-		SessionID: hex.EncodeToString(h.LegacySessionID),
-		Challenge: hex.EncodeToString(h.Random),
-	}
-	for _, c := range h.CipherSpecs {
-		e.SSLv2.CipherSpecs = append(e.SSLv2.CipherSpecs, fmt.Sprintf("%06x", uint32(c)))
-	}
-}
-
-// quic returns what q and the transport parameters of h tell.
-func quic(q *Initial, h *parser.ClientHello) *QUIC {
-	e := &QUIC{
-		Version:         fmt.Sprintf("0x%08x", q.Version),
-		DCIDLen:         q.DCIDLen,
-		SCIDLen:         q.SCIDLen,
-		TokenLen:        q.TokenLen,
-		PacketNumber:    q.PacketNumber,
-		PacketNumberLen: q.PacketNumberLen,
-		FrameTypes:      make([]int, len(q.FrameTypes)),
-		Initials:        q.Initials,
-		Scrambled:       q.Scrambled,
-	}
-	for i, t := range q.FrameTypes {
-		e.FrameTypes[i] = int(t)
-	}
-	for _, p := range h.TransportParameters {
-		e.TransportParameters = append(e.TransportParameters, TransportParameter{
-			ID: p.ID, Name: p.Name(), Value: hex.EncodeToString(p.Value),
-		})
-	}
-	return e
 }

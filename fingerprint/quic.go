@@ -33,15 +33,20 @@ var methodQUICParamsID = Method{
 	Append:  ofHello(AppendQUICParamsID),
 }
 
-// A QUICInitial has what fingerprints need of the first Initial packet of a
-// QUIC client, beside its hello (RFC 9000, section 17.2.2).
+// A QUICInitial is what a QUIC client shows besides its hello: the header and the
+// frames of its first Initial packet (RFC 9000, section 17.2.2), and how the
+// hello arrived.
 type QUICInitial struct {
 	Version         uint32
-	DCIDLen         int    // of the destination connection id, in bytes
-	SCIDLen         int    // of the source connection id, in bytes
+	DCIDLen         int // of the destination connection ID, in bytes
+	SCIDLen         int // of the source connection ID, in bytes
+	TokenLen        int // in bytes; 0 without a token
+	PacketNumber    uint64
 	PacketNumberLen int    // in bytes, 1 to 4
 	FrameTypes      []byte // in any order, each once or more
-	Token           bool   // whether a token is there
+
+	Initials   int  // packets that carried the hello
+	OutOfOrder bool // CRYPTO frames came out of order, or overlapped
 }
 
 // QUICHeaderID returns the id at tlsfingerprint.io of a client's first Initial
@@ -60,7 +65,7 @@ func AppendQUICHeaderID(dst []byte, q *QUICInitial) []byte {
 	slices.Sort(dst[types:])
 	dst = dst[:types+len(slices.Compact(dst[types:]))]
 	token := byte(0)
-	if q.Token {
+	if q.TokenLen > 0 {
 		token = 1
 	}
 	return foldID(append(dst, token), start)

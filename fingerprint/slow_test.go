@@ -339,7 +339,7 @@ func slowHeaderID(q *fingerprint.QUICInitial) string {
 			b = fmt.Appendf(b, "%02x", t)
 		}
 	}
-	if q.Token {
+	if q.TokenLen > 0 {
 		b = append(b, "01"...)
 	} else {
 		b = append(b, "00"...)

@@ -18,7 +18,10 @@ func quicInitial(v *hellotest.Vector) *fingerprint.QUICInitial {
 	}
 	q := &fingerprint.QUICInitial{
 		Version: v.QUIC.Version, DCIDLen: v.QUIC.DCIDLen, SCIDLen: v.QUIC.SCIDLen,
-		PacketNumberLen: v.QUIC.PacketNumberLen, Token: v.QUIC.Token,
+		PacketNumberLen: v.QUIC.PacketNumberLen,
+	}
+	if v.QUIC.Token {
+		q.TokenLen = 16 // of any length
 	}
 	for _, f := range v.QUIC.FrameTypes {
 		q.FrameTypes = append(q.FrameTypes, byte(f))

@@ -105,7 +105,7 @@ func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
 		return event.Event{}, false
 	}
 	o.Agent = RequestOf(r)
-	return (&event.Observer{Users: c.clients()}).Event(&o, size), true
+	return (&event.Observer{Clients: c.clients()}).Event(&o, size), true
 }
 
 // connOf returns the Conn that c is or is wrapped around, or nil.

@@ -32,7 +32,7 @@ func (c *eventCache) get(size event.Size, clients *known.Database, observe func(
 	if !ok {
 		return event.Event{}, false
 	}
-	e := (&event.Observer{Users: clients}).Event(&o, size)
+	e := (&event.Observer{Clients: clients}).Event(&o, size)
 	if size == event.Full && o.Carrier.Bytes <= maxCachedHello {
 		c.put(e, version)
 	}

@@ -195,14 +195,14 @@ func (c *Conn) notify(index int) {
 // called with mu held.
 func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	o := event.Observation{
-		Time:  c.accepted,
-		Src:   addrPort(c.RemoteAddr()),
-		Dst:   addrPort(c.LocalAddr()),
-		Index: index,
-		HTTP2: c.http2,
-		Agent: known.Request{Headers: c.headers},
-		Err:   c.err,
-		Seen:  c.received,
+		Time:     c.accepted,
+		Src:      addrPort(c.RemoteAddr()),
+		Dst:      addrPort(c.LocalAddr()),
+		Index:    index,
+		HTTP2:    c.http2,
+		Agent:    known.Request{Headers: c.headers},
+		Err:      c.err,
+		Received: c.received,
 	}
 	if c.err != nil {
 		return o

@@ -115,7 +115,7 @@ func TestHelloOverLimit(t *testing.T) {
 			l.Observe = func(o *event.Observation) {
 				e := new(event.Observer).Event(o, event.Compact)
 				got = e.Error
-				assert.NotEmpty(t, e.Seen)
+				assert.NotEmpty(t, e.Received)
 				assert.Empty(t, e.JA4())
 			}
 			s := &script{stream: stream, chunk: 1000}

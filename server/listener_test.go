@@ -234,7 +234,7 @@ func TestWhatIsNotAHello(t *testing.T) {
 		require.Len(t, got, 1)
 		e := new(event.Observer).Event(got[0], event.Compact)
 		assert.Equal(t, c.err, e.Error)
-		assert.Equal(t, c.seen, e.Seen)
+		assert.Equal(t, c.seen, e.Received)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestSilentClientsDelayNobody(t *testing.T) {
 		switch {
 		case o.Hello != nil:
 			hellos++
-		case len(o.Seen) > 0:
+		case len(o.Received) > 0:
 			assert.ErrorIs(t, o.Err, server.ErrNoHello)
 			failures++
 		}

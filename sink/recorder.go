@@ -60,7 +60,7 @@ func (r *Recorder) Observe(o *event.Observation) {
 	switch {
 	case r.File == nil && r.Latest == nil:
 		return
-	case o.Err != nil && len(o.Seen) == 0: // a port scan, or a silent client
+	case o.Err != nil && len(o.Received) == 0: // a port scan, or a silent client
 		return
 	}
 	r.mu.Lock()

@@ -53,7 +53,7 @@ func TestRecorder(t *testing.T) {
 	r.Observe(hello("one.example"))
 	r.Observe(&event.Observation{Err: errors.New("no hello")})
 	r.Observe(hello("two.example"))
-	r.Observe(&event.Observation{Err: errors.New("not TLS"), Seen: []byte("GET /")})
+	r.Observe(&event.Observation{Err: errors.New("not TLS"), Received: []byte("GET /")})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, r.Run(ctx))

@@ -17,6 +17,7 @@ import (
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/fingerprint/explain"
+	"github.com/tlspeek/tlspeek/internal/observe"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -65,7 +66,9 @@ func (s *helloSource) read(ctx context.Context, arg string, stdin io.Reader) (*f
 			}
 			found = &fingerprint.Input{Hello: h.ClientHello.Clone()}
 			if h.QUIC != nil {
-				found.QUIC = quicInitial(h.QUIC)
+				initial := observe.Initial(h.QUIC)
+				initial.FrameTypes = bytes.Clone(initial.FrameTypes)
+				found.QUIC = &initial
 			}
 			return nil
 		})
@@ -237,15 +240,9 @@ func (s *helloSource) decode(b []byte) (*fingerprint.Input, error) {
 	if quichello.IsInitial(b) {
 		var a quichello.Assembler
 		if h, err := a.Next(b); err == nil && h != nil {
-			found.QUIC = quicInitial(h)
+			initial := observe.Initial(h)
+			found.QUIC = &initial
 		}
 	}
 	return found, nil
-}
-
-func quicInitial(h *quichello.Hello) *fingerprint.QUICInitial {
-	return &fingerprint.QUICInitial{
-		Version: uint32(h.Version), DCIDLen: h.DCID.Len(), SCIDLen: h.SCID.Len(),
-		PacketNumberLen: h.PacketNumberLen, FrameTypes: bytes.Clone(h.FrameTypes), Token: h.TokenLen > 0,
-	}
 }

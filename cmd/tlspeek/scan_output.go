@@ -189,7 +189,7 @@ type encoder struct {
 }
 
 func (o *scanOutput) encoder(filter *scanFilter) *encoder {
-	return &encoder{scanOutput: o, filter: filter, observer: event.Observer{Users: o.users, Unnamed: !o.namesClients()}}
+	return &encoder{scanOutput: o, filter: filter, observer: event.Observer{Clients: o.users, SkipClients: !o.namesClients()}}
 }
 
 // print prints the Event of a hello, or puts it into the table, if the filter

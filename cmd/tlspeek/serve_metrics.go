@@ -81,7 +81,7 @@ func outcomeOf(o *event.Observation) string {
 		return "over_limit"
 	case errors.As(o.Err, &malformed):
 		return "malformed"
-	case len(o.Seen) == 0:
+	case len(o.Received) == 0:
 		return "silent"
 	}
 	return "incomplete"

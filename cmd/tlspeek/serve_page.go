@@ -96,7 +96,7 @@ func readGivenCapture(ctx context.Context, input []byte) ([]event.Observation, e
 			return errEnough
 		}
 		o := h.Observation()
-		o.Hello, o.Seen = h.ClientHello.Clone(), nil
+		o.Hello, o.Received = h.ClientHello.Clone(), nil
 		if o.QUIC != nil {
 			q := *o.QUIC
 			q.FrameTypes = bytes.Clone(q.FrameTypes)

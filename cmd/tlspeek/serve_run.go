@@ -34,7 +34,7 @@ func (e *endpoint) connect() {
 	if e.page.Live != nil {
 		e.page.Live.Clients = clients
 	}
-	e.recorder.Observer.Users = clients
+	e.recorder.Observer.Clients = clients
 	e.listener.Observe = e.observe
 }
 
@@ -51,10 +51,10 @@ func (e *endpoint) observe(o *event.Observation) {
 // logFailure logs that a connection has no hello.
 func logFailure(log *slog.Logger, o *event.Observation) {
 	level := slog.LevelInfo
-	if len(o.Seen) == 0 { // a port scan, or a silent client
+	if len(o.Received) == 0 { // a port scan, or a silent client
 		level = slog.LevelDebug
 	}
-	seen := hex.EncodeToString(o.Seen[:min(len(o.Seen), 32)])
+	seen := hex.EncodeToString(o.Received[:min(len(o.Received), 32)])
 	log.Log(context.Background(), level, "no hello", "client", o.Src, "error", o.Err, "seen", seen)
 }
 

@@ -19,7 +19,7 @@ const MaxDetail = 16 << 10
 // are not nil. The detail of a message over MaxDetail has the tree of its
 // beginning, and all of its bytes.
 func Event(o *event.Observation, clients *known.Database, size event.Size) event.Event {
-	ob := event.Observer{Users: clients}
+	ob := event.Observer{Clients: clients}
 	if size != event.Detail || o.Hello == nil || len(o.Hello.Raw) <= MaxDetail {
 		return ob.Event(o, size)
 	}

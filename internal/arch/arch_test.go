@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"fingerprint/explain": {"fingerprint", "internal/http2setting", "parser"},
 	"known":               {"parser", "fingerprint"},
 	"event":               {"parser", "fingerprint", "known"},
-	"capture":             {"event", "fingerprint", "internal/lru", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+	"capture":             {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"sink":                {"event", "internal/atomicfile"},
 	"server":              {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
 	"server/echo":         {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},

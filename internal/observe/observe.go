@@ -19,7 +19,7 @@ func Message(o *event.Observation, h *parser.ClientHello, msg []byte) {
 	o.Transport = h.Transport
 	o.Carrier.Bytes = len(msg)
 	if o.Err = h.Unmarshal(msg); o.Err != nil {
-		o.Seen = msg[:min(len(msg), MaxSeen)]
+		o.Received = msg[:min(len(msg), MaxSeen)]
 		return
 	}
 	o.Hello = h
@@ -30,20 +30,24 @@ func Message(o *event.Observation, h *parser.ClientHello, msg []byte) {
 func QUIC(o *event.Observation, h *parser.ClientHello, q *quichello.Hello) {
 	o.Index = q.Index
 	o.Carrier.Datagrams = q.Datagrams
-	o.QUIC = &event.Initial{
-		QUICInitial: fingerprint.QUICInitial{
-			Version:         uint32(q.Version),
-			DCIDLen:         q.DCID.Len(),
-			SCIDLen:         q.SCID.Len(),
-			PacketNumberLen: q.PacketNumberLen,
-			Token:           q.TokenLen > 0,
-			FrameTypes:      q.FrameTypes,
-		},
-		TokenLen:     q.TokenLen,
-		PacketNumber: uint64(q.PacketNumber),
-		Initials:     q.Initials,
-		Scrambled:    q.OutOfOrder,
-	}
+	initial := Initial(q)
+	o.QUIC = &initial
 	h.Transport = parser.QUIC
 	Message(o, h, q.Message)
+}
+
+// Initial returns what the Initial packets of q show besides the message. Its
+// frame types alias those of q.
+func Initial(q *quichello.Hello) fingerprint.QUICInitial {
+	return fingerprint.QUICInitial{
+		Version:         uint32(q.Version),
+		DCIDLen:         q.DCID.Len(),
+		SCIDLen:         q.SCID.Len(),
+		TokenLen:        q.TokenLen,
+		PacketNumber:    uint64(q.PacketNumber),
+		PacketNumberLen: q.PacketNumberLen,
+		FrameTypes:      q.FrameTypes,
+		Initials:        q.Initials,
+		OutOfOrder:      q.OutOfOrder,
+	}
 }

@@ -303,7 +303,7 @@ func refill(text string) string {
 
 // listHellos lists the hellos of a capture.
 func (v *compareView) listHellos(list []inputHello, clients *known.Database) {
-	ob := event.Observer{Users: clients}
+	ob := event.Observer{Clients: clients}
 	for i := range list {
 		if i == maxListed {
 			v.Beyond = len(list) - maxListed

@@ -73,7 +73,7 @@ func (l *Live) Observe(o *event.Observation) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.observer.Users = l.Clients
+	l.observer.Clients = l.Clients
 	e := l.observer.Event(o, event.Compact)
 	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4(), Session: e.Session, Client: "unknown"}
 	if e.SrcIP.IsValid() {

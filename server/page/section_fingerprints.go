@@ -2,7 +2,6 @@ package page
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -39,7 +38,7 @@ type fingerprintRow struct {
 // fingerprintRows returns the fingerprints of e, whose hello is h.
 func fingerprintRows(e *event.Event, h *parser.ClientHello) []fingerprintRow {
 	readings := make(map[string]explain.Explanation)
-	for _, x := range explain.Hello(h, initialOf(e.QUIC)) {
+	for _, x := range explain.Hello(h, e.QUIC.Initial()) {
 		readings[x.Name] = x
 	}
 	if x, err := explain.Text(e.Fingerprint("http2")); err == nil {
@@ -72,22 +71,3 @@ func few(values []explain.Value) []explain.Value { return values[:min(len(values
 
 // Readable reports whether f has parts or notes to read.
 func (f *fingerprintRow) Readable() bool { return len(f.Parts)+len(f.Deviations)+len(f.Notes) > 0 }
-
-// initialOf returns what q says of the first Initial packet, or nil.
-func initialOf(q *event.QUIC) *fingerprint.QUICInitial {
-	if q == nil {
-		return nil
-	}
-	version, err := strconv.ParseUint(q.Version, 0, 32)
-	if err != nil {
-		return nil
-	}
-	i := &fingerprint.QUICInitial{
-		Version: uint32(version), DCIDLen: q.DCIDLen, SCIDLen: q.SCIDLen,
-		PacketNumberLen: q.PacketNumberLen, Token: q.TokenLen > 0,
-	}
-	for _, t := range q.FrameTypes {
-		i.FrameTypes = append(i.FrameTypes, byte(t))
-	}
-	return i
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/answers"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/known"
@@ -44,7 +45,7 @@ func TestSections(t *testing.T) {
 	require.True(t, p.ready(httptest.NewRecorder()))
 	o := observeHello(hellotest.Real(t)["chromium-156-quic"])
 	o.Carrier.Datagrams = 2
-	o.QUIC = &event.Initial{}
+	o.QUIC = &fingerprint.QUICInitial{}
 	e := answers.Event(&o, nil, event.Detail)
 	v := p.newView(&e)
 	v.state = &tls.ConnectionState{Version: tls.VersionTLS13}

@@ -1,0 +1,47 @@
+package event
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A Size says how much an [Event] has.
+type Size uint8
+
+// The sizes of an Event. Each has what the ones before it have.
+const (
+	Compact Size = iota // what scan prints and events files hold
+	Full                // every fingerprint, and how the hello arrived
+	Detail              // the message as a tree and as bytes
+)
+
+// An Observation is one hello, or the failure to read one, with what its carrier
+// knows of it. The zero value of a field says that it is not known.
+type Observation struct {
+	Time     time.Time // when the hello was complete
+	Src, Dst netip.AddrPort
+	File     string   // the capture
+	Packet   int64    // number of the packet that completed the hello, from 1
+	Via      []string // encapsulations, outermost first
+	Index    int      // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
+	Carrier  Carrier  // without Split, which follows from the rest
+	QUIC     *fingerprint.QUICInitial
+	HTTP2    string        // fingerprint in Akamai's format
+	Agent    known.Request // who the client says it is
+
+	// RecordVersion is the legacy_record_version of the first TLS record.
+	RecordVersion parser.Version
+
+	// Hello is nil if there is none. Then Transport is set, Err says why there is
+	// none, and Received has the first bytes that came instead.
+	//
+	// A Hello with an Err was decoded up to the error only.
+	Hello     *parser.ClientHello
+	Transport parser.Transport
+	Err       error
+	Received  []byte
+}
