@@ -32,21 +32,52 @@ const (
 
 func (s browsers) has(b browser) bool { return s&(1<<b) != 0 }
 
-// offeredBy returns the browsers that offer, or have offered, a cipher suite
-// over TCP since TLS 1.3.
-func offeredBy(v parser.CipherSuite) browsers {
+// A suite says what a cipher suite tells about browsers.
+type suite struct {
+	offered browsers // that offer it, or have offered it, over TCP since TLS 1.3
+	kind    suiteKind
+}
+
+// A suiteKind is a kind of cipher suites whose place in the list is a feature.
+type suiteKind uint8
+
+const (
+	otherSuite  suiteKind = iota
+	tls13AES128           // the suites of TLS 1.3
+	tls13AES256
+	tls13ChaCha
+	tls12AES128 // those of TLS 1.2 with ECDHE and AEAD
+	tls12AES256
+	tls12ChaCha
+	ecdsaCBC // TLS_ECDHE_ECDSA_WITH_AES_*_CBC_SHA
+	numSuiteKinds
+)
+
+// suiteOf returns what v tells. No browser offers v if offered is empty.
+func suiteOf(v parser.CipherSuite) suite {
 	switch v {
-	case 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9,
-		0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035, 0x000a: // 000a in Chromium to version 80
-		return anyBrowser
+	case 0x1301:
+		return suite{anyBrowser, tls13AES128}
+	case 0x1302:
+		return suite{anyBrowser, tls13AES256}
+	case 0x1303:
+		return suite{anyBrowser, tls13ChaCha}
+	case 0xc02b, 0xc02f:
+		return suite{anyBrowser, tls12AES128}
+	case 0xc02c, 0xc030:
+		return suite{anyBrowser, tls12AES256}
+	case 0xcca8, 0xcca9:
+		return suite{anyBrowser, tls12ChaCha}
+	case 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035, 0x000a: // 000a in Chromium to version 80
+		return suite{anyBrowser, otherSuite}
 	case 0xc009, 0xc00a:
-		return toFirefox | toSafari
+		return suite{toFirefox | toSafari, ecdsaCBC}
 	case 0x0033, 0x0039:
-		return toFirefox
+		return suite{toFirefox, otherSuite}
 	case 0xc023, 0xc024, 0xc027, 0xc028, 0x003c, 0x003d, 0xc008, 0xc012:
-		return toSafari
+		return suite{toSafari, otherSuite}
 	}
-	return 0
+	return suite{}
 }
 
 // scsv is TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746), which OpenSSL appends to
@@ -59,7 +90,10 @@ const scsv parser.CipherSuite = 0x00ff
 // cipher suites, if most of its other features point to that browser, and if it
 // has something that an ordinary client with these suites lacks. No single
 // feature decides: browsers add and drop suites, extensions and groups.
-func browserShapeOf(h *parser.ClientHello) browser {
+func browserShapeOf(h *parser.ClientHello) browser { return shapeOf(h, extensionsOf(h)) }
+
+// shapeOf is [browserShapeOf] of a hello whose extensions are known.
+func shapeOf(h *parser.ClientHello, has extensionSet) browser {
 	if h.Transport == parser.QUIC {
 		if len(h.ApplicationSettings) > 0 {
 			return chromium
@@ -71,7 +105,8 @@ func browserShapeOf(h *parser.ClientHello) browser {
 	}
 	n, offered := 0, anyBrowser
 	var greased, hasSCSV bool
-	for _, v := range h.CipherSuites {
+	var places suitePlaces
+	for i, v := range h.CipherSuites {
 		switch {
 		case parser.IsGREASE(v):
 			greased = true
@@ -79,8 +114,12 @@ func browserShapeOf(h *parser.ClientHello) browser {
 			hasSCSV = true
 		default:
 			n++
-			if offered &= offeredBy(v); offered == 0 {
+			s := suiteOf(v)
+			if offered &= s.offered; offered == 0 {
 				return noBrowser
+			}
+			if places[s.kind] == 0 {
+				places[s.kind] = uint8(i + 1)
 			}
 		}
 	}
@@ -89,13 +128,13 @@ func browserShapeOf(h *parser.ClientHello) browser {
 		return suitesOnly
 	}
 	distinct := false
-	b := pointsTo(h, greased)
+	b := pointsTo(h, has, &places, greased)
 	switch b {
 	case chromium:
-		distinct = hasALPS(h) || greased && hasBrotliOnly(h) || n >= 12 && (greased || h.HasExtension(parser.ExtCompressCertificate))
+		distinct = has.hasAny(alps) || greased && hasBrotliOnly(h) || n >= 12 && (greased || has.hasAny(compressCertificate))
 	case firefox:
-		distinct = h.HasExtension(parser.ExtDelegatedCredential) ||
-			h.HasExtension(parser.ExtRecordSizeLimit) && (n >= 13 || isNSS13(h))
+		distinct = has.hasAny(delegatedCredential) ||
+			has.hasAny(recordSizeLimit) && (n >= 13 || isNSS13(h))
 	case safari:
 		distinct = n >= 13 && greased
 	}
@@ -110,82 +149,106 @@ func browserShapeOf(h *parser.ClientHello) browser {
 // twice as much, so it cannot turn one browser's hello into another's.
 const minLead = 2
 
+var (
+	alps                = bitsOf(parser.ExtApplicationSettings, parser.ExtApplicationSettingsOld)
+	compressCertificate = bitsOf(parser.ExtCompressCertificate)
+	delegatedCredential = bitsOf(parser.ExtDelegatedCredential)
+	recordSizeLimit     = bitsOf(parser.ExtRecordSizeLimit)
+)
+
+// suitePlaces has the place of the first suite of each kind, counted from 1, and 0
+// for a kind that is not offered.
+type suitePlaces [numSuiteKinds]uint8
+
 // pointsTo returns the browser to which most features of h point, or noBrowser
 // if none leads by minLead.
-func pointsTo(h *parser.ClientHello, greased bool) browser {
-	var points [safari + 1]int
-	count := func(to browsers) {
-		for b := chromium; b <= safari; b++ {
-			if to.has(b) {
-				points[b]++
-			}
-		}
-	}
-	choose := func(present bool, with, without browsers) {
-		if present {
-			count(with)
-		} else {
-			count(without)
-		}
-	}
-	choose(greased, toChromium|toSafari, toFirefox)
+func pointsTo(h *parser.ClientHello, has extensionSet, places *suitePlaces, greased bool) browser {
+	var points points
+	points.choose(greased, toChromium|toSafari, toFirefox)
 
 	// NSS has ChaCha20 between AES-128 and AES-256, BoringSSL has it before or
 	// after both; Apple prefers AES-256.
-	place := func(a, b parser.CipherSuite) int {
-		return slices.IndexFunc(h.CipherSuites, func(v parser.CipherSuite) bool { return v == a || v == b })
+	if aes128, aes256, chacha := places[tls13AES128], places[tls13AES256], places[tls13ChaCha]; min(aes128, aes256, chacha) > 0 {
+		points.choose(aes128 < chacha && chacha < aes256, toFirefox, toChromium|toSafari)
 	}
-	if aes128, aes256, chacha := place(0x1301, 0x1301), place(0x1302, 0x1302), place(0x1303, 0x1303); min(aes128, aes256, chacha) >= 0 {
-		choose(aes128 < chacha && chacha < aes256, toFirefox, toChromium|toSafari)
-	}
-	if aes128, aes256, chacha := place(0xc02b, 0xc02f), place(0xc02c, 0xc030), place(0xcca9, 0xcca8); min(aes128, aes256, chacha) >= 0 {
-		choose(aes128 < chacha && chacha < aes256, toFirefox, toChromium|toSafari)
-		choose(aes256 < aes128, toSafari, toChromium|toFirefox)
-		choose(place(0xc009, 0xc00a) >= 0, toFirefox|toSafari, toChromium)
+	if aes128, aes256, chacha := places[tls12AES128], places[tls12AES256], places[tls12ChaCha]; min(aes128, aes256, chacha) > 0 {
+		points.choose(aes128 < chacha && chacha < aes256, toFirefox, toChromium|toSafari)
+		points.choose(aes256 < aes128, toSafari, toChromium|toFirefox)
+		points.choose(places[ecdsaCBC] > 0, toFirefox|toSafari, toChromium)
 	}
 
-	if hasALPS(h) {
-		count(toChromium)
-		count(toChromium)
+	if has.hasAny(alps) {
+		points.add(toChromium)
+		points.add(toChromium)
 	}
-	if h.HasExtension(parser.ExtRecordSizeLimit) {
-		count(toFirefox)
+	if has.hasAny(recordSizeLimit) {
+		points.add(toFirefox)
 	}
-	if h.HasExtension(parser.ExtDelegatedCredential) {
-		count(toFirefox)
+	if has.hasAny(delegatedCredential) {
+		points.add(toFirefox)
 	}
 	switch list := h.CertificateCompressionAlgorithms; {
 	case len(list) > 1:
-		count(toFirefox)
+		points.add(toFirefox)
 	case hasBrotliOnly(h):
-		count(toChromium)
+		points.add(toChromium)
 	case len(list) == 1 && list[0] == 1:
-		count(toSafari)
+		points.add(toSafari)
 	}
 
 	if len(h.SupportedGroups) > 0 {
-		choose(slices.Contains(h.SupportedGroups, 0x0019), toFirefox|toSafari, toChromium)
+		points.choose(slices.Contains(h.SupportedGroups, 0x0019), toFirefox|toSafari, toChromium)
 		if slices.ContainsFunc(h.SupportedGroups, func(g parser.NamedGroup) bool { return g>>8 == 0x01 }) { // ffdhe
-			count(toFirefox)
+			points.add(toFirefox)
 		}
 	}
 	if p521, pss := slices.Index(h.SignatureAlgorithms, 0x0603), slices.Index(h.SignatureAlgorithms, 0x0804); pss >= 0 {
-		choose(p521 >= 0 && p521 < pss, toFirefox, toChromium|toSafari)
+		points.choose(p521 >= 0 && p521 < pss, toFirefox, toChromium|toSafari)
 		if i := slices.Index(h.SignatureAlgorithms, 0x0805); i >= 0 && slices.Contains(h.SignatureAlgorithms[i+1:], 0x0805) {
-			count(toSafari) // has had it twice since iOS 12
+			points.add(toSafari) // has had it twice since iOS 12
 		}
 	}
 
-	best, second := noBrowser, 0
-	for b := chromium; b <= safari; b++ {
-		if best == noBrowser || points[b] > points[best] {
-			second = points[best]
+	return points.leader()
+}
+
+// points counts features by browser, in 8 bits each.
+type points uint32
+
+// pointsOf has a point for each browser of a set.
+var pointsOf = [anyBrowser + 1]points{
+	toChromium: 1 << (8 * chromium), toFirefox: 1 << (8 * firefox), toSafari: 1 << (8 * safari),
+	toChromium | toFirefox: 1<<(8*chromium) | 1<<(8*firefox),
+	toChromium | toSafari:  1<<(8*chromium) | 1<<(8*safari),
+	toFirefox | toSafari:   1<<(8*firefox) | 1<<(8*safari),
+	anyBrowser:             1<<(8*chromium) | 1<<(8*firefox) | 1<<(8*safari),
+}
+
+func (p *points) add(to browsers) { *p += pointsOf[to] }
+
+// choose adds points for a feature that is present, or for its absence.
+func (p *points) choose(present bool, with, without browsers) {
+	if present {
+		p.add(with)
+	} else {
+		p.add(without)
+	}
+}
+
+func (p points) of(b browser) int { return int(p >> (8 * b) & 0xff) }
+
+// leader returns the browser that leads the others by minLead, or noBrowser.
+func (p points) leader() browser {
+	best, second := chromium, 0
+	for b := firefox; b <= safari; b++ {
+		if p.of(b) > p.of(best) {
+			second = p.of(best)
 			best = b
 		} else {
-			second = max(second, points[b])
+			second = max(second, p.of(b))
 		}
 	}
-	if points[best]-second < minLead {
+	if p.of(best)-second < minLead {
 		return noBrowser
 	}
 	return best

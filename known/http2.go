@@ -49,19 +49,19 @@ func stackOf(h2 string) *stack {
 // tellHTTP2 holds the HTTP/2 settings against the hello's shape. Unknown settings
 // show nothing, but Chromium and Firefox have always had one order of the four
 // pseudo-headers each; CONNECT has fewer.
-func tellHTTP2(dst []Tell, o *Observation, b browser) []Tell {
-	if o.HTTP2 == "" {
+func tellHTTP2(dst []Tell, v view) []Tell {
+	if v.HTTP2 == "" {
 		return dst
 	}
-	order := o.HTTP2[strings.LastIndexByte(o.HTTP2, '|')+1:]
+	order := v.HTTP2[strings.LastIndexByte(v.HTTP2, '|')+1:]
 	all := len(order) == len("m,a,s,p")
-	s := stackOf(o.HTTP2)
+	s := stackOf(v.HTTP2)
 	switch {
-	case s != nil && s.browser != b:
-		return append(dst, Tell{Field: "http2", Found: s.name + ": " + o.HTTP2, Expected: b.name() + "'s settings"})
-	case b == chromium && all && order != "m,a,s,p":
+	case s != nil && s.browser != v.browser:
+		return append(dst, Tell{Field: "http2", Found: s.name + ": " + v.HTTP2, Expected: v.browser.name() + "'s settings"})
+	case v.browser == chromium && all && order != "m,a,s,p":
 		return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: "m,a,s,p"})
-	case b == firefox && all && order != "m,p,a,s":
+	case v.browser == firefox && all && order != "m,p,a,s":
 		return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: "m,p,a,s"})
 	}
 	return dst

@@ -27,9 +27,8 @@ type tellRow struct {
 	browsers   browsers
 	transports transports
 
-	// find appends the evidence as tells without a name. b is the browser whose
-	// shape the hello has.
-	find func(dst []Tell, o *Observation, b browser) []Tell
+	// find appends the evidence as tells without a name.
+	find func(dst []Tell, v view) []Tell
 }
 
 // transports is a set of transports.
@@ -96,28 +95,40 @@ func TellKinds() []TellKind {
 // [TellKinds]. It allocates only for what it appends.
 func AppendTells(dst []Tell, o *Observation) []Tell {
 	h := o.Hello
-	if h == nil || h.SSLv2 {
+	if h == nil || h.SSLv2 || h.Transport >= numTransports {
 		return dst
 	}
-	b := browserShapeOf(h)
-	for i := range tells {
-		row := &tells[i]
-		if !row.browsers.has(b) {
-			if b == noBrowser {
-				break // the rows for any client come first
-			}
-			continue
-		}
-		if !row.transports.has(h.Transport) {
-			continue
-		}
+	v := view{Observation: o, extensions: extensionsOf(h)}
+	v.browser = shapeOf(h, v.extensions)
+	for _, row := range tellsFor[v.browser][h.Transport] {
 		n := len(dst)
-		dst = row.find(dst, o, b)
+		dst = row.find(dst, v)
 		for ; n < len(dst); n++ {
 			dst[n].Name = row.name
 		}
 	}
 	return dst
+}
+
+const (
+	numBrowsers   = suitesOnly + 1
+	numTransports = parser.DTLS + 1
+)
+
+// tellsFor has the rows that are looked for, by browser and transport.
+var tellsFor = selectTells()
+
+func selectTells() (selected [numBrowsers][numTransports][]*tellRow) {
+	for b := range numBrowsers {
+		for t := range numTransports {
+			for i := range tells {
+				if row := &tells[i]; row.browsers.has(b) && row.transports.has(t) {
+					selected[b][t] = append(selected[b][t], row)
+				}
+			}
+		}
+	}
+	return selected
 }
 
 // suiteOffset returns the offset in the message of the i-th cipher suite.
@@ -142,9 +153,12 @@ func (o *Observation) isSecond() bool { return o.Index > 1 || isSecond(o.Hello) 
 // in a capture that lacks the first one: it has GREASE among the groups and a
 // single key share, which is not GREASE, and its record does not say that it is
 // the first.
-func (o *Observation) mayBeSecond() bool {
+func (o *Observation) mayBeSecond() bool { return o.isSecond() || o.looksSecond() }
+
+// looksSecond is mayBeSecond of a hello without a cookie and an index.
+func (o *Observation) looksSecond() bool {
 	h := o.Hello
-	return o.isSecond() || o.RecordVersion != parser.VersionTLS10 &&
+	return o.RecordVersion != parser.VersionTLS10 &&
 		len(h.KeyShares) == 1 && !parser.IsGREASE(h.KeyShares[0].Group) &&
 		slices.ContainsFunc(h.SupportedGroups, parser.IsGREASE[parser.NamedGroup])
 }

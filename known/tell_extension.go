@@ -11,8 +11,8 @@ import (
 
 // This file has the tells in the presence and the bodies of extensions.
 
-func tellALPN(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellALPN(dst []Tell, v view) []Tell {
+	h := v.Hello
 	for _, name := range h.ALPNProtocols {
 		if bytes.HasPrefix(name, []byte("h3")) {
 			return append(dst, Tell{Field: "application_layer_protocol_negotiation", Offset: offsetOf(h, parser.ExtALPN),
@@ -22,23 +22,26 @@ func tellALPN(dst []Tell, o *Observation, _ browser) []Tell {
 	return dst
 }
 
-func tellForeign(dst []Tell, o *Observation, b browser) []Tell {
-	for i := range o.Hello.Extensions {
-		e := &o.Hello.Extensions[i]
-		foreign := false
-		switch e.Type {
-		case parser.ExtEncryptThenMAC, parser.ExtStatusRequestV2, parser.ExtMaxFragmentLength, parser.ExtSRP:
-			foreign = true // no browser's library has them
-		case parser.ExtRecordSizeLimit, parser.ExtPostHandshakeAuth:
-			foreign = b != firefox
-		case parser.ExtDelegatedCredential:
-			foreign = b == safari
-		case parser.ExtApplicationSettings, parser.ExtApplicationSettingsOld, parser.ExtTrustAnchors:
-			foreign = b != chromium
-		}
-		if foreign {
+// foreign has, by browser, the types of extensions that its library cannot send.
+var foreign = [...]extensionSet{
+	chromium: bitsOf(parser.ExtEncryptThenMAC, parser.ExtStatusRequestV2, parser.ExtMaxFragmentLength, parser.ExtSRP,
+		parser.ExtRecordSizeLimit, parser.ExtPostHandshakeAuth),
+	firefox: bitsOf(parser.ExtEncryptThenMAC, parser.ExtStatusRequestV2, parser.ExtMaxFragmentLength, parser.ExtSRP,
+		parser.ExtApplicationSettings, parser.ExtApplicationSettingsOld, parser.ExtTrustAnchors),
+	safari: bitsOf(parser.ExtEncryptThenMAC, parser.ExtStatusRequestV2, parser.ExtMaxFragmentLength, parser.ExtSRP,
+		parser.ExtRecordSizeLimit, parser.ExtPostHandshakeAuth, parser.ExtDelegatedCredential,
+		parser.ExtApplicationSettings, parser.ExtApplicationSettingsOld, parser.ExtTrustAnchors),
+}
+
+func tellForeign(dst []Tell, v view) []Tell {
+	types := foreign[v.browser]
+	if !v.extensions.hasAny(types) {
+		return dst
+	}
+	for i := range v.Hello.Extensions {
+		if e := &v.Hello.Extensions[i]; types.hasAny(bitsOf(e.Type)) {
 			dst = append(dst, Tell{Field: "extensions", Offset: e.Offset,
-				Found: fmt.Sprintf("%v (%04x)", e.Type, uint16(e.Type)), Expected: b.name() + " does not send it"})
+				Found: fmt.Sprintf("%v (%04x)", e.Type, uint16(e.Type)), Expected: v.browser.name() + " does not send it"})
 		}
 	}
 	return dst
@@ -50,31 +53,39 @@ func malformed(h *parser.ClientHello, t parser.ExtensionType) bool {
 	return e.Err != nil
 }
 
-func tellMalformed(dst []Tell, o *Observation, b browser) []Tell {
-	for i := range o.Hello.Extensions {
-		if e := &o.Hello.Extensions[i]; e.Err != nil {
+func tellMalformed(dst []Tell, v view) []Tell {
+	if !v.extensions.malformed {
+		return dst
+	}
+	for i := range v.Hello.Extensions {
+		if e := &v.Hello.Extensions[i]; e.Err != nil {
 			return append(dst, Tell{Field: "extensions", Offset: e.Offset,
-				Found: fmt.Sprintf("%v (%04x): %v", e.Type, uint16(e.Type), e.Err), Expected: b.name() + " sends none"})
+				Found: fmt.Sprintf("%v (%04x): %v", e.Type, uint16(e.Type), e.Err), Expected: v.browser.name() + " sends none"})
 		}
 	}
 	return dst
 }
 
+// required are the types that tellMissing looks for.
+var required = [...]parser.ExtensionType{
+	parser.ExtSupportedGroups, parser.ExtECPointFormats, parser.ExtSignatureAlgorithms,
+	parser.ExtExtendedMasterSecret, parser.ExtPSKKeyExchangeModes, parser.ExtKeyShare, parser.ExtRenegotiationInfo,
+}
+
+var requiredSet = bitsOf(required[:]...)
+
 // tellMissing finds that an extension is absent which BoringSSL and NSS always
 // send when they offer TLS 1.3 and TLS 1.2 over TCP. NSS leaves
 // psk_key_exchange_modes out where it may keep no sessions, as in Tor Browser.
-func tellMissing(dst []Tell, o *Observation, b browser) []Tell {
-	h := o.Hello
-	if !offers13(h) || !slices.Contains(h.SupportedVersions, parser.VersionTLS12) {
+func tellMissing(dst []Tell, v view) []Tell {
+	h := v.Hello
+	if v.extensions.hasAll(requiredSet) || !offers13(h) || !slices.Contains(h.SupportedVersions, parser.VersionTLS12) {
 		return dst
 	}
-	for _, t := range [...]parser.ExtensionType{
-		parser.ExtSupportedGroups, parser.ExtECPointFormats, parser.ExtSignatureAlgorithms,
-		parser.ExtExtendedMasterSecret, parser.ExtPSKKeyExchangeModes, parser.ExtKeyShare, parser.ExtRenegotiationInfo,
-	} {
-		if !h.HasExtension(t) && !(b == firefox && t == parser.ExtPSKKeyExchangeModes) {
+	for _, t := range required {
+		if !v.has(t) && !(v.browser == firefox && t == parser.ExtPSKKeyExchangeModes) {
 			return append(dst, Tell{Field: "extensions", Offset: h.Extensions[0].Offset,
-				Found: fmt.Sprintf("no %v (%04x)", t, uint16(t)), Expected: b.name() + " always sends it"})
+				Found: fmt.Sprintf("no %v (%04x)", t, uint16(t)), Expected: v.browser.name() + " always sends it"})
 		}
 	}
 	return dst
@@ -96,8 +107,8 @@ func outerECH(h *parser.ClientHello) *parser.EncryptedClientHello {
 // instructions. That holds for GREASE, whose payload has one of four lengths: a
 // server that publishes a key may want another AEAD. A policy that fixes the
 // order of suites (CNSA) puts AES-256-GCM first.
-func tellECHAEAD(dst []Tell, o *Observation, b browser) []Tell {
-	h := o.Hello
+func tellECHAEAD(dst []Tell, v view) []Tell {
+	h := v.Hello
 	ech := outerECH(h)
 	if ech == nil || ech.AEAD == 1 || malformed(h, parser.ExtEncryptedClientHello) {
 		return dst
@@ -109,7 +120,7 @@ func tellECHAEAD(dst []Tell, o *Observation, b browser) []Tell {
 	}
 	i := slices.IndexFunc(h.CipherSuites, func(v parser.CipherSuite) bool { return v>>8 == 0x13 && !parser.IsGREASE(v) })
 	n := len(ech.Payload)
-	if b == chromium && i >= 0 && h.CipherSuites[i] == 0x1301 && ech.AEAD == 3 && n%32 == 16 && n >= 144 && n <= 240 {
+	if v.browser == chromium && i >= 0 && h.CipherSuites[i] == 0x1301 && ech.AEAD == 3 && n%32 == 16 && n >= 144 && n <= 240 {
 		dst = append(dst, Tell{Field: "encrypted_client_hello.cipher_suite", Offset: offset,
 			Found: "ChaCha20Poly1305, with TLS_AES_128_GCM_SHA256 as first cipher suite", Expected: "AES-128-GCM where AES is first: both follow from the processor"})
 	}
@@ -118,8 +129,8 @@ func tellECHAEAD(dst []Tell, o *Observation, b browser) []Tell {
 
 // tellECHPayload holds the length of ECH's payload against the padding of
 // BoringSSL and of NSS (lib/ssl/tls13ech.c).
-func tellECHPayload(dst []Tell, o *Observation, b browser) []Tell {
-	h := o.Hello
+func tellECHPayload(dst []Tell, v view) []Tell {
+	h := v.Hello
 	ech := outerECH(h)
 	if ech == nil || ech.AEAD == 2 {
 		return dst
@@ -127,9 +138,9 @@ func tellECHPayload(dst []Tell, o *Observation, b browser) []Tell {
 	n := len(ech.Payload)
 	var t Tell
 	switch {
-	case b == chromium && n%32 != 16:
+	case v.browser == chromium && n%32 != 16:
 		t = Tell{Found: fmt.Sprintf("%d bytes", n), Expected: "a multiple of 32, and 16 for the tag"}
-	case b == firefox && n%32 == 16:
+	case v.browser == firefox && n%32 == 16:
 		t = Tell{Found: fmt.Sprintf("%d bytes, as BoringSSL pads", n), Expected: "239 or another length of 15 more than a multiple of 32, as NSS pads"}
 	default:
 		return dst
@@ -142,16 +153,15 @@ func tellECHPayload(dst []Tell, o *Observation, b browser) []Tell {
 	return append(dst, t)
 }
 
-func tellALPS(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
-	e, isNew := h.Extension(parser.ExtApplicationSettings)
-	old, isOld := h.Extension(parser.ExtApplicationSettingsOld)
-	switch {
+func tellALPS(dst []Tell, v view) []Tell {
+	h := v.Hello
+	at := parser.ExtApplicationSettings
+	switch isNew, isOld := v.has(at), v.has(parser.ExtApplicationSettingsOld); {
 	case isNew && isOld:
-		return append(dst, Tell{Field: "extensions", Offset: old.Offset,
+		return append(dst, Tell{Field: "extensions", Offset: offsetOf(h, parser.ExtApplicationSettingsOld),
 			Found: "application_settings at 4469 and at 44cd", Expected: "one of them"})
 	case isOld:
-		e = old
+		at = parser.ExtApplicationSettingsOld
 	case !isNew:
 		return dst
 	}
@@ -171,28 +181,28 @@ func tellALPS(dst []Tell, o *Observation, _ browser) []Tell {
 		}
 		found += parser.Text(name)
 	}
-	return append(dst, Tell{Field: "application_settings", Offset: e.Offset, Found: found, Expected: want})
+	return append(dst, Tell{Field: "application_settings", Offset: offsetOf(h, at), Found: found, Expected: want})
 }
 
-func tellRecordSizeLimit(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
-	if e, ok := h.Extension(parser.ExtRecordSizeLimit); ok && offers13(h) && h.RecordSizeLimit != 0x4001 {
-		return append(dst, Tell{Field: "record_size_limit", Offset: e.Offset,
+func tellRecordSizeLimit(dst []Tell, v view) []Tell {
+	h := v.Hello
+	if v.has(parser.ExtRecordSizeLimit) && offers13(h) && h.RecordSizeLimit != 0x4001 {
+		return append(dst, Tell{Field: "record_size_limit", Offset: offsetOf(h, parser.ExtRecordSizeLimit),
 			Found: fmt.Sprintf("%04x", h.RecordSizeLimit), Expected: "4001 with TLS 1.3 (RFC 8449, section 4)"})
 	}
 	return dst
 }
 
 // tellCertificateCompression compares with what the browsers can decompress.
-func tellCertificateCompression(dst []Tell, o *Observation, b browser) []Tell {
-	h := o.Hello
+func tellCertificateCompression(dst []Tell, v view) []Tell {
+	h := v.Hello
 	var want parser.CertificateCompressionAlgorithm = 2
 	expected := "brotli"
-	if b == safari {
+	if v.browser == safari {
 		want, expected = 1, "zlib"
 	}
 	list := h.CertificateCompressionAlgorithms
-	if len(list) == 1 && list[0] == want || !h.HasExtension(parser.ExtCompressCertificate) {
+	if len(list) == 1 && list[0] == want || !v.has(parser.ExtCompressCertificate) {
 		return dst
 	}
 	return append(dst, Tell{Field: "compress_certificate", Offset: offsetOf(h, parser.ExtCompressCertificate),
@@ -204,18 +214,18 @@ func tellCertificateCompression(dst []Tell, o *Observation, b browser) []Tell {
 // no shorter extension fits. A body of one byte or more is zeros.
 //
 // BoringSSL does not pad the hello after a HelloRetryRequest.
-func tellPadding(dst []Tell, o *Observation, b browser) []Tell {
-	h := o.Hello
-	e, ok := h.Extension(parser.ExtPadding)
+func tellPadding(dst []Tell, v view) []Tell {
+	h := v.Hello
 	n := len(h.Raw)
-	if !ok {
+	if !v.has(parser.ExtPadding) {
 		// Chromium padded up to version 118, the last one whose hellos have this shape.
-		if b == chromium && !o.mayBeSecond() && offers13(h) && n >= 256 && n < 512 &&
-			h.HasExtension(parser.ExtApplicationSettingsOld) && !h.HasExtension(parser.ExtEncryptedClientHello) {
+		if v.browser == chromium && n >= 256 && n < 512 &&
+			v.has(parser.ExtApplicationSettingsOld) && !v.has(parser.ExtEncryptedClientHello) && offers13(h) && !v.mayBeSecond() {
 			dst = append(dst, Tell{Field: "length", Offset: 1, Found: fmt.Sprintf("%d bytes without padding", n), Expected: "padding to 512 bytes"})
 		}
 		return dst
 	}
+	e, _ := h.Extension(parser.ExtPadding)
 	if n != 512 && (n < 512 || n > 517 || len(e.Data) > 1) {
 		dst = append(dst, Tell{Field: "padding", Offset: e.Offset, Found: fmt.Sprintf("padding to %d bytes", n), Expected: "padding to 512 bytes"})
 	}

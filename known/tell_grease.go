@@ -16,9 +16,9 @@ func greases(h *parser.ClientHello) bool {
 	return len(h.CipherSuites) > 0 && parser.IsGREASE(h.CipherSuites[0])
 }
 
-func tellGREASEExtensions(dst []Tell, o *Observation, _ browser) []Tell {
+func tellGREASEExtensions(dst []Tell, v view) []Tell {
 	const expected = "two different GREASE extensions: the first of all, empty, and one zero byte after all but padding and pre_shared_key"
-	h := o.Hello
+	h := v.Hello
 	if !greases(h) {
 		return dst
 	}
@@ -48,18 +48,18 @@ func tellGREASEExtensions(dst []Tell, o *Observation, _ browser) []Tell {
 	return dst
 }
 
-func tellGREASEVersions(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
-	if greases(h) && !slices.ContainsFunc(h.SupportedVersions, parser.IsGREASE[parser.Version]) && h.HasExtension(parser.ExtSupportedVersions) {
+func tellGREASEVersions(dst []Tell, v view) []Tell {
+	h := v.Hello
+	if greases(h) && !slices.ContainsFunc(h.SupportedVersions, parser.IsGREASE[parser.Version]) && v.has(parser.ExtSupportedVersions) {
 		dst = append(dst, Tell{Field: "supported_versions", Offset: offsetOf(h, parser.ExtSupportedVersions),
 			Found: "no GREASE", Expected: "GREASE, as in the cipher suites"})
 	}
 	return dst
 }
 
-func tellGREASEKeyShare(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
-	if !greases(h) || len(h.KeyShares) == 0 || o.isSecond() {
+func tellGREASEKeyShare(dst []Tell, v view) []Tell {
+	h := v.Hello
+	if !greases(h) || len(h.KeyShares) == 0 || v.isSecond() {
 		return dst
 	}
 	var group, share parser.NamedGroup
@@ -73,7 +73,7 @@ func tellGREASEKeyShare(dst []Tell, o *Observation, _ browser) []Tell {
 		return append(dst, Tell{Field: "key_share", Offset: offsetOf(h, parser.ExtKeyShare),
 			Found: fmt.Sprintf("%d bytes of key for GREASE", len(k)), Expected: "one zero byte"})
 	}
-	if group == share || o.mayBeSecond() {
+	if group == share || v.mayBeSecond() {
 		return dst
 	}
 	return append(dst, Tell{Field: "key_share", Offset: offsetOf(h, parser.ExtKeyShare),

@@ -10,25 +10,23 @@ import (
 // This file has the tells in the hello's lists: suites, groups, key shares, and
 // the types of its extensions.
 
-func tellDuplicateExtension(dst []Tell, o *Observation, _ browser) []Tell {
-	list := o.Hello.Extensions
-	var seen uint64 // by a hash of 6 bits
+func tellDuplicateExtension(dst []Tell, v view) []Tell {
+	if !v.extensions.mayRepeat {
+		return dst
+	}
+	list := v.Hello.Extensions
 	for i := range list[:min(len(list), 66)] {
 		e := &list[i]
-		bit := uint64(1) << (uint32(e.Type) * 0x9e3779b1 >> 26)
-		for j := 0; seen&bit != 0 && j < i; j++ {
-			if list[j].Type == e.Type {
-				return append(dst, Tell{Field: "extensions", Offset: e.Offset,
-					Found: fmt.Sprintf("%v (%04x) twice", e.Type, uint16(e.Type)), Expected: "each type once (RFC 8446, section 4.2)"})
-			}
+		if slices.ContainsFunc(list[:i], func(o parser.Extension) bool { return o.Type == e.Type }) {
+			return append(dst, Tell{Field: "extensions", Offset: e.Offset,
+				Found: fmt.Sprintf("%v (%04x) twice", e.Type, uint16(e.Type)), Expected: "each type once (RFC 8446, section 4.2)"})
 		}
-		seen |= bit
 	}
 	return dst
 }
 
-func tellDuplicateGroup(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellDuplicateGroup(dst []Tell, v view) []Tell {
+	h := v.Hello
 	for i, g := range limit(h.SupportedGroups) {
 		if slices.Contains(h.SupportedGroups[:i], g) {
 			dst = append(dst, Tell{Field: "supported_groups", Offset: offsetOf(h, parser.ExtSupportedGroups),
@@ -45,8 +43,8 @@ func tellDuplicateGroup(dst []Tell, o *Observation, _ browser) []Tell {
 	return dst
 }
 
-func tellKeyShareGroup(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellKeyShareGroup(dst []Tell, v view) []Tell {
+	h := v.Hello
 	for _, k := range limit(h.KeyShares) {
 		if !parser.IsGREASE(k.Group) && !slices.Contains(h.SupportedGroups, k.Group) {
 			return append(dst, Tell{Field: "key_share", Offset: offsetOf(h, parser.ExtKeyShare),
@@ -56,8 +54,8 @@ func tellKeyShareGroup(dst []Tell, o *Observation, _ browser) []Tell {
 	return dst
 }
 
-func tellVersion(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellVersion(dst []Tell, v view) []Tell {
+	h := v.Hello
 	if offersLater(h) {
 		return dst
 	}
@@ -74,8 +72,8 @@ func tellVersion(dst []Tell, o *Observation, _ browser) []Tell {
 	return dst
 }
 
-func tellSCSV(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellSCSV(dst []Tell, v view) []Tell {
+	h := v.Hello
 	return append(dst, Tell{Field: "cipher_suites", Offset: suiteOffset(h, slices.Index(h.CipherSuites, scsv)),
 		Found: "a browser's cipher suites with 00ff", Expected: "the extension renegotiation_info; OpenSSL sends 00ff"})
 }
@@ -86,8 +84,8 @@ func tellSCSV(dst []Tell, o *Observation, _ browser) []Tell {
 //
 // A list that a person wrote for a library with the same suites, as Node's for
 // BoringSSL in Bun, has the suites with ECDHE before those without.
-func tellShuffled(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellShuffled(dst []Tell, v view) []Tell {
+	h := v.Hello
 	if len(h.CipherSuites) < 8 || len(h.CipherSuites) > 32 {
 		return dst
 	}
@@ -121,34 +119,22 @@ func tellShuffled(dst []Tell, o *Observation, _ browser) []Tell {
 // tellSorted finds lists that were made from a text that had sorted them, such as
 // the readable form of a JA4. It looks at hellos that may pass for a browser's:
 // those with TLS 1.3 and HTTP/2.
-func tellSorted(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
-	if len(h.CipherSuites) > 40 || !offers13(h) ||
+func tellSorted(dst []Tell, v view) []Tell {
+	h := v.Hello
+	suites, extensions := ascending(h.CipherSuites), ascendingTypes(h.Extensions)
+	if !suites && !extensions || len(h.CipherSuites) > 40 || !offers13(h) ||
 		!slices.ContainsFunc(h.ALPNProtocols, func(name []byte) bool { return string(name) == "h2" }) {
 		return dst
 	}
-	if ascending(h.CipherSuites) {
+	if suites {
 		dst = append(dst, Tell{Field: "cipher_suites", Offset: suiteOffset(h, 0),
 			Found: "cipher suites in numeric order", Expected: "an order of preference"})
 	}
-	n := 0
-	last := parser.ExtensionType(0)
-	for i := range h.Extensions {
-		t := h.Extensions[i].Type
-		if parser.IsGREASE(t) || t == parser.ExtPadding || t == parser.ExtPreSharedKey {
-			continue
-		}
-		if t < last {
-			return dst
-		}
-		last = t
-		n++
+	if extensions {
+		dst = append(dst, Tell{Field: "extensions", Offset: h.Extensions[0].Offset,
+			Found: "extensions in numeric order", Expected: "an order of the library's own, or a random one"})
 	}
-	if n < 10 {
-		return dst
-	}
-	return append(dst, Tell{Field: "extensions", Offset: h.Extensions[0].Offset,
-		Found: "extensions in numeric order", Expected: "an order of the library's own, or a random one"})
+	return dst
 }
 
 // ascending reports whether a list, less GREASE, has ten values or more and
@@ -169,22 +155,40 @@ func ascending(list []parser.CipherSuite) bool {
 	return n >= 10
 }
 
+// ascendingTypes is [ascending] of the types of extensions, but for padding and
+// pre_shared_key, which have their place at the end.
+func ascendingTypes(list []parser.Extension) bool {
+	n := 0
+	last := parser.ExtensionType(0)
+	for i := range list {
+		t := list[i].Type
+		if parser.IsGREASE(t) || t == parser.ExtPadding || t == parser.ExtPreSharedKey {
+			continue
+		}
+		if t < last {
+			return false
+		}
+		last = t
+		n++
+	}
+	return n >= 10
+}
+
 // tellSchemes finds signature schemes that Chromium's network stack does not
 // set in BoringSSL: net/socket/ssl_client_socket_impl.cc. In versions that had
 // ALPS at 4469, net/socket/ssl_connect_job.cc tried again after a connection
 // that failed, with BoringSSL's own list, which has 0201 at its end.
-func tellSchemes(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
+func tellSchemes(dst []Tell, v view) []Tell {
+	h := v.Hello
 	if !offers13(h) {
 		return dst
 	}
-	modern := h.HasExtension(parser.ExtApplicationSettings) || hasMLDSA(h)
-	for _, v := range limit(h.SignatureAlgorithms) {
-		foreign := v>>8 < 4 && v != 0x0201 || v == 0x0603 || v >= 0x0807 && v <= 0x080b ||
-			v == 0x0201 && modern
-		if foreign && !parser.IsGREASE(v) {
+	for _, s := range limit(h.SignatureAlgorithms) {
+		foreign := s>>8 < 4 && s != 0x0201 || s == 0x0603 || s >= 0x0807 && s <= 0x080b ||
+			s == 0x0201 && (v.has(parser.ExtApplicationSettings) || hasMLDSA(h))
+		if foreign && !parser.IsGREASE(s) {
 			return append(dst, Tell{Field: "signature_algorithms", Offset: offsetOf(h, parser.ExtSignatureAlgorithms),
-				Found: fmt.Sprintf("%v (%04x)", v, uint16(v)), Expected: "Chromium does not offer it"})
+				Found: fmt.Sprintf("%v (%04x)", s, uint16(s)), Expected: "Chromium does not offer it"})
 		}
 	}
 	return dst
@@ -192,9 +196,9 @@ func tellSchemes(dst []Tell, o *Observation, _ browser) []Tell {
 
 // tellMixedEras finds features of Chromium of which one was gone for years when
 // the other came. Features that a flag switches on or off show nothing.
-func tellMixedEras(dst []Tell, o *Observation, _ browser) []Tell {
-	h := o.Hello
-	if h.HasExtension(parser.ExtEncryptedClientHello) && slices.Contains(h.SupportedVersions, parser.VersionTLS10) {
+func tellMixedEras(dst []Tell, v view) []Tell {
+	h := v.Hello
+	if v.has(parser.ExtEncryptedClientHello) && slices.Contains(h.SupportedVersions, parser.VersionTLS10) {
 		return append(dst, Tell{Field: "supported_versions", Offset: offsetOf(h, parser.ExtSupportedVersions),
 			Found: "TLS 1.0, with encrypted_client_hello", Expected: "TLS 1.0 to version 97, ECH from 115"})
 	}
