@@ -51,7 +51,7 @@ type Event struct {
 	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree
 	Raw   []byte        `json:"raw,omitempty"`   // detail: the message, base64
 
-	clients *clientsJSON // what Client is in JSON, if that is known
+	serverName []byte // set by Observer.AppendJSON instead of the text of SNI
 }
 
 // Fingerprint returns the fingerprint with the given key, such as "ja4_r", or the

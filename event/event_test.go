@@ -91,7 +91,6 @@ func assertSameJSON(t *testing.T, e *Event) {
 	}
 	back := Event{SSLv2: &SSLv2{}, Error: "of before"}
 	require.NoError(t, json.Unmarshal(got, &back))
-	back.clients = e.clients
 	assert.Equal(t, *e, back)
 }
 
@@ -252,7 +251,7 @@ func TestCompactEventAllocations(t *testing.T) {
 		e := ob.Event(o, Compact)
 		buf, _ = e.AppendJSON(buf[:0])
 	})
-	assert.Equal(t, 5.0, got, "one each for the Event, its texts, the SNI's address, the ALPN list and the candidates")
+	assert.Equal(t, 6.0, got, "one each for the texts, the SNI's address, the ALPN list and the candidates, and two for the Event and its copy")
 
 	var e Event
 	got = testing.AllocsPerRun(100, func() {
@@ -287,27 +286,6 @@ func TestFill(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got))
 	}
-}
-
-// TestClientsAreRemembered: what is remembered of a list of clients is not taken
-// for another.
-func TestClientsAreRemembered(t *testing.T) {
-	o := observation(hellotest.Real(t)["chromium-156"])
-	var ob Observer
-	for range 2 {
-		e := ob.Event(o, Compact)
-		require.Nil(t, e.clients, "what comes but once is not worth it")
-	}
-	e := ob.Event(o, Compact)
-	require.NotNil(t, e.clients)
-	assertSameJSON(t, &e)
-	e.Client = slices.Clone(e.Client)
-	e.Client[0].Name = "another"
-	assertSameJSON(t, &e)
-	e.Client = e.Client[:0]
-	got, err := e.AppendJSON(nil)
-	require.NoError(t, err)
-	assert.NotContains(t, string(got), "client")
 }
 
 func TestSkipClients(t *testing.T) {

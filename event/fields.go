@@ -19,8 +19,8 @@ type Origin uint8
 // The origins.
 const (
 	Anywhere Origin = iota
-	Live            // from a server
-	Offline         // from a capture
+	Live            // a server
+	Offline         // a capture
 )
 
 // A Field is a key of an Event's JSON form. Its row in [Fields] is all that JSON,
@@ -30,87 +30,136 @@ type Field struct {
 	Size   Size   // the least size of Event that has it
 	Origin Origin // of the Events that can have it
 
-	// Columns are the columns that a table of Events has by default, which are
-	// the field itself or, of a field with parts, some of those.
+	// Columns are the columns that a table of Events has by default: the field
+	// itself or, of a field with parts, some of those.
 	Columns []string
 
-	// One of these reads the value. What value reads is written by appendTo.
-	text     func(e *Event) string
-	texts    func(e *Event) []string
-	number   func(e *Event) int64
-	value    func(e *Event) any
-	appendTo func(o object, e *Event) (object, error)
+	scope  scope  // the hellos that share the value
+	member member // of Key
+
+	// appendTo appends the field in JSON, or nothing if e does not have it.
+	appendTo func(dst []byte, m member, e *Event) ([]byte, error)
+
+	// text returns the value as a column has it. Of a field with parts it is nil,
+	// and value returns the value.
+	text  func(e *Event) string
+	value func(e *Event) any
 }
+
+// A scope says which hellos that are in a Memo share the value that a field has in
+// a compact Event. A field may be shared only if all that it depends on is in
+// appendMemoKey.
+type scope uint8
+
+const (
+	perHello      scope = iota // none
+	perShape                   // those of one memoShape
+	perCandidates              // of these, all with tells, and all without
+)
 
 // Append appends the field of e to dst, which is a JSON object without its end:
 // the key and the value, with a comma before them unless they are the first. It
-// appends nothing where e does not have the field.
-func (f *Field) Append(dst []byte, e *Event) ([]byte, error) {
-	switch o := object(dst); {
-	case f.text != nil:
-		return o.text(f.Key, f.text(e)), nil
-	case f.number != nil:
-		return o.number(f.Key, f.number(e)), nil
-	case f.texts != nil:
-		return o.texts(f.Key, f.texts(e)), nil
-	default:
-		return f.appendTo(o, e)
-	}
-}
+// appends nothing if e does not have the field.
+func (f *Field) Append(dst []byte, e *Event) ([]byte, error) { return f.appendTo(dst, f.member, e) }
 
 // Text returns the field of e as a column of a table has it: text as it is,
 // numbers in decimal, lists with commas between, and other values in JSON. It is
-// empty where e does not have the field.
+// empty if e does not have the field.
 func (f *Field) Text(e *Event) string {
-	switch {
-	case f.text != nil:
+	if f.text != nil {
 		return f.text(e)
-	case f.texts != nil:
-		return strings.Join(f.texts(e), ",")
-	case f.number != nil:
-		if n := f.number(e); n != 0 {
-			return strconv.FormatInt(n, 10)
-		}
-		return ""
 	}
 	return textAt(reflect.ValueOf(f.value(e)), nil, true)
 }
 
 // Fields are the keys of an Event, in the order of its JSON form.
-var Fields = slices.Concat(fieldsBefore(), fingerprintFields(), fieldsAfter())
+var Fields = allFields()
+
+func allFields() []Field {
+	all := slices.Concat(fieldsBefore(), fingerprintFields(), fieldsAfter())
+	for i := range all {
+		all[i].member = memberOf(all[i].Key)
+	}
+	return all
+}
 
 func fieldsBefore() []Field {
 	return []Field{
-		timeField("time", Compact, func(e *Event) time.Time { return e.Time }),
+		{
+			Key:      "time",
+			Columns:  []string{"time"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.time(dst, e.Time), nil },
+			text:     func(e *Event) string { return timeText(e.Time) },
+		},
 		offline(textField("file", Full, func(e *Event) string { return e.File })),
-		offline(numberField("packet", Full, func(e *Event) int64 { return e.Packet })),
+		{
+			Key:      "packet",
+			Size:     Full,
+			Origin:   Offline,
+			Columns:  []string{"packet"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, e.Packet), nil },
+			text:     func(e *Event) string { return numberText(e.Packet) },
+		},
 		{
 			Key:     "transport",
 			Columns: []string{"transport"},
-			value:   func(e *Event) any { return e.Transport },
-			appendTo: func(o object, e *Event) (object, error) {
-				return o.quoted("transport", e.Transport), nil // even if it is empty
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+				return m.quoted(dst, e.Transport), nil // even if it is empty
 			},
+			text: func(e *Event) string { return e.Transport },
 		},
-		addrField("src_ip", Compact, func(e *Event) netip.Addr { return e.SrcIP }),
-		numberField("src_port", Compact, func(e *Event) int64 { return int64(e.SrcPort) }),
-		addrField("dst_ip", Compact, func(e *Event) netip.Addr { return e.DstIP }),
-		numberField("dst_port", Compact, func(e *Event) int64 { return int64(e.DstPort) }),
+		{
+			Key:      "src_ip",
+			Columns:  []string{"src_ip"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.addr(dst, e.SrcIP), nil },
+			text:     func(e *Event) string { return addrText(e.SrcIP) },
+		},
+		{
+			Key:      "src_port",
+			Columns:  []string{"src_port"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, int64(e.SrcPort)), nil },
+			text:     func(e *Event) string { return numberText(int64(e.SrcPort)) },
+		},
+		{
+			Key:      "dst_ip",
+			Columns:  []string{"dst_ip"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.addr(dst, e.DstIP), nil },
+			text:     func(e *Event) string { return addrText(e.DstIP) },
+		},
+		{
+			Key:      "dst_port",
+			Columns:  []string{"dst_port"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, int64(e.DstPort)), nil },
+			text:     func(e *Event) string { return numberText(int64(e.DstPort)) },
+		},
 		offline(textsField("via", Full, func(e *Event) []string { return e.Via })),
-		numberField("hello_index", Compact, func(e *Event) int64 { return int64(e.HelloIndex) }),
+		{
+			Key:      "hello_index",
+			Columns:  []string{"hello_index"},
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, int64(e.HelloIndex)), nil },
+			text:     func(e *Event) string { return numberText(int64(e.HelloIndex)) },
+		},
 		{
 			Key:     "sni",
 			Columns: []string{"sni"},
-			value:   func(e *Event) any { return e.SNI },
-			appendTo: func(o object, e *Event) (object, error) {
-				if e.SNI == nil { // "" is an extension without a name
-					return o, nil
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+				switch {
+				case e.SNI == nil: // unlike "", which is the extension without a name
+					return dst, nil
+				case e.serverName != nil:
+					return m.clientText(dst, e.serverName), nil
 				}
-				return o.quoted("sni", *e.SNI), nil
+				return m.quoted(dst, *e.SNI), nil
+			},
+			text: func(e *Event) string {
+				if e.SNI == nil {
+					return ""
+				}
+				return *e.SNI
 			},
 		},
-		textsField("alpn", Compact, func(e *Event) []string { return e.ALPN }),
-		textField("version", Compact, func(e *Event) string { return e.Version }),
+		scoped(perShape, textsField("alpn", Compact, func(e *Event) []string { return e.ALPN })),
+		scoped(perShape, textField("version", Compact, func(e *Event) string { return e.Version })),
 	}
 }
 
@@ -122,6 +171,8 @@ func fingerprintFields() []Field {
 		f := textField(m.Key, Compact, func(e *Event) string { return e.Fingerprints[i] })
 		if m.Full {
 			f.Size = Full
+		} else if !m.Ordered {
+			f.scope = perShape
 		}
 		if m.Live {
 			f.Origin, f.Columns = Live, nil
@@ -131,116 +182,138 @@ func fingerprintFields() []Field {
 	return fields
 }
 
+// fieldsAfter returns the fields after the fingerprints. Hellos in a Memo have none
+// of sslv2, error and received, and share that.
 func fieldsAfter() []Field {
 	return []Field{
-		textField("session", Compact, func(e *Event) string { return e.Session }),
+		scoped(perShape, textField("session", Compact, func(e *Event) string { return e.Session })),
 		structField("carrier", Full, func(e *Event) *Carrier { return e.Carrier },
 			"carrier.records", "carrier.datagrams", "carrier.segments", "carrier.bytes", "carrier.split"),
 		structField("quic", Full, func(e *Event) *QUIC { return e.QUIC }),
-		structField("sslv2", Compact, func(e *Event) *SSLv2 { return e.SSLv2 }),
-		{
-			Key:     "client",
-			Columns: []string{"client.name"},
-			value:   func(e *Event) any { return e.Client },
-			appendTo: func(o object, e *Event) (object, error) {
-				if len(e.Client) == 0 {
-					return o, nil
-				}
-				return e.clients.append(o.key("client"), e.Client), nil
-			},
-		},
-		{
-			Key:     "tells",
-			Columns: []string{"tells.name"},
-			value:   func(e *Event) any { return e.Tells },
-			appendTo: func(o object, e *Event) (object, error) {
-				return appendList(o, "tells", e.Tells, (*known.Tell).AppendJSON), nil
-			},
-		},
+		scoped(perShape, structField("sslv2", Compact, func(e *Event) *SSLv2 { return e.SSLv2 })),
+		scoped(perCandidates, listField("client", func(e *Event) []known.Candidate { return e.Client }, (*known.Candidate).AppendJSON, "client.name")),
+		listField("tells", func(e *Event) []known.Tell { return e.Tells }, (*known.Tell).AppendJSON, "tells.name"),
 		{
 			Key:    "claim",
 			Origin: Live,
-			value:  func(e *Event) any { return e.Claim },
-			appendTo: func(o object, e *Event) (object, error) {
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
 				if e.Claim == nil {
-					return o, nil
+					return dst, nil
 				}
-				return e.Claim.AppendJSON(o.key("claim")), nil
+				return e.Claim.AppendJSON(m.begin(dst)), nil
 			},
+			value: func(e *Event) any { return e.Claim },
 		},
-		textField("error", Compact, func(e *Event) string { return e.Error }),
-		{Key: "received", text: func(e *Event) string { return e.Received }},
+		scoped(perShape, textField("error", Compact, func(e *Event) string { return e.Error })),
+		scoped(perShape, withoutColumns(textField("received", Compact, func(e *Event) string { return e.Received }))),
 		structField("hello", Detail, func(e *Event) *parser.Field { return e.Hello }),
 		{
-			Key:   "raw",
-			Size:  Detail,
-			value: func(e *Event) any { return e.Raw },
-			appendTo: func(o object, e *Event) (object, error) {
+			Key:  "raw",
+			Size: Detail,
+			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
 				if len(e.Raw) == 0 {
-					return o, nil
+					return dst, nil
 				}
-				return o.json("raw", e.Raw)
+				return m.marshaled(dst, e.Raw)
 			},
+			value: func(e *Event) any { return e.Raw },
 		},
 	}
 }
 
-func textField(key string, size Size, text func(*Event) string) Field {
-	return Field{Key: key, Size: size, Columns: []string{key}, text: text}
-}
-
-func textsField(key string, size Size, texts func(*Event) []string) Field {
-	return Field{Key: key, Size: size, Columns: []string{key}, texts: texts}
-}
-
-// numberField is a field that is absent if it is 0.
-func numberField(key string, size Size, number func(*Event) int64) Field {
-	return Field{Key: key, Size: size, Columns: []string{key}, number: number}
-}
-
-func timeField(key string, size Size, of func(*Event) time.Time) Field {
+// textField is a field that is absent if it is empty.
+func textField(key string, size Size, of func(*Event) string) Field {
 	return Field{
 		Key:     key,
 		Size:    size,
 		Columns: []string{key},
-		value:   func(e *Event) any { return of(e) },
-		appendTo: func(o object, e *Event) (object, error) {
-			return o.time(key, of(e)), nil
+		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+			if s := of(e); s != "" {
+				dst = m.quoted(dst, s)
+			}
+			return dst, nil
 		},
+		text: of,
 	}
 }
 
-func addrField(key string, size Size, of func(*Event) netip.Addr) Field {
+// textsField is a list of texts that is absent if it is empty.
+func textsField(key string, size Size, of func(*Event) []string) Field {
 	return Field{
 		Key:     key,
 		Size:    size,
 		Columns: []string{key},
-		value:   func(e *Event) any { return of(e) },
-		appendTo: func(o object, e *Event) (object, error) {
-			return o.addr(key, of(e)), nil
+		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+			return appendList(dst, m, of(e), func(s *string, dst []byte) []byte { return parser.AppendQuoted(dst, *s) }), nil
 		},
+		text: func(e *Event) string { return strings.Join(of(e), ",") },
 	}
 }
 
-// structField is a field that encoding/json writes, unless it is nil.
+// structField is a field with parts that is absent if it is nil.
 func structField[T any](key string, size Size, of func(*Event) *T, columns ...string) Field {
 	return Field{
 		Key:     key,
 		Size:    size,
 		Columns: columns,
-		value:   func(e *Event) any { return of(e) },
-		appendTo: func(o object, e *Event) (object, error) {
+		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
 			v := of(e)
 			if v == nil {
-				return o, nil
+				return dst, nil
 			}
-			return o.json(key, v)
+			return m.marshaled(dst, v)
 		},
+		value: func(e *Event) any { return of(e) },
 	}
+}
+
+// listField is a list of values with parts that is absent if it is empty.
+func listField[T any](key string, of func(*Event) []T, appendValue func(*T, []byte) []byte, columns ...string) Field {
+	return Field{
+		Key:     key,
+		Columns: columns,
+		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+			return appendList(dst, m, of(e), appendValue), nil
+		},
+		value: func(e *Event) any { return of(e) },
+	}
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+func addrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func numberText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // offline marks a field of captures.
 func offline(f Field) Field {
 	f.Origin = Offline
+	return f
+}
+
+// scoped sets the scope of a field.
+func scoped(s scope, f Field) Field {
+	f.scope = s
+	return f
+}
+
+// withoutColumns has a field left out of tables unless it is asked for.
+func withoutColumns(f Field) Field {
+	f.Columns = nil
 	return f
 }

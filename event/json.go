@@ -12,14 +12,10 @@ import (
 
 // AppendJSON appends e to dst as one JSON object, without a newline.
 func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
-	return e.appendFields(append(dst, '{'), Fields)
-}
-
-// appendFields appends some of the fields, and the end of the object.
-func (e *Event) appendFields(dst []byte, fields []Field) ([]byte, error) {
+	dst = append(dst, '{')
 	var err error
-	for i := range fields {
-		if dst, err = fields[i].Append(dst, e); err != nil {
+	for i := range Fields {
+		if dst, err = Fields[i].Append(dst, e); err != nil {
 			return nil, err
 		}
 	}
@@ -40,132 +36,76 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	return e.Fingerprints.UnmarshalJSON(b)
 }
 
-// An object is a JSON object that is being written, still without its end.
-type object []byte
+// A member is a key of a JSON object as it stands between two values: `,"key":`.
+type member string
 
-func (o object) key(k string) object {
-	if o[len(o)-1] != '{' {
-		o = append(o, ',')
+func memberOf(key string) member { return member(`,"` + key + `":`) }
+
+// begin appends m to dst, which is an object without its end.
+func (m member) begin(dst []byte) []byte {
+	if dst[len(dst)-1] == '{' {
+		m = m[1:]
 	}
-	o = append(append(o, '"'), k...)
-	return append(o, `":`...)
+	return append(dst, m...)
 }
 
-func (o object) text(k, v string) object {
-	if v == "" {
-		return o
+func (m member) quoted(dst []byte, s string) []byte { return parser.AppendQuoted(m.begin(dst), s) }
+
+// clientText appends the text of bytes that the client chose.
+func (m member) clientText(dst, b []byte) []byte {
+	dst = append(m.begin(dst), '"')
+	start := len(dst)
+	dst = parser.AppendText(dst, b)
+	if text := dst[start:]; bytes.IndexByte(text, '"') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
+		return parser.AppendQuoted(dst[:start-1], string(text))
 	}
-	return o.quoted(k, v)
+	return append(dst, '"')
 }
 
-// quoted appends text that may be empty.
-func (o object) quoted(k, v string) object { return parser.AppendQuoted(o.key(k), v) }
-
-func (o object) texts(k string, v []string) object {
-	if len(v) == 0 {
-		return o
-	}
-	o = append(o.key(k), '[')
-	for i, s := range v {
-		if i > 0 {
-			o = append(o, ',')
-		}
-		o = parser.AppendQuoted(o, s)
-	}
-	return append(o, ']')
-}
-
-// appendList appends a list, unless it is empty, each value by f.
-func appendList[T any](o object, k string, list []T, f func(*T, []byte) []byte) object {
-	if len(list) == 0 {
-		return o
-	}
-	o = append(o.key(k), '[')
-	for i := range list {
-		if i > 0 {
-			o = append(o, ',')
-		}
-		o = f(&list[i], o)
-	}
-	return append(o, ']')
-}
-
-// peers appends what carried the hello, and from where to where.
-func (o object) peers(transport string, src, dst netip.AddrPort) object {
-	o = append(o.key("transport"), '"')
-	o = append(append(o, transport...), '"')
-	o = o.addr("src_ip", src.Addr())
-	o = o.number("src_port", int64(src.Port()))
-	o = o.addr("dst_ip", dst.Addr())
-	return o.number("dst_port", int64(dst.Port()))
-}
-
-func (o object) number(k string, v int64) object {
-	if v == 0 {
-		return o
-	}
-	return strconv.AppendInt(o.key(k), v, 10)
-}
-
-func (o object) addr(k string, a netip.Addr) object {
-	if !a.IsValid() {
-		return o
-	}
-	o = append(o.key(k), '"')
-	return append(a.AppendTo(o), '"')
-}
-
-func (o object) time(k string, t time.Time) object {
+// time appends a time unless it is zero.
+func (m member) time(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
-		return o
+		return dst
 	}
-	o = append(o.key(k), '"')
-	return append(t.AppendFormat(o, time.RFC3339Nano), '"')
+	return append(t.AppendFormat(append(m.begin(dst), '"'), time.RFC3339Nano), '"')
 }
 
-// serverName appends the text of a server's name.
-func (o object) serverName(name []byte) object {
-	o = append(o.key("sni"), '"')
-	start := len(o)
-	o = parser.AppendText(o, name)
-	if text := o[start:]; bytes.IndexByte(text, '"') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
-		return parser.AppendQuoted(o[:start-1], string(text))
+// addr appends an address unless it is not valid.
+func (m member) addr(dst []byte, a netip.Addr) []byte {
+	if !a.IsValid() {
+		return dst
 	}
-	return append(o, '"')
+	return append(a.AppendTo(append(m.begin(dst), '"')), '"')
 }
 
-// A clock writes times as [time.RFC3339Nano] does. It remembers the second.
-type clock struct {
-	second int64 // since 1970
-	text   []byte
+// number appends a number unless it is 0.
+func (m member) number(dst []byte, n int64) []byte {
+	if n == 0 {
+		return dst
+	}
+	return strconv.AppendInt(m.begin(dst), n, 10)
 }
 
-// append appends the text of t, which is in UTC.
-func (c *clock) append(dst []byte, t time.Time) []byte {
-	if second := t.Unix(); second != c.second || c.text == nil {
-		c.second, c.text = second, t.AppendFormat(c.text[:0], "2006-01-02T15:04:05")
-	}
-	dst = append(dst, c.text...)
-	if n := t.Nanosecond(); n != 0 {
-		digits := [10]byte{'.'}
-		last := 0
-		for i := 9; i > 0; i-- {
-			digit := byte(n % 10)
-			digits[i], n = '0'+digit, n/10
-			if digit != 0 && last == 0 {
-				last = i
-			}
-		}
-		dst = append(dst, digits[:last+1]...)
-	}
-	return append(dst, 'Z')
-}
-
-// json appends what is rare enough to be left to encoding/json.
-func (o object) json(k string, v any) (object, error) {
+// marshaled appends what is rare enough to be left to encoding/json.
+func (m member) marshaled(dst []byte, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return o, err
+		return dst, err
 	}
-	return append(o.key(k), b...), nil
+	return append(m.begin(dst), b...), nil
+}
+
+// appendList appends a list, unless it is empty.
+func appendList[T any](dst []byte, m member, list []T, appendValue func(*T, []byte) []byte) []byte {
+	if len(list) == 0 {
+		return dst
+	}
+	dst = append(m.begin(dst), '[')
+	for i := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendValue(&list[i], dst)
+	}
+	return append(dst, ']')
 }

@@ -1,9 +1,7 @@
 package event
 
 import (
-	"bytes"
 	"encoding/hex"
-	"net/netip"
 	"slices"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -11,124 +9,117 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// An Observer makes Events of Observations, each of them here and nowhere
-// else. The zero value is ready. It is not for use by several goroutines at
-// once.
+// An Observer builds Events of Observations; nothing else does. The zero value is
+// ready. It is not safe for concurrent use.
 type Observer struct {
 	Clients     *known.Database // user-supplied clients, in addition to the built-in ones; may be nil
 	SkipClients bool            // leave out Client, Tells and Claim
 
-	hellos  int // that were seen
-	classes classifier
-	matcher known.Matcher
-	event   Event // of AppendJSON
-	judged  known.Observation
-	input   fingerprint.Input
-	clock   clock
-	buf     []byte // the texts of one Event, which become one string
-	ends    []int
+	// Memo may be shared with other Observers. If it is nil, the Observer makes one
+	// of its own when it sees a second hello.
+	Memo *Memo
+
+	hellos     int // that were observed, if Memo is nil
+	memo       Memo
+	keys       memoKeys
+	matcher    known.Matcher
+	event      Event // of AppendJSON
+	knownInput known.Observation
+	input      fingerprint.Input
+	sni        string // of event
+	buf        []byte // the texts of one Event, which become one string
+	ends       []int  // of each text in buf
+
+	// appendTells is known.AppendTells where it is nil. Tests set it.
+	appendTells func([]known.Tell, *known.Observation) []known.Tell
 }
 
-// Event returns what is to be told of o, in the given size. What Detail adds
-// aliases the hello, nothing else does.
+// Event returns the Event of o in the given size. It aliases nothing of o but, in
+// size Detail, the message of the hello, and, from size Full on, Via.
 func (ob *Observer) Event(o *Observation, size Size) Event {
 	var e Event
 	ob.Fill(&e, o, size)
 	return e
 }
 
-// Fill sets e to what [Observer.Event] returns, and reuses its memory: copies of
-// what e was before share lists with it.
-func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, size, ob.kin(o)) }
+// Fill sets e to the Event that [Observer.Event] returns. It reuses the memory of
+// ALPN, Client, Tells, SNI and Carrier of e, which copies of e share.
+func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, size, ob.lookup(o)) }
 
-// AppendJSON appends to dst what [Observer.Event] returns, as one JSON object
-// without a newline. It is the fastest way to a compact one: nearly all of it is
-// remembered.
+// AppendJSON appends to dst the Event that [Observer.Event] returns as one JSON
+// object, without a newline. For a compact Event it is faster than
+// [Event.AppendJSON], because it copies the JSON that the Memo has.
 func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
-	k := ob.kin(o)
-	whole := size == Compact && !ob.SkipClients && ob.Clients == nil && o.Agent == (known.Request{})
-	if c := k.named(); c != nil && c.before != nil && whole && (c == k.ordered || k.ordered == nil) {
-		return ob.appendShort(dst, o, c), nil
+	l := ob.lookup(o)
+	if size == Compact && l.entry != nil && !l.isNew() && (l.entry.shape.hasCandidates || ob.SkipClients) && ob.Clients == nil {
+		return ob.appendRemembered(dst, o, l.entry)
 	}
+	ob.fill(&ob.event, o, size, l)
+	return ob.event.AppendJSON(dst)
+}
+
+// appendRemembered appends the compact Event of o, which m is the entry of. It
+// fills only the fields whose JSON m does not have.
+func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) ([]byte, error) {
 	e := &ob.event
-	ob.fill(e, o, size, k)
-	if whole {
-		e.remember(k.ordered)
-		e.remember(k.anyOrder)
+	ob.addPeers(e, o)
+	e.Transport = o.Hello.Transport.String()
+	if e.SNI = nil; o.Hello.HasExtension(parser.ExtServerName) {
+		ob.sni = ""
+		e.SNI, e.serverName = &ob.sni, o.Hello.ServerName
 	}
-	return e.AppendJSON(dst)
+	ob.input = fingerprint.Input{Hello: o.Hello, QUIC: o.QUIC, HTTP2: o.HTTP2}
+	for _, i := range orderedMethods {
+		if e.Fingerprints[i] = m.values[i]; e.Fingerprints[i] == "" {
+			ob.buf = fingerprint.Methods[i].Append(ob.buf[:0], &ob.input)
+			e.Fingerprints[i] = string(ob.buf)
+		}
+	}
+	e.Tells, e.Claim = e.Tells[:0], nil
+	if !ob.SkipClients {
+		k := ob.knownOf(o, e)
+		ob.findTells(e, k)
+		if o.Agent != (known.Request{}) {
+			claim := known.CheckClaim(k, m.shape.candidatesOf(len(e.Tells) > 0).list)
+			e.Claim = &claim
+		}
+	}
+	return m.shape.appendEvent(dst, e, !ob.SkipClients)
 }
 
-// remember gives c the JSON of a compact Event, if c is named.
-func (e *Event) remember(c *class) {
-	if c == nil || !c.named || c.before != nil {
-		return
-	}
-	rest := *e
-	rest.Tells = nil
-	all, _ := rest.appendFields([]byte("{"), Fields[slices.IndexFunc(Fields, func(f Field) bool { return f.Key == "alpn" }):])
-	before, after, _ := bytes.Cut(all[1:len(all)-1], []byte(`"ja3":"`+e.JA3()+`",`))
-	c.before, c.after = before, after
-}
-
-// appendShort appends the compact Event of o, which is of class c.
-func (ob *Observer) appendShort(dst []byte, o *Observation, c *class) []byte {
-	j := object(append(dst, '{'))
-	if !o.Time.IsZero() {
-		j = append(j, `"time":"`...)
-		j = append(ob.clock.append(j, o.Time.UTC()), '"')
-	}
-	j = j.peers(o.Hello.Transport.String(), unmap(o.Src), unmap(o.Dst))
-	j = j.number("hello_index", int64(o.Index))
-	if o.Hello.HasExtension(parser.ExtServerName) {
-		j = j.serverName(o.Hello.ServerName)
-	}
-	j = append(append(append(j, ','), c.before...), `"ja3":"`...)
-	if ja3 := c.values.Get("ja3"); ja3 != "" {
-		j = append(j, ja3...)
-	} else {
-		j = fingerprint.AppendJA3(j, o.Hello)
-	}
-	j = append(append(j, `",`...), c.after...)
-	if c.tells {
-		e := &ob.event
-		e.Tells = known.AppendTells(e.Tells[:0], ob.known(o))
-		j = appendList(j, "tells", e.Tells, (*known.Tell).AppendJSON)
-	}
-	return append(j, '}')
-}
-
-func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
-
-// kin returns the classes of o.
-func (ob *Observer) kin(o *Observation) kin {
+// lookup looks up o in the Memo, if it has a hello that can be in one.
+func (ob *Observer) lookup(o *Observation) memoLookup {
 	if o.Hello == nil || o.Hello.SSLv2 || o.Err != nil {
-		return kin{}
+		return memoLookup{}
 	}
-	if ob.hellos++; ob.hellos == 1 {
-		return kin{} // an Observer of one hello takes no memory for more
+	m := ob.Memo
+	if m == nil {
+		if ob.hellos++; ob.hellos == 1 {
+			return memoLookup{} // an Observer of one hello needs no memory for more
+		}
+		m = &ob.memo
 	}
-	return ob.classes.find(o)
+	return m.find(&ob.keys, o, ob.remembersCandidates())
 }
 
-// fill does the work of Fill, and fills the classes of o.
-func (ob *Observer) fill(e *Event, o *Observation, size Size, k kin) {
-	*e = Event{
-		Time:       o.Time.UTC(),
-		Transport:  o.Transport.String(),
-		SrcIP:      o.Src.Addr().Unmap(),
-		SrcPort:    o.Src.Port(),
-		DstIP:      o.Dst.Addr().Unmap(),
-		DstPort:    o.Dst.Port(),
-		HelloIndex: o.Index,
-		ALPN:       e.ALPN[:0],
-		Client:     e.Client[:0],
-		Tells:      e.Tells[:0],
-		SNI:        e.SNI,
-		Carrier:    e.Carrier,
-	}
-	sni, carrier := e.SNI, e.Carrier // memory
-	e.SNI, e.Carrier = nil, nil
+// remembersCandidates reports whether candidates are taken from the Memo and put
+// into it. Those of user-supplied clients are not: they may depend on more of a
+// hello.
+func (ob *Observer) remembersCandidates() bool { return !ob.SkipClients && ob.Clients == nil }
+
+// addPeers fills Time, the addresses and HelloIndex of e.
+func (ob *Observer) addPeers(e *Event, o *Observation) {
+	e.Time = o.Time.UTC()
+	e.SrcIP, e.SrcPort = o.Src.Addr().Unmap(), o.Src.Port()
+	e.DstIP, e.DstPort = o.Dst.Addr().Unmap(), o.Dst.Port()
+	e.HelloIndex = o.Index
+}
+
+// fill does the work of Fill. l is what lookup returns for o.
+func (ob *Observer) fill(e *Event, o *Observation, size Size, l memoLookup) {
+	sni, carrier := e.reset()
+	ob.addPeers(e, o)
+	e.Transport = o.Transport.String()
 	if size >= Full {
 		e.File, e.Packet, e.Via = parser.Text([]byte(o.File)), o.Packet, o.Via
 		e.Carrier = reuse(carrier)
@@ -145,18 +136,15 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, k kin) {
 	}
 	e.Transport = h.Transport.String()
 	switch {
-	case o.Err != nil: // what a part of a message shows is not the client's fingerprint
+	case o.Err != nil: // the part that was decoded has other fingerprints than the whole
 	case h.SSLv2:
 		renderSSLv2(e, h)
 	default:
 		if h.HasExtension(parser.ExtServerName) {
 			e.SNI = reuse(sni)
 		}
-		e.Session = fingerprint.SessionOf(h).String()
-		ob.fingerprints(e, o, size, k)
-		if !ob.SkipClients {
-			ob.identify(e, o, k)
-		}
+		ob.addTexts(e, o, size, l.entry)
+		ob.identify(e, o, &l)
 		if size >= Full && o.QUIC != nil {
 			e.QUIC = renderQUIC(o.QUIC, h)
 		}
@@ -167,6 +155,16 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, k kin) {
 	}
 }
 
+// reset clears e but for the memory of its lists, and returns that of SNI and
+// Carrier.
+func (e *Event) reset() (*string, *Carrier) {
+	alpn, client, tells := e.ALPN[:0], e.Client[:0], e.Tells[:0]
+	sni, carrier := e.SNI, e.Carrier
+	*e = Event{}
+	e.ALPN, e.Client, e.Tells = alpn, client, tells
+	return sni, carrier
+}
+
 // reuse returns p, or new memory if it is nil.
 func reuse[T any](p *T) *T {
 	if p == nil {
@@ -175,108 +173,116 @@ func reuse[T any](p *T) *T {
 	return p
 }
 
-// identify says who the client may be, and whether it is. k is the classes of o.
-func (ob *Observer) identify(e *Event, o *Observation, k kin) {
-	j := ob.known(o)
-	j.JA3, j.JA4 = e.JA3(), e.JA4()
-	if ob.Clients != nil {
-		k = kin{} // a user's clients may change
+// identify fills Client, Tells and Claim of e, and stores what is new in the Memo.
+func (ob *Observer) identify(e *Event, o *Observation, l *memoLookup) {
+	if ob.SkipClients {
+		l.store(&ob.keys, e, false, false)
+		return
 	}
-	if c := k.named(); c != nil {
-		if e.clients = c.clients; c.clients != nil {
-			e.Client = append(e.Client, c.clients.list...)
-		}
-		if c.tells {
-			e.Tells = known.AppendTells(e.Tells, j)
-		}
+	k := ob.knownOf(o, e)
+	if l.entry != nil && l.entry.shape.hasCandidates && ob.remembersCandidates() {
+		e.Client = append(e.Client, l.entry.shape.candidates.list...)
 	} else {
-		ob.match(e, j)
-		if k.anyOrder != nil && ob.matcher.AnyOrder() && len(e.Tells) == 0 {
-			k.anyOrder.name(e)
-		}
+		ob.matcher.Clients = ob.Clients
+		e.Client = ob.matcher.AppendCandidates(e.Client, k)
 	}
-	if k.ordered != nil && !k.ordered.named {
-		k.ordered.name(e)
+	l.store(&ob.keys, e, ob.remembersCandidates(), !ob.matcher.AnyOrder()) // before the tells
+	if ob.findTells(e, k); len(e.Tells) > 0 {
+		known.PreferImitations(e.Client)
 	}
 	if o.Agent != (known.Request{}) {
-		claim := known.CheckClaim(j, e.Client)
+		claim := known.CheckClaim(k, e.Client)
 		e.Claim = &claim
 	}
 }
 
-// known returns o for package known, without JA3 and JA4. It holds until the
-// next is asked for.
-func (ob *Observer) known(o *Observation) *known.Observation {
-	ob.judged = known.Observation{
-		Hello:         o.Hello,
-		Index:         o.Index,
-		RecordVersion: o.RecordVersion,
-		HTTP2:         o.HTTP2,
-		Request:       o.Agent,
-	}
-	return &ob.judged
-}
-
-// match finds clients and tells.
-func (ob *Observer) match(e *Event, k *known.Observation) {
-	ob.matcher.Clients = ob.Clients
-	e.Client = ob.matcher.AppendCandidates(e.Client, k)
-	if e.Tells = known.AppendTells(e.Tells, k); len(e.Tells) > 0 {
-		known.PreferImitations(e.Client)
+// findTells fills Tells of e.
+func (ob *Observer) findTells(e *Event, k *known.Observation) {
+	if ob.appendTells != nil {
+		e.Tells = ob.appendTells(e.Tells, k)
+	} else {
+		e.Tells = known.AppendTells(e.Tells, k)
 	}
 }
 
-// fingerprints fills the texts of e, which share one string: a hello costs an
-// allocation or two, not one a value. k is the classes of o.
-func (ob *Observer) fingerprints(e *Event, o *Observation, size Size, k kin) {
+// knownOf returns o as package known takes it, with the fingerprints of e. It is
+// valid until the next call.
+func (ob *Observer) knownOf(o *Observation, e *Event) *known.Observation {
+	k := &ob.knownInput
+	k.Hello, k.Index, k.RecordVersion, k.HTTP2, k.Request = o.Hello, o.Index, o.RecordVersion, o.HTTP2, o.Agent
+	k.JA3, k.JA4 = "", ""
+	if ob.Clients != nil { // which may be known by a fingerprint only
+		k.JA3, k.JA4 = e.JA3(), e.JA4()
+	}
+	return k
+}
+
+// addTexts fills SNI, ALPN, Version, Session and Fingerprints of e, from m if that
+// is not nil. The other texts share one string, so that a hello costs one
+// allocation and not one for each text.
+func (ob *Observer) addTexts(e *Event, o *Observation, size Size, m *memoEntry) {
 	h := o.Hello
-	ob.input = fingerprint.Input{Hello: h, QUIC: o.QUIC, HTTP2: o.HTTP2}
 	ob.buf, ob.ends = ob.buf[:0], ob.ends[:0]
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
-	c := k.filled()
-	if c != nil {
-		e.Version, e.Fingerprints = c.version, c.values
-		e.ALPN = append(e.ALPN, c.alpn...)
+	if m != nil {
+		e.Version, e.Session, e.Fingerprints = m.shape.version, m.shape.session, m.values
+		e.ALPN = append(e.ALPN, m.shape.alpn...)
 	} else {
+		e.Session = fingerprint.SessionOf(h).String()
 		ob.add(append(ob.buf, versionText(highestVersion(h))...))
 		for _, p := range h.ALPNProtocols {
 			ob.add(parser.AppendText(ob.buf, p))
 		}
 	}
-	for i := range fingerprint.Methods {
-		if m := &fingerprint.Methods[i]; e.Fingerprints[i] == "" && (size >= Full || !m.Full) {
-			ob.add(m.Append(ob.buf, &ob.input))
+	ob.input = fingerprint.Input{Hello: h, QUIC: o.QUIC, HTTP2: o.HTTP2}
+	methods := compactMethods
+	if size >= Full {
+		methods = allMethods
+	}
+	for _, i := range methods {
+		if e.Fingerprints[i] == "" {
+			ob.add(fingerprint.Methods[i].Append(ob.buf, &ob.input))
 		}
 	}
 
-	all, i, from := string(ob.buf), 0, 0
+	all, n, from := string(ob.buf), 0, 0
 	next := func() string {
-		s := all[from:ob.ends[i]]
-		i, from = i+1, ob.ends[i]
+		s := all[from:ob.ends[n]]
+		n, from = n+1, ob.ends[n]
 		return s
 	}
 	if sni := next(); e.SNI != nil {
 		*e.SNI = sni
 	}
-	if c == nil {
+	if m == nil {
 		e.Version = next()
 		e.ALPN = slices.Grow(e.ALPN, len(h.ALPNProtocols))
 		for range h.ALPNProtocols {
 			e.ALPN = append(e.ALPN, next())
 		}
 	}
-	for i := range fingerprint.Methods {
-		if m := &fingerprint.Methods[i]; e.Fingerprints[i] == "" && (size >= Full || !m.Full) {
+	for _, i := range methods {
+		if e.Fingerprints[i] == "" {
 			e.Fingerprints[i] = next()
 		}
 	}
-	if k.ordered != nil && !k.ordered.filled() {
-		k.ordered.fill(e)
+}
+
+// The indices in [fingerprint.Methods] of all methods, of those that a compact
+// Event has, and of those of them that depend on the order of the extensions.
+var (
+	allMethods     = indicesOf(func(*fingerprint.Method) bool { return true })
+	compactMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full })
+	orderedMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && m.Ordered })
+)
+
+func indicesOf(is func(*fingerprint.Method) bool) (indices []int) {
+	for i := range fingerprint.Methods {
+		if is(&fingerprint.Methods[i]) {
+			indices = append(indices, i)
+		}
 	}
-	if k.anyOrder != nil && !k.anyOrder.filled() {
-		k.anyOrder.fill(e)
-		k.anyOrder.forgetOrder()
-	}
+	return indices
 }
 
 // add makes buf, which has one text more than before, the new ob.buf.

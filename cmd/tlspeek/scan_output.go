@@ -27,6 +27,7 @@ type scanOutput struct {
 	columns []event.Column
 	table   *scanTable // nil if each hello is printed
 	users   *known.Database
+	memo    event.Memo // of all files
 }
 
 func (o *scanOutput) addFlags(f *pflag.FlagSet) {
@@ -189,7 +190,7 @@ type encoder struct {
 }
 
 func (o *scanOutput) encoder(filter *scanFilter) *encoder {
-	return &encoder{scanOutput: o, filter: filter, observer: event.Observer{Clients: o.users, SkipClients: !o.namesClients()}}
+	return &encoder{scanOutput: o, filter: filter, observer: event.Observer{Clients: o.users, SkipClients: !o.namesClients(), Memo: &o.memo}}
 }
 
 // print prints the Event of a hello, or puts it into the table, if the filter

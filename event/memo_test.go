@@ -3,7 +3,6 @@ package event
 import (
 	"maps"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"testing"
 
@@ -14,11 +13,11 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// assertForgetful asserts that an Observer that remembers tells of o what one
-// that has seen nothing does, in both ways.
-func assertForgetful(t *testing.T, ob *Observer, o *Observation) {
+// assertFresh asserts that ob, which has observed other hellos, gives the same Event
+// of o as an Observer that has not, in both ways.
+func assertFresh(t *testing.T, ob *Observer, o *Observation) {
 	t.Helper()
-	fresh := new(Observer).Event(o, Compact)
+	fresh := (&Observer{appendTells: ob.appendTells}).Event(o, Compact)
 	want, err := fresh.AppendJSON(nil)
 	require.NoError(t, err)
 	got, err := ob.AppendJSON([]byte("before"), o, Compact)
@@ -41,20 +40,20 @@ func change(h *parser.ClientHello, f func(raw []byte)) *parser.ClientHello {
 	return c
 }
 
-// TestClassOfChanged: whatever byte of a hello is another, an Observer that knows
-// the class of the hello as it was tells the truth.
-func TestClassOfChanged(t *testing.T) {
+// TestMemoOfChangedBytes: whichever byte of a remembered hello differs, the Event
+// is right.
+func TestMemoOfChangedBytes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	real := hellotest.Real(t)
 	for _, name := range slices.Sorted(maps.Keys(real)) {
 		h := real[name]
 		var ob Observer
 		for range 3 {
-			assertForgetful(t, &ob, observation(h))
+			assertFresh(t, &ob, observation(h))
 		}
 		for at := range h.Raw {
-			if at > 8 && at < 36 || at%3 != 0 && len(h.Raw) > 600 {
-				continue // the random; of long keys a part will do
+			if at > 8 && at < 36 {
+				continue // the random
 			}
 			c := change(h, func(raw []byte) {
 				if v := parser.Version(raw[at])<<8 | parser.Version(raw[(at+1)%len(raw)]); parser.IsGREASE(v) {
@@ -65,13 +64,13 @@ func TestClassOfChanged(t *testing.T) {
 				}
 			})
 			if c != nil {
-				assertForgetful(t, &ob, observation(c))
+				assertFresh(t, &ob, observation(c))
 			}
 		}
 	}
 }
 
-// rebuild returns h with another session id, and its extensions as f changes them.
+// rebuild returns h with another session ID, and its extensions as f changes them.
 func rebuild(t *testing.T, h *parser.ClientHello, sessionID []byte, f func(all []parser.Extension)) *parser.ClientHello {
 	h = h.Clone()
 	h.LegacySessionID = sessionID
@@ -80,7 +79,7 @@ func rebuild(t *testing.T, h *parser.ClientHello, sessionID []byte, f func(all [
 	return hellotest.Rebuild(t, h, h.CipherSuites, extensions)
 }
 
-// bodies returns what changes the bodies of extensions.
+// bodies returns a function that replaces the body of each extension by that of f.
 func bodies(f func(e *parser.Extension) []byte) func(all []parser.Extension) {
 	return func(all []parser.Extension) {
 		for i := range all {
@@ -89,21 +88,14 @@ func bodies(f func(e *parser.Extension) []byte) func(all []parser.Extension) {
 	}
 }
 
-// keysOf returns the keys of the classes of o.
-func keysOf(o *Observation) [2]string {
-	var c classifier
-	c.find(o)
-	return [2]string{string(c.key), string(c.keyAny)}
-}
-
-// TestClassOfLengths: lengths count where something depends on them.
-func TestClassOfLengths(t *testing.T) {
+// TestMemoOfLengths: hellos that differ in a length only have the right Events.
+func TestMemoOfLengths(t *testing.T) {
 	for name, h := range hellotest.Real(t) {
 		if h.Transport == parser.DTLS || !h.ExtensionsPresent {
-			continue // with a cookie, or without what has a length
+			continue // it has a cookie, or no extension with a length
 		}
 		var all []*parser.ClientHello
-		for n := 1; n < 400; n++ { // of the server's name, which moves the hello over the bounds of padding
+		for n := 1; n < 400; n++ { // bytes of server name, which moves the hello across the bounds of padding
 			all = append(all, rebuild(t, h, h.LegacySessionID, bodies(func(e *parser.Extension) []byte {
 				switch {
 				case e.Type == parser.ExtServerName:
@@ -114,7 +106,7 @@ func TestClassOfLengths(t *testing.T) {
 				return e.Data
 			})))
 		}
-		for _, n := range []int{0, 1, 31, 32} { // of session id, ticket, padding
+		for _, n := range []int{0, 1, 31, 32} { // bytes of session ID, ticket and padding
 			all = append(all, rebuild(t, h, make([]byte, n), bodies(func(e *parser.Extension) []byte {
 				switch e.Type {
 				case parser.ExtSessionTicket:
@@ -128,7 +120,7 @@ func TestClassOfLengths(t *testing.T) {
 				switch {
 				case e.Type == parser.ExtPadding:
 					return make([]byte, n)
-				case e.Type == parser.ExtEncryptedClientHello && h.ECH.Type == 0: // its payload, and in some its AEAD
+				case e.Type == parser.ExtEncryptedClientHello && h.ECH.Type == 0: // its payload and, in some, its AEAD
 					data := append(e.Data[:len(e.Data)-2-len(h.ECH.Payload):len(e.Data)-2-len(h.ECH.Payload)], hellotest.Vector16(make([]byte, 177+n))...)
 					data[4] = byte(n % 4)
 					return data
@@ -138,20 +130,19 @@ func TestClassOfLengths(t *testing.T) {
 		}
 		var ob Observer
 		for range 3 {
-			assertForgetful(t, &ob, observation(h))
+			assertFresh(t, &ob, observation(h))
 		}
 		for _, c := range all {
 			for range 2 {
-				assertForgetful(t, &ob, observation(c))
+				assertFresh(t, &ob, observation(c))
 			}
 		}
-		require.NotEmpty(t, ob.classes.ordered.list, name)
+		require.NotEmpty(t, entriesIn(&ob.memo), name)
 	}
 }
 
-// TestClassOfFields: an Observer that has seen many hellos tells of each what one that
-// has seen none does, though they differ in one value only.
-func TestClassOfFields(t *testing.T) {
+// TestMemoOfFields: hellos that differ in one value only have the right Events.
+func TestMemoOfFields(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var names []string
 	real := hellotest.Real(t)
@@ -184,12 +175,12 @@ func TestClassOfFields(t *testing.T) {
 			h.Extensions = slices.Clone(h.Extensions)
 			r.Shuffle(len(h.Extensions), func(i, j int) { h.Extensions[i], h.Extensions[j] = h.Extensions[j], h.Extensions[i] })
 		}
-		assertForgetful(t, &ob, observation(h))
+		assertFresh(t, &ob, observation(h))
 	}
 }
 
-// inner returns the extensions that Chromium permutes: those between its two of
-// GREASE.
+// inner returns the extensions that Chromium permutes: those between its two
+// GREASE extensions.
 func inner(all []parser.Extension) []parser.Extension {
 	for len(all) > 0 && parser.IsGREASE(all[0].Type) {
 		all = all[1:]
@@ -200,9 +191,9 @@ func inner(all []parser.Extension) []parser.Extension {
 	return all
 }
 
-// TestClassOfAnyOrder: nor does the order of extensions lead an Observer astray, be
-// it a random one, sorted, or one that breaks the frame of GREASE.
-func TestClassOfAnyOrder(t *testing.T) {
+// TestMemoOfPermuted: hellos that differ in the order of their extensions only have
+// the right Events, also if they are sorted or GREASE changes its place.
+func TestMemoOfPermuted(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	remembered := 0
 	for name, h := range hellotest.Real(t) {
@@ -230,21 +221,26 @@ func TestClassOfAnyOrder(t *testing.T) {
 					all[last], all[last-1] = all[last-1], all[last]
 				}
 			})
-			assertForgetful(t, &ob, observation(c))
+			assertFresh(t, &ob, observation(c))
 		}
 		if name == "chromium-156" {
-			remembered = len(slices.DeleteFunc(slices.Clone(ob.classes.anyOrder.list), func(c class) bool { return c.before == nil }))
+			for _, e := range entriesIn(&ob.memo) {
+				if e.values[0] == "" && e.shape.hasCandidates {
+					remembered++
+				}
+			}
 		}
 	}
 	assert.Greater(t, remembered, 0)
 }
 
-// TestClassOfObservation: what the carrier knows counts, too.
-func TestClassOfObservation(t *testing.T) {
+// TestMemoOfObservations: the same hello with another index, record version, time or
+// request has the right Event.
+func TestMemoOfObservations(t *testing.T) {
 	for _, h := range hellotest.Real(t) {
 		var ob Observer
 		for range 3 {
-			assertForgetful(t, &ob, observation(h))
+			assertFresh(t, &ob, observation(h))
 		}
 		for _, f := range []func(o *Observation){
 			func(o *Observation) { o.Index = 2 },
@@ -256,61 +252,16 @@ func TestClassOfObservation(t *testing.T) {
 		} {
 			o := observation(h)
 			f(o)
-			assertForgetful(t, &ob, o)
-			assertForgetful(t, &ob, o)
-			assertForgetful(t, &ob, o)
+			assertFresh(t, &ob, o)
+			assertFresh(t, &ob, o)
+			assertFresh(t, &ob, o)
 		}
 	}
 }
 
-// TestClassIsShared: hellos of one client have one class, though it draws its
-// random bytes and its GREASE anew, and the server has another name.
-func TestClassIsShared(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	h := hellotest.Real(t)["chromium-156"]
-	want := keysOf(observation(h))
-	for range 100 {
-		c := change(h, func(raw []byte) {
-			for i := 6; i < 38; i++ {
-				raw[i] = byte(r.Uint32())
-			}
-			drawn := make(map[byte]byte)
-			used := r.Perm(16)
-			for i := 38; i+1 < len(raw); i++ { // each value becomes another one
-				if v := parser.Version(raw[i])<<8 | parser.Version(raw[i+1]); parser.IsGREASE(v) && isGREASEPlace(h, i) {
-					if _, ok := drawn[raw[i]]; !ok {
-						drawn[raw[i]] = byte(used[len(drawn)])<<4 | 0xa
-					}
-					raw[i], raw[i+1] = drawn[raw[i]], drawn[raw[i]]
-				}
-			}
-			name, _ := h.Extension(parser.ExtServerName)
-			raw[name.Offset+4+5] = 'a' + byte(r.IntN(26))
-		})
-		require.NotNil(t, c)
-		assert.Equal(t, want, keysOf(observation(c)))
-	}
-}
-
-// isGREASEPlace reports whether a value of two bytes stands at i in the message
-// of h: not in a key, nor between two.
-func isGREASEPlace(h *parser.ClientHello, i int) bool {
-	found := false
-	var walk func(f *parser.Field)
-	walk = func(f *parser.Field) {
-		found = found || f.Offset == i && len(f.Bytes) == 2 && len(f.Children) == 0
-		for j := range f.Children {
-			walk(&f.Children[j])
-		}
-	}
-	tree := parser.Dissect(h)
-	walk(&tree)
-	return found
-}
-
-// TestClassOfGREASE: where it counts which value was drawn, because the distance
-// from known hellos takes it for any other, it is part of the class.
-func TestClassOfGREASE(t *testing.T) {
+// TestMemoOfGREASE: in compress_certificate, where no client sends GREASE, the
+// distance from known hellos depends on the value.
+func TestMemoOfGREASE(t *testing.T) {
 	h := hellotest.Real(t)["go-1.26"]
 	drawn := func(v byte) *parser.ClientHello {
 		return change(rebuild(t, h, h.LegacySessionID, func(all []parser.Extension) {
@@ -320,83 +271,13 @@ func TestClassOfGREASE(t *testing.T) {
 	}
 	var ob Observer
 	for range 3 {
-		assertForgetful(t, &ob, observation(drawn(0x0a)))
+		assertFresh(t, &ob, observation(drawn(0x0a)))
 	}
-	assertForgetful(t, &ob, observation(drawn(0x1a)))
+	assertFresh(t, &ob, observation(drawn(0x1a)))
 }
 
-// TestClassesAreFew: what only a hostile client sends is not remembered, nor
-// what comes but once.
-func TestClassesAreFew(t *testing.T) {
-	suites := make([]parser.CipherSuite, 3000)
-	for i := range suites {
-		suites[i] = parser.CipherSuite(i)
-	}
-	var ob Observer
-	for _, n := range []int{len(suites), 600} {
-		h, err := parser.Parse(hellotest.Message(parser.VersionTLS12, suites[:n]))
-		require.NoError(t, err)
-		for range 4 {
-			assertForgetful(t, &ob, observation(h))
-		}
-	}
-	assert.Empty(t, keysIn(&ob))
-	real := hellotest.Real(t)
-	for range 3 {
-		for _, h := range real {
-			ob.Event(observation(h), Compact)
-		}
-	}
-	keys := keysIn(&ob)
-	assert.Greater(t, len(keys), len(real)/2)
-	for i := range suites {
-		h, err := parser.Parse(hellotest.Message(parser.VersionTLS12, suites[i:i+1]))
-		require.NoError(t, err)
-		ob.Event(observation(h), Compact)
-	}
-	assert.Subset(t, keysIn(&ob), keys)
-}
-
-// keysIn returns the keys that are remembered.
-func keysIn(ob *Observer) (keys []string) {
-	for _, c := range slices.Concat(ob.classes.ordered.list, ob.classes.anyOrder.list) {
-		if len(c.key) > 0 {
-			keys = append(keys, string(c.key))
-		}
-	}
-	return keys
-}
-
-// TestClassFields: a field that ClientHello did not have when appendClass was
-// written has to be thought of there.
-func TestClassFields(t *testing.T) {
-	var fields []string
-	for f := range reflect.TypeFor[parser.ClientHello]().Fields() {
-		fields = append(fields, f.Name)
-	}
-	assert.Equal(t, []string{
-		"Transport", "Raw", "LegacyVersion", "Random", "LegacySessionID", "Cookie", "CipherSuites",
-		"LegacyCompressionMethods", "ExtensionsPresent", "Extensions", "Trailing", "SSLv2", "CipherSpecs",
-		"ServerName", "SupportedGroups", "ECPointFormats", "SignatureAlgorithms", "SignatureAlgorithmsCert",
-		"DelegatedCredentials", "ALPNProtocols", "ApplicationSettings", "SupportedVersions",
-		"PSKKeyExchangeModes", "KeyShares", "CertificateCompressionAlgorithms", "RecordSizeLimit",
-		"SessionTicket", "PSKIdentities", "PSKBinders", "ECH", "TransportParameters", "ech", "scratch",
-	}, fields)
-}
-
-// TestClassKey: lists of the same bytes, cut elsewhere, have different keys.
-func TestClassKey(t *testing.T) {
-	key := func(h parser.ClientHello) string { return string(appendCommon(nil, &Observation{Hello: &h})) }
-	assert.NotEqual(t,
-		key(parser.ClientHello{CipherSuites: []parser.CipherSuite{1, 2}, SignatureAlgorithms: []parser.SignatureScheme{3}}),
-		key(parser.ClientHello{CipherSuites: []parser.CipherSuite{1}, SignatureAlgorithms: []parser.SignatureScheme{2, 3}}))
-	assert.NotEqual(t,
-		key(parser.ClientHello{ALPNProtocols: [][]byte{[]byte("h2")}}),
-		key(parser.ClientHello{ALPNProtocols: [][]byte{[]byte("h"), []byte("2")}}))
-}
-
-// FuzzClass changes a hello that an Observer knows.
-func FuzzClass(f *testing.F) {
+// FuzzMemo changes a hello that an Observer remembers.
+func FuzzMemo(f *testing.F) {
 	for _, h := range hellotest.Real(f) {
 		f.Add(byte(h.Transport), h.Raw, uint16(len(h.Raw)/2), uint16(1), uint16(4), uint16(0x1010))
 	}
@@ -409,7 +290,7 @@ func FuzzClass(f *testing.F) {
 		for range 3 {
 			ob.Event(observation(h), Compact)
 		}
-		assertForgetful(t, &ob, observation(h))
+		assertFresh(t, &ob, observation(h))
 		c := change(h, func(raw []byte) {
 			for _, c := range [][2]uint16{{at, flip}, {at2, flip2}} {
 				i := int(c[0]) % len(raw)
@@ -421,8 +302,8 @@ func FuzzClass(f *testing.F) {
 			return
 		}
 		for range 3 {
-			assertForgetful(t, &ob, observation(c))
+			assertFresh(t, &ob, observation(c))
 		}
-		assertForgetful(t, &ob, observation(h))
+		assertFresh(t, &ob, observation(h))
 	})
 }

@@ -1,0 +1,138 @@
+package event
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// A memoKeys has the keys of one hello.
+type memoKeys struct {
+	exact, permuted []byte
+	common          int // length of the part that both keys have
+	types           []uint16
+}
+
+// readExact makes the key of o with the order of its extensions. It reports
+// whether the hello is short enough to be remembered.
+func (k *memoKeys) readExact(o *Observation) bool {
+	h := o.Hello
+	if len(h.Raw) > maxMemoHello {
+		return false
+	}
+	k.exact = appendMemoKey(k.exact[:0], o)
+	k.common = len(k.exact)
+	n := len(k.exact)
+	k.exact = slices.Grow(k.exact, 2*len(h.Extensions))[:n+2*len(h.Extensions)]
+	for i := range h.Extensions {
+		binary.BigEndian.PutUint16(k.exact[n+2*i:], degreased(h.Extensions[i].Type))
+	}
+	return len(k.exact) <= maxMemoKey
+}
+
+// readPermuted makes the key without the order of the extensions, after readExact
+// of the same hello.
+func (k *memoKeys) readPermuted(h *parser.ClientHello) {
+	k.types = k.types[:0]
+	for i := range h.Extensions {
+		k.types = append(k.types, degreased(h.Extensions[i].Type))
+	}
+	slices.Sort(k.types)
+	k.permuted = append(k.permuted[:0], k.exact[:k.common]...)
+	k.permuted = appendValues(k.permuted, k.types)
+}
+
+// appendMemoKey appends what the values of a memoEntry depend on, but for the
+// types of the extensions. Two observations whose values differ have different
+// keys, and no key is the beginning of another: the lengths of all lists come
+// first.
+//
+// Of the session ID, the ticket, the padding and the message only the length
+// counts, as far as a candidate depends on it. All GREASE values count as one.
+func appendMemoKey(key []byte, o *Observation) []byte {
+	h := o.Hello
+	key = append16s(key, int(h.Transport)<<8|min(o.Index, 2), int(o.RecordVersion), int(h.LegacyVersion), int(h.RecordSizeLimit))
+	key = append16s(key, len(h.LegacySessionID)<<8|min(len(h.SessionTicket), 1)<<4|paddingClass(h),
+		len(h.LegacyCompressionMethods), len(h.ECPointFormats), len(h.PSKKeyExchangeModes))
+	key = append16s(key, len(h.CipherSuites), len(h.SupportedGroups), len(h.SignatureAlgorithms), len(h.SignatureAlgorithmsCert))
+	key = append16s(key, len(h.DelegatedCredentials), len(h.SupportedVersions), len(h.CertificateCompressionAlgorithms), len(h.KeyShares))
+	key = append16s(key, len(h.ALPNProtocols), len(h.ApplicationSettings), len(h.TransportParameters), len(h.Extensions))
+	key = append(key, h.LegacyCompressionMethods...)
+	key = append(key, h.ECPointFormats...)
+	key = append(key, h.PSKKeyExchangeModes...)
+	key = appendValues(key, h.CipherSuites)
+	key = appendValues(key, h.SupportedGroups)
+	key = appendValues(key, h.SignatureAlgorithms)
+	key = appendValues(key, h.SignatureAlgorithmsCert)
+	key = appendValues(key, h.DelegatedCredentials)
+	key = appendValues(key, h.SupportedVersions)
+	for _, v := range h.CertificateCompressionAlgorithms { // GREASE counts here: no client sends it
+		key = append(key, byte(v>>8), byte(v))
+	}
+	for i := range h.KeyShares {
+		key = binary.BigEndian.AppendUint16(key, degreased(h.KeyShares[i].Group))
+	}
+	key = appendNames(key, h.ALPNProtocols)
+	key = appendNames(key, h.ApplicationSettings)
+	for i := range h.TransportParameters {
+		id := h.TransportParameters[i].ID
+		if parser.IsGREASETransportParameter(id) {
+			id = greaseParameter
+		}
+		key = binary.BigEndian.AppendUint64(key, id)
+	}
+	return key
+}
+
+// greaseParameter is the first of the reserved IDs (RFC 9000, section 18.1).
+const greaseParameter = 27
+
+// paddingClass says whether the message would have fewer than 256 bytes, or more
+// than 511, without its padding: clients pad those between.
+func paddingClass(h *parser.ClientHello) int {
+	n := len(h.Raw)
+	if e, ok := h.Extension(parser.ExtPadding); ok {
+		n -= 4 + len(e.Data)
+	}
+	switch {
+	case n < 256:
+		return 0
+	case n < 512:
+		return 1
+	}
+	return 2
+}
+
+// append16s appends four numbers of 16 bits.
+func append16s(key []byte, a, b, c, d int) []byte {
+	return binary.BigEndian.AppendUint64(key, uint64(uint16(a))<<48|uint64(uint16(b))<<32|uint64(uint16(c))<<16|uint64(uint16(d)))
+}
+
+// appendNames appends names, which have at most 255 bytes, each with its length.
+func appendNames(key []byte, names [][]byte) []byte {
+	for _, name := range names {
+		key = append(append(key, byte(len(name))), name...)
+	}
+	return key
+}
+
+// appendValues appends values with all GREASE as one.
+func appendValues[T ~uint16](key []byte, list []T) []byte {
+	n := len(key)
+	key = slices.Grow(key, 2*len(list))[:n+2*len(list)]
+	out := key[n:]
+	for _, v := range list {
+		binary.BigEndian.PutUint16(out, degreased(v))
+		out = out[2:]
+	}
+	return key
+}
+
+// degreased returns v, or 0a0a for all GREASE values.
+func degreased[T ~uint16](v T) uint16 {
+	if parser.IsGREASE(v) {
+		return 0x0a0a
+	}
+	return uint16(v)
+}
