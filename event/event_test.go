@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -307,6 +308,19 @@ func BenchmarkCompact(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf, _ = ob.AppendJSON(buf[:0], o, Compact)
+	}
+}
+
+func BenchmarkAppendJSON(b *testing.B) {
+	for _, size := range []Size{Compact, Full, Detail} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			e := new(Observer).Event(observation(hellotest.Real(b)["chromium-156"]), size)
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				buf, _ = e.AppendJSON(buf[:0])
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/jsonw"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -34,11 +35,11 @@ type Field struct {
 	// itself or, of a field with parts, some of those.
 	Columns []string
 
-	scope  scope  // the hellos that share the value
-	member member // of Key
+	scope   scope     // the hellos that share the value
+	jsonKey jsonw.Key // of Key
 
 	// appendTo appends the field in JSON, or nothing if e does not have it.
-	appendTo func(dst []byte, m member, e *Event) ([]byte, error)
+	appendTo func(dst []byte, key jsonw.Key, e *Event) ([]byte, error)
 
 	// text returns the value as a column has it. Of a field with parts it is nil,
 	// and value returns the value.
@@ -60,7 +61,7 @@ const (
 // Append appends the field of e to dst, which is a JSON object without its end:
 // the key and the value, with a comma before them unless they are the first. It
 // appends nothing if e does not have the field.
-func (f *Field) Append(dst []byte, e *Event) ([]byte, error) { return f.appendTo(dst, f.member, e) }
+func (f *Field) Append(dst []byte, e *Event) ([]byte, error) { return f.appendTo(dst, f.jsonKey, e) }
 
 // Text returns the field of e as a column of a table has it: text as it is,
 // numbers in decimal, lists with commas between, and other values in JSON. It is
@@ -78,7 +79,7 @@ var Fields = allFields()
 func allFields() []Field {
 	all := slices.Concat(fieldsBefore(), fingerprintFields(), fieldsAfter())
 	for i := range all {
-		all[i].member = memberOf(all[i].Key)
+		all[i].jsonKey = jsonw.KeyOf(all[i].Key)
 	}
 	return all
 }
@@ -88,68 +89,76 @@ func fieldsBefore() []Field {
 		{
 			Key:      "time",
 			Columns:  []string{"time"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.time(dst, e.Time), nil },
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) { return appendTime(dst, key, e.Time), nil },
 			text:     func(e *Event) string { return timeText(e.Time) },
 		},
 		offline(textField("file", Full, func(e *Event) string { return e.File })),
 		{
-			Key:      "packet",
-			Size:     Full,
-			Origin:   Offline,
-			Columns:  []string{"packet"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, e.Packet), nil },
-			text:     func(e *Event) string { return numberText(e.Packet) },
+			Key:     "packet",
+			Size:    Full,
+			Origin:  Offline,
+			Columns: []string{"packet"},
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				return appendNumber(dst, key, e.Packet), nil
+			},
+			text: func(e *Event) string { return numberText(e.Packet) },
 		},
 		{
 			Key:     "transport",
 			Columns: []string{"transport"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
-				return m.quoted(dst, e.Transport), nil // even if it is empty
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				return key.Quoted(dst, e.Transport), nil // even if it is empty
 			},
 			text: func(e *Event) string { return e.Transport },
 		},
 		{
 			Key:      "src_ip",
 			Columns:  []string{"src_ip"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.addr(dst, e.SrcIP), nil },
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) { return appendAddr(dst, key, e.SrcIP), nil },
 			text:     func(e *Event) string { return addrText(e.SrcIP) },
 		},
 		{
-			Key:      "src_port",
-			Columns:  []string{"src_port"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, int64(e.SrcPort)), nil },
-			text:     func(e *Event) string { return numberText(int64(e.SrcPort)) },
+			Key:     "src_port",
+			Columns: []string{"src_port"},
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				return appendNumber(dst, key, int64(e.SrcPort)), nil
+			},
+			text: func(e *Event) string { return numberText(int64(e.SrcPort)) },
 		},
 		{
 			Key:      "dst_ip",
 			Columns:  []string{"dst_ip"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.addr(dst, e.DstIP), nil },
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) { return appendAddr(dst, key, e.DstIP), nil },
 			text:     func(e *Event) string { return addrText(e.DstIP) },
 		},
 		{
-			Key:      "dst_port",
-			Columns:  []string{"dst_port"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, int64(e.DstPort)), nil },
-			text:     func(e *Event) string { return numberText(int64(e.DstPort)) },
+			Key:     "dst_port",
+			Columns: []string{"dst_port"},
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				return appendNumber(dst, key, int64(e.DstPort)), nil
+			},
+			text: func(e *Event) string { return numberText(int64(e.DstPort)) },
 		},
 		offline(textsField("via", Full, func(e *Event) []string { return e.Via })),
 		{
-			Key:      "hello_index",
-			Columns:  []string{"hello_index"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) { return m.number(dst, int64(e.HelloIndex)), nil },
-			text:     func(e *Event) string { return numberText(int64(e.HelloIndex)) },
+			Key:     "hello_index",
+			Columns: []string{"hello_index"},
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				return appendNumber(dst, key, int64(e.HelloIndex)), nil
+			},
+			text: func(e *Event) string { return numberText(int64(e.HelloIndex)) },
 		},
 		{
 			Key:     "sni",
 			Columns: []string{"sni"},
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 				switch {
 				case e.SNI == nil: // unlike "", which is the extension without a name
 					return dst, nil
 				case e.serverName != nil:
-					return m.clientText(dst, e.serverName), nil
+					return appendClientText(dst, key, e.serverName), nil
 				}
-				return m.quoted(dst, *e.SNI), nil
+				return key.Quoted(dst, *e.SNI), nil
 			},
 			text: func(e *Event) string {
 				if e.SNI == nil {
@@ -196,11 +205,11 @@ func fieldsAfter() []Field {
 		{
 			Key:    "claim",
 			Origin: Live,
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 				if e.Claim == nil {
 					return dst, nil
 				}
-				return e.Claim.AppendJSON(m.begin(dst)), nil
+				return e.Claim.AppendJSON(key.Begin(dst)), nil
 			},
 			value: func(e *Event) any { return e.Claim },
 		},
@@ -210,11 +219,11 @@ func fieldsAfter() []Field {
 		{
 			Key:  "raw",
 			Size: Detail,
-			appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 				if len(e.Raw) == 0 {
 					return dst, nil
 				}
-				return m.marshaled(dst, e.Raw)
+				return appendMarshaled(dst, key, e.Raw)
 			},
 			value: func(e *Event) any { return e.Raw },
 		},
@@ -227,9 +236,9 @@ func textField(key string, size Size, of func(*Event) string) Field {
 		Key:     key,
 		Size:    size,
 		Columns: []string{key},
-		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+		appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 			if s := of(e); s != "" {
-				dst = m.quoted(dst, s)
+				dst = key.Quoted(dst, s)
 			}
 			return dst, nil
 		},
@@ -243,8 +252,11 @@ func textsField(key string, size Size, of func(*Event) []string) Field {
 		Key:     key,
 		Size:    size,
 		Columns: []string{key},
-		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
-			return appendList(dst, m, of(e), func(s *string, dst []byte) []byte { return parser.AppendQuoted(dst, *s) }), nil
+		appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+			if list := of(e); len(list) > 0 {
+				dst = key.Strings(dst, list)
+			}
+			return dst, nil
 		},
 		text: func(e *Event) string { return strings.Join(of(e), ",") },
 	}
@@ -256,24 +268,27 @@ func structField[T any](key string, size Size, of func(*Event) *T, columns ...st
 		Key:     key,
 		Size:    size,
 		Columns: columns,
-		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
+		appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 			v := of(e)
 			if v == nil {
 				return dst, nil
 			}
-			return m.marshaled(dst, v)
+			return appendMarshaled(dst, key, v)
 		},
 		value: func(e *Event) any { return of(e) },
 	}
 }
 
 // listField is a list of values with parts that is absent if it is empty.
-func listField[T any](key string, of func(*Event) []T, appendValue func(*T, []byte) []byte, columns ...string) Field {
+func listField[T any](key string, of func(*Event) []T, appendElement func(*T, []byte) []byte, columns ...string) Field {
 	return Field{
 		Key:     key,
 		Columns: columns,
-		appendTo: func(dst []byte, m member, e *Event) ([]byte, error) {
-			return appendList(dst, m, of(e), appendValue), nil
+		appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+			if list := of(e); len(list) > 0 {
+				dst = jsonw.List(dst, key, list, appendElement)
+			}
+			return dst, nil
 		},
 		value: func(e *Event) any { return of(e) },
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tlspeek/tlspeek/internal/jsonw"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -36,76 +37,46 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	return e.Fingerprints.UnmarshalJSON(b)
 }
 
-// A member is a key of a JSON object as it stands between two values: `,"key":`.
-type member string
-
-func memberOf(key string) member { return member(`,"` + key + `":`) }
-
-// begin appends m to dst, which is an object without its end.
-func (m member) begin(dst []byte) []byte {
-	if dst[len(dst)-1] == '{' {
-		m = m[1:]
-	}
-	return append(dst, m...)
-}
-
-func (m member) quoted(dst []byte, s string) []byte { return parser.AppendQuoted(m.begin(dst), s) }
-
-// clientText appends the text of bytes that the client chose.
-func (m member) clientText(dst, b []byte) []byte {
-	dst = append(m.begin(dst), '"')
+// appendClientText appends a member with the text of bytes that the client chose.
+func appendClientText(dst []byte, key jsonw.Key, b []byte) []byte {
+	dst = append(key.Begin(dst), '"')
 	start := len(dst)
 	dst = parser.AppendText(dst, b)
 	if text := dst[start:]; bytes.IndexByte(text, '"') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
-		return parser.AppendQuoted(dst[:start-1], string(text))
+		return jsonw.AppendString(dst[:start-1], string(text))
 	}
 	return append(dst, '"')
 }
 
-// time appends a time unless it is zero.
-func (m member) time(dst []byte, t time.Time) []byte {
+// appendTime appends a member unless the time is zero.
+func appendTime(dst []byte, key jsonw.Key, t time.Time) []byte {
 	if t.IsZero() {
 		return dst
 	}
-	return append(t.AppendFormat(append(m.begin(dst), '"'), time.RFC3339Nano), '"')
+	return append(t.AppendFormat(append(key.Begin(dst), '"'), time.RFC3339Nano), '"')
 }
 
-// addr appends an address unless it is not valid.
-func (m member) addr(dst []byte, a netip.Addr) []byte {
+// appendAddr appends a member unless the address is not valid.
+func appendAddr(dst []byte, key jsonw.Key, a netip.Addr) []byte {
 	if !a.IsValid() {
 		return dst
 	}
-	return append(a.AppendTo(append(m.begin(dst), '"')), '"')
+	return append(a.AppendTo(append(key.Begin(dst), '"')), '"')
 }
 
-// number appends a number unless it is 0.
-func (m member) number(dst []byte, n int64) []byte {
+// appendNumber appends a member unless the number is 0.
+func appendNumber(dst []byte, key jsonw.Key, n int64) []byte {
 	if n == 0 {
 		return dst
 	}
-	return strconv.AppendInt(m.begin(dst), n, 10)
+	return strconv.AppendInt(key.Begin(dst), n, 10)
 }
 
-// marshaled appends what is rare enough to be left to encoding/json.
-func (m member) marshaled(dst []byte, v any) ([]byte, error) {
+// appendMarshaled appends a member that is rare enough to be left to encoding/json.
+func appendMarshaled(dst []byte, key jsonw.Key, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return dst, err
 	}
-	return append(m.begin(dst), b...), nil
-}
-
-// appendList appends a list, unless it is empty.
-func appendList[T any](dst []byte, m member, list []T, appendValue func(*T, []byte) []byte) []byte {
-	if len(list) == 0 {
-		return dst
-	}
-	dst = append(m.begin(dst), '[')
-	for i := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendValue(&list[i], dst)
-	}
-	return append(dst, ']')
+	return append(key.Begin(dst), b...), nil
 }

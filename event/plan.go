@@ -1,5 +1,7 @@
 package event
 
+import "github.com/tlspeek/tlspeek/internal/jsonw"
+
 // A run is a part of the fields of a compact Event, in their order, that have one
 // scope.
 type run struct {
@@ -9,8 +11,8 @@ type run struct {
 
 // A step is what a run needs of one Field. Steps are close together in memory.
 type step struct {
-	member   member
-	appendTo func(dst []byte, m member, e *Event) ([]byte, error)
+	key      jsonw.Key
+	appendTo func(dst []byte, key jsonw.Key, e *Event) ([]byte, error)
 }
 
 // plan is all fields of a compact Event.
@@ -26,7 +28,7 @@ func planOf(fields []Field) (plan []run) {
 			plan = append(plan, run{scope: f.scope})
 		}
 		last := &plan[len(plan)-1]
-		last.steps = append(last.steps, step{f.member, f.appendTo})
+		last.steps = append(last.steps, step{f.jsonKey, f.appendTo})
 	}
 	return plan
 }
@@ -36,7 +38,7 @@ func (r *run) append(dst []byte, e *Event) ([]byte, error) {
 	var err error
 	for i := range r.steps {
 		s := &r.steps[i]
-		if dst, err = s.appendTo(dst, s.member, e); err != nil {
+		if dst, err = s.appendTo(dst, s.key, e); err != nil {
 			return nil, err
 		}
 	}

@@ -3,8 +3,9 @@ package known
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 
-	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/internal/jsonw"
 )
 
 // MarshalText returns the kind's name.
@@ -52,32 +53,69 @@ func (f *Fields) UnmarshalJSON(b []byte) error {
 func (f Fields) appendJSON(dst []byte) []byte {
 	dst = append(dst, '[')
 	for b := FieldCipherSuites; b < fieldEnd; b <<= 1 {
-		if f&b == 0 {
-			continue
+		if f&b != 0 {
+			dst = jsonw.AppendString(jsonw.Comma(dst), b.name())
 		}
-		if dst[len(dst)-1] != '[' {
-			dst = append(dst, ',')
-		}
-		dst = parser.AppendQuoted(dst, b.name())
 	}
 	return append(dst, ']')
 }
 
+// The keys of the JSON of a Candidate, a Tell and a Claim.
+const (
+	keyName     jsonw.Key = `,"name":`
+	keyVersion  jsonw.Key = `,"version":`
+	keyFamily   jsonw.Key = `,"family":`
+	keyLibrary  jsonw.Key = `,"library":`
+	keyKind     jsonw.Key = `,"kind":`
+	keyDistance jsonw.Key = `,"distance":`
+	keyDiffers  jsonw.Key = `,"differs":`
+	keyField    jsonw.Key = `,"field":`
+	keyOffset   jsonw.Key = `,"offset":`
+	keyFound    jsonw.Key = `,"found":`
+	keyExpected jsonw.Key = `,"expected":`
+	keyVerdict  jsonw.Key = `,"verdict":`
+	keyProgram  jsonw.Key = `,"program":`
+	keyReasons  jsonw.Key = `,"reasons":`
+)
+
+// AppendJSON appends c to dst as a JSON object, as encoding/json has it.
+func (c *Candidate) AppendJSON(dst []byte) []byte {
+	dst = jsonw.AppendString(keyName.Begin(append(dst, '{')), c.Name)
+	if c.Version != "" {
+		dst = jsonw.AppendString(keyVersion.Begin(dst), c.Version)
+	}
+	dst = jsonw.AppendString(keyFamily.Begin(dst), c.Family)
+	if c.Library != "" {
+		dst = jsonw.AppendString(keyLibrary.Begin(dst), c.Library)
+	}
+	dst = jsonw.AppendString(keyKind.Begin(dst), c.Kind.String())
+	dst = strconv.AppendUint(keyDistance.Begin(dst), uint64(c.Distance), 10)
+	if c.Differs != 0 {
+		dst = c.Differs.appendJSON(keyDiffers.Begin(dst))
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON appends t to dst as a JSON object, as encoding/json has it.
+func (t *Tell) AppendJSON(dst []byte) []byte {
+	dst = jsonw.AppendString(keyName.Begin(append(dst, '{')), t.Name)
+	dst = jsonw.AppendString(keyField.Begin(dst), t.Field)
+	if t.Offset != 0 {
+		dst = strconv.AppendInt(keyOffset.Begin(dst), int64(t.Offset), 10)
+	}
+	dst = jsonw.AppendString(keyFound.Begin(dst), t.Found)
+	dst = jsonw.AppendString(keyExpected.Begin(dst), t.Expected)
+	return append(dst, '}')
+}
+
 // AppendJSON appends c to dst as a JSON object, as encoding/json has it.
 func (c *Claim) AppendJSON(dst []byte) []byte {
-	dst = parser.AppendQuoted(append(dst, `{"verdict":`...), c.Verdict.String())
+	dst = jsonw.AppendString(keyVerdict.Begin(append(dst, '{')), c.Verdict.String())
 	if c.Program != "" {
-		dst = parser.AppendQuoted(append(dst, `,"program":`...), c.Program)
+		dst = jsonw.AppendString(keyProgram.Begin(dst), c.Program)
 	}
 	if len(c.Reasons) > 0 {
-		dst = append(dst, `,"reasons":[`...)
-		for i, r := range c.Reasons {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = parser.AppendQuoted(dst, r)
-		}
-		dst = append(dst, ']')
+		dst = keyReasons.Strings(dst, c.Reasons)
 	}
 	return append(dst, '}')
 }

@@ -1,10 +1,6 @@
 package known
 
-import (
-	"strconv"
-
-	"github.com/tlspeek/tlspeek/parser"
-)
+import "github.com/tlspeek/tlspeek/parser"
 
 // An Observation is what is known of one connection when its hello is judged.
 // Only Hello is required.
@@ -38,36 +34,6 @@ type Candidate struct {
 	Distance uint16 `json:"distance"`
 	// Differs are the fields in which the hello differs from the known one.
 	Differs Fields `json:"differs,omitempty"`
-}
-
-// AppendJSON appends c to dst as a JSON object, as encoding/json has it.
-func (c *Candidate) AppendJSON(dst []byte) []byte {
-	dst = parser.AppendQuoted(append(dst, `{"name":`...), c.Name)
-	if c.Version != "" {
-		dst = parser.AppendQuoted(append(dst, `,"version":`...), c.Version)
-	}
-	dst = parser.AppendQuoted(append(dst, `,"family":`...), c.Family)
-	if c.Library != "" {
-		dst = parser.AppendQuoted(append(dst, `,"library":`...), c.Library)
-	}
-	dst = parser.AppendQuoted(append(dst, `,"kind":`...), c.Kind.String())
-	dst = strconv.AppendUint(append(dst, `,"distance":`...), uint64(c.Distance), 10)
-	if c.Differs != 0 {
-		dst = c.Differs.appendJSON(append(dst, `,"differs":`...))
-	}
-	return append(dst, '}')
-}
-
-// AppendJSON appends t to dst as a JSON object, as encoding/json has it.
-func (t *Tell) AppendJSON(dst []byte) []byte {
-	dst = parser.AppendQuoted(append(dst, `{"name":`...), t.Name)
-	dst = parser.AppendQuoted(append(dst, `,"field":`...), t.Field)
-	if t.Offset != 0 {
-		dst = strconv.AppendInt(append(dst, `,"offset":`...), int64(t.Offset), 10)
-	}
-	dst = parser.AppendQuoted(append(dst, `,"found":`...), t.Found)
-	dst = parser.AppendQuoted(append(dst, `,"expected":`...), t.Expected)
-	return append(dst, '}')
 }
 
 // A Claim is what a client says it is, held against what it sent.

@@ -68,6 +68,15 @@ func BenchmarkDissect(b *testing.B) {
 	}
 }
 
+func BenchmarkFieldJSON(b *testing.B) {
+	f := Dissect(readHellos(b)["chromium-156"])
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = f.AppendJSON(buf[:0])
+	}
+}
+
 // BenchmarkRecordAssembler reads a hello of 65,540 bytes, in records of 1 byte,
 // a byte at a time.
 func BenchmarkRecordAssembler(b *testing.B) {

@@ -9,6 +9,19 @@ import (
 	"io"
 	"slices"
 	"strconv"
+
+	"github.com/tlspeek/tlspeek/internal/jsonw"
+)
+
+// The keys of a Field's JSON, besides the names of fields.
+const (
+	keyOffset jsonw.Key = `,"offset":`
+	keySize   jsonw.Key = `,"size":`
+	keyRaw    jsonw.Key = `,"raw":`
+	keyValue  jsonw.Key = `,"value":`
+	keyName   jsonw.Key = `,"name":`
+	keyNote   jsonw.Key = `,"note":`
+	keyList   jsonw.Key = `,"list":`
 )
 
 // AppendJSON appends f as a JSON object to dst. It has "offset" and "size" in
@@ -21,27 +34,23 @@ import (
 //
 // The JSON does not have the names of f itself and of the elements of lists.
 func (f *Field) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"offset":`...)
-	dst = strconv.AppendInt(dst, int64(f.Offset), 10)
-	dst = append(dst, `,"size":`...)
-	dst = strconv.AppendInt(dst, int64(len(f.Bytes)), 10)
+	dst = strconv.AppendInt(keyOffset.Begin(append(dst, '{')), int64(f.Offset), 10)
+	dst = strconv.AppendInt(keySize.Begin(dst), int64(len(f.Bytes)), 10)
 	if f.Children == nil {
-		dst = append(dst, `,"raw":"`...)
-		dst = hex.AppendEncode(dst, f.Bytes)
-		dst = append(dst, '"')
+		dst = append(keyRaw.Begin(dst), '"')
+		dst = append(hex.AppendEncode(dst, f.Bytes), '"')
 	}
 	switch v := f.Value.(type) {
 	case uint64:
-		dst = append(dst, `,"value":`...)
-		dst = strconv.AppendUint(dst, v, 10)
+		dst = strconv.AppendUint(keyValue.Begin(dst), v, 10)
 	case string:
-		dst = AppendQuoted(append(dst, `,"value":`...), v)
+		dst = jsonw.AppendString(keyValue.Begin(dst), v)
 	}
 	if f.ValueName != "" {
-		dst = AppendQuoted(append(dst, `,"name":`...), f.ValueName)
+		dst = jsonw.AppendString(keyName.Begin(dst), f.ValueName)
 	}
 	if f.Note != "" {
-		dst = AppendQuoted(append(dst, `,"note":`...), f.Note)
+		dst = jsonw.AppendString(keyNote.Begin(dst), f.Note)
 	}
 	if f.List {
 		return append(f.appendList(dst), '}')
@@ -52,9 +61,10 @@ func (f *Field) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendMember appends f as a member of an object.
+// appendMember appends f as a member of an object that has members. A name that
+// UnmarshalJSON has read may need escapes.
 func (f *Field) appendMember(dst []byte) []byte {
-	dst = AppendQuoted(append(dst, ','), f.Name)
+	dst = jsonw.AppendString(append(dst, ','), f.Name)
 	return f.AppendJSON(append(dst, ':'))
 }
 
@@ -66,18 +76,11 @@ func (f *Field) appendList(dst []byte) []byte {
 			dst = c.appendMember(dst)
 		}
 	}
-	dst = append(dst, `,"list":[`...)
-	comma := false
+	dst = append(keyList.Begin(dst), '[')
 	for i := range f.Children {
-		c := &f.Children[i]
-		if !c.isElement() {
-			continue
+		if c := &f.Children[i]; c.isElement() {
+			dst = c.AppendJSON(jsonw.Comma(dst))
 		}
-		if comma {
-			dst = append(dst, ',')
-		}
-		comma = true
-		dst = c.AppendJSON(dst)
 	}
 	return append(dst, ']')
 }

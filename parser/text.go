@@ -47,50 +47,6 @@ func AppendText(dst, b []byte) []byte {
 // Text returns b in the form of [AppendText].
 func Text(b []byte) string { return string(AppendText(nil, b)) }
 
-// AppendQuoted appends s as a JSON string to dst. It escapes what JSON
-// requires. s must be valid UTF-8, as [Text] and all names in this module are.
-func AppendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for {
-		n := plainPrefix(s)
-		dst = append(dst, s[:n]...)
-		if n == len(s) {
-			return append(dst, '"')
-		}
-		if c := s[n]; c < ' ' {
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		} else {
-			dst = append(dst, '\\', c)
-		}
-		s = s[n+1:]
-	}
-}
-
-// plainPrefix returns how many bytes at the start of s need no escape in JSON.
-// It tests eight at a time, in one word: the high bit of each byte of the sum
-// marks a byte that needs one.
-func plainPrefix(s string) int {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for last := len(s) - 8; last >= 0; i += 8 {
-		i = min(i, last)
-		b := s[i : i+8]
-		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		quote, backslash := w^ones*'"', w^ones*'\\'
-		if ((w-ones*' ')&^w|(quote-ones)&^quote|(backslash-ones)&^backslash)&high != 0 {
-			break
-		}
-		if i == last {
-			return len(s)
-		}
-	}
-	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' {
-		i++
-	}
-	return i
-}
-
 // UnescapeText returns the bytes that [AppendText] wrote as s. An error gives
 // the offset of a backslash that AppendText does not write.
 func UnescapeText(s string) ([]byte, error) {

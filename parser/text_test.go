@@ -1,39 +1,11 @@
 package parser
 
 import (
-	"bytes"
-	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-func TestAppendQuotedIsJSON(t *testing.T) {
-	for _, s := range []string{"", "plain", `a "quoted" \ text`, "line\nbreak\x00\x1f\x7f", "ü 漢", `"`, `\`} {
-		got := AppendQuoted([]byte("["), s)
-		var back []string
-		require.NoError(t, json.Unmarshal(append(got, ']'), &back), "%q", s)
-		assert.Equal(t, []string{s}, back)
-	}
-}
-
-// A byte that needs an escape is found at any position.
-func TestAppendQuotedEverywhere(t *testing.T) {
-	for n := range 40 {
-		for i := range n {
-			for _, c := range []byte{0, 31, '"', '\\'} {
-				b := bytes.Repeat([]byte{' ', '~', 0x7f, '!', '#', '[', ']', 0xc3, 0xa9}, 5)[:n]
-				b[i] = c
-				s := strings.ToValidUTF8(string(b), "é")
-				var back string
-				require.NoError(t, json.Unmarshal(AppendQuoted(nil, s), &back), "%q", s)
-				require.Equal(t, s, back)
-			}
-		}
-	}
-}
 
 func TestTextIsLossless(t *testing.T) {
 	for in, want := range map[string]string{

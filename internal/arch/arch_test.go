@@ -20,12 +20,12 @@ const module = "github.com/tlspeek/tlspeek"
 // allowed lists, for each package, what it may import beyond the standard
 // library: packages of this module by their folder, others by a prefix of their path.
 var allowed = map[string][]string{
-	"parser":              {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"parser":              {"internal/jsonw", "internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"quichello":           {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"fingerprint":         {"internal/varint", "parser", "golang.org/x/net/http2/hpack"},
 	"fingerprint/explain": {"fingerprint", "internal/http2setting", "parser"},
-	"known":               {"parser", "fingerprint"},
-	"event":               {"parser", "fingerprint", "known"},
+	"known":               {"internal/jsonw", "parser", "fingerprint"},
+	"event":               {"internal/jsonw", "parser", "fingerprint", "known"},
 	"capture":             {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"sink":                {"event", "internal/atomicfile"},
 	"server":              {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
