@@ -276,7 +276,7 @@ func TestFill(t *testing.T) {
 		case 1:
 			o.Hello, o.Err, o.Received = nil, io.EOF, []byte("GET")
 		case 2:
-			o.HTTP2, o.Agent = "2:0|00|0|m,p,s,a", known.Request{UserAgent: "curl/8.0"}
+			o.HTTP2, o.Request = "2:0|00|0|m,p,s,a", known.Request{UserAgent: "curl/8.0"}
 		}
 		size := Size(r.IntN(3))
 		ob.Fill(&e, &o, size)
@@ -291,7 +291,7 @@ func TestFill(t *testing.T) {
 
 func TestSkipClients(t *testing.T) {
 	o := observation(hellotest.Real(t)["curl-openssl-3.0"])
-	o.Agent = known.Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"}
+	o.Request = known.Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"}
 	want := new(Observer).Event(o, Full)
 	require.NotEmpty(t, want.Client)
 	require.NotNil(t, want.Claim)

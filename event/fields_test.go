@@ -26,7 +26,7 @@ func everything(t *testing.T) []Event {
 	quic := observation(real["chromium-156-quic"])
 	quic.QUIC = &fingerprint.QUICInitial{Version: 1}
 	live := observation(hellotest.Rebuild(t, real["chromium-156"], real["chromium-156"].CipherSuites, real["chromium-156"].Extensions[1:]))
-	live.HTTP2, live.Agent = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "curl/8.0"}
+	live.HTTP2, live.Request = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "curl/8.0"}
 	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +
 		"\x01\x00\x80\x02\x00\x80" + "session_id_of_16" + "0123456789abcdef"))
 	require.NoError(t, err)

@@ -247,7 +247,7 @@ func TestMemoOfObservations(t *testing.T) {
 			func(o *Observation) { o.RecordVersion = parser.VersionTLS12 },
 			func(o *Observation) { o.RecordVersion = parser.VersionTLS10 },
 			func(o *Observation) { o.HTTP2 = "2:0;4:4194304;6:10485760|1073741824|0|a,m,p,s" },
-			func(o *Observation) { o.Agent.UserAgent = "curl/8.5.0" },
+			func(o *Observation) { o.Request.UserAgent = "curl/8.5.0" },
 			func(o *Observation) { o.Time = o.Time.Add(1) },
 		} {
 			o := observation(h)

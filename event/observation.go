@@ -31,7 +31,7 @@ type Observation struct {
 	Carrier  Carrier  // without Split, which follows from the rest
 	QUIC     *fingerprint.QUICInitial
 	HTTP2    string        // fingerprint in Akamai's format
-	Agent    known.Request // who the client says it is
+	Request  known.Request // what the HTTP request says of the client
 
 	// RecordVersion is the legacy_record_version of the first TLS record.
 	RecordVersion parser.Version

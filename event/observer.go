@@ -79,7 +79,7 @@ func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) (
 	if !ob.SkipClients {
 		k := ob.knownOf(o, e)
 		ob.findTells(e, k)
-		if o.Agent != (known.Request{}) {
+		if o.Request != (known.Request{}) {
 			claim := known.CheckClaim(k, m.shape.candidatesOf(len(e.Tells) > 0).list)
 			e.Claim = &claim
 		}
@@ -190,7 +190,7 @@ func (ob *Observer) identify(e *Event, o *Observation, l *memoLookup) {
 	if ob.findTells(e, k); len(e.Tells) > 0 {
 		known.PreferImitations(e.Client)
 	}
-	if o.Agent != (known.Request{}) {
+	if o.Request != (known.Request{}) {
 		claim := known.CheckClaim(k, e.Client)
 		e.Claim = &claim
 	}
@@ -209,7 +209,7 @@ func (ob *Observer) findTells(e *Event, k *known.Observation) {
 // valid until the next call.
 func (ob *Observer) knownOf(o *Observation, e *Event) *known.Observation {
 	k := &ob.knownInput
-	k.Hello, k.Index, k.RecordVersion, k.HTTP2, k.Request = o.Hello, o.Index, o.RecordVersion, o.HTTP2, o.Agent
+	k.Hello, k.Index, k.RecordVersion, k.HTTP2, k.Request = o.Hello, o.Index, o.RecordVersion, o.HTTP2, o.Request
 	k.JA3, k.JA4 = "", ""
 	if ob.Clients != nil { // which may be known by a fingerprint only
 		k.JA3, k.JA4 = e.JA3(), e.JA4()

@@ -104,7 +104,7 @@ func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
 	if !ok {
 		return event.Event{}, false
 	}
-	o.Agent = RequestOf(r)
+	o.Request = RequestOf(r)
 	return (&event.Observer{Clients: c.clients()}).Event(&o, size), true
 }
 

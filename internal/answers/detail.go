@@ -70,9 +70,9 @@ func Observe(r *http.Request) (o event.Observation, fields []string, ok bool) {
 	if o, ok = c.Observation(); !ok {
 		return o, nil, false
 	}
-	if o.Agent.Headers != "" {
-		fields = strings.Split(o.Agent.Headers, ",")
+	if o.Request.Headers != "" {
+		fields = strings.Split(o.Request.Headers, ",")
 	}
-	o.Agent = server.RequestOf(r)
+	o.Request = server.RequestOf(r)
 	return o, fields, true
 }
