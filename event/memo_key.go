@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/tlspeek/tlspeek/internal/grease"
+	"github.com/tlspeek/tlspeek/internal/padding"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -26,7 +28,7 @@ func (k *memoKeys) readExact(o *Observation) bool {
 	n := len(k.exact)
 	k.exact = slices.Grow(k.exact, 2*len(h.Extensions))[:n+2*len(h.Extensions)]
 	for i := range h.Extensions {
-		binary.BigEndian.PutUint16(k.exact[n+2*i:], degreased(h.Extensions[i].Type))
+		binary.BigEndian.PutUint16(k.exact[n+2*i:], grease.Normalize(h.Extensions[i].Type))
 	}
 	return len(k.exact) <= maxMemoKey
 }
@@ -36,7 +38,7 @@ func (k *memoKeys) readExact(o *Observation) bool {
 func (k *memoKeys) readPermuted(h *parser.ClientHello) {
 	k.types = k.types[:0]
 	for i := range h.Extensions {
-		k.types = append(k.types, degreased(h.Extensions[i].Type))
+		k.types = append(k.types, grease.Normalize(h.Extensions[i].Type))
 	}
 	slices.Sort(k.types)
 	k.permuted = append(k.permuted[:0], k.exact[:k.common]...)
@@ -71,34 +73,28 @@ func appendMemoKey(key []byte, o *Observation) []byte {
 		key = append(key, byte(v>>8), byte(v))
 	}
 	for i := range h.KeyShares {
-		key = binary.BigEndian.AppendUint16(key, degreased(h.KeyShares[i].Group))
+		key = binary.BigEndian.AppendUint16(key, grease.Normalize(h.KeyShares[i].Group))
 	}
 	key = appendNames(key, h.ALPNProtocols)
 	key = appendNames(key, h.ApplicationSettings)
 	for i := range h.TransportParameters {
 		id := h.TransportParameters[i].ID
 		if parser.IsGREASETransportParameter(id) {
-			id = greaseParameter
+			id = grease.TransportParameter
 		}
 		key = binary.BigEndian.AppendUint64(key, id)
 	}
 	return key
 }
 
-// greaseParameter is the first of the reserved IDs (RFC 9000, section 18.1).
-const greaseParameter = 27
-
-// paddingClass says whether the message would have fewer than 256 bytes, or more
-// than 511, without its padding: clients pad those between.
+// paddingClass returns 1 if the message without its padding has a length that
+// clients pad, 0 if it is shorter, and 2 if it is longer.
 func paddingClass(h *parser.ClientHello) int {
-	n := len(h.Raw)
-	if e, ok := h.Extension(parser.ExtPadding); ok {
-		n -= 4 + len(e.Data)
-	}
+	n, _ := padding.LenWithout(h)
 	switch {
-	case n < 256:
+	case n < padding.MinLen:
 		return 0
-	case n < 512:
+	case padding.IsDue(n):
 		return 1
 	}
 	return 2
@@ -123,16 +119,8 @@ func appendValues[T ~uint16](key []byte, list []T) []byte {
 	key = slices.Grow(key, 2*len(list))[:n+2*len(list)]
 	out := key[n:]
 	for _, v := range list {
-		binary.BigEndian.PutUint16(out, degreased(v))
+		binary.BigEndian.PutUint16(out, grease.Normalize(v))
 		out = out[2:]
 	}
 	return key
-}
-
-// degreased returns v, or 0a0a for all GREASE values.
-func degreased[T ~uint16](v T) uint16 {
-	if parser.IsGREASE(v) {
-		return 0x0a0a
-	}
-	return uint16(v)
 }

@@ -52,7 +52,7 @@ func AppendJA3(dst []byte, h *parser.ClientHello) []byte {
 	if h.SSLv2 {
 		return dst
 	}
-	return foldMD5(appendJA3(dst, h, false), len(dst))
+	return replaceByMD5(appendJA3(dst, h, false), len(dst))
 }
 
 // JA3Full returns the text of which JA3 is the digest: legacy_version, cipher
@@ -87,7 +87,7 @@ func AppendJA3N(dst []byte, h *parser.ClientHello) []byte {
 	if h.SSLv2 {
 		return dst
 	}
-	return foldMD5(appendJA3(dst, h, true), len(dst))
+	return replaceByMD5(appendJA3(dst, h, true), len(dst))
 }
 
 // JA3NFull returns the text of [JA3Full] with its extensions sorted by number.

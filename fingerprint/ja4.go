@@ -94,7 +94,7 @@ func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
 		return dst
 	}
 	var scratchSuites, scratchTypes [64]uint16
-	suites := appendPlain(scratchSuites[:0], h.CipherSuites)
+	suites := appendWithoutGREASE(scratchSuites[:0], h.CipherSuites)
 	types := typesOf(h.Extensions, scratchTypes[:0])
 	dst = appendJA4a(dst, h, len(suites), &types)
 	if sorted {
@@ -105,32 +105,32 @@ func appendJA4(dst []byte, h *parser.ClientHello, sorted, hashed bool) []byte {
 	start := len(dst)
 	dst = appendHexList(dst, suites)
 	if hashed {
-		dst = foldJA4(dst, start)
+		dst = replaceByJA4Hash(dst, start)
 	}
 
 	dst = append(dst, '_')
 	start = len(dst)
 	if sorted {
-		dst = types.appendUnnamed(dst)
+		dst = types.appendWithoutSNIAndALPN(dst)
 	} else {
 		dst = appendHexList(dst, appendExtensionTypes(scratchTypes[:0], h))
 	}
-	if schemes := appendPlain(scratchSuites[:0], h.SignatureAlgorithms); len(schemes) > 0 {
+	if schemes := appendWithoutGREASE(scratchSuites[:0], h.SignatureAlgorithms); len(schemes) > 0 {
 		dst = appendHexList(append(dst, '_'), schemes)
 	}
 	if hashed {
-		dst = foldJA4(dst, start)
+		dst = replaceByJA4Hash(dst, start)
 	}
 	return dst
 }
 
-// foldJA4 replaces what follows start by the first 12 hex digits of its
+// replaceByJA4Hash replaces what follows start by the first 12 hex digits of its
 // SHA-256, or by zeros if nothing follows.
-func foldJA4(dst []byte, start int) []byte {
+func replaceByJA4Hash(dst []byte, start int) []byte {
 	if len(dst) == start {
 		return append(dst, "000000000000"...)
 	}
-	return foldSHA256(dst, start, 12)
+	return replaceBySHA256(dst, start, 12)
 }
 
 func appendJA4a(dst []byte, h *parser.ClientHello, suites int, types *typeSet) []byte {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/internal/grease"
 	"github.com/tlspeek/tlspeek/internal/varint"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -106,7 +107,7 @@ func NPFHash(npf string) string {
 	if i < 0 {
 		return npf
 	}
-	return string(foldSHA256([]byte(npf), i, 32))
+	return string(replaceBySHA256([]byte(npf), i, 32))
 }
 
 type npfFormat uint8
@@ -141,14 +142,14 @@ func appendNPFHello(dst []byte, h *parser.ClientHello, f npfFormat) []byte {
 	dst = appendHex(append(dst, '('), uint16(h.LegacyVersion))
 	dst = append(dst, ")("...)
 	for _, s := range h.CipherSuites {
-		dst = appendHex(dst, degrease(uint16(s)))
+		dst = appendHex(dst, grease.Normalize(s))
 	}
 	dst = append(dst, ')')
 	if f == npfWireOrder {
 		dst = append(dst, '(')
 		for i := range h.Extensions {
 			e := &h.Extensions[i]
-			dst = appendNPFElement(dst, npfElement{degrease(uint16(e.Type)), e.Data}, false)
+			dst = appendNPFElement(dst, npfElement{grease.Normalize(e.Type), e.Data}, false)
 		}
 		return append(dst, ')')
 	}
@@ -156,7 +157,7 @@ func appendNPFHello(dst []byte, h *parser.ClientHello, f npfFormat) []byte {
 	var scratch [48]npfElement
 	elements := scratch[:0]
 	for i := range h.Extensions {
-		e := npfElement{degrease(uint16(h.Extensions[i].Type)), h.Extensions[i].Data}
+		e := npfElement{grease.Normalize(h.Extensions[i].Type), h.Extensions[i].Data}
 		if f == npfSelected {
 			var selected bool
 			if e.typ, selected = npfSelect(e.typ); !selected {
@@ -216,7 +217,7 @@ func appendNPFElement(dst []byte, e npfElement, quic bool) []byte {
 		dst = hex.AppendEncode(dst, e.data[:prefix])
 		rest := e.data[prefix:]
 		for ; len(rest) >= 2; rest = rest[2:] {
-			dst = appendHex(dst, degrease(binary.BigEndian.Uint16(rest)))
+			dst = appendHex(dst, grease.Normalize(binary.BigEndian.Uint16(rest)))
 		}
 		dst = hex.AppendEncode(dst, rest)
 	}
@@ -224,7 +225,7 @@ func appendNPFElement(dst []byte, e npfElement, quic bool) []byte {
 }
 
 // reservedID is how NPF writes the ids that RFC 9000, section 18.1, reserves.
-var reservedID = []byte{27}
+var reservedID = []byte{grease.TransportParameter}
 
 // appendParameterIDs appends the ids in the body of quic_transport_parameters,
 // each with the bytes it was sent in, sorted. It ends where the body is malformed.
@@ -250,14 +251,6 @@ func appendParameterIDs(dst, body []byte) []byte {
 		dst = append(hex.AppendEncode(append(dst, '('), id), ')')
 	}
 	return append(dst, ']')
-}
-
-// degrease returns v, or 0x0a0a for all GREASE values.
-func degrease(v uint16) uint16 {
-	if parser.IsGREASE(v) {
-		return 0x0a0a
-	}
-	return v
 }
 
 // npfFixed reports whether a type is in the set TLS_EXT_FIXED: its extension

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/tlspeek/tlspeek/internal/grease"
 	"github.com/tlspeek/tlspeek/internal/varint"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -68,7 +69,7 @@ func AppendQUICHeaderID(dst []byte, q *QUICInitial) []byte {
 	if q.TokenLen > 0 {
 		token = 1
 	}
-	return foldID(append(dst, token), start)
+	return replaceBySHA1(append(dst, token), start)
 }
 
 // QUICParamsID returns the id at tlsfingerprint.io of the transport parameters
@@ -91,7 +92,7 @@ func AppendQUICParamsID(dst []byte, h *parser.ClientHello) []byte {
 	for i := range h.TransportParameters {
 		id := h.TransportParameters[i].ID
 		if parser.IsGREASETransportParameter(id) {
-			id = 27
+			id = grease.TransportParameter
 		}
 		ids = append(ids, id)
 	}
@@ -103,7 +104,7 @@ func AppendQUICParamsID(dst []byte, h *parser.ClientHello) []byte {
 	for _, id := range hashed {
 		dst = binary.BigEndian.AppendUint64(dst, transportParameter(h, id))
 	}
-	return foldID(dst, start)
+	return replaceBySHA1(dst, start)
 }
 
 // transportParameter returns the value of an integer parameter, 0 if it is

@@ -34,7 +34,7 @@ func AppendStable(dst []byte, h *parser.ClientHello) []byte {
 		return dst
 	}
 	start := len(dst) + len("s1t13_")
-	return foldSHA256(AppendStableFull(dst, h), start, 24)
+	return replaceBySHA256(AppendStableFull(dst, h), start, 24)
 }
 
 // StableFull returns the text behind [Stable]: after "s1" and the carrier and
@@ -65,15 +65,15 @@ func AppendStableFull(dst []byte, h *parser.ClientHello) []byte {
 	dst = append(append(dst, ja4Version(h)...), '_')
 
 	var scratch [64]uint16
-	versions := appendPlain(scratch[:0], h.SupportedVersions)
+	versions := appendWithoutGREASE(scratch[:0], h.SupportedVersions)
 	if len(versions) == 0 {
 		versions = append(versions, uint16(h.LegacyVersion))
 	}
 	dst = append(appendHexList(dst, versions), '_')
-	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.CipherSuites)), '_')
+	dst = append(appendHexList(dst, appendWithoutGREASE(scratch[:0], h.CipherSuites)), '_')
 	dst = append(appendHexList(dst, stableExtensions(scratch[:0], h)), '_')
-	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.SupportedGroups)), '_')
-	dst = append(appendHexList(dst, appendPlain(scratch[:0], h.SignatureAlgorithms)), '_')
+	dst = append(appendHexList(dst, appendWithoutGREASE(scratch[:0], h.SupportedGroups)), '_')
+	dst = append(appendHexList(dst, appendWithoutGREASE(scratch[:0], h.SignatureAlgorithms)), '_')
 	first := true
 	for _, p := range h.ALPNProtocols {
 		if parser.IsGREASEALPN(p) {
@@ -87,15 +87,23 @@ func AppendStableFull(dst []byte, h *parser.ClientHello) []byte {
 	return dst
 }
 
+// IsTransient reports whether an extension of a client comes and goes with the
+// server, the session or the length of the message. Its types are server_name,
+// padding, session_ticket, pre_shared_key, early_data and cookie.
+func IsTransient(t parser.ExtensionType) bool {
+	switch t {
+	case parser.ExtServerName, parser.ExtPadding, parser.ExtSessionTicket,
+		parser.ExtPreSharedKey, parser.ExtEarlyData, parser.ExtCookie:
+		return true
+	}
+	return false
+}
+
+// stableExtensions appends the types that [Stable] has, sorted, to an empty list.
 func stableExtensions(list []uint16, h *parser.ClientHello) []uint16 {
 	for i := range h.Extensions {
-		switch t := h.Extensions[i].Type; t {
-		case parser.ExtServerName, parser.ExtPadding, parser.ExtSessionTicket,
-			parser.ExtPreSharedKey, parser.ExtEarlyData, parser.ExtCookie:
-		default:
-			if !parser.IsGREASE(t) {
-				list = append(list, uint16(t))
-			}
+		if t := h.Extensions[i].Type; !IsTransient(t) && !parser.IsGREASE(t) {
+			list = append(list, uint16(t))
 		}
 	}
 	sortValues(list)

@@ -23,8 +23,8 @@ import (
 // return a string begin. Nearly all clients' texts are shorter.
 const textLen = 1024
 
-// appendPlain appends list less GREASE to dst.
-func appendPlain[T ~uint16](dst []uint16, list []T) []uint16 {
+// appendWithoutGREASE appends list less GREASE to dst.
+func appendWithoutGREASE[T ~uint16](dst []uint16, list []T) []uint16 {
 	n := len(dst)
 	dst = slices.Grow(dst, len(list))[:n+len(list)]
 	for _, v := range list {
@@ -90,15 +90,15 @@ func appendDecimal(dst []byte, v uint16) []byte {
 	return append(dst, byte('0'+v/10000), byte('0'+v/1000%10), byte('0'+v/100%10), byte('0'+v/10%10), byte('0'+v%10))
 }
 
-// foldMD5 replaces what follows start in text by its MD5 in hex.
-func foldMD5(text []byte, start int) []byte {
+// replaceByMD5 replaces what follows start in text by its MD5 in hex.
+func replaceByMD5(text []byte, start int) []byte {
 	sum := md5.Sum(text[start:])
 	return hex.AppendEncode(text[:start], sum[:])
 }
 
-// foldSHA256 replaces what follows start in text by the first n hex digits of
+// replaceBySHA256 replaces what follows start in text by the first n hex digits of
 // its SHA-256.
-func foldSHA256(text []byte, start, n int) []byte {
+func replaceBySHA256(text []byte, start, n int) []byte {
 	sum := sha256.Sum256(text[start:])
 	return hex.AppendEncode(text[:start], sum[:n/2])
 }

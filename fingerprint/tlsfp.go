@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 
+	"github.com/tlspeek/tlspeek/internal/grease"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -55,20 +56,20 @@ func appendTLSFP(dst []byte, h *parser.ClientHello, normalised bool) []byte {
 	}
 	start := len(dst)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(h.LegacyVersion))
-	dst = appendDegreased(dst, h.CipherSuites)
+	dst = appendNormalized(dst, h.CipherSuites)
 	dst = append(dst, h.LegacyCompressionMethods...)
 	var scratch [64]uint16
 	types := scratch[:0]
 	for i := range h.Extensions {
-		types = append(types, degrease(uint16(h.Extensions[i].Type)))
+		types = append(types, grease.Normalize(h.Extensions[i].Type))
 	}
 	if normalised {
 		sortValues(types)
 	}
-	dst = appendDegreased(dst, types)
-	dst = appendDegreased(dst, h.SupportedGroups)
+	dst = appendNormalized(dst, types)
+	dst = appendNormalized(dst, h.SupportedGroups)
 	dst = append(dst, h.ECPointFormats...)
-	dst = appendDegreased(dst, h.SignatureAlgorithms)
+	dst = appendNormalized(dst, h.SignatureAlgorithms)
 	for _, p := range h.ALPNProtocols {
 		if parser.IsGREASEALPN(p) {
 			p = []byte("\x0a\x0a")
@@ -76,7 +77,7 @@ func appendTLSFP(dst []byte, h *parser.ClientHello, normalised bool) []byte {
 		dst = append(append(dst, byte(len(p))), p...)
 	}
 	for i := range h.KeyShares {
-		dst = binary.BigEndian.AppendUint16(dst, degrease(uint16(h.KeyShares[i].Group)))
+		dst = binary.BigEndian.AppendUint16(dst, grease.Normalize(h.KeyShares[i].Group))
 	}
 	for _, m := range h.PSKKeyExchangeModes {
 		if parser.IsGREASEMode(m) {
@@ -84,25 +85,25 @@ func appendTLSFP(dst []byte, h *parser.ClientHello, normalised bool) []byte {
 		}
 		dst = append(dst, m)
 	}
-	dst = appendDegreased(dst, h.SupportedVersions)
+	dst = appendNormalized(dst, h.SupportedVersions)
 	if h.HasExtension(parser.ExtCompressCertificate) {
 		dst = append(dst, byte(2*len(h.CertificateCompressionAlgorithms)))
-		dst = appendDegreased(dst, h.CertificateCompressionAlgorithms)
+		dst = appendNormalized(dst, h.CertificateCompressionAlgorithms)
 	}
 	dst = binary.BigEndian.AppendUint16(dst, h.RecordSizeLimit)
-	return foldID(dst, start)
+	return replaceBySHA1(dst, start)
 }
 
-// appendDegreased appends each value as two bytes, GREASE as 0x0a0a.
-func appendDegreased[T ~uint16](dst []byte, list []T) []byte {
+// appendNormalized appends each value as two bytes, and all GREASE as one.
+func appendNormalized[T ~uint16](dst []byte, list []T) []byte {
 	for _, v := range list {
-		dst = binary.BigEndian.AppendUint16(dst, degrease(uint16(v)))
+		dst = binary.BigEndian.AppendUint16(dst, grease.Normalize(v))
 	}
 	return dst
 }
 
-// foldID replaces what follows start by the first 8 bytes of its SHA-1 in hex.
-func foldID(dst []byte, start int) []byte {
+// replaceBySHA1 replaces what follows start by the first 8 bytes of its SHA-1 in hex.
+func replaceBySHA1(dst []byte, start int) []byte {
 	sum := sha1.Sum(dst[start:])
 	return hex.AppendEncode(dst[:start], sum[:8])
 }

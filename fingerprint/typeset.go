@@ -40,9 +40,9 @@ func (s *typeSet) has(t parser.ExtensionType) bool { return s.low>>t&1 != 0 }
 // tells.
 const namesMask = 1<<parser.ExtServerName | 1<<parser.ExtALPN
 
-// appendUnnamed appends the types in hex with commas between, but for
+// appendWithoutSNIAndALPN appends the types in hex with commas between, but for
 // server_name and ALPN.
-func (s *typeSet) appendUnnamed(dst []byte) []byte {
+func (s *typeSet) appendWithoutSNIAndALPN(dst []byte) []byte {
 	start, rest := len(dst), dropNames(s.rest)
 	for low := s.low &^ namesMask; low != 0; low &= low - 1 {
 		t := uint16(bits.TrailingZeros64(low))

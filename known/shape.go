@@ -3,6 +3,9 @@ package known
 import (
 	"math/bits"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/grease"
+	"github.com/tlspeek/tlspeek/internal/padding"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -25,9 +28,6 @@ const (
 // maxValues bounds how much of a list is compared. No client known sends more
 // than 200 values; a hello of 64 KiB may have 32,000.
 const maxValues = 256
-
-// grease stands for all 16 values of RFC 8701 in a shape.
-const grease = 0x0a0a
 
 // A shape is what stays the same in all hellos that a client sends with one
 // configuration: lists in wire order with GREASE as one value, and nothing that
@@ -61,12 +61,8 @@ func optionalsOf(h *parser.ClientHello) (t optional) {
 	if h.HasExtension(parser.ExtSessionTicket) {
 		t = ticket
 	}
-	length := len(h.Raw)
-	padding, padded := h.Extension(parser.ExtPadding)
-	if padded {
-		length -= 4 + len(padding.Data)
-	}
-	if length < 256 || length > 511 || h.Transport != parser.TLS {
+	n, padded := padding.LenWithout(h)
+	if h.Transport != parser.TLS || !padding.IsDue(n) {
 		return t
 	}
 	if padded {
@@ -89,10 +85,10 @@ func (s *shape) read(h *parser.ClientHello) {
 		s.lists[f] = s.lists[f][:0]
 	}
 	s.lists[suites] = appendValues(s.lists[suites], h.CipherSuites)
-	next := uint16(grease) // BoringSSL's two GREASE extensions are not one value: their order counts
+	next := uint16(grease.Value) // BoringSSL's two GREASE extensions are not one value: their order counts
 	for i := range h.Extensions {
 		t := h.Extensions[i].Type
-		if isTransient(t) || len(s.lists[extensions]) == maxValues {
+		if fingerprint.IsTransient(t) || len(s.lists[extensions]) == maxValues {
 			continue
 		}
 		if parser.IsGREASE(t) {
@@ -108,24 +104,12 @@ func (s *shape) read(h *parser.ClientHello) {
 		s.lists[protocols] = append(s.lists[protocols], tagged(tagALPN, name))
 	}
 	for _, k := range limit(h.KeyShares) {
-		s.lists[shares] = append(s.lists[shares], normal(k.Group))
+		s.lists[shares] = append(s.lists[shares], grease.Normalize(k.Group))
 	}
 	s.lists[smallFields] = appendSmallFields(s.lists[smallFields], h)
 	if isSecond(h) {
 		s.answersServer()
 	}
-}
-
-// isTransient reports whether the presence of an extension depends on the
-// connection: the server's name, a session to resume, the length of the hello, a
-// cookie.
-func isTransient(t parser.ExtensionType) bool {
-	switch t {
-	case parser.ExtServerName, parser.ExtPadding, parser.ExtSessionTicket,
-		parser.ExtPreSharedKey, parser.ExtEarlyData, parser.ExtCookie:
-		return true
-	}
-	return false
 }
 
 // isSecond reports whether a hello answers a HelloRetryRequest with a cookie.
@@ -166,10 +150,10 @@ func appendSmallFields(dst []uint16, h *parser.ClientHello) []uint16 {
 		dst = append(dst, tagged(tagApplicationSettings, name))
 	}
 	for _, v := range limit(h.SignatureAlgorithmsCert) {
-		dst = append(dst, tag16(tagSchemeCert, normal(v)))
+		dst = append(dst, tag16(tagSchemeCert, grease.Normalize(v)))
 	}
 	for _, v := range limit(h.DelegatedCredentials) {
-		dst = append(dst, tag16(tagDelegated, normal(v)))
+		dst = append(dst, tag16(tagDelegated, grease.Normalize(v)))
 	}
 	// Before TLS 1.3 a session id is present only to resume a session.
 	if len(h.SupportedVersions) > 0 {
@@ -185,16 +169,9 @@ func appendSmallFields(dst []uint16, h *parser.ClientHello) []uint16 {
 
 func limit[T any](list []T) []T { return list[:min(len(list), maxValues)] }
 
-func normal[T ~uint16](v T) uint16 {
-	if parser.IsGREASE(v) {
-		return grease
-	}
-	return uint16(v)
-}
-
 func appendValues[T ~uint16](dst []uint16, list []T) []uint16 {
 	for _, v := range limit(list) {
-		dst = append(dst, normal(v))
+		dst = append(dst, grease.Normalize(v))
 	}
 	return dst
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/internal/padding"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -219,14 +220,14 @@ func tellPadding(dst []Tell, v view) []Tell {
 	n := len(h.Raw)
 	if !v.has(parser.ExtPadding) {
 		// Chromium padded up to version 118, the last one whose hellos have this shape.
-		if v.browser == chromium && n >= 256 && n < 512 &&
+		if v.browser == chromium && padding.IsDue(n) &&
 			v.has(parser.ExtApplicationSettingsOld) && !v.has(parser.ExtEncryptedClientHello) && offers13(h) && !v.mayBeSecond() {
 			dst = append(dst, Tell{Field: "length", Offset: 1, Found: fmt.Sprintf("%d bytes without padding", n), Expected: "padding to 512 bytes"})
 		}
 		return dst
 	}
 	e, _ := h.Extension(parser.ExtPadding)
-	if n != 512 && (n < 512 || n > 517 || len(e.Data) > 1) {
+	if n != padding.PaddedLen && (n < padding.PaddedLen || n > padding.PaddedLen+5 || len(e.Data) > 1) {
 		dst = append(dst, Tell{Field: "padding", Offset: e.Offset, Found: fmt.Sprintf("padding to %d bytes", n), Expected: "padding to 512 bytes"})
 	}
 	if slices.ContainsFunc(e.Data, func(c byte) bool { return c != 0 }) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -98,7 +99,7 @@ func (o *Observation) IsTracked() bool {
 func orderOf(h *parser.ClientHello) uint64 {
 	x, n := uint64(1), 0
 	for i := range limit(h.Extensions) {
-		if t := h.Extensions[i].Type; !isTransient(t) && !parser.IsGREASE(t) {
+		if t := h.Extensions[i].Type; !fingerprint.IsTransient(t) && !parser.IsGREASE(t) {
 			x = mix(x ^ uint64(t))
 			n++
 		}

@@ -200,7 +200,7 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 		Dst:      addrPort(c.LocalAddr()),
 		Index:    index,
 		HTTP2:    c.http2,
-		Request:    known.Request{Headers: c.headers},
+		Request:  known.Request{Headers: c.headers},
 		Err:      c.err,
 		Received: c.received,
 	}
