@@ -82,16 +82,16 @@ const (
 func (c *Candidate) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(keyName.Begin(append(dst, '{')), c.Name)
 	if c.Version != "" {
-		dst = jsonw.AppendString(keyVersion.Begin(dst), c.Version)
+		dst = jsonw.AppendString(append(dst, keyVersion...), c.Version)
 	}
-	dst = jsonw.AppendString(keyFamily.Begin(dst), c.Family)
+	dst = jsonw.AppendString(append(dst, keyFamily...), c.Family)
 	if c.Library != "" {
-		dst = jsonw.AppendString(keyLibrary.Begin(dst), c.Library)
+		dst = jsonw.AppendString(append(dst, keyLibrary...), c.Library)
 	}
-	dst = jsonw.AppendString(keyKind.Begin(dst), c.Kind.String())
-	dst = strconv.AppendUint(keyDistance.Begin(dst), uint64(c.Distance), 10)
+	dst = jsonw.AppendString(append(dst, keyKind...), c.Kind.String())
+	dst = strconv.AppendUint(append(dst, keyDistance...), uint64(c.Distance), 10)
 	if c.Differs != 0 {
-		dst = c.Differs.appendJSON(keyDiffers.Begin(dst))
+		dst = c.Differs.appendJSON(append(dst, keyDiffers...))
 	}
 	return append(dst, '}')
 }
@@ -99,12 +99,12 @@ func (c *Candidate) AppendJSON(dst []byte) []byte {
 // AppendJSON appends t to dst as a JSON object, as encoding/json has it.
 func (t *Tell) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(keyName.Begin(append(dst, '{')), t.Name)
-	dst = jsonw.AppendString(keyField.Begin(dst), t.Field)
+	dst = jsonw.AppendString(append(dst, keyField...), t.Field)
 	if t.Offset != 0 {
-		dst = strconv.AppendInt(keyOffset.Begin(dst), int64(t.Offset), 10)
+		dst = strconv.AppendInt(append(dst, keyOffset...), int64(t.Offset), 10)
 	}
-	dst = jsonw.AppendString(keyFound.Begin(dst), t.Found)
-	dst = jsonw.AppendString(keyExpected.Begin(dst), t.Expected)
+	dst = jsonw.AppendString(append(dst, keyFound...), t.Found)
+	dst = jsonw.AppendString(append(dst, keyExpected...), t.Expected)
 	return append(dst, '}')
 }
 
@@ -112,7 +112,7 @@ func (t *Tell) AppendJSON(dst []byte) []byte {
 func (c *Claim) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(keyVerdict.Begin(append(dst, '{')), c.Verdict.String())
 	if c.Program != "" {
-		dst = jsonw.AppendString(keyProgram.Begin(dst), c.Program)
+		dst = jsonw.AppendString(append(dst, keyProgram...), c.Program)
 	}
 	if len(c.Reasons) > 0 {
 		dst = keyReasons.Strings(dst, c.Reasons)

@@ -35,22 +35,22 @@ const (
 // The JSON does not have the names of f itself and of the elements of lists.
 func (f *Field) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(keyOffset.Begin(append(dst, '{')), int64(f.Offset), 10)
-	dst = strconv.AppendInt(keySize.Begin(dst), int64(len(f.Bytes)), 10)
+	dst = strconv.AppendInt(append(dst, keySize...), int64(len(f.Bytes)), 10)
 	if f.Children == nil {
-		dst = append(keyRaw.Begin(dst), '"')
+		dst = append(append(dst, keyRaw...), '"')
 		dst = append(hex.AppendEncode(dst, f.Bytes), '"')
 	}
 	switch v := f.Value.(type) {
 	case uint64:
-		dst = strconv.AppendUint(keyValue.Begin(dst), v, 10)
+		dst = strconv.AppendUint(append(dst, keyValue...), v, 10)
 	case string:
-		dst = jsonw.AppendString(keyValue.Begin(dst), v)
+		dst = jsonw.AppendString(append(dst, keyValue...), v)
 	}
 	if f.ValueName != "" {
-		dst = jsonw.AppendString(keyName.Begin(dst), f.ValueName)
+		dst = jsonw.AppendString(append(dst, keyName...), f.ValueName)
 	}
 	if f.Note != "" {
-		dst = jsonw.AppendString(keyNote.Begin(dst), f.Note)
+		dst = jsonw.AppendString(append(dst, keyNote...), f.Note)
 	}
 	if f.List {
 		return append(f.appendList(dst), '}')
@@ -76,7 +76,7 @@ func (f *Field) appendList(dst []byte) []byte {
 			dst = c.appendMember(dst)
 		}
 	}
-	dst = append(keyList.Begin(dst), '[')
+	dst = append(append(dst, keyList...), '[')
 	for i := range f.Children {
 		if c := &f.Children[i]; c.isElement() {
 			dst = c.AppendJSON(jsonw.Comma(dst))
