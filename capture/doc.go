@@ -5,7 +5,8 @@
 // [Read] reads a pcap or pcapng file or stream, also a compressed one.
 // [Reader.ReadPackets] reads packets from a source of gopacket's, such as a live
 // interface. Both read the packets once, in order, and call a function with each
-// [Hello]. [Hello.Observation] turns it into what package event takes.
+// [Hello]. [Hello.Observation] turns it into what package event takes. See the
+// example of Read.
 //
 // # Terms
 //
@@ -36,8 +37,11 @@
 //
 // # Compatibility
 //
-// Exported names stay as they are within a major version. The names of layers and
-// link types, which are printed, do too. New link types, layers and counters of
-// Stats may be added, and hellos may be found where none were found before. The texts
-// of errors and of [Stats.Notes] may change.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The names of layers and link types, which are printed, stay within a major
+// version. New link types, layers and counters of Stats may be added, and hellos
+// may be found where none were found before. The texts of errors and of
+// [Stats.Notes] may change.
 package capture

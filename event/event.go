@@ -1,5 +1,3 @@
-// Package event makes the Event: one observed ClientHello, with all that is
-// known of it. It is the same from a capture and from the live endpoint.
 package event
 
 import (

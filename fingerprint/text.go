@@ -1,12 +1,3 @@
-// Package fingerprint turns a ClientHello into the texts and digests by which
-// TLS clients are known: JA3, JA4, NPF, the tlsfingerprint.io id and others,
-// each as its specification has it.
-//
-// Each has two forms. AppendX appends the text to a buffer of the caller, of
-// which it uses the spare capacity as scratch memory: if it is large enough,
-// and no list of the hello is longer than any client's, nothing is allocated.
-// X returns a string. A hello in SSLv2 format has none of these by definition,
-// and gives nothing.
 package fingerprint
 
 import (

@@ -4,7 +4,7 @@
 // Programs that share a TLS library and its settings send the same hello. So the
 // answer to "who" is a list of [Candidate], and the answer to "is it genuine" is a
 // list of [Tell], each with its evidence, and a [Claim]. [Identify] gives all
-// three; a [Matcher] is for many hellos.
+// three, as the package example shows; a [Matcher] is for many hellos.
 //
 // # Terms
 //
@@ -27,6 +27,10 @@
 //
 // # Compatibility
 //
-// Exported names, JSON keys and the names of tells stay as they are within a major
-// version. New versions add clients, tells and keys, and change distances.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// JSON keys and the names of tells stay within a major version; new ones may be
+// added. Which clients are known, their order, distances and the texts of found,
+// expected and reasons may change in any version.
 package known

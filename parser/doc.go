@@ -3,6 +3,9 @@
 // kept, and [Dissect] returns a tree of fields that covers each byte of the
 // message once.
 //
+// [Parse] reads a message that is complete. See the examples of [RecordAssembler],
+// [Dissect] and [ClientHello.Clone].
+//
 // # Terms
 //
 //   - A message is a TLS handshake message with its 4-byte header of msg_type and
@@ -29,7 +32,10 @@
 //
 // # Compatibility
 //
-// Exported names and the JSON of [Field] stay as they are within a major
-// version. Names of fields in the tree are those of the RFCs; new extensions
-// add fields.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The keys of the JSON of [Field] stay within a major version. Names of fields in
+// the tree are those of the RFCs; new extensions add fields. The texts of errors
+// may change; the Err variables, and the fields that errors name, stay.
 package parser

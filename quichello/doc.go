@@ -6,6 +6,8 @@
 // from its own header (RFC 9001, section 5.2). Opening also authenticates the
 // packet, so a datagram of another protocol is not mistaken for a hello.
 //
+// See the example of [Assembler].
+//
 // # Terms
 //
 //   - A datagram is the payload of a UDP packet. It may have several QUIC packets,
@@ -34,6 +36,8 @@
 //
 // # Compatibility
 //
-// Exported names stay as they are within a major version. More versions of QUIC
-// may be opened in later releases.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// New versions may open Initials of more versions of QUIC.
 package quichello

@@ -40,8 +40,9 @@
 //
 // # Compatibility
 //
-// The package follows Go's compatibility promise from version 1.0 on. Until
-// then, a minor version may rename what is exported here, and CHANGELOG.md says
-// so. The texts of errors are not part of the promise; the error values are, and
-// so are the values of Headers, which backends compare.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The texts of errors are not part of the promise; the error values are, and so are
+// the values of Headers, which backends compare.
 package server

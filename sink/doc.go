@@ -9,9 +9,8 @@
 //
 // # Files
 //
-// Both kinds of files are made with mode 0644, less the umask for events files.
-// Who must not read the addresses and server names in them must not reach their
-// folder. Errors are those of package os, with the path, and are safe to log.
+// Both kinds of files have mode 0644; the umask applies to events files. They hold
+// addresses and server names: use a folder that only their readers can enter. Errors are those of package os, with the path, and are safe to log.
 //
 // # Concurrency
 //
@@ -21,6 +20,8 @@
 //
 // # Compatibility
 //
-// The package follows Go's compatibility promise from version 1.0 on. The JSON is
-// that of package event.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The JSON is that of package event.
 package sink

@@ -5,7 +5,8 @@
 // [Text] explains a fingerprint of which only the text is known; samples of known
 // clients, given to [Explanation.AddSamples], add the texts that its digests may
 // come from. [Diff] and [DiffTexts] compare. [JA3Deviations] and [JA4Deviations]
-// list the values that tools print which do not follow the specification.
+// list the values that tools print which do not follow the specification. See the
+// examples of [Text], [ParseJA4] and [DiffTexts].
 //
 // # Terms
 //
@@ -21,7 +22,10 @@
 //
 // # Compatibility
 //
-// Exported names, and the names of parts, fields and explanations, stay as they
-// are within a major version. Meanings, notes and deviations are text for people,
-// and may change in any version.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The keys of the JSON, and the names of parts, fields and explanations, stay
+// within a major version; new ones may be added. Meanings, notes and deviations are
+// text for people, and may change in any version.
 package explain

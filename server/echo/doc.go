@@ -19,7 +19,9 @@
 //
 // # Compatibility
 //
-// The Go API follows Go's compatibility promise from version 1.0 on. What / and
-// /json answer is the JSON of package event, with the promise made there. The
-// shapes follow the endpoints whose they are.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The answers at / and /json are the JSON of package event, with the promise made
+// there. A shape follows the endpoint that it copies.
 package echo

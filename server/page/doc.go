@@ -27,7 +27,9 @@
 //
 // # Compatibility
 //
-// The Go API follows Go's compatibility promise from version 1.0 on. The HTML,
-// its classes and its texts may change in any version; programs use the JSON of
-// package echo. Permalinks (/compare#tls.…) stay valid.
+// From v1.0.0 on, exported names follow semantic versioning. Until then, a minor
+// version may rename them, and CHANGELOG.md says so.
+//
+// The HTML, its classes and its texts may change in any version; programs use the
+// JSON of package echo. Permalinks (/compare#tls.…) stay valid.
 package page
