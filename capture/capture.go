@@ -33,7 +33,7 @@ type Hello struct {
 	// ClientHello is the decoded message. If Err, which is a [*parser.Error], is not
 	// nil, it has the fields before the error.
 	ClientHello *parser.ClientHello
-	Err         error
+	Err         error // a [*parser.Error], or nil
 
 	// Packet is the number in the file, from 1, of the packet that completed the
 	// message.

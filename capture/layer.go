@@ -5,7 +5,7 @@ import "strconv"
 // A Layer is one encapsulation between the link layer and the TCP segment or UDP
 // datagram that holds a hello.
 type Layer struct {
-	Kind LayerKind
+	Kind LayerKind // the protocol
 
 	// ID tells layers of the same kind apart: a VLAN id, an MPLS label, a VXLAN or
 	// Geneve network, a GTP-U tunnel, a GRE key, a session or an EAP type. It is 0

@@ -75,8 +75,8 @@ func (s *Stats) Add(other *Stats) {
 // Text follows the number in a sentence: "packets of link type 147 (USER0): not
 // read". A field of Reader that would have to be larger stands in parentheses.
 type Note struct {
-	Count int64
-	Text  string
+	Count int64  // never 0
+	Text  string // plural, without the count
 }
 
 // Notes returns what was malformed, dropped or not read, in the order in which to

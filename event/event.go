@@ -10,44 +10,45 @@ import (
 )
 
 // An Event is one ClientHello as it was observed. Its JSON form leaves out
-// what was not sent, was not asked for, or is not defined for the hello.
+// what was not sent, was not asked for, or is not defined for the hello. Fields
+// marked full or detail are set in that [Size] and above, all others in each.
 //
 // Text that the client chose (SNI, ALPN, HTTP headers) is in the form of
 // [parser.AppendText]: printable, and lossless through [parser.UnescapeText].
 type Event struct {
-	Time       time.Time  `json:"time,omitzero"`
-	File       string     `json:"file,omitempty"`   // the capture it was found in
-	Packet     int64      `json:"packet,omitempty"` // of that capture, counted from 1, which completed the hello
-	Transport  string     `json:"transport"`        // tls, quic or dtls
-	SrcIP      netip.Addr `json:"src_ip,omitzero"`
-	SrcPort    uint16     `json:"src_port,omitempty"`
-	DstIP      netip.Addr `json:"dst_ip,omitzero"`
-	DstPort    uint16     `json:"dst_port,omitempty"`
-	Via        []string   `json:"via,omitempty"` // what the packets were wrapped in, outermost first
-	HelloIndex int        `json:"hello_index,omitempty"`
+	Time       time.Time  `json:"time,omitzero"`         // when the hello was complete, in UTC
+	File       string     `json:"file,omitempty"`        // full: the capture it was found in
+	Packet     int64      `json:"packet,omitempty"`      // full: the number in File, from 1, of the packet that completed the hello
+	Transport  string     `json:"transport"`             // "tls", "quic" or "dtls"
+	SrcIP      netip.Addr `json:"src_ip,omitzero"`       // of the client; an IPv4 address is never in IPv6 form
+	SrcPort    uint16     `json:"src_port,omitempty"`    // of the client
+	DstIP      netip.Addr `json:"dst_ip,omitzero"`       // of the server, in the form of SrcIP
+	DstPort    uint16     `json:"dst_port,omitempty"`    // of the server
+	Via        []string   `json:"via,omitempty"`         // full: the encapsulations of the packet, outermost first
+	HelloIndex int        `json:"hello_index,omitempty"` // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
 
-	SNI     *string  `json:"sni,omitempty"`  // nil without the extension
-	ALPN    []string `json:"alpn,omitempty"` // in the order offered
-	Version string   `json:"version,omitempty"`
+	SNI     *string  `json:"sni,omitempty"`     // server_name; nil without the extension, empty for one without a name
+	ALPN    []string `json:"alpn,omitempty"`    // protocols in the order offered
+	Version string   `json:"version,omitempty"` // the highest offered: "1.3", "ssl 3.0", or "0x7f1c" if it has no name
 
 	// Fingerprints stand in the JSON form among the other keys, each under the
 	// key of its method. A compact Event has those whose method is not Full.
 	Fingerprints fingerprint.Values `json:"-"`
 
-	Session string   `json:"session,omitempty"` // fresh, ticket, psk or early_data
-	Carrier *Carrier `json:"carrier,omitempty"`
-	QUIC    *QUIC    `json:"quic,omitempty"`
-	SSLv2   *SSLv2   `json:"sslv2,omitempty"`
+	Session string   `json:"session,omitempty"` // what the client offers to resume with: "fresh", "ticket", "psk" or "early_data"
+	Carrier *Carrier `json:"carrier,omitempty"` // full: how the message arrived
+	QUIC    *QUIC    `json:"quic,omitempty"`    // full: the first Initial packet; nil over other transports
+	SSLv2   *SSLv2   `json:"sslv2,omitempty"`   // nil unless the hello is in SSLv2 format
 
-	Client []known.Candidate `json:"client,omitempty"` // who may have sent it, best first
-	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it is not who it looks like
-	Claim  *known.Claim      `json:"claim,omitempty"`  // who it says it is, with a User-Agent
+	Client []known.Candidate `json:"client,omitempty"` // clients that may have sent it, best first
+	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it imitates another client
+	Claim  *known.Claim      `json:"claim,omitempty"`  // its User-Agent, checked; nil without one
 
 	Error    string `json:"error,omitempty"`    // why there is no fingerprint
 	Received string `json:"received,omitempty"` // with Error: the first bytes that came, in hex
 
 	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree
-	Raw   []byte        `json:"raw,omitempty"`   // detail: the message, base64
+	Raw   []byte        `json:"raw,omitempty"`   // detail: the handshake message with its header; base64 in JSON
 
 	serverName []byte // set by Observer.AppendJSON instead of the text of SNI
 }
@@ -56,48 +57,49 @@ type Event struct {
 // empty string where e has none.
 func (e *Event) Fingerprint(key string) string { return e.Fingerprints.Get(key) }
 
-// JA3 returns the JA3 fingerprint.
+// JA3 returns the JA3 fingerprint, or the empty string where e has none.
 func (e *Event) JA3() string { return e.Fingerprints.Get("ja3") }
 
-// JA4 returns the JA4 fingerprint.
+// JA4 returns the JA4 fingerprint, or the empty string where e has none.
 func (e *Event) JA4() string { return e.Fingerprints.Get("ja4") }
 
-// A Carrier says how the message arrived.
+// A Carrier says how the message arrived. A count is 0 where it does not apply or is
+// not known.
 type Carrier struct {
 	Records   int  `json:"records,omitempty"`   // TLS or DTLS records
 	Datagrams int  `json:"datagrams,omitempty"` // UDP
 	Segments  int  `json:"segments,omitempty"`  // TCP
-	Bytes     int  `json:"bytes,omitempty"`     // of the handshake message
+	Bytes     int  `json:"bytes,omitempty"`     // of the handshake message, its header included
 	Split     bool `json:"split"`               // over more than one record, datagram or segment
 	Overlap   bool `json:"overlap,omitempty"`   // parts came twice and differ; the first copy was taken
 }
 
 // QUIC has what a QUIC client shows besides its hello (RFC 9000, section 17.2).
-// Connection ids, token, packet number and frames are those of the first
+// Connection IDs, token, packet number and frames are those of the first
 // Initial packet.
 type QUIC struct {
-	Version             string               `json:"version"`           // hex, 0x00000001
-	DCIDLen             int                  `json:"dcid_len"`          // bytes
-	SCIDLen             int                  `json:"scid_len"`          // bytes
-	TokenLen            int                  `json:"token_len"`         // bytes
-	PacketNumber        uint64               `json:"packet_number"`     //
-	PacketNumberLen     int                  `json:"packet_number_len"` // bytes
-	FrameTypes          []int                `json:"frame_types"`       // each once, as they come
-	Initials            int                  `json:"initials"`          // that the hello lies in
-	OutOfOrder          bool                 `json:"out_of_order"`      // CRYPTO frames came out of order, or overlapped
-	TransportParameters []TransportParameter `json:"transport_parameters,omitempty"`
+	Version             string               `json:"version"`                        // in hex: "0x00000001"
+	DCIDLen             int                  `json:"dcid_len"`                       // bytes
+	SCIDLen             int                  `json:"scid_len"`                       // bytes
+	TokenLen            int                  `json:"token_len"`                      // bytes
+	PacketNumber        uint64               `json:"packet_number"`                  // lowest one seen
+	PacketNumberLen     int                  `json:"packet_number_len"`              // bytes on the wire, 1 to 4
+	FrameTypes          []int                `json:"frame_types"`                    // each once, in order of appearance
+	Initials            int                  `json:"initials"`                       // packets that carried the hello
+	OutOfOrder          bool                 `json:"out_of_order"`                   // CRYPTO frames came out of order, or overlapped
+	TransportParameters []TransportParameter `json:"transport_parameters,omitempty"` // in wire order
 }
 
 // A TransportParameter is a QUIC transport parameter (RFC 9000, section 18).
 type TransportParameter struct {
-	ID    uint64 `json:"id"`
+	ID    uint64 `json:"id"`             // as sent
 	Name  string `json:"name,omitempty"` // IANA's, or GREASE
 	Value string `json:"value"`          // hex
 }
 
 // SSLv2 has the fields of a hello in SSLv2 format (RFC 5246, appendix E.2).
 type SSLv2 struct {
-	CipherSpecs []string `json:"cipher_specs"` // hex
+	CipherSpecs []string `json:"cipher_specs"` // in wire order, six hex digits each
 	SessionID   string   `json:"session_id"`   // hex
 	Challenge   string   `json:"challenge"`    // hex
 }

@@ -24,12 +24,12 @@ const (
 	Offline         // a capture
 )
 
-// A Field is a key of an Event's JSON form. Its row in [Fields] is all that JSON,
-// columns and the test of docs/event.md need to have it.
+// A Field is a key of an Event's JSON form. To add one, add its row to [Fields]: JSON,
+// columns and the test of docs/event.md read that table.
 type Field struct {
-	Key    string
+	Key    string // as in JSON: "src_ip"
 	Size   Size   // the least size of Event that has it
-	Origin Origin // of the Events that can have it
+	Origin Origin // of the Events that can have the field
 
 	// Columns are the columns that a table of Events has by default: the field
 	// itself or, of a field with parts, some of those.
@@ -41,8 +41,8 @@ type Field struct {
 	// appendTo appends the field in JSON, or nothing if e does not have it.
 	appendTo func(dst []byte, key jsonw.Key, e *Event) ([]byte, error)
 
-	// text returns the value as a column has it. Of a field with parts it is nil,
-	// and value returns the value.
+	// text returns the value in the form for a column. It is nil for a field with
+	// parts, whose value is what value returns.
 	text  func(e *Event) string
 	value func(e *Event) any
 }
@@ -60,11 +60,11 @@ const (
 
 // Append appends the field of e to dst, which is a JSON object without its end:
 // the key and the value, with a comma before them unless they are the first. It
-// appends nothing if e does not have the field.
+// appends nothing if e does not have the field. An error is that of encoding/json.
 func (f *Field) Append(dst []byte, e *Event) ([]byte, error) { return f.appendTo(dst, f.jsonKey, e) }
 
-// Text returns the field of e as a column of a table has it: text as it is,
-// numbers in decimal, lists with commas between, and other values in JSON. It is
+// Text returns the field of e in the form for a column: text as it is, numbers in
+// decimal, lists with commas between their values, and other values in JSON. It is
 // empty if e does not have the field.
 func (f *Field) Text(e *Event) string {
 	if f.text != nil {
@@ -73,7 +73,8 @@ func (f *Field) Text(e *Event) string {
 	return textAt(reflect.ValueOf(f.value(e)), nil, true)
 }
 
-// Fields are the keys of an Event, in the order of its JSON form.
+// Fields are the keys of an Event, in the order of its JSON form. It must not be
+// changed.
 var Fields = allFields()
 
 func allFields() []Field {

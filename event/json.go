@@ -11,7 +11,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// AppendJSON appends e to dst as one JSON object, without a newline.
+// AppendJSON appends e to dst as one JSON object, without a newline. An error is that
+// of encoding/json; no Event of an Observer causes one.
 func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	dst = append(dst, '{')
 	var err error
@@ -26,8 +27,8 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 // MarshalJSON returns e as AppendJSON writes it.
 func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
-// UnmarshalJSON sets e to the Event that AppendJSON wrote. It ignores keys that
-// no Event has.
+// UnmarshalJSON sets e to the Event that AppendJSON wrote, except the names that
+// [parser.Field.UnmarshalJSON] cannot read back. It ignores unknown keys.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	type plain Event // without methods
 	*e = Event{}

@@ -20,18 +20,19 @@ const (
 )
 
 // An Observation is one hello, or the failure to read one, with what its carrier
-// knows of it. The zero value of a field says that it is not known.
+// shows. The zero value of a field says that it is not known. An Observer changes
+// nothing of it.
 type Observation struct {
-	Time     time.Time // when the hello was complete
-	Src, Dst netip.AddrPort
-	File     string   // the capture
-	Packet   int64    // number of the packet that completed the hello, from 1
-	Via      []string // encapsulations, outermost first
-	Index    int      // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
-	Carrier  Carrier  // without Split, which follows from the rest
-	QUIC     *fingerprint.QUICInitial
-	HTTP2    string        // fingerprint in Akamai's format
-	Request  known.Request // what the HTTP request says of the client
+	Time     time.Time                // when the hello was complete
+	Src, Dst netip.AddrPort           // of the client and of the server
+	File     string                   // the capture
+	Packet   int64                    // number of the packet that completed the hello, from 1
+	Via      []string                 // encapsulations, outermost first
+	Index    int                      // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
+	Carrier  Carrier                  // without Split, which follows from the rest
+	QUIC     *fingerprint.QUICInitial // nil over other transports
+	HTTP2    string                   // fingerprint in Akamai's format
+	Request  known.Request            // what the HTTP request says of the client
 
 	// RecordVersion is the legacy_record_version of the first TLS record.
 	RecordVersion parser.Version
@@ -39,7 +40,8 @@ type Observation struct {
 	// Hello is nil if there is none. Then Transport is set, Err says why there is
 	// none, and Received has the first bytes that came instead.
 	//
-	// A Hello with an Err was decoded up to the error only.
+	// A Hello with an Err was decoded up to the error only. Transport counts only
+	// where Hello is nil: a hello has its own.
 	Hello     *parser.ClientHello
 	Transport parser.Transport
 	Err       error

@@ -35,20 +35,22 @@ type Observer struct {
 }
 
 // Event returns the Event of o in the given size. It aliases nothing of o but, in
-// size Detail, the message of the hello, and, from size Full on, Via.
+// size Detail, the message of the hello, and, from size Full on, Via. The caller may
+// keep and change the rest.
 func (ob *Observer) Event(o *Observation, size Size) Event {
 	var e Event
 	ob.Fill(&e, o, size)
 	return e
 }
 
-// Fill sets e to the Event that [Observer.Event] returns. It reuses the memory of
-// ALPN, Client, Tells, SNI and Carrier of e, which copies of e share.
+// Fill sets e to the Event that [Observer.Event] returns. It overwrites the memory of
+// ALPN, Client, Tells, SNI and Carrier of e, so that earlier copies of e change too.
 func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, size, ob.lookup(o)) }
 
 // AppendJSON appends to dst the Event that [Observer.Event] returns as one JSON
 // object, without a newline. For a compact Event it is faster than
-// [Event.AppendJSON], because it copies the JSON that the Memo has.
+// [Event.AppendJSON], because it copies the JSON that the Memo has. The error is that
+// of [Event.AppendJSON].
 func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
 	l := ob.lookup(o)
 	if size == Compact && l.entry != nil && !l.isNew() && (l.entry.shape.hasCandidates || ob.SkipClients) && ob.Clients == nil {

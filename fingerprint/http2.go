@@ -19,12 +19,12 @@ var methodHTTP2 = Method{
 	Append:  func(dst []byte, in *Input) []byte { return append(dst, in.HTTP2...) },
 }
 
-// What an HTTP2 gives up on. Servers answer such a client with an error of
-// their own.
+// Errors of [HTTP2.Write], which wraps them with the frame and its offset in the
+// connection.
 var (
-	ErrNotHTTP2   = errors.New("not HTTP/2")
-	ErrHTTP2Frame = errors.New("malformed HTTP/2 frame")
-	ErrHTTP2Limit = errors.New("too much before the first HTTP/2 request")
+	ErrNotHTTP2   = errors.New("not HTTP/2")                               // the connection preface is another
+	ErrHTTP2Frame = errors.New("malformed HTTP/2 frame")                   // or one in the wrong place
+	ErrHTTP2Limit = errors.New("too much before the first HTTP/2 request") // more than the memory or frames for one connection
 )
 
 // Limits of what an HTTP2 holds for one connection.
@@ -37,12 +37,13 @@ const (
 	maxHTTP2Frames   = 1024                      // frames in all
 )
 
-// An HTTP2 makes the fingerprint of a client from the bytes that it sends on an
-// HTTP/2 connection: the connection preface (RFC 9113, section 3.4) and the
-// frames up to its first request. The zero value is ready. It is given the
-// bytes as they were received, decrypted, in pieces of any size.
+// An HTTP2 computes the fingerprint of a client from the bytes that it sends on an
+// HTTP/2 connection: the connection preface (RFC 9113, section 3.4) and the frames up
+// to its first request. Write takes these bytes, decrypted, in pieces of any size.
+// The zero value is ready. It must not be used by several goroutines at once. Its
+// memory is bounded.
 type HTTP2 struct {
-	buf      []byte // the unfinished rest: of the preface, a frame header or a frame that is read whole
+	buf      []byte // the bytes so far of the preface, of a frame header or of a frame that is read
 	offset   int    // of buf[0], from the start of the connection
 	skip     int    // bytes of a frame that is not read, still to come
 	preface  bool   // the connection preface is over
@@ -67,7 +68,7 @@ type http2Priority struct {
 	weight             int
 }
 
-// An http2Block is the header block of the first request, as far as it came.
+// An http2Block is the header block of the first request, as far as it was read.
 type http2Block struct {
 	stream  uint32 // 0 before HEADERS
 	size    int    // bytes
@@ -76,7 +77,7 @@ type http2Block struct {
 	pseudo  []byte // their letters in order
 }
 
-// The frames that count (RFC 9113, section 6). All others are passed over.
+// The frames that count (RFC 9113, section 6). All others are skipped.
 const (
 	frameHeaders      = 0x1
 	framePriority     = 0x2
@@ -95,9 +96,9 @@ const (
 // clientPreface is what a client sends first (RFC 9113, section 3.4).
 const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// Write reads on in what the client sends. It always takes all of b, keeps
-// nothing of it after it returned, and does nothing after the first request or
-// an error, which wraps one of the errors above and stays.
+// Write reads the next bytes that the client sends. It always takes all of b, and does
+// not keep b. After the first request it does nothing. An error wraps ErrNotHTTP2,
+// ErrHTTP2Frame or ErrHTTP2Limit; later calls return it again.
 func (p *HTTP2) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 && !p.done && p.err == nil {
@@ -106,8 +107,8 @@ func (p *HTTP2) Write(b []byte) (int, error) {
 			p.skip, p.offset, b = p.skip-m, p.offset+m, b[m:]
 			continue
 		}
-		// What is not finished is as long as one frame at the most, so that
-		// the bytes of b that do not fit are read in the next turn.
+		// buf holds one frame at most. The next iteration reads the bytes of b
+		// that do not fit.
 		wanted := p.wanted()
 		m := min(wanted-len(p.buf), len(b))
 		p.buf, b = append(p.buf, b[:m]...), b[m:]
@@ -183,7 +184,7 @@ func (p *HTTP2) consume() {
 	p.buf = p.buf[:0]
 }
 
-// fail says what is wrong with the frame at offset.
+// fail returns an error for the frame at offset.
 func (p *HTTP2) fail(what string, err error) error {
 	return fmt.Errorf("fingerprint: %s: %w at byte %d", what, err, p.offset)
 }
@@ -297,8 +298,8 @@ func (b *http2Block) field(f hpack.HeaderField) {
 	}
 }
 
-// Done reports whether the first request has come, and with it all that the
-// fingerprint is made of.
+// Done reports whether the first request was read, and so the fingerprint is
+// complete.
 func (p *HTTP2) Done() bool { return p.done }
 
 // Names returns the names of the first request's header fields as they were
@@ -311,7 +312,7 @@ func (p *HTTP2) Names() []string {
 	return p.block.names
 }
 
-// Fingerprint returns the fingerprint in Akamai's format, or nothing before
+// Fingerprint returns the fingerprint in Akamai's format, or the empty string before
 // [HTTP2.Done]: settings, window update, priorities and the order of the
 // pseudo-header fields, as in "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p".
 //

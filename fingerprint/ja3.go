@@ -55,7 +55,7 @@ func AppendJA3(dst []byte, h *parser.ClientHello) []byte {
 	return replaceByMD5(appendJA3(dst, h, false), len(dst))
 }
 
-// JA3Full returns the text of which JA3 is the digest: legacy_version, cipher
+// JA3Full returns the text that JA3 hashes: legacy_version, cipher
 // suites, extensions, groups and point formats, in decimal and in wire order
 // without GREASE, as "771,4865-4866,0-23-10,29-23,0". The version is the
 // hello's, never the record's or the highest offered, also in QUIC and DTLS. A
@@ -75,8 +75,8 @@ func AppendJA3Full(dst []byte, h *parser.ClientHello) []byte {
 	return appendJA3(dst, h, false)
 }
 
-// JA3N returns the MD5, in hex, of [JA3NFull]: the JA3 that a client which
-// permutes its extensions keeps.
+// JA3N returns the MD5, in hex, of [JA3NFull]. It stays the same for a client that
+// permutes its extensions.
 func JA3N(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendJA3N(buf[:0], h))
@@ -124,7 +124,7 @@ func appendJA3(dst []byte, h *parser.ClientHello, sorted bool) []byte {
 	return dst
 }
 
-// appendDecimalList appends list less GREASE with hyphens between.
+// appendDecimalList appends list without GREASE, with hyphens between its values.
 func appendDecimalList[T ~uint16](dst []byte, list []T) []byte {
 	start := len(dst)
 	for _, v := range list {

@@ -45,14 +45,14 @@ var methodJA4RO = Method{
 // JA4 returns the JA4 fingerprint of h, such as
 // "t13d1516h2_8daaf6152771_e5627efa2ab1".
 //
-// It follows technical_details/JA4.md of github.com/FoxIO-LLC/ja4 to the
-// letter, with GREASE ignored in every list. Where that text leaves a question:
+// It follows technical_details/JA4.md of github.com/FoxIO-LLC/ja4, and ignores GREASE
+// in every list. Where that document leaves a choice:
 //
 //   - the version of a DTLS hello is the numerically highest offered, although
-//     DTLS counts down, so that DTLS 1.3 with 1.2 gives d2;
-//   - a supported_versions extension without a version gives 00;
-//   - a GREASE protocol in ALPN is passed over, as in every other list;
-//   - of an extension that comes twice, both are listed and the first is read;
+//     DTLS counts down, so DTLS 1.3 with 1.2 results in d2;
+//   - a supported_versions extension without a version results in 00;
+//   - a GREASE protocol in ALPN is skipped, as in every other list;
+//   - if an extension comes twice, both are listed and the first is read;
 //   - the list of a malformed extension is empty.
 func JA4(h *parser.ClientHello) string {
 	var buf [textLen]byte
@@ -62,7 +62,7 @@ func JA4(h *parser.ClientHello) string {
 // AppendJA4 appends what [JA4] returns.
 func AppendJA4(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, true, true) }
 
-// JA4R returns JA4_r: JA4 with its two lists in place of their digests.
+// JA4R returns JA4_r: JA4 with its two lists instead of their digests.
 func JA4R(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendJA4R(buf[:0], h))
@@ -71,7 +71,8 @@ func JA4R(h *parser.ClientHello) string {
 // AppendJA4R appends what [JA4R] returns.
 func AppendJA4R(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, true, false) }
 
-// JA4O returns JA4_o: JA4 of the lists in wire order, server_name and ALPN kept.
+// JA4O returns JA4_o: JA4 with the lists in wire order, and with server_name and ALPN
+// among the extensions.
 func JA4O(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendJA4O(buf[:0], h))
@@ -80,7 +81,7 @@ func JA4O(h *parser.ClientHello) string {
 // AppendJA4O appends what [JA4O] returns.
 func AppendJA4O(dst []byte, h *parser.ClientHello) []byte { return appendJA4(dst, h, false, true) }
 
-// JA4RO returns JA4_ro: JA4_o with its two lists in place of their digests.
+// JA4RO returns JA4_ro: JA4_o with its two lists instead of their digests.
 func JA4RO(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendJA4RO(buf[:0], h))

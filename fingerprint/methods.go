@@ -4,20 +4,20 @@ import "github.com/tlspeek/tlspeek/parser"
 
 // An Input is what the fingerprints of one client are computed from.
 type Input struct {
-	Hello *parser.ClientHello
-	QUIC  *QUICInitial // nil over other transports, and where the packet is not known
-	HTTP2 string       // as [HTTP2.Fingerprint] returns it, or empty
+	Hello *parser.ClientHello // not nil
+	QUIC  *QUICInitial        // nil over other transports, and where the packet is not known
+	HTTP2 string              // as [HTTP2.Fingerprint] returns it, or empty
 }
 
-// A Method is one way to fingerprint a client. Its row in [Methods] is all that
-// an Event, its JSON and columns, the page, explain and diff need to have it.
+// A Method is one way to fingerprint a client. To add one, add its row to [Methods]:
+// Events, their JSON and columns, the page, explain and diff read that table.
 type Method struct {
 	Key     string // names it in an Event's JSON form and among columns: "ja4_r"
 	Title   string // names it in text: "JA4_r"
 	Summary string // what sets it apart, in a few words
 	About   string // one sentence: who defines it, and what it is made of
 
-	Full    bool // a compact Event does not have it
+	Full    bool // a compact Event does not have this fingerprint
 	Live    bool // no capture shows what it is made of
 	Ordered bool // it depends on the order of the extensions
 
@@ -39,11 +39,14 @@ type Method struct {
 
 // A Variant is another format of a method's fingerprints.
 type Variant struct {
-	Form   string // as in Method, never empty
+	Form string // as in Method, never empty
+
+	// Append is as in Method.
 	Append func(dst []byte, in *Input) []byte
 }
 
-// Methods are all methods, in the order of an Event's JSON form.
+// Methods are all methods, in the order of an Event's JSON form. It must not be
+// changed.
 var Methods = [...]Method{
 	methodJA3,
 	methodJA3Full,
@@ -63,7 +66,7 @@ var Methods = [...]Method{
 }
 
 // MethodsInOrder returns all methods: those with the given keys first, in their
-// order, then the others in the order of [Methods].
+// order, then the others in the order of [Methods]. It ignores unknown keys.
 func MethodsInOrder(first ...string) []*Method {
 	list := make([]*Method, 0, len(Methods))
 	listed := [len(Methods)]bool{}

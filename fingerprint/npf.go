@@ -46,7 +46,7 @@ var methodNPF = Method{
 // are also those of mercury's code: the version is the hello's legacy_version,
 // not the record's, and sorted extensions have GREASE in its place by number,
 // which is after 003e, not first as in that document's example. A QUIC hello
-// has [NPFQUIC] and [NPFQUIC1] instead, and gives nothing here.
+// has [NPFQUIC] and [NPFQUIC1] instead: NPF returns the empty string.
 func NPF(h *parser.ClientHello) string { return string(AppendNPF(nil, h)) }
 
 // AppendNPF appends what [NPF] returns.
@@ -65,10 +65,10 @@ func AppendNPF1(dst []byte, h *parser.ClientHello) []byte {
 
 // NPF2 returns the fingerprint of h in format "tls/2" or "dtls/2", which has a
 // selection of the extensions, sorted: those that come and go with a session
-// are left out, those that are not registered are written as one number.
+// are left out, and those that are not registered are written as one number.
 //
-// Mercury's code writes at the most three of one number, of which its document
-// says nothing; here they are all there.
+// Mercury's code writes at most three extensions of one number, which its document
+// does not mention. NPF2 writes all of them.
 func NPF2(h *parser.ClientHello) string { return string(AppendNPF2(nil, h)) }
 
 // AppendNPF2 appends what [NPF2] returns.
@@ -78,7 +78,7 @@ func AppendNPF2(dst []byte, h *parser.ClientHello) []byte {
 
 // NPFQUIC returns the fingerprint, in format "quic", of a hello that came in
 // QUIC packets of the given version. Its extensions are those of "tls/1", with
-// the ids of the transport parameters.
+// the IDs of the transport parameters.
 func NPFQUIC(h *parser.ClientHello, version uint32) string {
 	return string(AppendNPFQUIC(nil, h, version))
 }

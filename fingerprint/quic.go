@@ -38,12 +38,12 @@ var methodQUICParamsID = Method{
 // frames of its first Initial packet (RFC 9000, section 17.2.2), and how the
 // hello arrived.
 type QUICInitial struct {
-	Version         uint32
-	DCIDLen         int // of the destination connection ID, in bytes
-	SCIDLen         int // of the source connection ID, in bytes
-	TokenLen        int // in bytes; 0 without a token
-	PacketNumber    uint64
-	PacketNumberLen int    // in bytes, 1 to 4
+	Version         uint32 // as on the wire: 1 is RFC 9000's
+	DCIDLen         int    // of the destination connection ID, in bytes
+	SCIDLen         int    // of the source connection ID, in bytes
+	TokenLen        int    // in bytes; 0 without a token
+	PacketNumber    uint64 // the lowest one seen
+	PacketNumberLen int    // bytes on the wire, 1 to 4
 	FrameTypes      []byte // in any order, each once or more
 
 	Initials   int  // packets that carried the hello
@@ -51,7 +51,7 @@ type QUICInitial struct {
 }
 
 // QUICHeaderID returns the id at tlsfingerprint.io of a client's first Initial
-// packet, 16 hex digits.
+// packet, 16 hex digits. q must not be nil.
 func QUICHeaderID(q *QUICInitial) string { return string(AppendQUICHeaderID(nil, q)) }
 
 // AppendQUICHeaderID appends what [QUICHeaderID] returns.
@@ -73,7 +73,7 @@ func AppendQUICHeaderID(dst []byte, q *QUICInitial) []byte {
 }
 
 // QUICParamsID returns the id at tlsfingerprint.io of the transport parameters
-// in h, 16 hex digits, or nothing if h came otherwise than by QUIC.
+// in h, 16 hex digits, or the empty string unless QUIC carried h.
 func QUICParamsID(h *parser.ClientHello) string { return string(AppendQUICParamsID(nil, h)) }
 
 // AppendQUICParamsID appends what [QUICParamsID] returns.

@@ -3,11 +3,10 @@ package fingerprint
 import "github.com/tlspeek/tlspeek/parser"
 
 // A Session says whether a client offers to resume a session, as far as its
-// hello shows it. It is one of the things that split the fingerprints of one
-// client; [Stable] does not look at it.
+// hello shows it. Most fingerprints of a client differ with it; [Stable] does not.
 type Session uint8
 
-// The states of a session. Each one includes what the ones before it are.
+// The states of a session. A hello to which several apply has the last of them.
 const (
 	// SessionFresh: nothing is offered. A session known by its
 	// legacy_session_id alone (RFC 5246, section 7.4.1.2) cannot be told from
@@ -17,8 +16,8 @@ const (
 	// SessionTicket: a ticket in session_ticket (RFC 5077).
 	SessionTicket
 
-	// SessionPSK: pre_shared_key (RFC 8446, section 4.2.11), be it of a session
-	// or set up out of band.
+	// SessionPSK: pre_shared_key (RFC 8446, section 4.2.11), from a session or set
+	// up out of band.
 	SessionPSK
 
 	// SessionEarlyData: early_data (RFC 8446, section 4.2.10).

@@ -16,13 +16,13 @@ var methodStable = Method{
 	Variants: []Variant{{Form: "stable_full", Append: ofHello(AppendStableFull)}},
 }
 
-// Stable returns a fingerprint of h that stays when the client resumes a
+// Stable returns a fingerprint of h that stays the same when the client resumes a
 // session, answers a HelloRetryRequest or a HelloVerifyRequest, permutes its
 // extensions, draws other GREASE values, or connects to an address instead of a
-// name. That of Chromium 156 is "s1t13_006d3c15c9ad431897821763": the format,
-// which is s1; the carrier and the highest version as in JA4; and the first 24
-// hex digits of the SHA-256 of what follows the first underscore in
-// [StableFull].
+// name. That of Chromium 156 is "s1t13_006d3c15c9ad431897821763": the format, s1;
+// the transport and the highest version, as in JA4; and the first 24 hex digits of
+// the SHA-256 of what follows the first underscore in [StableFull]. docs/stable.md
+// defines it.
 func Stable(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendStable(buf[:0], h))
@@ -37,14 +37,14 @@ func AppendStable(dst []byte, h *parser.ClientHello) []byte {
 	return replaceBySHA256(AppendStableFull(dst, h), start, 24)
 }
 
-// StableFull returns the text behind [Stable]: after "s1" and the carrier and
-// version, six lists, each after an underscore and with commas between its
-// values, in lower-case hex and without GREASE:
+// StableFull returns the text behind [Stable]: "s1", the transport and the version,
+// and six lists, each after an underscore and with commas between its values, in
+// lower-case hex and without GREASE:
 //
-//   - the supported versions, and where there are none, legacy_version;
+//   - the supported versions, or legacy_version where there are none;
 //   - the cipher suites;
-//   - the extension types, sorted, without those that depend on the server or
-//     on what went before: server_name (0000), padding (0015), session_ticket
+//   - the extension types, sorted, without those that depend on the server or on
+//     earlier connections: server_name (0000), padding (0015), session_ticket
 //     (0023), pre_shared_key (0029), early_data (002a) and cookie (002c);
 //   - the supported groups;
 //   - the signature algorithms;

@@ -10,11 +10,11 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// textLen is the size of the buffer on the stack in which the forms that
-// return a string begin. Nearly all clients' texts are shorter.
+// textLen is the size of the stack buffer for functions that return a string. Nearly
+// all texts of clients are shorter.
 const textLen = 1024
 
-// appendWithoutGREASE appends list less GREASE to dst.
+// appendWithoutGREASE appends list without GREASE to dst.
 func appendWithoutGREASE[T ~uint16](dst []uint16, list []T) []uint16 {
 	n := len(dst)
 	dst = slices.Grow(dst, len(list))[:n+len(list)]
@@ -27,7 +27,7 @@ func appendWithoutGREASE[T ~uint16](dst []uint16, list []T) []uint16 {
 	return dst[:n]
 }
 
-// appendExtensionTypes appends the types of the extensions of h, less GREASE.
+// appendExtensionTypes appends the types of the extensions of h, without GREASE.
 func appendExtensionTypes(dst []uint16, h *parser.ClientHello) []uint16 {
 	for i := range h.Extensions {
 		if t := h.Extensions[i].Type; !parser.IsGREASE(t) {
@@ -50,7 +50,7 @@ func appendHex(dst []byte, v uint16) []byte {
 	return binary.LittleEndian.AppendUint32(dst, hex4(v))
 }
 
-// appendHexList appends list as hex digits with commas between.
+// appendHexList appends list in hex, with commas between its values.
 func appendHexList[T ~uint16](dst []byte, list []T) []byte {
 	if len(list) == 0 {
 		return dst

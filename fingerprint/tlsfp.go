@@ -31,7 +31,7 @@ var methodTLSFPNorm = Method{
 
 // TLSFP returns the id of h at tlsfingerprint.io, 16 hex digits: the first 8
 // bytes of a SHA-1 over the lists of the hello, its extensions in wire order.
-// It is the form that clienthellod, pyquicfp and retina share since 2026.
+// clienthellod, pyquicfp and retina compute the same since 2026.
 func TLSFP(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendTLSFP(buf[:0], h))
@@ -40,8 +40,8 @@ func TLSFP(h *parser.ClientHello) string {
 // AppendTLSFP appends what [TLSFP] returns.
 func AppendTLSFP(dst []byte, h *parser.ClientHello) []byte { return appendTLSFP(dst, h, false) }
 
-// TLSFPNorm returns the normalised id of h at tlsfingerprint.io, for which the
-// extensions are sorted.
+// TLSFPNorm returns the normalised id of h at tlsfingerprint.io, which is [TLSFP] with
+// its extensions sorted.
 func TLSFPNorm(h *parser.ClientHello) string {
 	var buf [textLen]byte
 	return string(AppendTLSFPNorm(buf[:0], h))

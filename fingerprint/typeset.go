@@ -6,9 +6,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A typeSet has the types of the extensions of a hello, without GREASE, in
-// order. Nearly all types in use are below 64: a set of bits sorts them in less
-// time than it takes to move them about, and knows what is there.
+// A typeSet has the types of the extensions of a hello, without GREASE, sorted.
+// Nearly all types in use are below 64. A bit set sorts them in less time than moving
+// them takes, and tests for a type in one operation.
 type typeSet struct {
 	count int
 	low   uint64   // bit t for type t
@@ -33,15 +33,15 @@ func typesOf(extensions []parser.Extension, scratch []uint16) typeSet {
 	return typeSet{count, low, rest}
 }
 
-// has reports whether t, which is below 64, is in s.
+// has reports whether t, which must be below 64, is in s.
 func (s *typeSet) has(t parser.ExtensionType) bool { return s.low>>t&1 != 0 }
 
-// namesMask has the bits of what depends on the server, and of which JA4_a
-// tells.
+// namesMask has the bits of server_name and ALPN, which JA4 leaves out of its list of
+// extensions: JA4_a shows them.
 const namesMask = 1<<parser.ExtServerName | 1<<parser.ExtALPN
 
-// appendWithoutSNIAndALPN appends the types in hex with commas between, but for
-// server_name and ALPN.
+// appendWithoutSNIAndALPN appends the types in hex with commas between,
+// without server_name and ALPN.
 func (s *typeSet) appendWithoutSNIAndALPN(dst []byte) []byte {
 	start, rest := len(dst), dropNames(s.rest)
 	for low := s.low &^ namesMask; low != 0; low &= low - 1 {

@@ -3,7 +3,7 @@ package fingerprint
 import "encoding/json"
 
 // Values are the fingerprints of one client: the i-th is that of the i-th of
-// [Methods]. It is empty where the method does not apply, or was not asked for.
+// [Methods]. It is empty where the method does not apply, or was not computed.
 // Use [Values.Get] to read one by its key.
 type Values [len(Methods)]string
 
@@ -26,8 +26,9 @@ func (v *Values) Set(key, text string) bool {
 	return i >= 0
 }
 
-// UnmarshalJSON reads a JSON object in which fingerprints are strings under
-// their keys, such as an Event, and ignores all its other keys.
+// UnmarshalJSON reads a JSON object that has fingerprints as strings under their
+// keys, such as an Event, and ignores all other keys. An error is that of
+// encoding/json.
 func (v *Values) UnmarshalJSON(b []byte) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {

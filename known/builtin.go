@@ -7,12 +7,12 @@ import (
 
 //go:generate go test -run ^TestGenerated$ -update .
 
-// builtinText is the clients that come with the program, for whoever wants
-// their hellos. The lookups use builtin, which is generated from it.
+// builtinText is the clients file of the built-in clients. Lookups use builtin, which
+// is generated from it.
 //
 //go:embed clients.jsonl
 var builtinText string
 
-// BuiltinEntries returns the clients that come with the program. It reads
-// them anew at each call.
+// BuiltinEntries returns the built-in clients. Each call reads them again, so the
+// caller may change the entries.
 func BuiltinEntries() ([]Entry, error) { return ReadEntries(strings.NewReader(builtinText)) }

@@ -9,9 +9,10 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// CheckClaim holds the client's User-Agent against its hello, for which the
-// candidates were found, and against its HTTP/2 settings and headers. The verdict
-// is unknown where the client names no program, or none that is known here.
+// CheckClaim compares the client's User-Agent with its hello, for which the candidates
+// were found, and with its HTTP/2 settings and headers. The verdict is unknown where
+// the client names no program, or one that package known does not know. It changes
+// neither o nor candidates, and may be called by several goroutines at once.
 //
 // Inconsistent means that the named program did not make this connection itself:
 // the client is an impersonator, or a proxy ended the client's TLS.
@@ -39,7 +40,7 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 	return claim
 }
 
-// A judgement collects what speaks for a claim and against it.
+// A judgement collects the reasons for and against a claim.
 type judgement struct {
 	support, refutations []string
 	vouched              bool // the support is enough, if nothing refutes the claim
@@ -52,7 +53,7 @@ func (j *judgement) vouch(reason string) {
 	j.support = append(j.support, reason)
 }
 
-// checkBrowser judges the claim to be a browser.
+// checkBrowser checks the claim to be a browser.
 func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates []Candidate) {
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
@@ -62,7 +63,7 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	case b == a.browser && resembles(b, o.Hello.Transport, candidates):
 		j.vouch("the hello has the shape of " + b.name() + "'s")
 	case b == a.browser:
-		// Too far from any hello of that browser to vouch for it.
+		// Too far from any hello of that browser to support the claim.
 	case b == noBrowser && o.Hello.Transport != parser.TLS:
 		return // too few hellos over QUIC are known
 	case b == noBrowser && a.tooOld && nearest(candidates) == "":
@@ -86,9 +87,9 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	j.checkHeaders(&o.Request, a)
 }
 
-// checkFamily judges the claim to be a program that is not a browser. It may be
-// built with a TLS library that is not known here, so only a browser's shape or
-// a browser's HTTP/2 settings refute it.
+// checkFamily checks the claim to be a program that is not a browser. It may be built
+// with an unknown TLS library, so only a browser's shape or a browser's HTTP/2 settings
+// refute it.
 func (j *judgement) checkFamily(a parsedUserAgent, o *Observation, candidates []Candidate) {
 	if b := browserShapeOf(o.Hello); b != noBrowser && b != suitesOnly && a.family != "GnuTLS" {
 		j.refute("the hello has the shape of " + b.name() + "'s")
@@ -134,7 +135,7 @@ func vouchDistance(t parser.Transport) uint16 {
 }
 
 // resembles reports whether one of the candidates is b or an imitation of it, and
-// near enough to vouch for b.
+// near enough to support a claim to be b.
 func resembles(b browser, t parser.Transport, candidates []Candidate) bool {
 	return slices.ContainsFunc(candidates, func(c Candidate) bool {
 		return c.Family == b.name() && c.Distance <= vouchDistance(t)
@@ -175,9 +176,9 @@ func (j *judgement) checkHints(r *Request, a parsedUserAgent) {
 	}
 }
 
-// platformOf gives the names of one system one form, and others none. Android
-// is Linux, which a User-Agent says that asks for the desktop's pages, or is
-// sent by a headset.
+// platformOf returns one form for the names of one system, and "" for unknown names.
+// Android counts as Linux, which the User-Agent says on headsets and where the user has
+// asked for the desktop's pages.
 func platformOf(s string) string {
 	switch s = strings.ToLower(strings.ReplaceAll(s, " ", "")); s {
 	case "chromeos", "chromiumos":
@@ -209,7 +210,7 @@ func (j *judgement) checkHeaders(r *Request, a parsedUserAgent) {
 // checkVersion compares the features of a hello and the HTTP/2 settings with the
 // version that is claimed.
 func (j *judgement) checkVersion(o *Observation, a parsedUserAgent) {
-	seen := *o // what is called through a variable escapes, and most claims are not made
+	seen := *o // a copy escapes through the function variables, and only where a claim is checked
 	for _, f := range versionFeatures {
 		if f.browser != a.browser || !f.present(&seen) {
 			continue

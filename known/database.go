@@ -8,13 +8,13 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A Database is a set of clients and the shapes of their hellos. It does not
-// change once it is built, and is then safe for concurrent use.
+// A Database is a set of clients and the shapes of their hellos. It does not change,
+// so it is safe for concurrent use. [NewDatabase] makes one.
 type Database struct {
 	shapes  []entry                // sorted by key
 	lists   [numFields][][]uint16  // the distinct lists of the shapes
 	clients []Candidate            // of the shapes, in their order of rank
-	named   map[string][]Candidate // clients of which only a fingerprint is known, by it
+	named   map[string][]Candidate // clients known only by a fingerprint, which is the key
 	formats npfFormat              // of the NPFs among them
 }
 
@@ -23,8 +23,8 @@ type entry struct {
 	key       uint64
 	transport parser.Transport
 	optionals optional
-	scanner   bool              // nobody but scanners sends it
-	imitation bool              // nobody but impersonators sends it
+	scanner   bool              // only scanners send it
+	imitation bool              // only impersonators send it
 	permutes  bool              // its extensions are in another order in each hello
 	lists     [numFields]uint16 // indices into the Database's
 	first, n  uint16            // its part of clients
@@ -85,7 +85,7 @@ type sample struct {
 	client   Candidate
 }
 
-// A program is what the database has of one client.
+// A program counts what the database has of one client.
 type program struct {
 	hellos   int
 	versions map[string]bool
@@ -223,11 +223,10 @@ func weightOf(k Kind) int {
 	return 0
 }
 
-// appendExact appends the clients that send shape s, with the given key. It also
-// reports whether that settles who may have sent it: not if they are all scanners,
-// which send what others may be configured to send, or imitations. Where some
-// client has the extensions in exactly this order, clients that permute theirs
-// are left out.
+// appendExact appends the clients that send shape s, with the given key. settled is
+// true if no other client need be considered. It is false if all are imitations, or
+// scanners, which send what others may be configured to send. Where a client has the
+// extensions in exactly this order, clients that permute theirs are left out.
 func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker) (out []Candidate, settled bool) {
 	from, to := db.exact(s, key)
 	if from == to {
@@ -261,7 +260,7 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
 	r.rank(db, near, s)
 	from := len(dst)
-	onlyOddSoFar := true // so far
+	onlyOddSoFar := true
 	families := minFamilies
 	if limit == 0 {
 		families = 0
@@ -366,9 +365,9 @@ func has(list []Candidate, c *Candidate) bool {
 	return false
 }
 
-// PreferImitations sorts the candidates of a hello that has tells: by distance,
-// and at the same distance imitations first. Such a hello comes rather from an
-// imitation than from the browser that it imitates.
+// PreferImitations sorts the candidates of a hello that has tells, in place: by
+// distance, and at the same distance imitations first. An imitation is more likely to
+// have sent such a hello than the browser that it imitates.
 func PreferImitations(candidates []Candidate) {
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
 		if a.Distance != b.Distance {

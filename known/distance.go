@@ -18,7 +18,7 @@ var weights = [numFields]struct{ set, order uint32 }{
 	smallFields: {80, 0},
 }
 
-// positions says where a value stands in a list.
+// positions maps the values of a list to their positions.
 type positions struct {
 	slots [2 * maxValues]uint32 // value<<16 | position+1, or 0
 	n     int                   // distinct values

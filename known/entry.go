@@ -16,21 +16,20 @@ import (
 // An Entry is one hello that a client was seen to send: one line of a clients
 // file, which has one JSON object a line. Unknown keys are ignored.
 type Entry struct {
-	Name      string `json:"name"`
-	Version   string `json:"version,omitempty"`
-	Family    string `json:"family,omitempty"`
-	Library   string `json:"library,omitempty"`
-	Kind      Kind   `json:"kind"`
+	Name      string `json:"name"`                // of the program: "curl"; required
+	Version   string `json:"version,omitempty"`   // of the program: "8.5.0"
+	Family    string `json:"family,omitempty"`    // of clients whose hellos are made the same way
+	Library   string `json:"library,omitempty"`   // TLS library and its version: "OpenSSL 3.0.13"
+	Kind      Kind   `json:"kind"`                // what the program is
 	Transport string `json:"transport,omitempty"` // tls, quic or dtls; tls if empty
 	Permutes  bool   `json:"permutes,omitempty"`  // its extensions are in another order in each hello
 	Scanner   bool   `json:"scanner,omitempty"`   // one of the many hellos of a scanner
 	Flags     string `json:"flags,omitempty"`     // settings that are not the default
 	HTTP2     string `json:"http2,omitempty"`     // in Akamai's format
-	Source    string `json:"source,omitempty"`
-	Date      string `json:"date,omitempty"`
+	Source    string `json:"source,omitempty"`    // where the hello was captured, or the list that it is from
+	Date      string `json:"date,omitempty"`      // when it was captured: "2026-07-29"
 
-	// JA3 and JA4 are those of the hello. An entry without a hello has at least one
-	// of these three.
+	// The fingerprints of the hello. An entry without a hello has at least one.
 	JA3 string `json:"ja3,omitempty"`
 	JA4 string `json:"ja4,omitempty"`
 	NPF string `json:"npf,omitempty"` // Cisco's, in format tls, tls/1 or tls/2, or dtls
@@ -38,7 +37,8 @@ type Entry struct {
 	Hello string `json:"hello,omitempty"` // the handshake message in hex, its header included
 }
 
-// ParseHello returns the entry's hello, or nil if it has none.
+// ParseHello returns the entry's hello, or nil and no error if it has none. An error
+// names the entry, and wraps a [*parser.Error] if the message is malformed.
 func (e *Entry) ParseHello() (*parser.ClientHello, error) {
 	if e.Hello == "" {
 		return nil, nil
@@ -58,7 +58,9 @@ func (e *Entry) ParseHello() (*parser.ClientHello, error) {
 	return h, nil
 }
 
-// Fingerprint sets JA3 and JA4 of an entry that has a hello.
+// Fingerprint sets JA3 and JA4 of an entry that has a hello; JA3 to the empty string
+// if the client permutes its extensions. The error is that
+// of [Entry.ParseHello].
 func (e *Entry) Fingerprint() error {
 	h, err := e.ParseHello()
 	if err != nil || h == nil {
@@ -80,8 +82,9 @@ func (e *Entry) candidate() Candidate {
 // hex, and the other keys.
 const maxLine = 1 << 18
 
-// ReadEntries reads a clients file. It skips empty lines and lines that begin
-// with #. Errors name the line.
+// ReadEntries reads a clients file. It skips empty lines and lines that begin with #,
+// and ignores unknown keys. Lines may have 256 KiB. An error of JSON, and a missing
+// name, name the line; it does not check hellos and fingerprints: see [NewDatabase].
 func ReadEntries(r io.Reader) ([]Entry, error) {
 	var entries []Entry
 	s := bufio.NewScanner(r)
@@ -108,7 +111,8 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 	return entries, nil
 }
 
-// AppendLine appends e to dst as a line of a clients file.
+// AppendLine appends e to dst as a line of a clients file, with its line feed. An error
+// is that of encoding/json.
 func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 	b := bytes.NewBuffer(dst)
 	enc := json.NewEncoder(b)
@@ -117,7 +121,8 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// NewDatabase builds a Database from entries.
+// NewDatabase builds a Database from entries, of which it keeps nothing. An error names
+// the entry whose hello, transport or fingerprint is malformed.
 func NewDatabase(entries []Entry) (*Database, error) {
 	db := &Database{named: make(map[string][]Candidate)}
 	var all []sample

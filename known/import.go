@@ -16,13 +16,14 @@ import (
 // maxImport is the number of bytes that are read of a list.
 const maxImport = 1 << 30
 
-// A MalformedError names the clients of a list that were skipped because their
+// A MalformedError is about the clients of a list that were skipped because their
 // fingerprint is malformed. The others were read.
 type MalformedError struct {
-	N     int   // how many
+	N     int   // how many clients were skipped
 	First error // with the line of the first
 }
 
+// Error returns the text of the first error, and how many more there are.
 func (e *MalformedError) Error() string {
 	if e.N == 1 {
 		return e.First.Error()
@@ -44,9 +45,10 @@ func (e *MalformedError) Unwrap() error { return e.First }
 //     OS, ja4 and others) and SSLBL's JA3 list (ja3_md5, Firstseen, Lastseen,
 //     Listingreason, behind a #).
 //
-// It reads at most 1 GiB. Rows without a fingerprint of a ClientHello are skipped,
-// and duplicates are read once. source becomes the entries' source. Errors name
-// the line. With a [*MalformedError] the entries are the rest of the list.
+// It reads at most 1 GiB, skips rows without a fingerprint of a ClientHello, and reads
+// duplicates once. source becomes the entries' source. Errors name the line. A
+// [*MalformedError] comes with the entries that are well formed, any other error with
+// none.
 func Import(r io.Reader, source string) ([]Entry, error) {
 	b := bufio.NewReader(io.LimitReader(r, maxImport))
 	l := list{source: source, seen: make(map[listKey]bool), line: 1}
@@ -226,7 +228,8 @@ func nameOf(texts ...string) string {
 	return ""
 }
 
-// add adds an entry that has a name and a fingerprint, unless the list has it.
+// add adds an entry that has a name and a fingerprint, unless the list already has
+// it.
 func (l *list) add(e Entry) error {
 	e.JA3, e.JA4 = strings.ToLower(strings.TrimSpace(e.JA3)), strings.TrimSpace(e.JA4)
 	if !isJA4(e.JA4) {

@@ -11,7 +11,7 @@ import (
 // MarshalText returns the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads a kind's name.
+// UnmarshalText reads a kind's name. An unknown one is read as KindOther.
 func (k *Kind) UnmarshalText(b []byte) error {
 	*k = ParseKind(string(b))
 	return nil
@@ -20,7 +20,7 @@ func (k *Kind) UnmarshalText(b []byte) error {
 // MarshalText returns the verdict's name.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// UnmarshalText reads a verdict's name.
+// UnmarshalText reads a verdict's name. Any other text is an error.
 func (v *Verdict) UnmarshalText(b []byte) error {
 	for *v = VerdictUnknown; *v <= VerdictInconsistent; *v++ {
 		if v.String() == string(b) {
@@ -33,7 +33,7 @@ func (v *Verdict) UnmarshalText(b []byte) error {
 // MarshalJSON returns the names of the fields as an array.
 func (f Fields) MarshalJSON() ([]byte, error) { return f.appendJSON(nil), nil }
 
-// UnmarshalJSON reads an array of names; it passes over one that is no field's.
+// UnmarshalJSON reads an array of names, and ignores those of no field.
 func (f *Fields) UnmarshalJSON(b []byte) error {
 	var names []string
 	if err := json.Unmarshal(b, &names); err != nil {
@@ -78,7 +78,7 @@ const (
 	keyReasons  jsonw.Key = `,"reasons":`
 )
 
-// AppendJSON appends c to dst as a JSON object, as encoding/json has it.
+// AppendJSON appends c to dst as the JSON object that encoding/json would write.
 func (c *Candidate) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(keyName.Begin(append(dst, '{')), c.Name)
 	if c.Version != "" {
@@ -96,7 +96,7 @@ func (c *Candidate) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// AppendJSON appends t to dst as a JSON object, as encoding/json has it.
+// AppendJSON appends t to dst as the JSON object that encoding/json would write.
 func (t *Tell) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(keyName.Begin(append(dst, '{')), t.Name)
 	dst = jsonw.AppendString(append(dst, keyField...), t.Field)
@@ -108,7 +108,7 @@ func (t *Tell) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// AppendJSON appends c to dst as a JSON object, as encoding/json has it.
+// AppendJSON appends c to dst as the JSON object that encoding/json would write.
 func (c *Claim) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(keyVerdict.Begin(append(dst, '{')), c.Verdict.String())
 	if c.Program != "" {

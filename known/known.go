@@ -5,7 +5,7 @@ import "github.com/tlspeek/tlspeek/parser"
 // An Observation is what is known of one connection when its hello is judged.
 // Only Hello is required.
 type Observation struct {
-	Hello *parser.ClientHello
+	Hello *parser.ClientHello // not kept and not changed
 
 	// Index is 2 for the hello after a HelloRetryRequest, and otherwise 1; 0 means 1.
 	Index int
@@ -23,11 +23,11 @@ type Observation struct {
 
 // A Candidate is a client that may have sent a hello.
 type Candidate struct {
-	Name    string `json:"name"`
-	Version string `json:"version,omitempty"` // or several: "92.0.4512.0 to 117.0.5938.0"
+	Name    string `json:"name"`              // "Chromium"
+	Version string `json:"version,omitempty"` // one or several: "92.0.4512.0 to 117.0.5938.0"
 	Family  string `json:"family"`            // of clients whose hellos are made the same way
 	Library string `json:"library,omitempty"` // TLS library
-	Kind    Kind   `json:"kind"`
+	Kind    Kind   `json:"kind"`              // what it is
 
 	// Distance is in thousandths: 0 for the shape of a known hello, 1000 for
 	// nothing in common.
@@ -36,11 +36,11 @@ type Candidate struct {
 	Differs Fields `json:"differs,omitempty"`
 }
 
-// A Claim is what a client says it is, held against what it sent.
+// A Claim is what a client says it is, compared with what it sent.
 type Claim struct {
 	Verdict Verdict  `json:"verdict"`
 	Program string   `json:"program,omitempty"` // "Chrome 133"
-	Reasons []string `json:"reasons,omitempty"`
+	Reasons []string `json:"reasons,omitempty"` // for the verdict, each a phrase in English
 }
 
 // A Verdict is the result of checking a claim.
@@ -67,7 +67,8 @@ func (v Verdict) String() string {
 // A Kind says what kind of program a client is.
 type Kind uint8
 
-// The kinds of clients. An imported entry may be of KindOther.
+// The kinds of clients. KindOther is for entries, such as imported ones, that name no
+// kind.
 const (
 	KindOther Kind = iota
 	KindBrowser
@@ -119,7 +120,7 @@ const (
 	fieldEnd
 )
 
-// Names returns the names of the fields in f.
+// Names returns the names of the fields in f, as in JSON. The caller owns the list.
 func (f Fields) Names() []string {
 	var names []string
 	for b := FieldCipherSuites; b < fieldEnd; b <<= 1 {
@@ -153,16 +154,16 @@ func (f Fields) name() string {
 	return "other"
 }
 
-// A Result is what [Identify] finds.
+// A Result is what [Identify] finds. It belongs to the caller.
 type Result struct {
 	Candidates []Candidate // best first
-	Tells      []Tell
-	Claim      Claim
+	Tells      []Tell      // in the order of [TellKinds]
+	Claim      Claim       // VerdictUnknown for a request without a User-Agent
 }
 
-// Identify says who may have sent a hello, which tells it has, and whether the
-// request's claim is consistent with it. For many hellos use a [Matcher], whose
-// parts reuse their memory.
+// Identify returns the clients that may have sent a hello, its tells, and whether the
+// claim of the request is consistent with it. It knows the built-in clients. For many
+// hellos, or for clients of your own, use a [Matcher], which reuses its memory.
 func Identify(o *Observation) Result {
 	var m Matcher
 	r := Result{Candidates: m.AppendCandidates(nil, o), Tells: AppendTells(nil, o)}

@@ -9,8 +9,8 @@ import (
 // A Matcher finds the candidates for hellos. The zero value is ready and knows
 // the built-in clients. It is not safe for concurrent use.
 type Matcher struct {
-	Database *Database // if not nil, in the place of the built-in clients
-	Clients  *Database // more clients, those of a user's own file; may be nil
+	Database *Database // instead of the built-in clients; nil for these
+	Clients  *Database // user-supplied clients, in addition; may be nil
 
 	ordered bool // whether the last answer depends on the order of extensions
 	shape   shape
@@ -82,7 +82,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	limit := maxNearest
 	if len(dst) > n && dst[n].Kind == KindImpersonator {
-		limit = 0 // but whom they imitate
+		limit = 0 // only the clients that they imitate
 	}
 	c := m.cached(db)
 	m.all = m.shape.appendAll(m.all[:0])

@@ -9,7 +9,7 @@ import (
 // knows; empty fields are not judged, and the zero value claims nothing.
 type Request struct {
 	UserAgent string // User-Agent as it was sent
-	OS        string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", if a parser of User-Agents has told
+	OS        string // "Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS"; as a parser of User-Agents reports it
 
 	ClientHints string // sec-ch-ua as it was sent
 	Platform    string // sec-ch-ua-platform without its quotes
@@ -26,7 +26,7 @@ type parsedUserAgent struct {
 	tooOld  bool    // a version whose hellos are not of a shape that is known here
 }
 
-// The first versions whose hellos have the shape by which the browser is told:
+// The first versions whose hellos have the shape by which the browser is recognized:
 // earlier ones had other cipher suites, no GREASE, or no record_size_limit.
 const (
 	oldestChromium = 70

@@ -6,14 +6,14 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A Tell is a sign that a hello was not made by the client whose shape it has,
-// with the evidence.
+// A Tell is a sign that a hello was not made by the client whose shape it has, with
+// the evidence. Found and Expected are phrases in English.
 type Tell struct {
-	Name     string `json:"name"`
+	Name     string `json:"name"`             // one of [TellKinds]
 	Field    string `json:"field"`            // its name in the tree of [parser.Dissect], or http2
-	Offset   int    `json:"offset,omitempty"` // in the handshake message; 0 if the evidence has no single place
-	Found    string `json:"found"`
-	Expected string `json:"expected"` // what the genuine client has there
+	Offset   int    `json:"offset,omitempty"` // in the handshake message; 0, where msg_type is, if the evidence has no single place
+	Found    string `json:"found"`            // what the hello has there
+	Expected string `json:"expected"`         // what the genuine client has there
 }
 
 // A tellRow is one kind of tell. To add one, write its find function in a file
@@ -43,9 +43,9 @@ const (
 func (s transports) has(t parser.Transport) bool { return s&(1<<t) != 0 }
 
 // tells has a row for each kind of tell, in the order in which they are reported:
-// first those for any client. Each rests on what a TLS stack always does, not on what was once
-// seen of it. Most are looked for in a browser's shape only: GREASE in a hello
-// of curl is odd, but it imitates nobody.
+// first those for any client. Each rests on what a TLS stack always does, not on what
+// it was seen to do. Most are looked for only in a browser's shape: GREASE in a hello
+// of curl is unusual, but imitates no other client.
 var tells = [...]tellRow{
 	{"duplicate-extension", "an extension type twice (RFC 8446, section 4.2)", anyClient, overAny, tellDuplicateExtension},
 	{"duplicate-group", "a group twice in supported_groups or key_share", anyClient, overAny, tellDuplicateGroup},
@@ -82,7 +82,8 @@ type TellKind struct {
 	Doc  string // one line
 }
 
-// TellKinds returns the kinds of tells that [AppendTells] looks for.
+// TellKinds returns the kinds of tells that [AppendTells] looks for, in the order in
+// which it reports them. The caller owns the list.
 func TellKinds() []TellKind {
 	list := make([]TellKind, len(tells))
 	for i := range tells {
@@ -91,8 +92,9 @@ func TellKinds() []TellKind {
 	return list
 }
 
-// AppendTells appends to dst the tells that the observation shows; see
-// [TellKinds]. It allocates only for what it appends.
+// AppendTells appends to dst the tells of the observation; see [TellKinds]. A hello in
+// SSLv2 format has none. It allocates only for what it appends, keeps nothing of o, and
+// may be called by several goroutines at once.
 func AppendTells(dst []Tell, o *Observation) []Tell {
 	h := o.Hello
 	if h == nil || h.SSLv2 || h.Transport >= numTransports {
@@ -155,7 +157,7 @@ func (o *Observation) isSecond() bool { return o.Index > 1 || isSecond(o.Hello) 
 // the first.
 func (o *Observation) mayBeSecond() bool { return o.isSecond() || o.looksSecond() }
 
-// looksSecond is mayBeSecond of a hello without a cookie and an index.
+// looksSecond is mayBeSecond for a hello without a cookie and an index.
 func (o *Observation) looksSecond() bool {
 	h := o.Hello
 	return o.RecordVersion != parser.VersionTLS10 &&

@@ -82,8 +82,8 @@ func tellSCSV(dst []Tell, v view) []Tell {
 // uses: it puts those with CBC and SHA-256, and with RC4, last. No browser
 // offers these without their counterparts with AES-256, which Go lacks.
 //
-// A list that a person wrote for a library with the same suites, as Node's for
-// BoringSSL in Bun, has the suites with ECDHE before those without.
+// A list that a person wrote for a library with the same suites, such as Node's for
+// BoringSSL in Bun, has the suites with ECDHE before the others.
 func tellShuffled(dst []Tell, v view) []Tell {
 	h := v.Hello
 	if len(h.CipherSuites) < 8 || len(h.CipherSuites) > 32 {
@@ -137,8 +137,7 @@ func tellSorted(dst []Tell, v view) []Tell {
 	return dst
 }
 
-// ascending reports whether a list, less GREASE, has ten values or more and
-// ascends.
+// ascending reports whether a list without GREASE has ten values or more and ascends.
 func ascending(list []parser.CipherSuite) bool {
 	n := 0
 	last := parser.CipherSuite(0)
@@ -155,8 +154,8 @@ func ascending(list []parser.CipherSuite) bool {
 	return n >= 10
 }
 
-// ascendingTypes is [ascending] of the types of extensions, but for padding and
-// pre_shared_key, which have their place at the end.
+// ascendingTypes is [ascending] for the types of extensions, without padding and
+// pre_shared_key, whose place is at the end.
 func ascendingTypes(list []parser.Extension) bool {
 	n := 0
 	last := parser.ExtensionType(0)
@@ -194,8 +193,8 @@ func tellSchemes(dst []Tell, v view) []Tell {
 	return dst
 }
 
-// tellMixedEras finds features of Chromium of which one was gone for years when
-// the other came. Features that a flag switches on or off show nothing.
+// tellMixedEras finds two features of Chromium, one of which was dropped years before
+// the other was added. Features that a flag switches on or off prove nothing.
 func tellMixedEras(dst []Tell, v view) []Tell {
 	h := v.Hello
 	if v.has(parser.ExtEncryptedClientHello) && slices.Contains(h.SupportedVersions, parser.VersionTLS10) {

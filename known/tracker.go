@@ -12,11 +12,11 @@ import (
 // maxRemembered is the number of hellos that a Tracker remembers.
 const maxRemembered = 8
 
-// A Tracker finds what several connections of one client give away. The caller
+// A Tracker finds tells that only several connections of one client show. The caller
 // decides what one client is: an address, a session, a cookie. Mixing clients, as
-// behind a NAT, does no harm: a tell means that a hello repeats what a genuine
-// client draws at random, so it fires on a client that repeats itself, whatever
-// others sent in between. Only the last 8 hellos are remembered.
+// behind a NAT, causes no false tells: a tell means that a hello repeats what a genuine
+// client draws at random, whatever others sent in between. A Tracker remembers only the
+// last 8 hellos.
 //
 // The zero value is ready and its size is fixed at 200 bytes. A Tracker is not
 // safe for concurrent use.
@@ -32,18 +32,18 @@ type rememberedHello struct {
 	grease uint64 // the values of GREASE
 }
 
-// AppendTells appends to dst what the hello shows together with earlier ones, and
-// remembers it:
+// AppendTells appends to dst the tells that the hello shows together with earlier ones,
+// and remembers the hello. It keeps nothing of o.
 //
-//	frozen-order    Chromium permutes its extensions anew for each connection
-//	frozen-grease   BoringSSL draws its GREASE values anew for each connection
+//	frozen-order    Chromium permutes its extensions for each connection
+//	frozen-grease   BoringSSL draws GREASE values for each connection
 //
-// An order is a tell the second time it comes: 12 extensions, the fewest that are
-// looked at, have 479 million orders. GREASE values are a tell the third time:
-// there are a million, so a busy browser repeats some by chance.
+// A repeated order is a tell at its second hello: 12 extensions, the least that are
+// compared, have 479 million orders. Repeated GREASE values are a tell at the third
+// hello: there are a million, so a busy browser repeats some by chance.
 //
-// A hello that is sent again, and the one after a HelloRetryRequest, count as one
-// with the first: they have the same random.
+// A retransmitted hello, and the one after a HelloRetryRequest, count as one with the
+// first: they have the same random.
 func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	if !o.IsTracked() {
 		return dst
@@ -83,8 +83,8 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	return dst
 }
 
-// IsTracked reports whether a [Tracker] remembers the hello: the first one of a
-// connection over TCP, in the shape of Chromium's or Safari's.
+// IsTracked reports whether a [Tracker] would remember the hello. It must be the first
+// of a connection over TCP, in the shape of Chromium's or Safari's.
 func (o *Observation) IsTracked() bool {
 	h := o.Hello
 	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {

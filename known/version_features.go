@@ -7,9 +7,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A versionFeature dates a browser: no version before since has it, and none after
-// until; 0 means no bound. The bounds are some versions wider than the captures,
-// because features are tried out before they are rolled out, and in stages.
+// A versionFeature dates a browser: only versions from since to until have the feature;
+// 0 means no bound. The bounds are some versions wider than the captures, because
+// features are tried out before they are rolled out, and in stages.
 type versionFeature struct {
 	browser      browser
 	what         string
@@ -19,9 +19,8 @@ type versionFeature struct {
 
 // versionFeatures are the features that can refute a claimed version.
 //
-// A feature that a flag, a policy or a preference switches off refutes only
-// versions before it, and one that they bring back refutes none. So these have no
-// upper bound, though they were dropped: application_settings at 4469
+// A flag, a policy or a preference can bring back a feature that a browser has dropped.
+// So these features have no upper bound: application_settings at 4469
 // (UseNewAlpsCodepointHttp2 and UseNewAlpsCodepointQUIC), suites of Firefox
 // (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps).
 var versionFeatures = [...]versionFeature{

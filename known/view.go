@@ -2,8 +2,8 @@ package known
 
 import "github.com/tlspeek/tlspeek/parser"
 
-// A view is an observation with what several tells ask of its hello, so that it is
-// looked up once. It is passed by value, and allocates nothing.
+// A view is an observation with what several tells need of its hello, which is computed
+// once. It is passed by value, and allocates nothing.
 type view struct {
 	*Observation
 	browser    browser // whose shape the hello has
@@ -33,8 +33,8 @@ type extensionSet struct {
 	malformed bool // a body is malformed
 }
 
-// highBit returns the bit in an extensionSet of a type from 64 on, or 0 of types
-// that have none.
+// highBit returns the bit in an extensionSet for a type from 64 on, or 0 for types
+// without one.
 func highBit(t parser.ExtensionType) uint8 {
 	switch t {
 	case parser.ExtApplicationSettings:

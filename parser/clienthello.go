@@ -63,11 +63,11 @@ type ClientHello struct {
 	// LegacyVersion is legacy_version (RFC 8446, section 4.1.2): 0303 for TLS
 	// 1.2 and 1.3, fefd for DTLS 1.2 and 1.3.
 	LegacyVersion            Version
-	Random                   []byte // 32 bytes
-	LegacySessionID          []byte // 0 to 255 bytes, where the RFC allows 32
-	Cookie                   []byte // DTLS only (RFC 6347, section 4.2.1); nil for other transports
-	CipherSuites             []CipherSuite
-	LegacyCompressionMethods []byte // one byte a method
+	Random                   []byte        // 32 bytes
+	LegacySessionID          []byte        // 0 to 255 bytes, where the RFC allows 32
+	Cookie                   []byte        // DTLS only (RFC 6347, section 4.2.1); nil for other transports
+	CipherSuites             []CipherSuite // in wire order
+	LegacyCompressionMethods []byte        // one byte a method
 
 	// ExtensionsPresent says that there is an extension block, even an empty one.
 	ExtensionsPresent bool
@@ -78,7 +78,7 @@ type ClientHello struct {
 	// Then Random is its challenge, of 16 to 32 bytes, LegacySessionID its
 	// session_id, CipherSpecs its cipher_specs, and all other fields are empty.
 	SSLv2       bool
-	CipherSpecs []CipherSpec
+	CipherSpecs []CipherSpec // in wire order
 
 	// The fields below are decoded from the bodies of extensions. Where an
 	// extension comes twice, they have the first one's values. A truncated list
@@ -118,16 +118,16 @@ type ClientHello struct {
 // sequence_number_encryption_algorithms, of GREASE and of unregistered
 // extensions may be anything.
 type Extension struct {
-	Type   ExtensionType
-	Offset int    // in Raw, of the type; Data begins 4 bytes later
-	Data   []byte // extension_data
-	Err    *Error // the first error in Data, or nil
+	Type   ExtensionType // also one that is GREASE or not registered
+	Offset int           // in Raw, of the type; Data begins 4 bytes later
+	Data   []byte        // extension_data
+	Err    *Error        // the first error in Data, or nil
 }
 
 // A KeyShare is a KeyShareEntry of key_share (RFC 8446, section 4.2.8).
 type KeyShare struct {
-	Group       NamedGroup
-	KeyExchange []byte // aliases the message
+	Group       NamedGroup // also GREASE
+	KeyExchange []byte     // aliases the message
 }
 
 // A PSKIdentity is a PskIdentity of pre_shared_key (RFC 8446, section 4.2.11).
@@ -140,10 +140,10 @@ type PSKIdentity struct {
 // section 5). The fields after Type are those of an outer hello, and zero in
 // any other. KDF and AEAD are identifiers of HPKE (RFC 9180, section 7).
 type EncryptedClientHello struct {
-	Type     uint8 // 0 outer, 1 inner
-	KDF      uint16
-	AEAD     uint16
-	ConfigID uint8
+	Type     uint8  // 0 outer, 1 inner
+	KDF      uint16 // of cipher_suite
+	AEAD     uint16 // of cipher_suite
+	ConfigID uint8  // config_id
 	Enc      []byte // aliases the message
 	Payload  []byte // aliases the message
 }
@@ -156,7 +156,7 @@ const (
 
 // A TransportParameter is a QUIC transport parameter (RFC 9000, section 18).
 type TransportParameter struct {
-	ID    uint64
+	ID    uint64 // also a reserved or unregistered one
 	Value []byte // aliases the message
 }
 

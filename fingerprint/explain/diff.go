@@ -22,8 +22,8 @@ const (
 
 // A Change is one difference between two hellos, or between two fingerprints.
 type Change struct {
-	Field string     `json:"field"` // of the hello, or name of the Part
-	Kind  ChangeKind `json:"kind"`
+	Field string     `json:"field"`          // of the hello, or name of the Part
+	Kind  ChangeKind `json:"kind"`           // says which of the fields below are set
 	Value Value      `json:"value,omitzero"` // unless Kind is Changed
 
 	// From and To are the positions of Value in the first and in the second list,
@@ -56,7 +56,7 @@ type Difference struct {
 // are compared by their lengths.
 //
 // First come the fingerprints of the hellos alone, then those that depend on
-// what both Inputs have besides.
+// the QUIC packet or HTTP/2, where both Inputs have it. Diff changes neither Input.
 func Diff(a, b *fingerprint.Input) Difference {
 	d := Difference{Changes: diffParts(helloParts(a.Hello, b.Hello), helloParts(b.Hello, a.Hello))}
 	add := func(name, before, after string) {

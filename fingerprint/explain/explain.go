@@ -10,11 +10,11 @@ import (
 
 // An Explanation says what one fingerprint is made of.
 type Explanation struct {
-	Name       string      `json:"name"`            // key of the method in fingerprint.Methods: "ja4", "ja3_full"
-	Text       string      `json:"text"`            // the fingerprint
-	Parts      []Part      `json:"parts,omitempty"` // in the order of the text
-	Deviations []Deviation `json:"dialects,omitempty"`
-	Notes      []string    `json:"notes,omitempty"` // sentences about the whole
+	Name       string      `json:"name"`               // key of the method in fingerprint.Methods: "ja4", "ja3_full"
+	Text       string      `json:"text"`               // the fingerprint
+	Parts      []Part      `json:"parts,omitempty"`    // in the order of the text
+	Deviations []Deviation `json:"dialects,omitempty"` // of tools, from this text
+	Notes      []string    `json:"notes,omitempty"`    // sentences about the whole
 
 	// Clients were seen to have the fingerprint: see [Explanation.AddSamples].
 	Clients []Client `json:"clients,omitempty"`
@@ -27,10 +27,8 @@ type Part struct {
 	Meaning string  `json:"words,omitempty"`  // in English
 	Values  []Value `json:"values,omitempty"` // of a list, in its order
 
-	// Hashed is the exact text of which Text is the digest, and Digest the whole
-	// digest in hex, where they are known.
-	Hashed string `json:"hashed,omitempty"`
-	Digest string `json:"digest,omitempty"`
+	Hashed string `json:"hashed,omitempty"` // exact text that Text is a digest of; empty if unknown
+	Digest string `json:"digest,omitempty"` // whole digest in hex; empty if unknown
 }
 
 // A Value is one value of a list.
@@ -125,8 +123,8 @@ var forms = [...]form{
 	{isJA3Full, explainJA3FullText},
 }
 
-// Text explains a fingerprint of which only the text is known. The error says
-// what is wrong with the text.
+// Text explains a fingerprint from its text alone, without the hello. It ignores white
+// space around the text. An error says why the text is not a fingerprint.
 func Text(text string) (Explanation, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {

@@ -9,12 +9,12 @@ import (
 
 // A JA4Value is a JA4 fingerprint, in any of its four forms, by its parts.
 type JA4Value struct {
-	Transport    parser.Transport
-	Version      string // as JA4 writes it: "13", "d2", "00" and so on
-	SNI          bool   // server_name was sent
-	CipherSuites int    // number of cipher suites, at most 99
-	Extensions   int    // number of extensions, at most 99
-	ALPN         string // two characters
+	Transport    parser.Transport // of the first letter: t, q or d
+	Version      string           // as JA4 writes it: "13", "d2", "00" and so on
+	SNI          bool             // server_name was sent
+	CipherSuites int              // number of cipher suites, at most 99
+	Extensions   int              // number of extensions, at most 99
+	ALPN         string           // two characters
 
 	// SuitesDigest and ExtensionsDigest are parts b and c of JA4 and JA4_o, 12
 	// hex digits each. They are empty in the raw forms.

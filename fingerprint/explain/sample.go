@@ -12,15 +12,15 @@ import (
 
 // A Sample is what is known of one client: its hello, or only fingerprints.
 type Sample struct {
-	Client, Version string
+	Client, Version string            // its name, and its version or versions
 	Input           fingerprint.Input // Hello is nil where it is not known
 	Fingerprints    []string          // that were recorded without a hello
 }
 
 // A Client is a client that was seen to have a fingerprint.
 type Client struct {
-	Name     string   `json:"name"`
-	Versions []string `json:"versions,omitempty"`
+	Name     string   `json:"name"`               // of the program
+	Versions []string `json:"versions,omitempty"` // in the order of the samples
 }
 
 // AddSamples adds to an explanation of a text what samples tell of it: the
