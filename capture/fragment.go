@@ -7,7 +7,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/lru"
 )
 
-// Limits on the IP packets of which fragments are missing.
+// Limits on IP packets with missing fragments.
 const (
 	maxFragmented     = 4096    // packets
 	maxFragmentMemory = 8 << 20 // bytes
@@ -45,7 +45,7 @@ type fragments struct {
 	byAge   lru.List[partialPacket] // sizes are bytes of payload
 }
 
-// A partialPacket is a packet of which fragments are missing.
+// A partialPacket is an IP packet with missing fragments.
 type partialPacket struct {
 	key       fragmentKey
 	node      lru.Node[partialPacket]

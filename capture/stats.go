@@ -21,7 +21,7 @@ type Stats struct {
 	// nil if there are none.
 	UnknownLinks map[LinkType]int64
 
-	// Overlaps counts the hellos of which parts came twice with different bytes.
+	// Overlaps counts the hellos with parts that came twice with different bytes.
 	Overlaps int64
 
 	// Incomplete counts the hellos that had begun and were incomplete at the end of

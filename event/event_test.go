@@ -112,7 +112,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 func TestCompactEvent(t *testing.T) {
 	var ob Observer
 	e := ob.Event(observation(hellotest.Real(t)["curl-openssl-3.0"]), Compact)
-	e.Client = e.Client[:1] // whom the database names first is its affair
+	e.Client = e.Client[:1] // the others depend on the database
 	client := string(e.Client[0].AppendJSON(nil))
 	assert.Contains(t, client, `"family":"OpenSSL+curl"`)
 	got, err := e.AppendJSON(nil)
@@ -324,8 +324,7 @@ func BenchmarkAppendJSON(b *testing.B) {
 	}
 }
 
-// TestHalfReadHello: of a message that could be read only in part, no
-// fingerprint is told.
+// TestHalfReadHello: a message that was decoded only in part has no fingerprints.
 func TestHalfReadHello(t *testing.T) {
 	h := hellotest.Real(t)["curl-openssl-3.0"]
 	cut := new(parser.ClientHello)

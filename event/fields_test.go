@@ -195,7 +195,7 @@ func jsonAt(v any, path []string) (string, bool) {
 	return "", false
 }
 
-// TestUnmarshalJSON: keys that no Event has are ignored, and errors are told.
+// TestUnmarshalJSON: unknown keys are ignored, and errors are returned.
 func TestUnmarshalJSON(t *testing.T) {
 	e := Event{Version: "1.2"}
 	require.NoError(t, json.Unmarshal([]byte(`{"ja4_ro":"a","count":1,"transport":"tls"}`), &e))

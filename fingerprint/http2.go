@@ -137,8 +137,8 @@ func (p *HTTP2) frameLength() int {
 	return int(p.buf[0])<<16 | int(p.buf[1])<<8 | int(p.buf[2])
 }
 
-// read reads buf, which is the connection preface, the header of a frame, or
-// the whole of a frame.
+// read reads buf, which is the connection preface, the header of a frame, or a
+// complete frame.
 func (p *HTTP2) read() error {
 	if !p.preface {
 		if string(p.buf) != clientPreface {
@@ -163,7 +163,7 @@ func (p *HTTP2) read() error {
 				return p.fail("frame length", ErrHTTP2Limit)
 			}
 			if length > 0 {
-				return nil // once it is whole
+				return nil // once it is complete
 			}
 		default:
 			p.consume()

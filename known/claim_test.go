@@ -81,7 +81,7 @@ func TestCheckClaim(t *testing.T) {
 		var m Matcher
 		assert.Equal(t, c.want, CheckClaim(&o, m.AppendCandidates(nil, &o)), "%s %s %v", c.hello, c.h2, c.agent)
 	}
-	// Of Firefox 56 no hello is known: what is like none that is may be its own.
+	// No hello of Firefox 56 is known, so an unknown shape may be its own.
 	o := Observation{Hello: hellotest.Real(t)["curl-openssl-3.0"], Request: Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"}}
 	assert.Equal(t, Claim{Program: "Firefox 56"}, CheckClaim(&o, nil))
 	for _, o := range []Observation{{}, {Hello: &parser.ClientHello{SSLv2: true}}} {

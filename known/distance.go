@@ -180,7 +180,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 	return dst, scratch
 }
 
-// maxFamilies is the number of families of which the nearest shape is always kept.
+// maxFamilies is the number of families whose nearest shape is always kept.
 // It is more than are reported, because ranking may change their order.
 const maxFamilies = 2 * minFamilies
 

@@ -17,7 +17,7 @@
 //   - The kind of a client says what it is; an impersonator sends the hello of a
 //     browser.
 //   - A tell is a sign that a hello was not made by the client whose shape it has.
-//   - A claim is the User-Agent, held against hello, HTTP/2 settings and headers.
+//   - A claim is the User-Agent, compared with the hello, HTTP/2 settings and headers.
 //   - A scanner sends many hellos, to find out what a server accepts.
 //
 // # Concurrency and memory

@@ -86,7 +86,7 @@ func TestImportErrors(t *testing.T) {
 	}
 }
 
-// What is malformed is passed over, and told.
+// Malformed clients are skipped and reported.
 func TestImportMalformed(t *testing.T) {
 	got, err := Import(strings.NewReader("# a list\nname,ja3,ja4\na,"+someJA3+",\nb,0x,\nc,,"+someJA4+"\nd,,t13d\ne,0x,"+someJA4+"\n"), "list")
 	var bad *MalformedError

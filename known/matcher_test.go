@@ -139,7 +139,7 @@ func TestTraits(t *testing.T) {
 	}
 }
 
-// A shape that is known from imitations alone may well be that of a version of
+// A shape that is known only from imitations may be that of a version of
 // the original.
 func TestOriginalBeforeImitation(t *testing.T) {
 	entries, err := BuiltinEntries()

@@ -12,7 +12,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// entryOf returns an entry with a hello, made anew from its fields.
+// entryOf returns an entry with a hello, made from its fields.
 func entryOf(name, family string, scanner bool, extensions ...[]byte) Entry {
 	msg := hellotest.Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f, 0xc030, 0x009c}, extensions...)
 	return Entry{Name: name, Family: family, Kind: KindTool, Scanner: scanner, Hello: hex.EncodeToString(msg)}

@@ -200,8 +200,8 @@ func mix(x uint64) uint64 {
 }
 
 // key hashes the shape without the key shares, and without the order of
-// extensions and small fields. Without the seed nobody can make two shapes with
-// the same key.
+// extensions and small fields. Only someone who knows the seed can make two shapes
+// with the same key.
 func (s *shape) key(seed uint64) uint64 {
 	x := uint64(s.transport) + 1 ^ seed
 	for f := suites; f < numFields; f++ {

@@ -7,7 +7,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// This file has the tells in GREASE, held against ssl/extensions.cc of BoringSSL,
+// This file has the tells in GREASE. They follow ssl/extensions.cc of BoringSSL,
 // whose code is in Chromium and in Apple's systems.
 
 // greases reports whether h begins its cipher suites with GREASE, as BoringSSL

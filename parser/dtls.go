@@ -121,7 +121,7 @@ func (a *DTLSAssembler) Reset() {
 // reads.
 //
 // Next returns each hello once, even if the client sends it again. A fragment
-// that contradicts an earlier one starts the message anew, because a client
+// that contradicts an earlier one starts the message again, because a client
 // that starts over from the same port uses the same message_seq. Next skips
 // encrypted records, messages other than a ClientHello, and whatever follows a
 // hello in the datagram that completes it.

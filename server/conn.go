@@ -18,10 +18,10 @@ import (
 )
 
 // A Conn is a connection that reads its client's hello as it passes, and is a
-// [Client]. The first Read waits until the hello is whole, as long as the bytes
-// so far can be the beginning of one and fit in a block. From then on, and in
-// every other case, it hands bytes on as they come. Each is inspected once and
-// none is changed: crypto/tls above answers what it would answer without it.
+// [Client]. The first Read waits until the hello is complete, as long as the
+// bytes so far can be the beginning of one and fit in a block. From then on, and in
+// every other case, Read hands bytes on as they come. It inspects each byte once and
+// changes none: crypto/tls answers as it would without a Conn.
 //
 // Like any net.Conn, it may be used by several goroutines at once.
 type Conn struct {
@@ -44,7 +44,7 @@ type Conn struct {
 	config      *tls.Config // of a Decision
 
 	entry    connEntry      // guarded by the Limits
-	halfOpen lru.Node[Conn] // likewise
+	halfOpen lru.Node[Conn] // guarded by the Limits
 
 	mu       sync.Mutex // guards what follows
 	first    message    // the ClientHello
@@ -106,7 +106,7 @@ type readAhead struct {
 func (a *readAhead) empty() bool { return a.next == len(a.bytes) }
 
 // Read reads what the client sent. When a deadline passes before the hello is
-// whole, it returns what came before, and the next Read returns the timeout.
+// complete, it returns what came before, and the next Read returns the timeout.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.inState(statePassthrough) {
 		return c.Conn.Read(p)
@@ -214,7 +214,8 @@ func (c *Conn) releaseBlock() {
 	c.putBlock()
 }
 
-// switchToPassthrough gets out of the way. All that was read ahead is handed on.
+// switchToPassthrough makes Read and Write those of the connection below. All that
+// was read ahead has been handed on.
 func (c *Conn) switchToPassthrough() {
 	c.ahead.bytes, c.ahead.next = nil, 0
 	c.mu.Lock()
@@ -285,12 +286,12 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadline.setRead(c.
 // SetWriteDeadline sets the deadline for writing, as [Conn.SetDeadline] does.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.deadline.setWrite(c.Conn, t) }
 
-// NetConn returns the connection below. What is read from it, the Conn does not
-// get.
+// NetConn returns the connection below. The Conn does not see what is read from
+// there.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// ReadFrom writes what it reads from r until its end. It uses sendfile and the
-// like where the connection below can.
+// ReadFrom writes what it reads from r until its end. It uses sendfile or
+// splice where the connection below can.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if w, ok := c.socket().(io.ReaderFrom); ok {
 		return w.ReadFrom(r)
@@ -308,7 +309,7 @@ func (c *Conn) CloseWrite() error {
 }
 
 // SyscallConn returns the raw connection. Its error is [errors.ErrUnsupported]
-// if the connection below has none. What is read from it, the Conn does not get.
+// if the connection below has none. The Conn does not see what is read from there.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	if s, ok := c.socket().(syscall.Conn); ok {
 		return s.SyscallConn()

@@ -86,9 +86,9 @@ func (c *Conn) Event(size event.Size) (event.Event, bool) {
 	return c.cache.get(size, c.clients(), c.Observation)
 }
 
-// Observation returns what is known of the first hello before it is made an
-// Event, and false until it has come. It parses the hello anew; the bytes of
-// the hello must not be changed.
+// Observation returns what is known of the first hello, from which Event makes an
+// Event, and false until it has come. Each call parses the hello; its bytes must not
+// be changed.
 func (c *Conn) Observation() (event.Observation, bool) {
 	if !c.outcome.Load() {
 		return event.Observation{}, false

@@ -7,7 +7,7 @@
 //	srv.ServeTLS(&server.Listener{Listener: ln}, "server.pem", "server.key")
 //
 // In a handler, [EventOf] then returns the Event of the client: fingerprints,
-// who sends such hellos, and whether that fits the User-Agent. [Headers] passes
+// which clients send such hellos, and whether that fits the User-Agent. [Headers] passes
 // fingerprints to a backend, [ConfigureHTTP2] adds the fingerprint of HTTP/2, and
 // [HTTP3] does the same over QUIC. [Server] serves a handler over HTTP/1.1,
 // HTTP/2 and HTTP/3, and clients that speak no HTTP. [Listener.Decide] closes a
@@ -25,9 +25,9 @@
 // # The wire
 //
 // Nothing on the wire changes. crypto/tls and quic-go read what the client sent,
-// byte for byte. A [Conn] holds back only what is the beginning of a hello, which
-// crypto/tls could not answer yet, and in one block at most. Whatever is wrong
-// with a hello, crypto/tls gets it and answers as it would alone.
+// byte for byte. A [Conn] holds back only the beginning of a hello, which crypto/tls
+// could not answer yet, and one block of it at most. A malformed hello reaches
+// crypto/tls too, which answers it as it would alone.
 //
 // # Concurrency
 //

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrNoHello says that a connection ended, or its time was up, before its hello
-// was whole.
+// was complete.
 var ErrNoHello = errors.New("no ClientHello")
 
 // A message is what a connection keeps of a hello. It is parsed when a caller
@@ -107,7 +107,7 @@ func (c *Conn) handshakeEnded() {
 }
 
 // overLimit returns an error if a message is too long. It is called with the
-// message's length when it is whole, and with 0 before.
+// message's length when it is complete, and with 0 before.
 func (c *Conn) overLimit(n int) error {
 	l := c.listener
 	if l == nil {

@@ -46,7 +46,7 @@ type Listener struct {
 	// The goroutine that reads from the connection calls it. It may block, as
 	// Observe may. The time counts for HandshakeTimeout, which does not
 	// interrupt it. It is not called for a hello after a HelloRetryRequest,
-	// nor for a connection that ends or times out before its hello is whole.
+	// nor for a connection that ends or times out before its hello is complete.
 	Decide func(h *parser.ClientHello, client net.Addr) Decision
 
 	// Clients has user-supplied clients, by which Events name clients beside

@@ -50,7 +50,7 @@ type Server struct {
 	OnHandshake func(took time.Duration, err error)
 
 	// Log gets what no function returns, such as temporary errors of Accept. Nil
-	// is for silence.
+	// discards it.
 	Log *slog.Logger
 
 	life  lifecycle

@@ -34,7 +34,7 @@ type tap struct {
 	flows  map[netip.AddrPort]*flow // by the client's address
 	ages   lru.List[flow]           // the same, sized in bytes of datagrams
 	limit  int                      // of their sizes
-	hellos map[string]*quicHello    // by the connection id that the client chose first
+	hellos map[string]*quicHello    // by the connection ID that the client chose first
 	conns  map[string]*quicConn     // by the same, those without a hello yet
 }
 
@@ -169,7 +169,7 @@ func (t *tap) evict(f *flow) {
 }
 
 // bind gives c the hello of the connection that began with id, now or when it is
-// whole. If the flow was evicted while the client was sent to prove its address,
+// complete. If the flow was evicted while the client was sent to prove its address,
 // the hello comes again after that.
 func (t *tap) bind(id string, c *quicConn) {
 	t.mu.Lock()

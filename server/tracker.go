@@ -31,7 +31,7 @@ const (
 )
 
 // ended reads b and reports whether the handshake ended in it, as far as that is
-// up to the client. The server has sent s by now.
+// up to the client. s is what the server has sent.
 //
 // It succeeds with the first encrypted record. In TLS 1.3 that is application
 // data. In earlier versions it is the first handshake message after
@@ -43,7 +43,7 @@ const (
 //
 // It fails at a header that is not one of TLS, before any hello: crypto/tls then
 // sends nothing, wants no more bytes, and leaves the connection to its caller
-// ([tls.RecordHeaderError]). It waits until the header is whole. What crypto/tls
+// ([tls.RecordHeaderError]). It waits until the header is complete. What crypto/tls
 // rejects with an alert, the caller closes.
 func (t *handshakeTracker) ended(b []byte, s sent) bool {
 	if t.rejected {

@@ -10,7 +10,8 @@
 // # Files
 //
 // Both kinds of files have mode 0644; the umask applies to events files. They hold
-// addresses and server names: use a folder that only their readers can enter. Errors are those of package os, with the path, and are safe to log.
+// addresses and server names: use a folder that only their readers can
+// enter. Errors are those of package os, with the path, and are safe to log.
 //
 // # Concurrency
 //

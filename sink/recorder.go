@@ -23,7 +23,7 @@ type Recorder struct {
 	Observer event.Observer
 
 	// Log gets an error when recording begins to fail, and a message when it
-	// works again, with the number of Events lost. Nil is for silence.
+	// works again, with the number of Events lost. Nil discards both.
 	Log *slog.Logger
 
 	mu   sync.Mutex

@@ -13,7 +13,7 @@ import (
 // "hellos.jsonl.20261122T073315.390Z". The fields must not be changed once it is
 // used.
 type RotatingFile struct {
-	// Path is the file. It is created with mode 0644, less the umask, or
+	// Path is the file. It is created with mode 0644, reduced by the umask, or
 	// appended to; a file that ends in part of a line gets a line feed first.
 	// Nothing else may rename or truncate it while it is open.
 	Path string
@@ -66,7 +66,7 @@ func (f *RotatingFile) open() error {
 	return nil
 }
 
-// endsLine reports whether a file of this size ends with a whole line. After a
+// endsLine reports whether a file of this size ends with a complete line. After a
 // crash it may not.
 func endsLine(path string, size int64) bool {
 	file, err := os.Open(path)

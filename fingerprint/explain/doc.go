@@ -2,7 +2,7 @@
 // fingerprints or two hellos differ, and what other tools print for a hello.
 //
 // [Hello] explains the fingerprints of a hello, with the text behind each digest.
-// [Text] explains a fingerprint of which only the text is known; samples of known
+// [Text] explains a fingerprint whose text alone is known; samples of known
 // clients, given to [Explanation.AddSamples], add the texts that its digests may
 // come from. [Diff] and [DiffTexts] compare. [JA3Deviations] and [JA4Deviations]
 // list the values that tools print which do not follow the specification. See the

@@ -15,7 +15,7 @@ import (
 // several goroutines once its fields are set.
 type CertificateFiles struct {
 	Cert, Key string       // paths of PEM files
-	Log       *slog.Logger // nil is for silence
+	Log       *slog.Logger // nil discards messages
 
 	pair    atomic.Pointer[tls.Certificate]
 	checked atomic.Int64 // Unix time

@@ -199,8 +199,8 @@ func (p *Page) readInput(ctx context.Context, in *compareInput) ([]inputHello, e
 	return list, nil
 }
 
-// observeMessage returns the Observation of a message of which nothing else is
-// known. It has the hello also if that can be read only in part.
+// observeMessage returns the Observation of a message without its carrier. A hello
+// that could be decoded only in part is in it, too.
 func observeMessage(msg []byte, transport parser.Transport) event.Observation {
 	h := &parser.ClientHello{Transport: transport}
 	o := event.Observation{Index: 1}

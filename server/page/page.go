@@ -33,7 +33,7 @@ type Page struct {
 	// Read finds the hellos in what a reader pasted or dropped: hex, base64,
 	// records, a capture. It is called by the goroutine of the request, at most
 	// four times at once; ctx is done after five seconds. An Observation with an
-	// Err may have a Hello, of which the beginning could be read. If Read is nil,
+	// Err may have a Hello, decoded up to the error. If Read is nil,
 	// only known clients and permalinks can be compared.
 	Read func(ctx context.Context, input []byte) ([]event.Observation, error)
 
