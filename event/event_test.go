@@ -262,7 +262,7 @@ func TestCompactEventAllocations(t *testing.T) {
 	assert.Equal(t, 1.0, got, "for the texts")
 }
 
-// TestFill: an Event that was used before is as a new one.
+// TestFill: an Event that was filled before ends up like a new one.
 func TestFill(t *testing.T) {
 	hellos := slices.Collect(maps.Values(hellotest.Real(t)))
 	r := rand.New(rand.NewPCG(1, 2))

@@ -77,7 +77,7 @@ func TestFieldsKnowTheirSize(t *testing.T) {
 	}
 }
 
-// TestFieldsAreDocumented holds the table of docs/event.md against Fields.
+// TestFieldsAreDocumented compares the table of docs/event.md with Fields.
 func TestFieldsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/event.md")
 	require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestUnmarshalJSON(t *testing.T) {
 	assert.Error(t, json.Unmarshal([]byte(`[]`), &e))
 }
 
-// TestMarshalValue: an Event is written alike by value and by pointer.
+// TestMarshalValue: the JSON of an Event and of a pointer to it are the same.
 func TestMarshalValue(t *testing.T) {
 	e := new(Observer).Event(observation(hellotest.Real(t)["go-1.26"]), Full)
 	byValue, err := json.Marshal(e)

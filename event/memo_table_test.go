@@ -16,8 +16,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestMemoKeepsWhatComesTwice: hellos of hostile length are not remembered, and
-// hellos that come once replace nothing.
+// TestMemoKeepsWhatComesTwice: hellos of hostile length are not remembered, and hellos
+// that come once do not replace entries.
 func TestMemoKeepsWhatComesTwice(t *testing.T) {
 	suites := make([]parser.CipherSuite, 3000)
 	for i := range suites {
@@ -48,7 +48,7 @@ func TestMemoKeepsWhatComesTwice(t *testing.T) {
 	assert.Subset(t, keysIn(&ob.memo), keys)
 }
 
-// entriesIn returns what m has.
+// entriesIn returns the entries of m.
 func entriesIn(m *Memo) (list []*memoEntry) {
 	for _, table := range []memoTable{m.exact, m.permuted} {
 		for i := range table {
@@ -118,7 +118,7 @@ func TestMemoIsShared(t *testing.T) {
 	assert.NotEmpty(t, entriesIn(&m))
 }
 
-// TestMemoIsBounded: the memory stays within the bound, whatever comes.
+// TestMemoIsBounded: the memory stays within the bound, whatever clients send.
 func TestMemoIsBounded(t *testing.T) {
 	for _, maxBytes := range []int{1, 64 << 10, 1 << 20} {
 		m := Memo{MaxBytes: maxBytes}
@@ -146,7 +146,7 @@ func TestMemoIsBounded(t *testing.T) {
 	}
 }
 
-// TestObserverOfOneHello needs no memory for more.
+// TestObserverOfOneHello: an Observer of one hello makes no Memo.
 func TestObserverOfOneHello(t *testing.T) {
 	var ob Observer
 	o := observation(hellotest.Real(t)["chromium-156"])

@@ -13,8 +13,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// assertFresh asserts that ob, which has observed other hellos, gives the same Event
-// of o as an Observer that has not, in both ways.
+// assertFresh asserts that ob, which has observed other hellos, returns the same Event
+// and the same JSON for o as a new Observer.
 func assertFresh(t *testing.T, ob *Observer, o *Observation) {
 	t.Helper()
 	fresh := (&Observer{appendTells: ob.appendTells}).Event(o, Compact)

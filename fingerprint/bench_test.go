@@ -71,7 +71,7 @@ func BenchmarkJA3JA4(b *testing.B) {
 	}
 }
 
-// BenchmarkParts has the pieces of the two above alone, for one hello.
+// BenchmarkParts measures the parts of the two benchmarks above, for one hello.
 func BenchmarkParts(b *testing.B) {
 	h := *hellotest.Real(b)["chromium-156"]
 	var buf [1024]byte
@@ -108,7 +108,7 @@ func sha256Byte(text []byte) byte {
 	return sum[0]
 }
 
-// ja4Texts returns the two texts of which JA4 has the digests.
+// ja4Texts returns the two texts that JA4 hashes.
 func ja4Texts(h *parser.ClientHello) (suites, extensions []byte) {
 	text := []byte(fingerprint.JA4R(h))
 	for i, c := range text[len("t13d1516h2_"):] {
@@ -119,8 +119,8 @@ func ja4Texts(h *parser.ClientHello) (suites, extensions []byte) {
 	return nil, nil
 }
 
-// reportRatio reports how many times the time of floor that work takes: of
-// both the best of many short runs, which take turns.
+// reportRatio reports the time of work as a multiple of that of floor. It takes the best
+// of many short, interleaved runs of each.
 func reportRatio(b *testing.B, work, floor func()) {
 	best := func(f func(), old time.Duration) time.Duration {
 		start := time.Now()

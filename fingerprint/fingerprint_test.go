@@ -10,8 +10,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 )
 
-// What tshark prints of the same connections: JA3 itself, and JA4 from its
-// fields.
+// What tshark prints for the same connections: its JA3, and JA4 computed from its fields.
 func TestRealClients(t *testing.T) {
 	all := hellotest.Real(t)
 	for _, tt := range []struct{ name, ja3, ja4 string }{

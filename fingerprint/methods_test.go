@@ -17,7 +17,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 )
 
-// TestMethodsAreComplete names what a row of the table lacks.
+// TestMethodsAreComplete reports what a row of the table lacks.
 func TestMethodsAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range fingerprint.Methods {
@@ -148,7 +148,7 @@ func TestEveryMethodHasAVector(t *testing.T) {
 	}
 }
 
-// TestOrdered holds Ordered against hellos whose extensions change places.
+// TestOrdered checks Ordered with hellos whose extensions are in another order.
 func TestOrdered(t *testing.T) {
 	differs := map[string]bool{}
 	for _, h := range hellotest.Real(t) {
@@ -181,7 +181,7 @@ func TestMethodsInOrder(t *testing.T) {
 // TestMethodsOfSSLv2: a hello in SSLv2 format has no fingerprint.
 func TestMethodsOfSSLv2(t *testing.T) {
 	v := hellotest.Vectors(t)["sslv2"]
-	in := &fingerprint.Input{Hello: v.Parse(t), QUIC: anInitial}
+	in := &fingerprint.Input{Hello: v.Parse(t), QUIC: defaultInitial}
 	for i := range fingerprint.Methods {
 		m := &fingerprint.Methods[i]
 		assert.Empty(t, m.Of(in), m.Key)

@@ -13,9 +13,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Chrome has GREASE in cipher suites, extensions, groups, versions, key shares
-// and, since 152, signature algorithms, and permutes its extensions: that makes
-// another hello of each connection, and must make one value of all.
+// Chrome draws GREASE values for cipher suites, extensions, groups, versions, key shares
+// and, since 152, signature algorithms, and permutes its extensions. Its hellos all
+// differ, and must have one value.
 func TestGREASE(t *testing.T) {
 	for _, name := range []string{"chromium-156", "chromium-156-psk"} {
 		h := hellotest.Real(t)[name]
@@ -84,8 +84,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// A list of any length takes no more than its share of time: the sort is not
-// quadratic. 32,767 values of cipher suites are the most that a hello holds.
+// The sort is not quadratic: a long list takes time in proportion to its length. A hello
+// holds at most 32,767 cipher suites.
 func TestLongLists(t *testing.T) {
 	h := &parser.ClientHello{LegacyVersion: 0x303}
 	for i := range 32767 {
@@ -95,7 +95,7 @@ func TestLongLists(t *testing.T) {
 	assert.Equal(t, slowValues(h, nil), values(h, nil))
 }
 
-// What is appended comes after what is there, which stays.
+// Append functions do not change what is already in the buffer.
 func TestAppend(t *testing.T) {
 	h := hellotest.Real(t)["chromium-117"]
 	assert.Equal(t, "prefix "+fingerprint.JA4(h), string(fingerprint.AppendJA4([]byte("prefix "), h)))
@@ -104,8 +104,8 @@ func TestAppend(t *testing.T) {
 	assert.Equal(t, "prefix "+fingerprint.TLSFP(h), string(fingerprint.AppendTLSFP([]byte("prefix "), h)))
 }
 
-// The stable form is one for the fresh and the resumed hello of a client, and
-// for the hellos before and after a HelloRetryRequest or HelloVerifyRequest.
+// The stable form is the same for the fresh and the resumed hello of a client, and for
+// the hellos before and after a HelloRetryRequest or HelloVerifyRequest.
 func TestStable(t *testing.T) {
 	all := hellotest.Real(t)
 	for _, names := range [][]string{

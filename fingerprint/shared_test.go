@@ -18,7 +18,7 @@ import (
 )
 
 // TestClients checks every hello of the captures in TLSPEEK_SHARED against
-// the values that independent tools gave for it.
+// the values of independent tools.
 func TestClients(t *testing.T) {
 	type row struct {
 		File     string
@@ -79,7 +79,7 @@ func TestClients(t *testing.T) {
 }
 
 // TestStableClients checks that each capture of one client has one stable
-// value, however often the client resumed, but for programs that vary on purpose.
+// value, however often the client resumed, except for programs that vary on purpose.
 func TestStableClients(t *testing.T) {
 	f, err := os.Open(filepath.Join(os.Getenv("TLSPEEK_SHARED"), "clients", "hellos.jsonl"))
 	require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestStableClients(t *testing.T) {
 		}
 		if len(stable[client]) > 1 {
 			splitStable++
-			// Scanners ask with many hellos, and got-scraping asks twice.
+			// Scanners send many hellos, and got-scraping sends two.
 			assert.Regexp(t, "^pcap/(scan-|got-scraping)", client)
 		}
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// What follows computes all fingerprints again, slowly and plainly, as the
-// specifications say it.
+// This file computes all fingerprints again, with slow and obvious code that follows the
+// specifications.
 
 // slowValues returns what values returns.
 func slowValues(h *parser.ClientHello, q *fingerprint.QUICInitial) map[string]string {
@@ -205,7 +205,7 @@ func slowSession(h *parser.ClientHello) string {
 	return "fresh"
 }
 
-// slowNPF returns the lists of NPF, with GREASE degreased in their text.
+// slowNPF returns the lists of NPF, with all GREASE as 0x0a0a.
 func slowNPF(h *parser.ClientHello, rule string) string {
 	whole := []int{1, 5, 7, 8, 9, 10, 11, 13, 15, 16, 17, 24, 27, 28, 43, 45, 50, 0x5500}
 	selected := []int{0x0a0a, 0x3374, 0x5500, 0x754f, 0x7550, 0xfd00, 0xfe0d, 0xff00, 0xff01, 0xff03, 0xffa5, 0xffce}
@@ -374,12 +374,12 @@ func slowParamsID(h *parser.ClientHello) string {
 	return fmt.Sprintf("%x", sha1.Sum(raw))[:16]
 }
 
-// anInitial is for hellos of which there is no packet.
-var anInitial = &fingerprint.QUICInitial{Version: 1, DCIDLen: 8, PacketNumberLen: 1, FrameTypes: []byte{6, 0, 6, 1}}
+// defaultInitial is for hellos without a packet.
+var defaultInitial = &fingerprint.QUICInitial{Version: 1, DCIDLen: 8, PacketNumberLen: 1, FrameTypes: []byte{6, 0, 6, 1}}
 
 func initialOf(h *parser.ClientHello) *fingerprint.QUICInitial {
 	if h.Transport == parser.QUIC {
-		return anInitial
+		return defaultInitial
 	}
 	return nil
 }
@@ -390,8 +390,7 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// FuzzFingerprints compares all values with those of the slow way, for
-// messages.
+// FuzzFingerprints compares all values with those of the slow code, for messages.
 func FuzzFingerprints(f *testing.F) {
 	for _, h := range hellotest.Real(f) {
 		f.Add(uint8(h.Transport), h.Raw)
@@ -409,8 +408,8 @@ func FuzzFingerprints(f *testing.F) {
 	})
 }
 
-// FuzzLists compares all values with those of the slow way, for lists, which
-// are easier to fuzz than a message.
+// FuzzLists compares all values with those of the slow code, for lists, which are easier
+// to fuzz than a message.
 func FuzzLists(f *testing.F) {
 	f.Add(uint8(0), uint16(0x303), []byte("\x13\x01\x1a\x1a"), []byte("\x00\x00\x00\x10\x00\x2b\x3a\x3a"), []byte("\x00\x1d"), []byte{0},
 		[]byte("\x04\x03\x0a\x0a"), []byte("\x03\x04\x5a\x5a"), []byte("h2"), []byte("http/1.1"))
@@ -422,7 +421,7 @@ func FuzzLists(f *testing.F) {
 			ALPNProtocols: [][]byte{first, second},
 		}
 		for _, e := range pairs[parser.ExtensionType](extensions) {
-			// Small types are those that mean something.
+			// Most registered types are small.
 			if e > 0xff && e&1 == 0 {
 				e &= 0x3f
 			}

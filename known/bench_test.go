@@ -26,8 +26,8 @@ func BenchmarkCandidates(b *testing.B) {
 	}
 }
 
-// BenchmarkNearest has hellos of no known shape, each another one, so that
-// nothing is remembered.
+// BenchmarkNearest has hellos of different unknown shapes, so the Matcher cannot use
+// an answer that it remembers.
 func BenchmarkNearest(b *testing.B) {
 	h := hellotest.Real(b)["chromium-156"].Clone()
 	var m Matcher

@@ -12,9 +12,9 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestShapeOfEdited takes from and adds to each known browser's hello each single
-// cipher suite, extension, group and signature scheme. None becomes another
-// browser's.
+// TestShapeOfEdited removes from each known browser's hello, and adds to it, each single
+// cipher suite, extension, group and signature scheme. None becomes the hello of
+// another browser.
 func TestShapeOfEdited(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)

@@ -117,7 +117,7 @@ func TestClaimedBy(t *testing.T) {
 	}
 }
 
-// TestNoClaimRefuted holds that no claim of a genuine browser's own version is
+// TestNoClaimRefuted checks that no claim of a genuine browser's own version is
 // refuted, whatever its settings.
 func TestNoClaimRefuted(t *testing.T) {
 	entries, err := BuiltinEntries()
@@ -143,8 +143,8 @@ func TestNoClaimRefuted(t *testing.T) {
 	assert.Greater(t, n, 40)
 }
 
-// TestHistory holds that no feature refutes the version of a genuine browser.
-func TestHistory(t *testing.T) {
+// TestVersionFeatures checks that no feature refutes the version of a genuine browser.
+func TestVersionFeatures(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)
 	n := 0
@@ -200,10 +200,10 @@ func TestSettingsRefuteNothing(t *testing.T) {
 	}
 }
 
-// TestFarShapeIsNotVouchedFor holds that the User-Agent of a browser is not found
-// consistent with the hello of a QUIC library, also where that copies an
-// extension that only Chromium sends.
-func TestFarShapeIsNotVouchedFor(t *testing.T) {
+// TestFarShapeSupportsNoClaim checks that the User-Agent of a browser is not consistent
+// with the hello of a QUIC library, even if that copies an extension that only Chromium
+// sends.
+func TestFarShapeSupportsNoClaim(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)
 	chrome := hellotest.Real(t)["chromium-156-quic"]

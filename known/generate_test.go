@@ -16,9 +16,9 @@ import (
 
 var update = flag.Bool("update", false, "write clients.jsonl and clients_gen.go anew")
 
-// TestGenerated holds that the fingerprints in clients.jsonl are those of its
-// hellos, that the file is sorted, and that clients_gen.go is made of it. With
-// -update it makes all that so.
+// TestGenerated checks that the fingerprints in clients.jsonl are those of its hellos,
+// that the file is sorted, and that clients_gen.go is generated from it. With -update
+// it writes both files.
 func TestGenerated(t *testing.T) {
 	text, err := os.ReadFile("clients.jsonl")
 	require.NoError(t, err)

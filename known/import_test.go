@@ -140,7 +140,7 @@ func FuzzImport(f *testing.F) {
 			file, err = entries[i].AppendLine(file)
 			require.NoError(t, err)
 		}
-		// What was written is what is read, but for what JSON cannot hold.
+		// Entries that are written are read back, except for text that JSON cannot hold.
 		back, err := ReadEntries(strings.NewReader(string(file)))
 		require.NoError(t, err)
 		assert.Len(t, back, len(entries))

@@ -16,8 +16,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestEveryEntryIsFound holds that each hello of the database is matched
-// exactly, and by the client that sent it.
+// TestEveryEntryIsFound checks that each hello of the database is matched exactly, by
+// the client that sent it.
 func TestEveryEntryIsFound(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)
@@ -59,8 +59,8 @@ func TestCandidates(t *testing.T) {
 	assert.Empty(t, m.AppendCandidates(nil, &Observation{Hello: &parser.ClientHello{SSLv2: true}}))
 }
 
-// What changes from connection to connection changes nothing: the order of
-// Chromium's extensions, GREASE values, the server's name, a session.
+// The candidates do not depend on what changes from one connection to the next: the
+// order of Chromium's extensions, GREASE values, the server's name, a session.
 func TestCandidatesOfOneClient(t *testing.T) {
 	var m Matcher
 	chrome := hellotest.Real(t)["chromium-156"]
@@ -75,7 +75,7 @@ func TestCandidatesOfOneClient(t *testing.T) {
 		assert.Equal(t, want, m.AppendCandidates(nil, &Observation{Hello: h}))
 	}
 
-	// Firefox has one order: another is not its own.
+	// Firefox never permutes its extensions.
 	fox := hellotest.Real(t)["firefox-153"].Clone()
 	fox.Extensions[4], fox.Extensions[9] = fox.Extensions[9], fox.Extensions[4]
 	got := m.AppendCandidates(nil, &Observation{Hello: fox})
@@ -113,8 +113,8 @@ func TestNearestNamesWhatDiffers(t *testing.T) {
 	}
 }
 
-// Chromium always sends session_ticket, and pads what is between 256 and 511
-// bytes long. A hello of its shape that does not is near, not equal.
+// Chromium always sends session_ticket, and pads messages of 256 to 511 bytes. A hello
+// of its shape without one of these is near, not equal.
 func TestTraits(t *testing.T) {
 	without := func(t parser.ExtensionType) func(*parser.ClientHello) {
 		return func(h *parser.ClientHello) {
@@ -191,7 +191,7 @@ func TestUsersClients(t *testing.T) {
 	}
 	assert.Equal(t, []string{"by JA4", "by JA3", "by NPF", "by NPF1", "by NPF2", "by hello", "curl", "PHP curl"}, names)
 
-	// Nearest, too, is looked for among both.
+	// The nearest one is looked for in both, too.
 	h = edit(h, func(h *parser.ClientHello) { h.CipherSuites[3] = 0x1234 })
 	got = m.AppendCandidates(nil, &Observation{Hello: h})
 	require.NotEmpty(t, got)
@@ -200,9 +200,9 @@ func TestUsersClients(t *testing.T) {
 	assert.Equal(t, got[0].Distance, got[1].Distance)
 }
 
-// TestUsersClientsByDistance: candidates of both databases stand in one order,
+// TestUserClientsByDistance: the candidates of both databases are in one list, sorted
 // by distance.
-func TestUsersClientsByDistance(t *testing.T) {
+func TestUserClientsByDistance(t *testing.T) {
 	real := hellotest.Real(t)
 	users, err := NewDatabase([]Entry{
 		{Name: "mine", Family: "mine", Hello: hex.EncodeToString(real["java-17"].Raw)},
@@ -236,8 +236,8 @@ func TestUsersClientsByDistance(t *testing.T) {
 	assert.Equal(t, "Chromium", got[0].Name)
 }
 
-// TestFarFromImitation: a client with the library that an imitation imitates is
-// not taken for the imitation.
+// TestFarFromImitation: a client with the library of a browser is not taken for an
+// imitation of that browser.
 func TestFarFromImitation(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)
@@ -286,7 +286,7 @@ func tellNames(o *Observation) []string {
 	return names
 }
 
-// What a Matcher remembers of others changes nothing.
+// What a Matcher remembers of other hellos does not change an answer.
 func TestRemembered(t *testing.T) {
 	var hellos []*parser.ClientHello
 	for _, h := range hellotest.Real(t) {
@@ -303,7 +303,7 @@ func TestRemembered(t *testing.T) {
 	}
 }
 
-// The key of a shape is no secret: two may have the same.
+// The key of a shape is not secret: an attacker can make two shapes with the same key.
 func TestExactMakesSure(t *testing.T) {
 	for name, h := range hellotest.Real(t) {
 		var s shape
@@ -325,7 +325,7 @@ func TestExactMakesSure(t *testing.T) {
 	}
 }
 
-// A plain is an entry and its distance from a hello, computed the plain way.
+// A plain is an entry and its distance from a hello, computed by slow and obvious code.
 type plain struct {
 	name   string
 	shape  string // all that makes it a shape of its own in the database
@@ -390,9 +390,9 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 	return all, s.key(0)
 }
 
-// slowNearest returns those that send the hello's shape, and else those of the
-// least distance. It is not sure if there are many that are nearer but for the
-// order of extensions, key shares and traits.
+// slowNearest returns the clients that send the hello's shape or, if there are none,
+// those at the smallest distance. It also reports whether that answer is certain: not
+// if many are nearer without the order of extensions, key shares and optional parts.
 func slowNearest(h *parser.ClientHello, entries []Entry) (names []string, least uint32, sure bool) {
 	all, key := slowDistances(h, entries)
 	same := slices.DeleteFunc(slices.Clone(all), func(p plain) bool { return p.key != key || p.whole != 0 })
@@ -425,8 +425,8 @@ func distinct(list []uint16) int {
 	return len(slices.Compact(list))
 }
 
-// FuzzNearest holds candidates against slowNearest, on hellos that are some
-// client's with a few changes.
+// FuzzNearest compares candidates with slowNearest, for the hellos of clients with a few
+// changes.
 func FuzzNearest(f *testing.F) {
 	entries, err := BuiltinEntries()
 	require.NoError(f, err)

@@ -18,8 +18,8 @@ func entryOf(name, family string, scanner bool, extensions ...[]byte) Entry {
 	return Entry{Name: name, Family: family, Kind: KindTool, Scanner: scanner, Hello: hex.EncodeToString(msg)}
 }
 
-// What a scanner sends, and what a client sends but for session_ticket, may be
-// of another client that sends nearly the same.
+// A hello that a scanner sends, or that differs from a client's only in session_ticket,
+// may be of another client that sends nearly the same.
 func TestUnsettledMatch(t *testing.T) {
 	ticket := hellotest.Extension(parser.ExtSessionTicket, nil)
 	groups := hellotest.Extension(parser.ExtSupportedGroups, hellotest.Vector16(hellotest.Uint16s([]parser.NamedGroup{29, 23, 24})))
@@ -46,8 +46,8 @@ func TestUnsettledMatch(t *testing.T) {
 		entryOf("a", "A", false, groups, schemes, alpn), other), "settled")
 }
 
-// Where the extensions are in the order of a client that never permutes, those
-// that permute theirs are not meant, whatever kind they are.
+// If the extensions are in the order of a client that never permutes, clients that
+// permute theirs are not candidates, whatever their kind.
 func TestOrderedBeforePermuting(t *testing.T) {
 	groups := hellotest.Extension(parser.ExtSupportedGroups, hellotest.Vector16(hellotest.Uint16s([]parser.NamedGroup{29, 23, 24})))
 	schemes := hellotest.Extension(parser.ExtSignatureAlgorithms, hellotest.Vector16(hellotest.Uint16s([]parser.SignatureScheme{0x0403, 0x0804})))
@@ -74,8 +74,8 @@ func TestOrderedBeforePermuting(t *testing.T) {
 	}
 }
 
-// A client that is much farther than the nearest is not named, unless it is the
-// nearest that neither scans nor imitates.
+// A client that is much farther than the nearest is not a candidate, unless it is the
+// nearest one that neither scans nor imitates.
 func TestReach(t *testing.T) {
 	var m Matcher
 	n := 0
@@ -96,8 +96,8 @@ func TestReach(t *testing.T) {
 	assert.Greater(t, n, 20)
 }
 
-// However many of one family are near, the nearest of two other families within
-// reach are among the first three.
+// However many clients of one family are near, the nearest ones of two other families
+// within the margin are among the first three.
 func TestThreeFamilies(t *testing.T) {
 	groups := func(list ...parser.NamedGroup) []byte {
 		return hellotest.Extension(parser.ExtSupportedGroups, hellotest.Vector16(hellotest.Uint16s(list)))

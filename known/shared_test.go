@@ -19,9 +19,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestGenuineBrowsers holds, over the captures in TLSPEEK_SHARED, that no tell
-// fires on a genuine browser, that no claim of one is refuted, and that each is
-// named.
+// TestGenuineBrowsers checks for the captures in TLSPEEK_SHARED that no tell fires on a
+// genuine browser, that none of its claims is refuted, and that it is a candidate.
 func TestGenuineBrowsers(t *testing.T) {
 	type row struct {
 		File, Client, Kind, Proto string

@@ -15,7 +15,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestNoTellOnBrowsers holds that no tell fires on a genuine browser.
+// TestNoTellOnBrowsers checks that no tell fires on a genuine browser.
 func TestNoTellOnBrowsers(t *testing.T) {
 	entries, err := BuiltinEntries()
 	require.NoError(t, err)
@@ -223,8 +223,8 @@ func hex4(v uint16) string {
 	return string([]byte{digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15]})
 }
 
-// TestNoTellOnSecondHello holds that a hello which may be the second one of a
-// connection, whose first was not captured, need not have what only first ones have.
+// TestNoTellOnSecondHello checks that no tell requires what only a first hello has, if
+// the hello may be the second one of a connection whose first was not captured.
 func TestNoTellOnSecondHello(t *testing.T) {
 	chrome := hellotest.Real(t)["chromium-156"]
 	second := edit(chrome, func(h *parser.ClientHello) { h.KeyShares = h.KeyShares[2:] })
@@ -239,8 +239,8 @@ func TestNoTellOnSecondHello(t *testing.T) {
 	require.Len(t, AppendTells(nil, &o), 1)
 }
 
-// TestNoTellOnSettings holds that no tell fires on what a genuine browser sends
-// where a flag, a server, or a connection that failed has it send that.
+// TestNoTellOnSettings checks that no tell fires on what a genuine browser sends because
+// of a flag, a server, or an earlier connection that failed.
 func TestNoTellOnSettings(t *testing.T) {
 	real := hellotest.Real(t)
 	chrome, old := real["chromium-156"], real["chromium-117"]
@@ -267,7 +267,7 @@ func TestNoTellOnSettings(t *testing.T) {
 	}
 }
 
-// NSS can be told to send GREASE, and does it in a way of its own.
+// A preference makes NSS send GREASE, in another form than BoringSSL.
 func TestNoTellOnFirefoxWithGREASE(t *testing.T) {
 	h := edit(hellotest.Real(t)["firefox-153"], func(h *parser.ClientHello) {
 		h.CipherSuites = append([]parser.CipherSuite{0x3a3a}, h.CipherSuites...)
@@ -334,7 +334,7 @@ func TestTracker(t *testing.T) {
 		fmt.Sprintf("the GREASE values of 2 earlier connections, the first %04x", uint16(chrome.CipherSuites[0])),
 		"random GREASE values in each connection"}, got[1])
 
-	// A permuted hello with other GREASE is innocent, however many there are.
+	// Permuted hellos with other GREASE values have no tell, however many there are.
 	tr = Tracker{}
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range uint32(3 * maxRemembered) {
@@ -346,8 +346,8 @@ func TestTracker(t *testing.T) {
 	}
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: hellotest.Real(t)["go-1.26"]}))
 
-	// An imitation is told among genuine browsers behind the same address, and
-	// they are not.
+	// The tell fires on an imitation among genuine browsers behind the same address,
+	// and not on these.
 	tr = Tracker{}
 	frozen := func(n uint32) []Tell { return tr.AppendTells(nil, &Observation{Hello: other(1<<16 + n)}) }
 	assert.Empty(t, frozen(0))
@@ -360,7 +360,7 @@ func TestTracker(t *testing.T) {
 	}
 	require.Len(t, frozen(1), 1)
 
-	// With permutation switched off Chromium has one order, and it is known.
+	// With permutation switched off, Chromium has one order, which is known.
 	tr = Tracker{}
 	for i := range uint32(3) {
 		h := other(i)

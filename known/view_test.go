@@ -10,7 +10,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// TestExtensionSet holds the set against the list of extensions: real ones, and any.
+// TestExtensionSet compares the set with the list of extensions, of real hellos and of
+// random ones.
 func TestExtensionSet(t *testing.T) {
 	types := []parser.ExtensionType{0, 1, 10, 13, 16, 21, 27, 28, 34, 43, 44, 51, 63, 64, 0x0a0a, 0x1a1a, 0x1234,
 		parser.ExtApplicationSettings, parser.ExtApplicationSettingsOld, parser.ExtEncryptedClientHello,
@@ -58,7 +59,7 @@ func TestExtensionSet(t *testing.T) {
 	assert.Greater(t, repeats, 100)
 }
 
-// TestTypesHaveBits: the sets of types that tells compare have a bit for each.
+// TestTypesHaveBits: each type that a tell looks for has a bit.
 func TestTypesHaveBits(t *testing.T) {
 	for _, typ := range required {
 		assert.True(t, requiredSet.hasAny(bitsOf(typ)), "%v", typ)

@@ -49,8 +49,8 @@ type Server struct {
 	// is called by the goroutine that serves the connection.
 	OnHandshake func(took time.Duration, err error)
 
-	// Log gets what no function returns, such as temporary errors of Accept. Nil
-	// discards it.
+	// Log gets what no function returns, such as temporary errors of Accept.
+	// Nil discards it.
 	Log *slog.Logger
 
 	life  lifecycle

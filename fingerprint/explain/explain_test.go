@@ -115,8 +115,8 @@ func TestTextErrors(t *testing.T) {
 	}
 }
 
-// TestText explains every fingerprint of the vectors by its text, and their hellos,
-// which give the same texts.
+// TestText explains each fingerprint of the vectors from its text, and compares with the
+// explanation from the hello.
 func TestText(t *testing.T) {
 	names := map[string]string{"ja3n_full": "", "ja4_o": "ja4", "ja4_ro": "", "npf_1": "npf", "npf_2": "npf", "npf_quic": "npf", "npf_quic_1": "npf",
 		"ja3n": "ja3", "tlsfp_norm_id": "tlsfp_id", "quic_header_id": "tlsfp_id", "quic_params_id": "tlsfp_id"}

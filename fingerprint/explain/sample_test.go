@@ -137,8 +137,8 @@ func TestCounterpart(t *testing.T) {
 	assert.EqualError(t, err, `the hello has no fingerprint to compare with npf "quic/(00000001)(0303)(1301)[]"`)
 }
 
-// TestDiffBesidesTheHello: fingerprints that need more than the hello are compared
-// if both have it, after the others.
+// TestDiffBesidesTheHello: fingerprints that need more than the hello come last, and
+// are compared only if both Inputs have it.
 func TestDiffBesidesTheHello(t *testing.T) {
 	all := hellotest.Real(t)
 	in := func(h *parser.ClientHello, dcid int, http2 string) *fingerprint.Input {
