@@ -95,30 +95,9 @@ const maxNeighbours = 16
 // appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
 // nearest to s without the order of extensions, the key shares and the optional
 // parts. The list is not sorted. It has the nearest shape of each of the nearest
-// families, and the nearest ordinary shape. scratch is memory, and is returned.
-func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32) ([]neighbour, []uint32) {
-	scratch = scratch[:0]
-	var start [numFields]int
-	var p positions
-	for f := range s.lists {
-		start[f] = len(scratch)
-		if field(f) == shares {
-			continue
-		}
-		p.read(s.lists[f])
-		for _, list := range db.lists[f] {
-			if slices.Equal(list, s.lists[f]) { // also where values repeat: compare looks at the first
-				scratch = append(scratch, 0)
-				continue
-			}
-			set, order := p.compare(list)
-			d := set * weights[f].set
-			if field(f) != extensions {
-				d += order * weights[f].order
-			}
-			scratch = append(scratch, d)
-		}
-	}
+// families, and the nearest ordinary shape.
+func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances) []neighbour {
+	d.measure(db, s)
 	var byFamily nearestByFamily
 	far := 0 // which of dst is the farthest
 	ordinary := neighbour{distance: ^uint32(0)}
@@ -127,15 +106,7 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 		if e.transport != s.transport {
 			continue
 		}
-		n := neighbour{shape: i}
-		if e.scanner {
-			n.distance = scannerWeight
-		}
-		for f, list := range e.lists {
-			if field(f) != shares {
-				n.distance += scratch[start[f]+int(list)]
-			}
-		}
+		n := neighbour{shape: i, distance: d.to(e)}
 		switch {
 		case len(dst) < maxNeighbours:
 			dst = append(dst, n)
@@ -151,33 +122,87 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, scratch []uint32
 			ordinary = n
 		}
 	}
-	kept := 0 // in front of the rest of dst
-	keep := func(n neighbour) {
-		at := slices.Index(dst, n)
-		if at < 0 {
-			at = kept + farthest(dst[kept:])
-			dst[at] = n
-		}
-		if at >= kept {
-			dst[kept], dst[at] = dst[at], dst[kept]
-			kept++
-		}
-	}
+	kept := 0
 	for _, n := range byFamily.list[:byFamily.n] {
-		keep(n)
+		kept = keep(dst, kept, n)
 	}
 	if ordinary.distance != ^uint32(0) {
-		keep(ordinary)
+		keep(dst, kept, ordinary)
 	}
 	for i := range dst {
-		n := &dst[i]
-		for f, list := range db.shapes[n.shape].lists {
-			if field(f) != shares && scratch[start[f]+int(list)] != 0 {
-				n.differs |= fieldOf(field(f))
+		dst[i].differs = d.differing(&db.shapes[dst[i].shape])
+	}
+	return dst
+}
+
+// keep moves n, or n in the place of the farthest one, to the kept neighbours at the
+// front of list. It returns how many are kept then.
+func keep(list []neighbour, kept int, n neighbour) int {
+	at := slices.Index(list, n)
+	if at < 0 {
+		at = kept + farthest(list[kept:])
+		list[at] = n
+	}
+	if at < kept {
+		return kept
+	}
+	list[kept], list[at] = list[at], list[kept]
+	return kept + 1
+}
+
+// A listDistances has the distances of one shape's lists from all lists of a
+// Database, but for the key shares and the order of extensions. It can be used again.
+type listDistances struct {
+	start     [numFields]int // in distances, of the lists of a field
+	distances []uint32       // in millionths
+}
+
+// measure sets d to the distances of s.
+func (d *listDistances) measure(db *Database, s *shape) {
+	d.distances = d.distances[:0]
+	var p positions
+	for f := range s.lists {
+		d.start[f] = len(d.distances)
+		if field(f) == shares {
+			continue
+		}
+		p.read(s.lists[f])
+		for _, list := range db.lists[f] {
+			if slices.Equal(list, s.lists[f]) { // also where values repeat: compare looks at the first
+				d.distances = append(d.distances, 0)
+				continue
 			}
+			set, order := p.compare(list)
+			distance := set * weights[f].set
+			if field(f) != extensions {
+				distance += order * weights[f].order
+			}
+			d.distances = append(d.distances, distance)
 		}
 	}
-	return dst, scratch
+}
+
+// to returns the distance of the shape from e.
+func (d *listDistances) to(e *entry) (distance uint32) {
+	if e.scanner {
+		distance = scannerWeight
+	}
+	for f, list := range e.lists {
+		if field(f) != shares {
+			distance += d.distances[d.start[f]+int(list)]
+		}
+	}
+	return distance
+}
+
+// differing returns the fields in which the shape differs from e.
+func (d *listDistances) differing(e *entry) (fields Fields) {
+	for f, list := range e.lists {
+		if field(f) != shares && d.distances[d.start[f]+int(list)] != 0 {
+			fields |= fieldOf(field(f))
+		}
+	}
+	return fields
 }
 
 // maxFamilies is the number of families whose nearest shape is always kept.

@@ -17,7 +17,7 @@ type Matcher struct {
 	ranker  ranker
 	all     []uint16 // of shape
 	near    []neighbour
-	scratch []uint32
+	lists   listDistances
 	seed    uint64
 	cache   []cached // by the seeded key
 }
@@ -91,7 +91,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	two := m.Clients != nil && limit > 0
 	if two {
-		m.near, m.scratch = m.Clients.appendNeighbours(m.near[:0], &m.shape, m.scratch)
+		m.near = m.Clients.appendNeighbours(m.near[:0], &m.shape, &m.lists)
 		dst = m.Clients.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
 	}
 	m.near = append(m.near[:0], c.near...)
@@ -178,7 +178,7 @@ func (m *Matcher) cached(db *Database) *cached {
 	*c, *other = *other, *c
 	if c.key != key || len(c.near) == 0 {
 		c.key, c.all = key, c.all[:0]
-		c.near, m.scratch = db.appendNeighbours(c.near[:0], &m.shape, m.scratch)
+		c.near = db.appendNeighbours(c.near[:0], &m.shape, &m.lists)
 	}
 	return c
 }
