@@ -45,7 +45,7 @@ type rememberedHello struct {
 // A retransmitted hello, and the one after a HelloRetryRequest, count as one with the
 // first: they have the same random.
 func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
-	if !o.IsTracked() {
+	if !o.isTracked() {
 		return dst
 	}
 	h := o.Hello
@@ -83,9 +83,9 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	return dst
 }
 
-// IsTracked reports whether a [Tracker] would remember the hello. It must be the first
-// of a connection over TCP, in the shape of Chromium's or Safari's.
-func (o *Observation) IsTracked() bool {
+// isTracked reports whether a [Tracker] remembers the hello: the first of a connection
+// over TCP, in the shape of Chromium's or Safari's.
+func (o *Observation) isTracked() bool {
 	h := o.Hello
 	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {
 		return false
