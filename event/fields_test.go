@@ -1,12 +1,10 @@
 package event
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -49,9 +47,6 @@ func TestFieldsHaveOneKeyEach(t *testing.T) {
 				assert.Equal(t, Fields[i].Key, key)
 				written[key] = true
 			}
-			if len(keys) == 0 {
-				assert.Empty(t, Fields[i].Text(&e), "%s is absent in JSON, not in a column", Fields[i].Key)
-			}
 		}
 	}
 	var keys []string
@@ -71,13 +66,15 @@ func TestFieldsKnowTheirSize(t *testing.T) {
 		e := ob.Event(o, size)
 		for i := range Fields {
 			if f := &Fields[i]; f.Size > size {
-				assert.Empty(t, f.Text(&e), "%s in size %d", f.Key, size)
+				b, err := f.Append([]byte("{"), &e)
+				require.NoError(t, err)
+				assert.Equal(t, "{", string(b), "%s in size %d", f.Key, size)
 			}
 		}
 	}
 }
 
-// TestFieldsAreDocumented compares the table of docs/event.md with Fields.
+// TestFieldsAreDocumented holds the table of docs/event.md against Fields.
 func TestFieldsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/event.md")
 	require.NoError(t, err)
@@ -102,100 +99,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 	assert.Empty(t, rows, "docs/event.md has keys that no Event has")
 }
 
-func TestDefaultColumns(t *testing.T) {
-	compact := []string{"time", "transport", "src_ip", "src_port", "dst_ip", "dst_port", "hello_index",
-		"sni", "alpn", "version", "ja3", "ja3n", "ja4", "session", "error"}
-	assert.Equal(t, compact, DefaultColumns(Compact))
-	full := DefaultColumns(Full)
-	assert.Equal(t, compact, full[:len(compact)])
-	assert.Equal(t, full, DefaultColumns(Detail))
-	for i := range fingerprint.Methods {
-		m := &fingerprint.Methods[i]
-		assert.Equal(t, !m.Live, slices.Contains(full, m.Key), m.Key)
-	}
-	assert.Subset(t, full, []string{"file", "packet", "via", "carrier.segments", "client.name", "tells.name"})
-	for _, name := range full {
-		_, err := ColumnOf(name)
-		assert.NoError(t, err)
-	}
-}
-
-// TestColumns compares each column with what the JSON form has in its place.
-func TestColumns(t *testing.T) {
-	filled := map[string]bool{}
-	for _, e := range everything(t) {
-		b, err := e.AppendJSON(nil)
-		require.NoError(t, err)
-		var tree any
-		d := json.NewDecoder(bytes.NewReader(b))
-		d.UseNumber()
-		require.NoError(t, d.Decode(&tree))
-		for _, name := range ColumnNames() {
-			c, err := ColumnOf(name)
-			require.NoError(t, err)
-			text := c.Text(&e)
-			want, isText := jsonAt(tree, strings.Split(name, "."))
-			if isText {
-				assert.Equal(t, want, text, name)
-			}
-			filled[name] = filled[name] || text != ""
-		}
-	}
-	for _, name := range ColumnNames() {
-		assert.True(t, filled[name] || name == "carrier.datagrams" || name == "carrier.overlap" || name == "claim.reasons", "%s is always empty", name)
-	}
-	for name, size := range map[string]Size{
-		"sni": Compact, "ja4": Compact, "client.name": Compact, "ja4_r": Full, "carrier.split": Full, "http2": Full, "sslv2": Full, "raw": Detail,
-	} {
-		c, err := ColumnOf(name)
-		require.NoError(t, err)
-		assert.Equal(t, size, c.Size, name)
-	}
-	for _, name := range []string{"color", "", "ja4.x", "client.color", "hello.name", "carrier.", "time.x"} {
-		_, err := ColumnOf(name)
-		assert.EqualError(t, err, `no field "`+name+`": fields have the names of the JSON form, as sni, client.name or carrier.segments`)
-	}
-}
-
-// jsonAt returns the text at the end of a path in decoded JSON, and whether it is
-// what a column shows as it is: text, a number, or a list of texts.
-func jsonAt(v any, path []string) (string, bool) {
-	switch v := v.(type) {
-	case nil:
-		return "", true
-	case string:
-		return v, true
-	case json.Number:
-		return v.String(), true
-	case bool:
-		return strconv.FormatBool(v), true
-	case map[string]any:
-		if len(path) == 0 {
-			return "", false
-		}
-		return jsonAt(v[path[0]], path[1:])
-	case []any:
-		var texts []string
-		for _, element := range v {
-			_, isText := element.(string)
-			object, isObject := element.(map[string]any)
-			if isObject && len(path) == 1 {
-				if _, isList := object[path[0]].([]any); isList {
-					return "", false // a list of lists
-				}
-			}
-			text, ok := jsonAt(element, path)
-			if !ok || !isObject && !isText {
-				return "", false
-			}
-			texts = append(texts, text)
-		}
-		return strings.Join(texts, ","), len(v) > 0
-	}
-	return "", false
-}
-
-// TestUnmarshalJSON: unknown keys are ignored, and errors are returned.
+// TestUnmarshalJSON: keys that no Event has are ignored, and errors are told.
 func TestUnmarshalJSON(t *testing.T) {
 	e := Event{Version: "1.2"}
 	require.NoError(t, json.Unmarshal([]byte(`{"ja4_ro":"a","count":1,"transport":"tls"}`), &e))
@@ -207,7 +111,7 @@ func TestUnmarshalJSON(t *testing.T) {
 	assert.Error(t, json.Unmarshal([]byte(`[]`), &e))
 }
 
-// TestMarshalValue: the JSON of an Event and of a pointer to it are the same.
+// TestMarshalValue: an Event is written alike by value and by pointer.
 func TestMarshalValue(t *testing.T) {
 	e := new(Observer).Event(observation(hellotest.Real(t)["go-1.26"]), Full)
 	byValue, err := json.Marshal(e)

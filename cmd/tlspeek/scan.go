@@ -15,24 +15,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/capture"
-	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/captureinput"
+	"github.com/tlspeek/tlspeek/internal/filter"
+	"github.com/tlspeek/tlspeek/internal/ordered"
+	"github.com/tlspeek/tlspeek/output"
 )
 
 // A scan is the scan command with its flags.
 type scan struct {
-	output  scanOutput
-	filter  scanFilter
-	workers int
-	limits  capture.Reader
-	memory  int64 // MiB
-	expand  int64 // GiB
-	quiet   bool
-	clients string // a file
+	output      scanOutput
+	filterFlags filterFlags
+	jobs        int
+	memory      int64 // MiB
+	expand      int64 // GiB
+	quiet       bool
+	clients     string // a file
 
 	paths    []string
 	stdin    io.Reader
 	stdout   io.Writer
 	stderr   io.Writer
+	reader   capture.Reader
+	filter   *filter.Filter
 	progress progress
 }
 
@@ -65,26 +69,26 @@ packets of unknown link types, and files in directories that are no captures.`,
 	}
 	f := cmd.Flags()
 	s.output.addFlags(f)
-	s.filter.addFlags(f)
+	s.filterFlags.add(f)
 	f.StringVar(&s.clients, "clients", "", clientsHelp)
-	f.IntVarP(&s.workers, "jobs", "j", runtime.NumCPU(), "`number` of files to read at the same time")
+	f.IntVarP(&s.jobs, "jobs", "j", runtime.NumCPU(), "`number` of files to read at the same time")
 	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for hellos that are not whole, for each job")
 	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "`GiB` that a compressed file may expand to")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	suggest(cmd, "transport", "tls", "quic", "dtls")
 	for _, flag := range []string{"fields", "top", "unique"} {
-		suggest(cmd, flag, event.ColumnNames()...)
+		suggest(cmd, flag, output.ColumnNames()...)
 	}
 	return cmd
 }
 
-// gcPercent has a scan of one file collect its garbage less often than Go would:
-// what lives is a few MB, and to collect at each doubling of it took a tenth of
-// the time. Of several at a time more lives.
+// gcPercent is how much a scan of one file lets the heap grow before a collection. A
+// few MB are live, and collecting each time that they double took a tenth of the CPU
+// time. Scans of several files have more that is live, and use less.
 const gcPercent = 300
 
-func (s *scan) run(ctx context.Context) error {
-	if err := s.filter.check(); err != nil {
+func (s *scan) run(ctx context.Context) (err error) {
+	if s.filter, err = s.filterFlags.filter(); err != nil {
 		return err
 	}
 	if err := s.output.check(); err != nil {
@@ -93,18 +97,16 @@ func (s *scan) run(ctx context.Context) error {
 	if err := s.checkUnique(); err != nil {
 		return err
 	}
-	if s.memory < 1 || s.expand < 1 || s.workers < 1 {
-		return errors.New("--max-memory, --max-expanded and --jobs want a number above 0")
+	if s.memory < 1 || s.expand < 1 || s.jobs < 1 {
+		return errors.New("--max-memory, --max-expanded and --jobs must be 1 or more")
 	}
-	users, err := usersDatabase(s.clients)
-	if err != nil {
+	if s.output.clients, err = usersDatabase(s.clients); err != nil {
 		return err
 	}
-	s.output.users = users
-	s.limits = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}
-	files, skipped, failed := expand(s.paths)
+	s.reader = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}
+	files, skipped, failed := captureinput.Expand(s.paths)
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(max(100, gcPercent/max(1, min(s.workers, len(files)))))
+		debug.SetGCPercent(max(100, gcPercent/max(1, min(s.jobs, len(files)))))
 	}
 	for _, err := range failed {
 		fmt.Fprintln(s.stderr, "tlspeek:", err)
@@ -131,35 +133,50 @@ func (s *scan) run(ctx context.Context) error {
 	return nil
 }
 
-// checkUnique says what to write to one who wrote "--unique sni", where sni is
-// not taken for its value but for a file.
+// checkUnique explains what to write instead of "--unique sni", which reads a file
+// named sni.
 func (s *scan) checkUnique() error {
 	for _, path := range s.paths {
-		if _, err := event.ColumnOf(path); err != nil || s.output.unique == "" {
+		if _, err := output.ColumnOf(path); err != nil || s.output.unique == "" {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("no file %s: if it is the field, write --unique=%s", path, path)
+			return fmt.Errorf("no file %s; for the field, write --unique=%s", path, path)
 		}
 	}
 	return nil
 }
 
-// files scans all files and prints their hellos in order. What is wrong with a
-// file is reported; what is wrong with the output ends the scan. It returns how
+// errOutput marks errors of writing, which end a scan.
+var errOutput = errors.New("writing the results")
+
+// outputError marks err, if it is not nil.
+func outputError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errOutput, err)
+}
+
+// files scans all files and prints their hellos in the order of the files. It reports
+// errors of files and goes on. An error of the output ends the scan. It returns how
 // many files were begun.
 func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, begun int, failed []error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := newOrderedWriter(s.stdout)
+	report := func(err error) {
+		fmt.Fprintln(s.stderr, "tlspeek:", err)
+		failed = append(failed, err)
+	}
+	out := ordered.NewWriter(s.stdout)
 	s.output.begin(out)
 	var (
 		mu sync.Mutex
 		wg sync.WaitGroup
 	)
-	for range min(s.workers, len(files)) {
+	for range min(s.jobs, len(files)) {
 		wg.Go(func() {
-			c := s.output.encoder(&s.filter)
+			p := s.output.printer(s.filter)
 			for {
 				mu.Lock()
 				i := begun
@@ -169,16 +186,11 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 				}
 				begun++
 				mu.Unlock()
-				w := out.turn(i)
-				stats, err := s.file(ctx, files[i], c, w)
-				if closed := w.close(); closed != nil {
-					err = closed
-				}
+				stats, err := s.file(ctx, files[i], p, out.Part(i))
 				mu.Lock()
 				total.Add(&stats)
 				if err != nil && ctx.Err() == nil {
-					fmt.Fprintln(s.stderr, "tlspeek:", err)
-					failed = append(failed, err)
+					report(err)
 					if errors.Is(err, errOutput) {
 						cancel()
 					}
@@ -188,18 +200,39 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 		})
 	}
 	wg.Wait()
-	if err := s.output.end(out); err != nil && !slices.ContainsFunc(failed, func(e error) bool { return errors.Is(e, errOutput) }) {
-		fmt.Fprintln(s.stderr, "tlspeek:", err)
-		failed = append(failed, err)
+	if err := outputError(s.output.end(out)); err != nil && !slices.ContainsFunc(failed, func(e error) bool { return errors.Is(e, errOutput) }) {
+		report(err)
+	}
+	if err := s.output.incomplete(); err != nil {
+		report(err)
 	}
 	return total, begun, failed
 }
 
-// file scans one file, and prints its hellos.
-func (s *scan) file(ctx context.Context, name string, c *encoder, w *turn) (capture.Stats, error) {
+// file scans one file, prints its hellos to part, and closes part.
+func (s *scan) file(ctx context.Context, name string, p *printer, part *ordered.Part) (capture.Stats, error) {
+	w := p.format.Open(part, p.options)
+	stats, err := s.readFile(ctx, name, p, w, part)
+	if flushed := outputError(w.Flush()); flushed != nil {
+		err = flushed
+	}
+	if closed := outputError(part.Close()); closed != nil {
+		err = closed
+	}
+	return stats, err
+}
+
+// readFile reads one file, and prints its hellos to w, which writes to part.
+func (s *scan) readFile(ctx context.Context, name string, p *printer, w *output.Writer, part *ordered.Part) (capture.Stats, error) {
+	flush := func() error {
+		if err := w.Flush(); err != nil {
+			return outputError(err)
+		}
+		return outputError(part.Flush())
+	}
 	var r io.Reader
 	if name == "-" {
-		r = newLiveReader(ctx, s.stdin, w.flush)
+		r = captureinput.NewLiveReader(ctx, s.stdin, flush)
 	} else {
 		f, err := os.Open(name)
 		if err != nil {
@@ -208,24 +241,16 @@ func (s *scan) file(ctx context.Context, name string, c *encoder, w *turn) (capt
 		defer f.Close()
 		r = f
 		if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-			r = newLiveReader(ctx, f, w.flush)
+			r = captureinput.NewLiveReader(ctx, f, flush)
 		}
 	}
-	c.file = name
+	stats, err := s.reader.Read(ctx, &countingReader{r, &s.progress}, func(h *capture.Hello) error {
+		s.progress.hellos.Add(1)
+		return outputError(p.print(w, name, h))
+	})
 	if name == "-" {
 		name = "standard input"
 	}
-	stats, err := s.limits.Read(ctx, &countingReader{r, &s.progress}, func(h *capture.Hello) error {
-		s.progress.hellos.Add(1)
-		switch {
-		case !s.filter.matchHello(h):
-			return nil
-		case s.output.count && !s.filter.wantsEvent():
-			s.output.table.addOne()
-			return nil
-		}
-		return c.print(w, h)
-	})
 	if err != nil && !errors.Is(err, errOutput) {
 		err = fmt.Errorf("%s: %w", name, err)
 	}

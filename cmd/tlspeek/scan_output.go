@@ -4,43 +4,56 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/filter"
+	"github.com/tlspeek/tlspeek/internal/ordered"
 	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/output"
+	"github.com/tlspeek/tlspeek/tally"
 )
 
-// A scanOutput is in what form the hellos are printed.
+// A scanOutput has the flags of scan that say what it prints, and the tables of the
+// hellos of all files.
 type scanOutput struct {
 	full, detail bool
-	csv, tsv     bool
+	formats      [len(output.Formats)]bool // that were asked for
 	fields       []string
 	top          string
 	unique       string
 	count        bool
 	limit        int
 
-	size    event.Size
-	columns []event.Column
-	table   *scanTable // nil if each hello is printed
-	users   *known.Database
-	memo    event.Memo // of all files
+	format  *output.Format
+	options output.Options
+	clients *known.Database
+	memo    event.Memo
+
+	hellos      atomic.Int64 // of --count
+	topTable    tally.Top
+	uniqueTable tally.Unique
 }
 
-func (o *scanOutput) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.full, "full", false, "all fingerprints, and how the hello came")
-	f.BoolVar(&o.detail, "detail", false, "in addition the hello as a tree, and its bytes")
-	f.BoolVar(&o.csv, "csv", false, "print CSV, with a header line")
-	f.BoolVar(&o.tsv, "tsv", false, "print values separated by tabs, with a header line")
-	f.StringSliceVar(&o.fields, "fields", nil, "`columns` of --csv and --tsv: keys of the JSON form, as ja4, carrier.segments or client.name")
-	f.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first")
-	f.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
-	f.Lookup("unique").NoOptDefVal = "ja4"
-	f.BoolVar(&o.count, "count", false, "print only how many hellos there are")
-	f.IntVar(&o.limit, "limit", 0, "at the most this `number` of lines of --top or --unique; 0 for all")
+func (o *scanOutput) addFlags(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.full, "full", false, "print all fingerprints, and how the hello arrived")
+	flags.BoolVar(&o.detail, "detail", false, "print in addition the hello as a tree, and its bytes")
+	for i, f := range output.Formats {
+		if f != output.JSONL {
+			flags.BoolVar(&o.formats[i], f.Name, false, f.About)
+		}
+	}
+	flags.StringSliceVar(&o.fields, "fields", nil, "`columns` of --csv and --tsv: keys of the JSON form, such as ja4, carrier.segments or client.name")
+	flags.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first")
+	flags.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
+	flags.Lookup("unique").NoOptDefVal = "ja4"
+	flags.BoolVar(&o.count, "count", false, "print only the number of hellos")
+	flags.IntVar(&o.limit, "limit", 0, "print at most this `number` of lines of --top or --unique; 0 for all")
 }
 
 // check reads the flags.
@@ -52,180 +65,170 @@ func (o *scanOutput) check() error {
 		}
 	}
 	switch {
-	case o.csv && o.tsv:
-		return errors.New("--csv and --tsv: only one of them")
 	case tables > 1:
-		return errors.New("--top, --unique and --count: only one of them")
+		return errors.New("--top, --unique and --count exclude each other")
 	case len(o.fields) > 0 && (o.top != "" || o.count):
-		return errors.New("--fields are those of hellos, and of --unique: not of --top or --count")
-	case o.limit < 0 || o.limit > 0 && o.top == "" && o.unique == "":
-		return errors.New("--limit wants a number above 0, and --top or --unique")
-	case len(o.fields) > 0 && !o.csv:
-		o.tsv = true
+		return errors.New("--fields cannot be used with --top or --count, which print no hellos")
+	case o.limit < 0:
+		return fmt.Errorf("--limit %d: must be 0 or more", o.limit)
+	case o.limit > 0 && o.top == "" && o.unique == "":
+		return errors.New("--limit needs --top or --unique")
+	}
+	switch {
+	case o.detail:
+		o.options.Size = event.Detail
+	case o.full:
+		o.options.Size = event.Full
+	}
+	if err := o.chooseFormat(); err != nil {
+		return err
+	}
+	if err := o.chooseColumns(); err != nil {
+		return err
+	}
+	if o.top == "" && o.unique == "" {
+		return nil
+	}
+	column, err := output.ColumnOf(o.top + o.unique)
+	if err != nil {
+		return err
+	}
+	o.options.Size = max(o.options.Size, column.Size)
+	o.topTable.Column = column
+	o.uniqueTable.Column, o.uniqueTable.Format, o.uniqueTable.Columns = column, o.format, o.options.Columns
+	return nil
+}
+
+func (o *scanOutput) chooseFormat() error {
+	for i, f := range output.Formats {
+		switch {
+		case !o.formats[i]:
+		case o.format != nil:
+			return fmt.Errorf("--%s and --%s exclude each other", o.format.Name, f.Name)
+		default:
+			o.format = f
+		}
+	}
+	switch {
+	case o.format != nil:
+	case len(o.fields) > 0:
+		o.format = output.TSV
+	default:
+		o.format = output.JSONL
+	}
+	return nil
+}
+
+func (o *scanOutput) chooseColumns() (err error) {
+	if !o.format.Tabular() {
+		return nil
+	}
+	if len(o.fields) == 0 {
+		o.options.Columns = output.DefaultColumns(o.options.Size)
+		return nil
 	}
 	for i, name := range o.fields {
 		o.fields[i] = strings.TrimSpace(name)
 	}
-	switch {
-	case o.detail:
-		o.size = event.Detail
-	case o.full:
-		o.size = event.Full
+	o.options.Columns, err = output.ColumnsOf(o.fields)
+	for i := range o.options.Columns {
+		o.options.Size = max(o.options.Size, o.options.Columns[i].Size)
 	}
-	if o.csv || o.tsv {
-		names := o.fields
-		if len(names) == 0 {
-			names = event.DefaultColumns(o.size)
-		}
-		for _, name := range names {
-			c, err := event.ColumnOf(name)
-			if err != nil {
-				return err
-			}
-			o.columns = append(o.columns, c)
-			if len(o.fields) > 0 {
-				o.size = max(o.size, c.Size)
-			}
-		}
-	}
-	switch {
-	case tables == 0:
-		return nil
-	case o.count:
-		o.table = &scanTable{}
-		return nil
-	}
-	key, err := event.ColumnOf(o.top + o.unique)
-	o.size = max(o.size, key.Size)
-	o.table = &scanTable{key: key, rows: make(map[string]*scanRow), keep: o.unique != ""}
 	return err
 }
 
-// namesClients reports whether what is printed has part of what an Observer says
-// of the client.
-func (o *scanOutput) namesClients() bool {
-	if o.columns == nil && (o.table == nil || o.unique != "") {
-		return true // whole Events
+// needsClients reports whether the output shows who sent a hello.
+func (o *scanOutput) needsClients() bool {
+	switch {
+	case o.count:
+		return false
+	case o.top != "":
+		return o.topTable.Column.NeedsClients()
+	case !o.format.Tabular(), o.unique != "" && o.uniqueTable.Column.NeedsClients():
+		return true
 	}
-	names := []string{o.top, o.unique}
-	for i := range o.columns {
-		names = append(names, o.columns[i].Name)
-	}
-	return slices.ContainsFunc(names, func(name string) bool {
-		name, _, _ = strings.Cut(name, ".")
-		return name == "client" || name == "tells" || name == "claim"
-	})
+	return slices.ContainsFunc(o.options.Columns, func(c output.Column) bool { return c.NeedsClients() })
 }
 
-// begin prints the header.
-func (o *scanOutput) begin(w *orderedWriter) {
-	if o.table == nil && o.columns != nil {
-		w.write(o.appendHeader(nil))
+// begin prints the header, unless there is a table, which has its own. An error is
+// returned again by later calls of w.
+func (o *scanOutput) begin(w *ordered.Writer) {
+	if o.top == "" && o.unique == "" && !o.count {
+		header := o.format.Open(w, o.options)
+		header.WriteHeader()
+		header.Flush()
 	}
 }
 
-// appendHeader appends the names of the columns, after others.
-func (o *scanOutput) appendHeader(dst []byte, before ...string) []byte {
-	names := before
-	for i := range o.columns {
-		names = append(names, o.columns[i].Name)
-	}
-	for i, name := range names {
-		dst = o.appendValue(dst, i, name)
-	}
-	return append(dst, '\n')
-}
-
-// appendValue appends the value of column i.
-func (o *scanOutput) appendValue(dst []byte, i int, value string) []byte {
-	if i > 0 {
-		dst = o.separate(dst)
-	}
-	if o.csv && strings.ContainsAny(value, ",\"\r\n") {
-		return append(append(append(dst, '"'), strings.ReplaceAll(value, `"`, `""`)...), '"')
-	}
-	return append(dst, value...)
-}
-
-// separate appends what stands between two values.
-func (o *scanOutput) separate(dst []byte) []byte {
-	if o.csv {
-		return append(dst, ',')
-	}
-	return append(dst, '\t')
-}
-
-// appendRow appends the columns of e.
-func (o *scanOutput) appendRow(dst []byte, e *event.Event) []byte {
-	begin := len(dst)
-	for i := range o.columns {
-		dst = o.appendValue(dst, i, o.columns[i].Text(e))
-	}
-	if o.csv && len(dst) == begin { // readers of CSV pass over empty lines
-		dst = append(dst, `""`...)
-	}
-	return append(dst, '\n')
-}
-
-// end prints the table, if there is one, and all that is not yet written.
-func (o *scanOutput) end(w *orderedWriter) error {
-	if o.table != nil {
-		lines, err := o.appendTable(nil)
-		if err != nil {
+// end prints the table if there is one, and everything that is buffered.
+func (o *scanOutput) end(w *ordered.Writer) (err error) {
+	var table []byte
+	switch {
+	case o.count:
+		table = append(strconv.AppendInt(nil, o.hellos.Load(), 10), '\n')
+	case o.top != "":
+		table = o.topTable.Append(nil, o.format, o.limit)
+	case o.unique != "":
+		if table, err = o.uniqueTable.Append(nil, o.limit); err != nil {
 			return err
 		}
-		w.write(lines)
 	}
-	return w.finish()
+	w.Write(table)
+	return w.Flush()
 }
 
-// An encoder makes the Events of one file after the other, and prints them.
-type encoder struct {
+// incomplete returns an error if the table had no room for all values.
+func (o *scanOutput) incomplete() error {
+	if n := o.topTable.Dropped() + o.uniqueTable.Dropped(); n > 0 {
+		return fmt.Errorf("the table is full: %s with other values not counted: choose hellos with --sni, --host and the like", count(n, "hello"))
+	}
+	return nil
+}
+
+// A printer prints the hellos of one file after the other. Each worker has one.
+type printer struct {
 	*scanOutput
-	filter   *scanFilter
-	file     string
+	filter   *filter.Filter
 	observer event.Observer
-	e        event.Event // of the last hello
-	line     []byte
+
+	// Of the hello at hand. They are here so that a hello takes no memory.
+	observation event.Observation
+	event       event.Event
 }
 
-func (o *scanOutput) encoder(filter *scanFilter) *encoder {
-	return &encoder{scanOutput: o, filter: filter, observer: event.Observer{Clients: o.users, SkipClients: !o.namesClients(), Memo: &o.memo}}
+func (o *scanOutput) printer(f *filter.Filter) *printer {
+	return &printer{scanOutput: o, filter: f, observer: event.Observer{Clients: o.clients, SkipClients: !o.needsClients(), Memo: &o.memo}}
 }
 
-// print prints the Event of a hello, or puts it into the table, if the filter
-// lets it pass.
-func (c *encoder) print(w *turn, h *capture.Hello) (err error) {
-	if c.size == event.Compact {
-		h.Encapsulation = nil // a compact Event does not show it, and making text of it takes time
+// print writes a hello of a file to w, or counts it, if it passes the filter.
+func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
+	if p.options.Size == event.Compact {
+		h.Encapsulation = nil // a compact Event does not have it, and its text takes time to make
 	}
-	o := h.Observation()
-	o.File = c.file
-	if c.table == nil && c.columns == nil && !c.filter.wantsEvent() {
-		c.line, err = c.observer.AppendJSON(c.line[:0], &o, c.size)
-		return c.write(w, err)
-	}
-	c.observer.Fill(&c.e, &o, c.size)
+	o, e := &p.observation, &p.event
+	*o = h.Observation()
+	o.File = file
+	needsEvent := p.filter.NeedsEvent()
 	switch {
-	case !c.filter.matchEvent(&c.e):
+	case !p.filter.MatchObservation(o):
 		return nil
-	case c.table != nil:
-		return c.add(&c.e)
-	case c.columns != nil:
-		c.line = c.appendRow(c.line[:0], &c.e)
-		_, err = w.Write(c.line)
-		return err
+	case p.count && !needsEvent:
+		p.hellos.Add(1)
+		return nil
+	case p.top == "" && p.unique == "" && !needsEvent:
+		return w.WriteObservation(&p.observer, o)
 	}
-	c.line, err = c.e.AppendJSON(c.line[:0])
-	return c.write(w, err)
-}
-
-// write writes a line of JSON, which was made with err.
-func (c *encoder) write(w *turn, err error) error {
-	if err != nil {
-		return fmt.Errorf("%w: %w", errOutput, err)
+	p.observer.Fill(e, o, p.options.Size)
+	switch {
+	case !p.filter.MatchEvent(e):
+	case p.count:
+		p.hellos.Add(1)
+	case p.top != "":
+		p.topTable.Add(e)
+	case p.unique != "":
+		return p.uniqueTable.Add(e)
+	default:
+		return w.WriteEvent(e)
 	}
-	c.line = append(c.line, '\n')
-	_, err = w.Write(c.line)
-	return err
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/internal/captureinput"
 )
 
 // A summary is what scan prints to standard error at its end: what was read, and
@@ -15,7 +16,7 @@ type summary struct {
 	stats       capture.Stats // of all files
 	files       int           // files begun
 	failures    int           // errors that were printed
-	skipped     []skippedFile
+	skipped     []captureinput.Skipped
 	interrupted bool
 	took        time.Duration
 }
@@ -48,9 +49,9 @@ func (s *summary) line(w io.Writer, n int64, what string) {
 
 // writeSkipped names files in directories that were not read.
 func (s *summary) writeSkipped(w io.Writer) {
-	what := "files in directories passed over"
+	what := "files in directories skipped"
 	if len(s.skipped) == 1 {
-		what = "file in a directory passed over"
+		what = "file in a directory skipped"
 	}
 	s.line(w, int64(len(s.skipped)), what)
 	for i, f := range s.skipped {
@@ -58,6 +59,6 @@ func (s *summary) writeSkipped(w io.Writer) {
 			fmt.Fprintf(w, "%15sand %s more\n", "", group(int64(len(s.skipped)-i)))
 			break
 		}
-		fmt.Fprintf(w, "%15s%s: %s\n", "", f.name, f.reason)
+		fmt.Fprintf(w, "%15s%s: %s\n", "", f.Name, f.Reason)
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/internal/captureinput"
 )
 
 func TestSummary(t *testing.T) {
-	var skipped []skippedFile
+	var skipped []captureinput.Skipped
 	for i := range 12 {
-		skipped = append(skipped, skippedFile{"day/" + strconv.Itoa(i), "empty file"})
+		skipped = append(skipped, captureinput.Skipped{Name: "day/" + strconv.Itoa(i), Reason: "empty file"})
 	}
 	for _, test := range []struct {
 		s    summary
@@ -34,10 +35,10 @@ func TestSummary(t *testing.T) {
 		{summary{stats: capture.Stats{DroppedStreams: 4}}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"           4 connections given up for want of memory (--max-memory)\n"},
 		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
-			"           1 file in a directory passed over\n" +
+			"           1 file in a directory skipped\n" +
 			"               day/0: empty file\n"},
 		{summary{skipped: skipped}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
-			"          12 files in directories passed over\n" +
+			"          12 files in directories skipped\n" +
 			"               day/0: empty file\n" +
 			"               day/1: empty file\n" +
 			"               day/2: empty file\n" +

@@ -20,26 +20,30 @@ const module = "github.com/tlspeek/tlspeek"
 // allowed lists, for each package, what it may import beyond the standard
 // library: packages of this module by their folder, others by a prefix of their path.
 var allowed = map[string][]string{
-	"parser":              {"internal/jsonw", "internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"quichello":           {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"fingerprint":         {"internal/grease", "internal/varint", "parser", "golang.org/x/net/http2/hpack"},
-	"fingerprint/explain": {"fingerprint", "internal/http2setting", "parser"},
-	"known":               {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint"},
-	"event":               {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint", "known"},
-	"capture":             {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
-	"sink":                {"event", "internal/atomicfile"},
-	"server":              {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
-	"server/echo":         {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
-	"server/page":         {"internal/observe", "server", "parser", "quichello", "fingerprint", "fingerprint/explain", "known", "event", "internal/answers"},
-	"internal/answers":    {"server", "parser", "known", "event"},
-	"internal/grease":     {"parser"},
-	"internal/padding":    {"parser"},
-	"internal/varint":     {"golang.org/x/crypto/cryptobyte"},
-	"internal/observe":    {"parser", "quichello", "fingerprint", "event"},
-	"internal/eval":       {"parser", "fingerprint", "known"},
-	"internal/listen":     {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
-	"internal/hellotest":  {"parser", "github.com/stretchr/testify"},
-	"internal/servertest": {"server", "internal/listen", "github.com/stretchr/testify"},
+	"parser":                {"internal/jsonw", "internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"quichello":             {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
+	"fingerprint":           {"internal/grease", "internal/varint", "parser", "golang.org/x/net/http2/hpack"},
+	"fingerprint/explain":   {"fingerprint", "internal/http2setting", "parser"},
+	"known":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint"},
+	"event":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint", "known"},
+	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+	"output":                {"event", "fingerprint", "known"},
+	"tally":                 {"event", "output"},
+	"sink":                  {"event", "internal/atomicfile"},
+	"server":                {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
+	"server/echo":           {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
+	"server/page":           {"internal/observe", "server", "parser", "quichello", "fingerprint", "fingerprint/explain", "known", "event", "internal/answers"},
+	"internal/answers":      {"server", "parser", "known", "event"},
+	"internal/grease":       {"parser"},
+	"internal/padding":      {"parser"},
+	"internal/varint":       {"golang.org/x/crypto/cryptobyte"},
+	"internal/observe":      {"parser", "quichello", "fingerprint", "event"},
+	"internal/captureinput": {"capture"},
+	"internal/filter":       {"event", "parser"},
+	"internal/eval":         {"parser", "fingerprint", "known"},
+	"internal/listen":       {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
+	"internal/hellotest":    {"parser", "github.com/stretchr/testify"},
+	"internal/servertest":   {"server", "internal/listen", "github.com/stretchr/testify"},
 }
 
 func TestImports(t *testing.T) {
@@ -114,7 +118,7 @@ func TestMayImport(t *testing.T) {
 	assert.False(t, mayImport("server", "github.com/google/gopacket/layers"))
 	assert.False(t, mayImport("server", "github.com/caddyserver/certmagic"))
 	assert.False(t, mayImport("server", "net/http/pprof"))
-	for _, own := range []string{"capture", "sink", "server/echo", "server/page"} {
+	for _, own := range []string{"capture", "output", "sink", "server/echo", "server/page", "tally"} {
 		assert.False(t, mayImport("server", module+"/"+own), own)
 	}
 	assert.False(t, mayImport("server/echo", module+"/server/page"))

@@ -1,4 +1,4 @@
-package main
+package captureinput
 
 import (
 	"io/fs"
@@ -23,7 +23,8 @@ func (l lockedFS) Open(name string) (fs.File, error) {
 	return l.FS.Open(name)
 }
 
-// TestCaptures: of a directory all is read that can be, and the rest is told.
+// TestCaptures: a directory gives every capture that can be opened. Other files have a
+// reason, and what cannot be opened an error.
 func TestCaptures(t *testing.T) {
 	data, err := os.ReadFile("../../testdata/captures/curl.pcap")
 	require.NoError(t, err)
@@ -42,7 +43,7 @@ func TestCaptures(t *testing.T) {
 	}
 	found, skipped, failed := captures(lockedFS{dir, map[string]bool{"a/locked": true, "locked.pcap": true}})
 	assert.Equal(t, []string{"a/trace", "b.gz", "z.pcap"}, found)
-	assert.Equal(t, []skippedFile{
+	assert.Equal(t, []Skipped{
 		{"a/notes.txt", "neither pcap nor pcapng: begins with 6e 6f 74 65"},
 		{"empty.pcap", "empty file"},
 		{"link.pcap", "symbolic link"},

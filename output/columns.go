@@ -1,0 +1,213 @@
+package output
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/known"
+)
+
+// Columns are all columns. Those of fingerprints follow from [fingerprint.Methods].
+var Columns = slices.Concat(columnsBefore, fingerprintColumns(), columnsAfter)
+
+var columnsBefore = []Column{
+	{"time", event.Compact, inAll, func(dst []byte, e *event.Event) []byte {
+		if e.Time.IsZero() {
+			return dst
+		}
+		return e.Time.AppendFormat(dst, time.RFC3339Nano)
+	}},
+	{"file", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return append(dst, e.File...) }},
+	{"packet", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, e.Packet) }},
+	{"transport", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Transport...) }},
+	{"src_ip", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return e.SrcIP.AppendTo(dst) }},
+	{"src_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.SrcPort)) }},
+	{"dst_ip", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return e.DstIP.AppendTo(dst) }},
+	{"dst_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.DstPort)) }},
+	{"via", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.Via) }},
+	{"hello_index", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.HelloIndex)) }},
+	{"sni", event.Compact, inAll, func(dst []byte, e *event.Event) []byte {
+		if e.SNI == nil {
+			return dst
+		}
+		return append(dst, *e.SNI...)
+	}},
+	{"alpn", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.ALPN) }},
+	{"version", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Version...) }},
+}
+
+func fingerprintColumns() []Column {
+	columns := make([]Column, len(fingerprint.Methods))
+	for i := range columns {
+		m := &fingerprint.Methods[i]
+		c := Column{m.Key, event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Fingerprints[i]...) }}
+		if m.Full {
+			c.Size, c.inTables = event.Full, inFull
+		}
+		if m.Live { // captures, which tables are made of, do not have it
+			c.inTables = inNone
+		}
+		columns[i] = c
+	}
+	return columns
+}
+
+// Columns that are rarely filled have size Full, so that the Event that stands as an
+// example for a value of them shows everything.
+var columnsAfter = []Column{
+	{"session", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Session...) }},
+
+	{"carrier", event.Full, inNone, carrier(func(dst []byte, c *event.Carrier) []byte { return appendJSON(dst, c) })},
+	{"carrier.records", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return appendPositive(dst, int64(c.Records)) })},
+	{"carrier.datagrams", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return appendPositive(dst, int64(c.Datagrams)) })},
+	{"carrier.segments", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return appendPositive(dst, int64(c.Segments)) })},
+	{"carrier.bytes", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return appendPositive(dst, int64(c.Bytes)) })},
+	{"carrier.split", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return strconv.AppendBool(dst, c.Split) })},
+	{"carrier.overlap", event.Full, inNone, carrier(func(dst []byte, c *event.Carrier) []byte {
+		if !c.Overlap {
+			return dst
+		}
+		return strconv.AppendBool(dst, true)
+	})},
+
+	{"quic", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendJSON(dst, q) })},
+	{"quic.version", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return append(dst, q.Version...) })},
+	{"quic.dcid_len", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendInt(dst, q.DCIDLen) })},
+	{"quic.scid_len", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendInt(dst, q.SCIDLen) })},
+	{"quic.token_len", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendInt(dst, q.TokenLen) })},
+	{"quic.packet_number", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return strconv.AppendUint(dst, q.PacketNumber, 10) })},
+	{"quic.packet_number_len", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendInt(dst, q.PacketNumberLen) })},
+	{"quic.frame_types", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendJSON(dst, q.FrameTypes) })},
+	{"quic.initials", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendInt(dst, q.Initials) })},
+	{"quic.out_of_order", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return strconv.AppendBool(dst, q.OutOfOrder) })},
+	{"quic.transport_parameters", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendListJSON(dst, q.TransportParameters) })},
+	{"quic.transport_parameters.id", event.Full, inNone, transportParameters(func(dst []byte, p *event.TransportParameter) []byte { return strconv.AppendUint(dst, p.ID, 10) })},
+	{"quic.transport_parameters.name", event.Full, inNone, transportParameters(func(dst []byte, p *event.TransportParameter) []byte { return append(dst, p.Name...) })},
+	{"quic.transport_parameters.value", event.Full, inNone, transportParameters(func(dst []byte, p *event.TransportParameter) []byte { return append(dst, p.Value...) })},
+
+	{"sslv2", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return appendJSON(dst, s) })},
+	{"sslv2.cipher_specs", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return appendTexts(dst, s.CipherSpecs) })},
+	{"sslv2.session_id", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return append(dst, s.SessionID...) })},
+	{"sslv2.challenge", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return append(dst, s.Challenge...) })},
+
+	{"client", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendListJSON(dst, e.Client) }},
+	{"client.name", event.Compact, inFull, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Name...) })},
+	{"client.version", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Version...) })},
+	{"client.family", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Family...) })},
+	{"client.library", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Library...) })},
+	{"client.kind", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Kind.String()...) })},
+	{"client.distance", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendInt(dst, int(c.Distance)) })},
+	{"client.differs", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte {
+		if c.Differs == 0 {
+			return dst
+		}
+		return appendJSON(dst, c.Differs)
+	})},
+
+	{"tells", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendListJSON(dst, e.Tells) }},
+	{"tells.name", event.Compact, inFull, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Name...) })},
+	{"tells.field", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Field...) })},
+	{"tells.offset", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return appendPositive(dst, int64(t.Offset)) })},
+	{"tells.found", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Found...) })},
+	{"tells.expected", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Expected...) })},
+
+	{"claim", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendJSON(dst, c) })},
+	{"claim.verdict", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Verdict.String()...) })},
+	{"claim.program", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Program...) })},
+	{"claim.reasons", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendTexts(dst, c.Reasons) })},
+
+	{"error", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Error...) }},
+	{"received", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Received...) }},
+	{"hello", event.Detail, inNone, func(dst []byte, e *event.Event) []byte {
+		if e.Hello == nil {
+			return dst
+		}
+		return appendJSON(dst, e.Hello)
+	}},
+	{"raw", event.Detail, inNone, func(dst []byte, e *event.Event) []byte { return base64.StdEncoding.AppendEncode(dst, e.Raw) }},
+}
+
+// An appendFunc appends the value of a column.
+type appendFunc = func(dst []byte, e *event.Event) []byte
+
+func carrier(appendPart func([]byte, *event.Carrier) []byte) appendFunc {
+	return partOf(func(e *event.Event) *event.Carrier { return e.Carrier }, appendPart)
+}
+
+func quic(appendPart func([]byte, *event.QUIC) []byte) appendFunc {
+	return partOf(func(e *event.Event) *event.QUIC { return e.QUIC }, appendPart)
+}
+
+func sslv2(appendPart func([]byte, *event.SSLv2) []byte) appendFunc {
+	return partOf(func(e *event.Event) *event.SSLv2 { return e.SSLv2 }, appendPart)
+}
+
+func claim(appendPart func([]byte, *known.Claim) []byte) appendFunc {
+	return partOf(func(e *event.Event) *known.Claim { return e.Claim }, appendPart)
+}
+
+func transportParameters(appendPart func([]byte, *event.TransportParameter) []byte) appendFunc {
+	return quic(func(dst []byte, q *event.QUIC) []byte { return appendEach(dst, q.TransportParameters, appendPart) })
+}
+
+func clients(appendPart func([]byte, *known.Candidate) []byte) appendFunc {
+	return func(dst []byte, e *event.Event) []byte { return appendEach(dst, e.Client, appendPart) }
+}
+
+func tells(appendPart func([]byte, *known.Tell) []byte) appendFunc {
+	return func(dst []byte, e *event.Event) []byte { return appendEach(dst, e.Tells, appendPart) }
+}
+
+// partOf appends nothing if the value that of returns is nil.
+func partOf[T any](of func(*event.Event) *T, appendPart func([]byte, *T) []byte) appendFunc {
+	return func(dst []byte, e *event.Event) []byte {
+		if v := of(e); v != nil {
+			dst = appendPart(dst, v)
+		}
+		return dst
+	}
+}
+
+// appendEach appends a part of each element of a list, with commas between them.
+func appendEach[T any](dst []byte, list []T, appendPart func([]byte, *T) []byte) []byte {
+	for i := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendPart(dst, &list[i])
+	}
+	return dst
+}
+
+func appendTexts(dst []byte, list []string) []byte {
+	return appendEach(dst, list, func(dst []byte, s *string) []byte { return append(dst, *s...) })
+}
+
+func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+
+// appendPositive appends n unless it is 0, which the JSON form leaves out.
+func appendPositive(dst []byte, n int64) []byte {
+	if n == 0 {
+		return dst
+	}
+	return strconv.AppendInt(dst, n, 10)
+}
+
+// appendListJSON appends a list in JSON unless it is empty.
+func appendListJSON[T any](dst []byte, list []T) []byte {
+	if len(list) == 0 {
+		return dst
+	}
+	return appendJSON(dst, list)
+}
+
+// appendJSON appends a value of an Event in JSON. None fails to be marshaled.
+func appendJSON(dst []byte, v any) []byte {
+	b, _ := json.Marshal(v)
+	return append(dst, b...)
+}

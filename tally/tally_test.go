@@ -1,0 +1,143 @@
+package tally
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/output"
+)
+
+func column(t *testing.T, name string) output.Column {
+	c, err := output.ColumnOf(name)
+	require.NoError(t, err)
+	return c
+}
+
+// at returns an Event with a version, so many seconds after midnight.
+func at(second int, version string) *event.Event {
+	return &event.Event{Time: time.Date(2026, 11, 22, 0, 0, second, 0, time.UTC), Transport: "tls", Version: version}
+}
+
+func TestTop(t *testing.T) {
+	top := Top{Column: column(t, "version")}
+	for i, version := range []string{"1.3", "1.2", "", "1.3", "1.1", "1.1", "1.3", `a,b "c"`} {
+		top.Add(at(i, version))
+	}
+	assert.Equal(t, []Count{{"1.3", 3}, {"1.1", 2}, {"", 1}, {"1.2", 1}, {`a,b "c"`, 1}}, top.Counts(0))
+	assert.Equal(t, []Count{{"1.3", 3}, {"1.1", 2}}, top.Counts(2))
+	assert.Len(t, top.Counts(10), 5)
+	assert.Equal(t, "before\n         3  1.3\n         2  1.1\n         1  -\n", string(top.Append([]byte("before\n"), output.JSONL, 3)))
+	assert.Equal(t, "count,version\n3,1.3\n2,1.1\n1,\n1,1.2\n1,\"a,b \"\"c\"\"\"\n", string(top.Append(nil, output.CSV, 0)))
+	assert.Equal(t, "count\tversion\n3\t1.3\n", string(top.Append(nil, output.TSV, 1)))
+	assert.Zero(t, top.Dropped())
+}
+
+func TestUnique(t *testing.T) {
+	add := func(u *Unique) {
+		require.NoError(t, u.Add(at(5, "1.3")))
+		require.NoError(t, u.Add(at(4, "<1.2>")))
+		require.NoError(t, u.Add(at(9, "1.3")))
+		require.NoError(t, u.Add(at(4, "")))
+		require.NoError(t, u.Add(at(3, "1.3"))) // the earliest is the example
+		require.NoError(t, u.Add(at(3, "1.3"))) // of equal ones the one that came first
+	}
+	jsonl := &Unique{Column: column(t, "version"), Format: output.JSONL}
+	add(jsonl)
+	got, err := jsonl.Append([]byte("before\n"), 0)
+	require.NoError(t, err)
+	assert.Equal(t, "before\n"+
+		`{"field":"version","value":"1.3","count":4,"first":"2026-11-22T00:00:03Z","last":"2026-11-22T00:00:09Z","example":{"time":"2026-11-22T00:00:03Z","transport":"tls","version":"1.3"}}`+"\n"+
+		`{"field":"version","value":"","count":1,"first":"2026-11-22T00:00:04Z","last":"2026-11-22T00:00:04Z","example":{"time":"2026-11-22T00:00:04Z","transport":"tls"}}`+"\n"+
+		`{"field":"version","value":"\u003c1.2\u003e","count":1,"first":"2026-11-22T00:00:04Z","last":"2026-11-22T00:00:04Z","example":{"time":"2026-11-22T00:00:04Z","transport":"tls","version":"<1.2>"}}`+"\n", string(got))
+
+	rows := &Unique{Column: column(t, "version"), Format: output.CSV, Columns: []output.Column{column(t, "version"), column(t, "transport")}}
+	add(rows)
+	got, err = rows.Append(nil, 2)
+	require.NoError(t, err)
+	assert.Equal(t, "count,first,last,version,transport\n"+
+		"4,2026-11-22T00:00:03Z,2026-11-22T00:00:09Z,1.3,tls\n"+
+		"1,2026-11-22T00:00:04Z,2026-11-22T00:00:04Z,,tls\n", string(got))
+
+	empty := &Unique{Column: column(t, "version"), Format: output.CSV, Columns: []output.Column{column(t, "sni")}}
+	require.NoError(t, empty.Add(at(1, "1.3")))
+	got, err = empty.Append(nil, 0)
+	require.NoError(t, err)
+	assert.Equal(t, "count,first,last,sni\n1,2026-11-22T00:00:01Z,2026-11-22T00:00:01Z,\"\"\n", string(got))
+
+	byDefault := &Unique{Column: column(t, "version"), Format: output.TSV}
+	got, err = byDefault.Append(nil, 0)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(got), "count\tfirst\tlast\ttime\ttransport\t"), "%s", got)
+}
+
+// TestTablesAreBounded: a full table counts the values that it has, and says how many
+// Events it did not count.
+func TestTablesAreBounded(t *testing.T) {
+	const rows, maxBytes = 10, 10 * (rowBytes + 1000)
+	top := Top{Column: column(t, "version"), MaxBytes: maxBytes}
+	unique := Unique{Column: column(t, "version"), Format: output.TSV, Columns: []output.Column{column(t, "sni"), column(t, "error")}, MaxBytes: maxBytes}
+	for i := range 100 {
+		e := at(i, fmt.Sprintf("%1000d", i))
+		top.Add(e)
+		require.NoError(t, unique.Add(e))
+	}
+	e := at(0, fmt.Sprintf("%1000d", 0))
+	top.Add(e)
+	assert.Len(t, top.Counts(0), rows)
+	assert.Equal(t, int64(90), top.Dropped())
+	assert.Equal(t, int64(2), top.Counts(0)[0].Events)
+	assert.LessOrEqual(t, top.bytes, int64(maxBytes))
+	assert.Len(t, unique.rows, 9, "with examples there is room for one less")
+	assert.Equal(t, int64(91), unique.Dropped())
+
+	e.Time = e.Time.Add(-time.Second)
+	e.Error = strings.Repeat("x", 2*maxBytes) // an example for which there is no room
+	require.NoError(t, unique.Add(e))
+	assert.Equal(t, int64(92), unique.Dropped())
+	assert.LessOrEqual(t, unique.bytes, int64(maxBytes))
+	got, err := unique.Append(nil, 1)
+	require.NoError(t, err)
+	assert.Contains(t, string(got), "\n1\t2026-11-22T00:00:00Z\t")
+}
+
+// TestTablesAreShared: several goroutines add to one table.
+func TestTablesAreShared(t *testing.T) {
+	top := Top{Column: column(t, "version")}
+	unique := Unique{Column: column(t, "version"), Format: output.JSONL}
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 100 {
+				e := at(10*n+i, fmt.Sprint(n%10))
+				top.Add(e)
+				assert.NoError(t, unique.Add(e))
+			}
+		})
+	}
+	wg.Wait()
+	for _, c := range top.Counts(0) {
+		assert.Equal(t, int64(40), c.Events)
+	}
+	got, err := unique.Append(nil, 1)
+	require.NoError(t, err)
+	assert.Contains(t, string(got), `"value":"0","count":40,"first":"2026-11-22T00:00:00Z","last":"2026-11-22T00:15:03Z"`)
+}
+
+// TestKnownValuesTakeNoMemory: counting a value that is in the table does not
+// allocate.
+func TestKnownValuesTakeNoMemory(t *testing.T) {
+	top := Top{Column: column(t, "version")}
+	unique := Unique{Column: column(t, "version"), Format: output.JSONL}
+	e := at(0, "1.3")
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		top.Add(e)
+		unique.Add(e)
+	}))
+}
