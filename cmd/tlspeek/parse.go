@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlspeek/tlspeek/internal/helloinput"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -19,17 +20,17 @@ func parseCommand() *cobra.Command {
 		Use:   "parse [HELLO]",
 		Short: "Show one hello, field by field",
 		Long: `Show one ClientHello, field by field: the offset and size in bytes of each
-field of the handshake message, its name in the RFC, and what it says.
+field of the handshake message, its name in the RFC, and its value.
 
 HELLO is a file, hex on the command line, or standard input if it is absent or -.
-A file has the hello as hex (with or without blanks, colons and 0x; also as xxd
-and hexdump -C print it), as base64, or as it is. It may be TLS records, a
-handshake message, a DTLS record, a hello in SSLv2 format or a QUIC Initial: parse
-finds out. Of a capture with several hellos, one is chosen by the number of its
-packet: capture.pcap:17, or --packet 17.
+A file has the hello as hex (with or without blanks, colons and 0x, or as xxd and
+hexdump -C print it), as base64, or as raw bytes: TLS records, a handshake message,
+DTLS records, a hello in SSLv2 format or a QUIC Initial. A file may also be a
+capture. If it has several hellos, choose one by the number of its packet:
+capture.pcap:17, or --packet 17.
 
-If something is wrong with it, parse shows what can be read, says what is wrong
-and at which byte of the message, and exits with status 1.`,
+If a hello is malformed, parse prints what it can read, reports each error with its
+offset in the message, and exits with status 1.`,
 		Example: `  tlspeek parse hello.hex
   tlspeek parse capture.pcap:17
   xxd -p hello.bin | tlspeek parse --json`,
@@ -41,77 +42,70 @@ and at which byte of the message, and exits with status 1.`,
 			}
 			var out []byte
 			if asJSON {
-				if out, err = p.appendJSON(nil); err != nil {
+				if out, err = appendParsedJSON(nil, p); err != nil {
 					return err
 				}
 			} else {
-				out = p.appendText(nil)
+				out = appendParsed(nil, p)
 			}
 			if _, err := cmd.OutOrStdout().Write(out); err != nil {
 				return err
 			}
-			for _, err := range p.errs {
+			for _, err := range p.Errs {
 				if name != "" {
 					err = fmt.Errorf("reading %s: %w", name, err)
 				}
 				fmt.Fprintln(cmd.ErrOrStderr(), "tlspeek:", err)
 			}
-			if p.errs != nil {
+			if p.Errs != nil {
 				return errReported
 			}
 			return nil
 		},
 	}
 	source.packetFlag(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: transport, form, errors, and the fields by their names as hello")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: transport, form, errors, and the fields as hello")
 	return cmd
 }
 
-// A parsed is what parse found in its input.
-type parsed struct {
-	form  string // what the input is: "TLS records"
-	hello *parser.ClientHello
-	errs  []error
-}
-
-// appendJSON appends p as a JSON object and a line end.
-func (p *parsed) appendJSON(dst []byte) ([]byte, error) {
+// appendParsedJSON appends p as a JSON object and a line end.
+func appendParsedJSON(dst []byte, p *helloinput.Parsed) ([]byte, error) {
 	o := struct {
 		Transport string        `json:"transport,omitempty"`
 		Form      string        `json:"form,omitempty"`
 		Errors    []string      `json:"errors"`
 		Hello     *parser.Field `json:"hello,omitempty"`
 	}{Errors: []string{}}
-	for _, err := range p.errs {
+	for _, err := range p.Errs {
 		o.Errors = append(o.Errors, err.Error())
 	}
-	if p.hello != nil {
-		root := parser.Dissect(p.hello)
-		o.Transport, o.Form, o.Hello = p.hello.Transport.String(), p.form, &root
+	if p.Hello != nil {
+		root := parser.Dissect(p.Hello)
+		o.Transport, o.Form, o.Hello = p.Hello.Transport.String(), p.Form, &root
 	}
 	text, err := json.Marshal(o)
 	return append(append(dst, text...), '\n'), err
 }
 
-// appendText appends p for people to read: a line for each field.
-func (p *parsed) appendText(dst []byte) []byte {
-	if p.hello == nil {
+// appendParsed appends p as text: a line for each field.
+func appendParsed(dst []byte, p *helloinput.Parsed) []byte {
+	if p.Hello == nil {
 		return dst
 	}
-	root := parser.Dissect(p.hello)
-	dst = fmt.Appendf(dst, "%s, %d bytes of message\n\noffset  size  field\n", p.form, len(p.hello.Raw))
+	root := parser.Dissect(p.Hello)
+	dst = fmt.Appendf(dst, "%s, %d bytes of message\n\noffset  size  field\n", p.Form, len(p.Hello.Raw))
 	for i := range root.Children {
 		dst = appendField(dst, &root.Children[i], "")
 	}
 	return dst
 }
 
-// appendField appends a line for f and one for each field that it is made of.
+// appendField appends a line for f and one for each field in it.
 func appendField(dst []byte, f *parser.Field, indent string) []byte {
 	dst = fmt.Appendf(dst, "%6d %5d  %s%s", f.Offset, len(f.Bytes), indent, f.Name)
 	text := fieldText(f)
 	if f.Name == "extension" || f.Name == "transport_parameter" {
-		text = fieldText(&f.Children[0]) // its type, so that one need not look below
+		text = fieldText(&f.Children[0]) // its type
 	}
 	if text != "" {
 		dst = append(append(dst, ": "...), text...)
@@ -126,13 +120,13 @@ func appendField(dst []byte, f *parser.Field, indent string) []byte {
 	return dst
 }
 
-// maxShown is how many bytes of a field are shown.
+// maxShown is how many bytes of a field parse prints.
 const maxShown = 32
 
-// grease is how the tree notes a reserved value.
+// grease is the note that the tree has on a reserved value.
 const grease = "GREASE"
 
-// fieldText returns what a leaf says.
+// fieldText returns the value of a leaf as text.
 func fieldText(f *parser.Field) string {
 	switch v := f.Value.(type) {
 	case string:

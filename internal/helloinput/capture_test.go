@@ -1,4 +1,4 @@
-package main
+package helloinput
 
 import (
 	"encoding/base64"
@@ -16,7 +16,7 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-func TestReadGiven(t *testing.T) {
+func TestObservations(t *testing.T) {
 	h := hellotest.Real(t)["curl-openssl-3.0"]
 	record := append([]byte{22, 3, 1, byte(len(h.Raw) >> 8), byte(len(h.Raw))}, h.Raw...)
 	for name, input := range map[string]string{
@@ -24,7 +24,7 @@ func TestReadGiven(t *testing.T) {
 		"base64":  base64.StdEncoding.EncodeToString(record),
 		"records": string(record),
 	} {
-		found, err := readGiven(t.Context(), []byte(input))
+		found, err := Observations(t.Context(), []byte(input))
 		require.NoError(t, err, name)
 		require.Len(t, found, 1, name)
 		assert.NoError(t, found[0].Err, name)
@@ -32,20 +32,20 @@ func TestReadGiven(t *testing.T) {
 	}
 	for input, want := range map[string]string{
 		"":         "empty: give a hello as hex, base64 or bytes",
-		"~":        "text that is neither hex nor base64: give a hello as either, or as bytes",
+		"~":        "neither hex nor base64: give a hello as hex, base64 or bytes",
 		"\x00\x00": "first byte 0x00 begins neither a TLS or DTLS record, nor a ClientHello, nor a QUIC Initial",
 	} {
-		_, err := readGiven(t.Context(), []byte(input))
+		_, err := Observations(t.Context(), []byte(input))
 		assert.EqualError(t, err, want, input)
 	}
 }
 
-// The error of a cut hello is at a byte of the message, also if it came in records.
-// A malformed extension is not an error of the message.
-func TestReadGivenBrokenHello(t *testing.T) {
+// TestObservationsBrokenHello: the error of a truncated hello has an offset in the
+// message, also if records carried it. A malformed extension is no error of the message.
+func TestObservationsBrokenHello(t *testing.T) {
 	h := hellotest.Real(t)["curl-openssl-3.0"]
 	record := append([]byte{22, 3, 1, byte(len(h.Raw) >> 8), byte(len(h.Raw))}, h.Raw[:100]...)
-	found, err := readGiven(t.Context(), record)
+	found, err := Observations(t.Context(), record)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	assert.Equal(t, h.Raw[:100], found[0].Hello.Raw)
@@ -54,13 +54,13 @@ func TestReadGivenBrokenHello(t *testing.T) {
 	assert.Equal(t, 100, at.Offset)
 
 	malformed := hellotest.Hello(hellotest.Extension(parser.ExtSupportedGroups, []byte{0, 3, 0, 29, 0}))
-	found, err = readGiven(t.Context(), malformed.Raw)
+	found, err = Observations(t.Context(), malformed.Raw)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	assert.NoError(t, found[0].Err)
 }
 
-func TestReadGivenCapture(t *testing.T) {
+func TestObservationsCapture(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(hellotest.Dir(), "*", "*.pcap*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -72,7 +72,7 @@ func TestReadGivenCapture(t *testing.T) {
 			want = append(want, string(h.ClientHello.Raw))
 			return nil
 		})
-		found, err := readGiven(t.Context(), input)
+		found, err := Observations(t.Context(), input)
 		assert.Equal(t, wantErr, err, name)
 		require.Len(t, found, len(want), name)
 		for i := range found {
