@@ -5,84 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
+	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// clientsHelp is what the help of other verbs says of --clients.
-const clientsHelp = "a `file` with clients of your own: see tlspeek clients"
+// clientsHelp describes --clients in the help of a verb.
+const clientsHelp = "a `file` of your own clients; see tlspeek clients"
 
 func clientsCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "clients",
 		Short: "List the known clients, look one up, add your own",
-		Long: `List the clients whose hellos tlspeek knows, look up whose a hello or a
-fingerprint is, and keep clients of your own.
+		Long: `List the clients whose hellos tlspeek knows, look up who sends a hello or has a
+fingerprint, and keep a file of your own clients.
 
-Your own clients stand in one file, which --clients names, here, for scan and for
-serve: an object of JSON a line, with name, version, family, library, kind
-(browser, library, tool, impersonator), transport, flags, source, date, and the
-hello in hex or, where there is no hello, its ja3, ja4 or npf.`,
+The flag --clients names that file, here and for scan and serve. It has a JSON
+object on each line, with name, version, family, library, kind (browser, library,
+tool, impersonator), transport, flags, source, date, and the hello in hex or,
+without a hello, its ja3, ja4 or npf.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&file, "clients", "", clientsHelp)
 	cmd.AddCommand(clientsListCommand(&file), clientsLookupCommand(&file), clientsImportCommand(&file), clientsAddCommand(&file))
 	return cmd
-}
-
-// readClients reads a file of the user's own clients. There are none without a
-// name.
-func readClients(name string) ([]known.Entry, error) {
-	if name == "" {
-		return nil, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	entries, err := known.ReadEntries(f)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return entries, nil
-}
-
-// usersDatabase returns the clients of a file for lookups, or nil without a name.
-func usersDatabase(name string) (*known.Database, error) {
-	entries, err := readClients(name)
-	if err != nil || name == "" {
-		return nil, err
-	}
-	db, err := known.NewDatabase(entries)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return db, nil
-}
-
-// allClients returns the user's clients and then the built-in ones.
-func allClients(file string) ([]known.Entry, error) {
-	entries, err := readClients(file)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		if err := entries[i].Fingerprint(); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", file, err)
-		}
-	}
-	builtin, err := known.BuiltinEntries()
-	return append(entries, builtin...), err
 }
 
 func clientsListCommand(file *string) *cobra.Command {
@@ -98,7 +52,7 @@ func clientsListCommand(file *string) *cobra.Command {
 			if kind != "" && known.ParseKind(kind).String() != kind {
 				return errKind(kind)
 			}
-			entries, err := allClients(*file)
+			entries, err := clientfile.WithBuiltin(*file)
 			if err != nil {
 				return err
 			}
@@ -111,19 +65,19 @@ func clientsListCommand(file *string) *cobra.Command {
 			return writeEntries(cmd.OutOrStdout(), kept, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&family, "family", "", "only families whose `name` has this in it")
-	cmd.Flags().StringVar(&name, "name", "", "only clients whose `name` has this in it")
+	cmd.Flags().StringVar(&family, "family", "", "only families whose `name` contains this")
+	cmd.Flags().StringVar(&name, "name", "", "only clients whose `name` contains this")
 	cmd.Flags().StringVar(&kind, "kind", "", "only this `kind`: browser, library, tool or impersonator")
 	suggest(cmd, "kind", "browser", "library", "tool", "impersonator")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "the lines of a clients file, with the hellos")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the lines of a clients file, with the hellos")
 	return cmd
 }
 
 func errKind(kind string) error {
-	return fmt.Errorf("--kind %q is none of browser, library, tool, impersonator, other", kind)
+	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator or other", kind)
 }
 
-// contains reports whether s has part in it, in upper or lower case.
+// contains reports whether s contains part, whatever the case of either.
 func contains(s, part string) bool {
 	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }
@@ -159,7 +113,7 @@ func writeEntries(w io.Writer, entries []known.Entry, asJSON bool) error {
 	return t.Flush()
 }
 
-// plain returns text of a file as it can be printed to a terminal.
+// plain returns text from a file in a form that is safe to print on a terminal.
 func plain(s string) string { return parser.Text([]byte(s)) }
 
 func clientsLookupCommand(file *string) *cobra.Command {
@@ -168,15 +122,15 @@ func clientsLookupCommand(file *string) *cobra.Command {
 	source := helloSource{}
 	cmd := &cobra.Command{
 		Use:   "lookup HELLO | JA4 | JA3",
-		Short: "Say whose a hello, a JA4 or a JA3 is",
-		Long: `Say who may have sent a hello, best first: all clients whose hellos have its
-shape, or else the nearest ones, one of each family first, with what differs.
-Distances are in thousandths: 0 is the same shape, 1000 has nothing in common.
-Then come the tells, the signs that it only imitates whom it looks like.
+		Short: "Name the clients that send a hello or have a JA4 or JA3",
+		Long: `List the clients that may have sent a hello, best first: all clients whose hellos
+have its shape, or else the nearest ones, one of each family first, with the
+fields that differ. Distances are in thousandths: 0 is the same shape, and 1000
+has nothing in common. Then list the tells, the signs that the hello only imitates
+the client that it looks like.
 
-Of a JA4 or a JA3, also given as --ja4 or --ja3, the clients are listed that have
-this value. Programs that share a TLS library and its settings share their
-values, too.
+For a JA4 or a JA3, also given as --ja4 or --ja3, list the clients that have this
+value. Programs that share a TLS library and its settings share their values.
 
 ` + helloHelp,
 		Example: `  tlspeek clients lookup capture.pcap:17
@@ -184,7 +138,7 @@ values, too.
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (ja3 != "" || ja4 != "") {
-				return errors.New("give a hello, a JA4 or a JA3: see tlspeek clients lookup --help")
+				return errors.New("give one hello, JA4 or JA3: see tlspeek clients lookup --help")
 			}
 			if len(args) == 0 {
 				return lookupFingerprint(cmd.OutOrStdout(), *file, ja3, ja4, asJSON)
@@ -196,7 +150,7 @@ values, too.
 			if err != nil {
 				return err
 			}
-			users, err := usersDatabase(*file)
+			users, err := clientfile.Database(*file)
 			if err != nil {
 				return err
 			}
@@ -206,12 +160,11 @@ values, too.
 	source.flags(cmd)
 	cmd.Flags().StringVar(&ja3, "ja3", "", "the `md5` of a JA3")
 	cmd.Flags().StringVar(&ja4, "ja4", "", "a JA4 `fingerprint`")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object; for a fingerprint, the lines of a clients file")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object; for a fingerprint, the lines of a clients file")
 	return cmd
 }
 
-// lookupText lists the clients that have a fingerprint of which there is only
-// the text.
+// lookupText lists the clients that have a fingerprint, whose kind its text tells.
 func lookupText(w io.Writer, file, text string, asJSON bool) error {
 	e, err := explainText(text)
 	switch {
@@ -222,11 +175,11 @@ func lookupText(w io.Writer, file, text string, asJSON bool) error {
 	case e.Name == "ja3":
 		return lookupFingerprint(w, file, e.Text, "", asJSON)
 	}
-	return fmt.Errorf("clients are looked up by hello, JA4 or JA3, not by %s: tlspeek explain tells who has it", e.Name)
+	return fmt.Errorf("cannot look up clients by %s: give a hello, a JA4 or a JA3; tlspeek explain lists the clients that have it", e.Name)
 }
 
 func lookupFingerprint(w io.Writer, file, ja3, ja4 string, asJSON bool) error {
-	entries, err := allClients(file)
+	entries, err := clientfile.WithBuiltin(file)
 	if err != nil {
 		return err
 	}
@@ -237,7 +190,7 @@ func lookupFingerprint(w io.Writer, file, ja3, ja4 string, asJSON bool) error {
 		}
 	}
 	if len(kept) == 0 {
-		return errors.New("no known client has this fingerprint; give the hello to find the nearest ones")
+		return errors.New("no known client has this fingerprint; give the hello to find the nearest clients")
 	}
 	return writeEntries(w, kept, asJSON)
 }

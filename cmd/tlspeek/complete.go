@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// suggest has shells complete a flag of cmd with values.
+// suggest makes shells complete the values of a flag.
 func suggest(cmd *cobra.Command, flag string, values ...string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {

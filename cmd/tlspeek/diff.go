@@ -19,13 +19,14 @@ func diffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Compare two hellos, or two fingerprints, field by field",
-		Long: `Compare two hellos, or two fingerprints of one kind: what was added, removed and
-moved, and which fingerprints change for it and which do not. A fingerprint may
-also be compared with a hello: then the hello's of that kind is taken. Where one
-is a digest and the other the text of such a digest, the text is hashed first.
+		Long: `Compare two hellos, or two fingerprints of one kind: the values that were added,
+removed and moved, the fingerprints that change, and those that do not. If A or B
+is a hello and the other a fingerprint, diff compares the hello's fingerprint of
+that kind. If one is a digest and the other the text of such a digest, diff hashes
+the text first.
 
-All GREASE values count as one. Random and key material, which differ on each
-connection, are compared by their lengths only.
+All GREASE values count as equal. Random and key material, which differ on each
+connection, are compared by length only.
 
 ` + helloHelp,
 		Example: `  tlspeek diff capture.pcap:17 capture.pcap:52
@@ -48,7 +49,7 @@ connection, are compared by their lengths only.
 		},
 	}
 	source.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// fromEnvironment sets each flag that was not given from the environment:
-// --hello-json from TLSPEEK_HELLO_JSON. A flag on the command line wins.
+// fromEnvironment sets flags from the environment, such as --hello-json from
+// TLSPEEK_HELLO_JSON. Flags on the command line take precedence.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var failed error
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -20,14 +20,14 @@ func explainCommand() *cobra.Command {
 	var asJSON, names bool
 	cmd := &cobra.Command{
 		Use:   "explain FINGERPRINT | HELLO",
-		Short: "Say what a fingerprint is made of, part by part",
+		Short: "Explain a fingerprint part by part",
 		Long: `Explain a fingerprint, or all fingerprints of a hello.
 
-Of a fingerprint alone (JA3 or its text, JA4 in any form, NPF, HTTP/2 in
-Akamai's format, the stable form) it says what each part means, which clients
-were seen to have it, and, where a digest is that of a known client, what was
-hashed. With the hello it always shows the exact text that was hashed, with its
-digest, and what other tools print where they are known to differ, and why.
+For a fingerprint alone (JA3 or its text, JA4 in any form, NPF, HTTP/2 in Akamai's
+format, the stable form) it prints the meaning of each part, the known clients that
+have it and, if a known client has the same digest, the text that was hashed. For a
+hello it always prints the exact text that was hashed, the digest, and what other
+tools print if they are known to differ, and why.
 
 ` + helloHelp,
 		Example: `  tlspeek explain t13d1516h2_8daaf6152771_e5627efa2ab1
@@ -61,8 +61,8 @@ digest, and what other tools print where they are known to differ, and why.
 		},
 	}
 	source.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	cmd.Flags().BoolVar(&names, "names", false, "name every value of every list, also of a hello")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON objects, one per line")
+	cmd.Flags().BoolVar(&names, "names", false, "name each value of each list, also for a hello")
 	return cmd
 }
 
@@ -86,7 +86,7 @@ func explainArg(cmd *cobra.Command, source *helloSource, arg string) ([]explain.
 	return []explain.Explanation{e}, nil
 }
 
-// explainText explains an argument that is not a hello.
+// explainText explains an argument that is no hello.
 func explainText(arg string) (explain.Explanation, error) {
 	e, err := explain.Text(arg)
 	if err != nil {
@@ -122,7 +122,7 @@ func writeExplanation(b *strings.Builder, e *explain.Explanation, names bool) {
 	fmt.Fprintf(b, "%s  %s\n", e.Name, e.Text)
 	width := 0
 	for i := range e.Parts {
-		if n := len(label(&e.Parts[i])); n <= len("signature_algorithms_list") { // a longer one is a digest, or an HTTP/2 list
+		if n := len(label(&e.Parts[i])); n <= len("signature_algorithms_list") { // longer ones are digests and HTTP/2 lists
 			width = max(width, n)
 		}
 	}
@@ -154,8 +154,7 @@ func writeExplanation(b *strings.Builder, e *explain.Explanation, names bool) {
 	}
 }
 
-// label returns what stands in front of a part: its text, or its name where
-// the text is a list.
+// label returns the text of a part, or the name of a part that is a list.
 func label(p *explain.Part) string {
 	if len(p.Values) > 0 || p.Text == "" {
 		return p.Name

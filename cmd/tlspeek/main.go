@@ -1,5 +1,5 @@
-// Tlspeek reads the first message of TLS clients, from the wire and from
-// captures, and says who they are.
+// Tlspeek reads the first message of TLS clients, live and from captures, and
+// identifies the clients.
 package main
 
 import (
@@ -17,16 +17,15 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// run does what args say and returns the exit status: 0, or 1 when anything
-// went wrong.
+// run runs the program with args and returns the exit status: 0, or 1 after an error.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
-	// A second signal ends the program at once, should the orderly end not come.
+	// A second signal ends the program at once, if it does not end in order.
 	context.AfterFunc(ctx, stop)
 
 	root := rootCommand()
@@ -44,20 +43,19 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// errReported ends the program with status 1 where what went wrong has been
-// said already.
+// errReported ends the program with status 1 after errors that were reported.
 var errReported = errors.New("reported")
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tlspeek",
-		Short: "See what TLS clients say first, and who they are",
+		Short: "Read, fingerprint and identify TLS ClientHellos",
 		Long: `Tlspeek reads the ClientHello, the first message of a TLS client, byte for
 byte: from captures, from its own live endpoint, or from a file. It computes
-fingerprints (JA3, JA4 and others) and says which client it is.
+fingerprints (JA3, JA4 and others) and identifies the client.
 
 Results go to standard output, everything else to standard error. The exit
-status is 1 if anything went wrong, and 0 otherwise.`,
+status is 1 after an error, and 0 otherwise.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
@@ -80,8 +78,8 @@ status is 1 if anything went wrong, and 0 otherwise.`,
 	return root
 }
 
-// explainArgs has cmd and the commands below say what they take, when they are
-// given something else.
+// explainArgs makes errors of cmd and of the commands below it say what arguments
+// they take.
 func explainArgs(cmd *cobra.Command) {
 	args := cmd.Args
 	cmd.SuggestionsMinimumDistance = 2
@@ -91,7 +89,7 @@ func explainArgs(cmd *cobra.Command) {
 			return nil
 		case cmd.HasSubCommands():
 			if near := cmd.SuggestionsFor(given[0]); len(near) > 0 {
-				err = fmt.Errorf("%w, but there is %s", err, strings.Join(near, " and "))
+				err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
 			}
 			return seeHelp(cmd, err)
 		default:
@@ -103,7 +101,7 @@ func explainArgs(cmd *cobra.Command) {
 	}
 }
 
-// seeHelp adds to err where to read what cmd takes.
+// seeHelp adds a reference to the help of cmd to err.
 func seeHelp(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 }

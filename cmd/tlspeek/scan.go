@@ -16,6 +16,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/internal/captureinput"
+	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/filter"
 	"github.com/tlspeek/tlspeek/internal/ordered"
 	"github.com/tlspeek/tlspeek/output"
@@ -44,19 +45,21 @@ func scanCommand() *cobra.Command {
 	s := new(scan)
 	cmd := &cobra.Command{
 		Use:   "scan PATH...",
-		Short: "Print the hellos in captures",
-		Long: `Scan prints one JSON object a line for each ClientHello in captures: over TCP,
-QUIC and DTLS, on any port, in tunnels up to 16 deep, and however it is cut.
+		Short: "Print the ClientHellos in captures",
+		Long: `Scan prints each ClientHello in captures as a JSON object, one per line. It finds
+hellos over TCP, QUIC and DTLS, on any port, in up to 16 layers of encapsulation,
+in any number of fragments and in any order.
 
-A PATH is a pcap or pcapng file, also compressed by gzip or zstd; a directory,
-of which all captures are read; a pattern like 'day*.pcap'; or - for standard
-input, which may still be written: tcpdump -U -w - | tlspeek scan -
+A PATH is a pcap or pcapng file, which may be compressed with gzip or zstd; a
+directory, in which scan reads all captures; a pattern like 'day*.pcap'; or - for
+standard input, which scan can read while it is written:
+tcpdump -U -w - | tlspeek scan -
 
-A damaged file gives its hellos up to the damage, and an error. The other files
-are still read, and the exit status is 1.
+If a file is damaged, scan prints the hellos before the damage, reports the error
+and reads the other files. The exit status is 1.
 
-A summary on standard error counts what was read and what could not be: errors,
-packets of unknown link types, and files in directories that are no captures.`,
+A summary on standard error counts what was read and what was not: errors, packets
+of unknown link types, and files in directories that are no captures.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
@@ -71,9 +74,9 @@ packets of unknown link types, and files in directories that are no captures.`,
 	s.output.addFlags(f)
 	s.filterFlags.add(f)
 	f.StringVar(&s.clients, "clients", "", clientsHelp)
-	f.IntVarP(&s.jobs, "jobs", "j", runtime.NumCPU(), "`number` of files to read at the same time")
-	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for hellos that are not whole, for each job")
-	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "`GiB` that a compressed file may expand to")
+	f.IntVarP(&s.jobs, "jobs", "j", runtime.NumCPU(), "`number` of files to read at once")
+	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos, for each job")
+	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "maximum `GiB` of an expanded compressed file")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	suggest(cmd, "transport", "tls", "quic", "dtls")
 	for _, flag := range []string{"fields", "top", "unique"} {
@@ -100,7 +103,7 @@ func (s *scan) run(ctx context.Context) (err error) {
 	if s.memory < 1 || s.expand < 1 || s.jobs < 1 {
 		return errors.New("--max-memory, --max-expanded and --jobs must be 1 or more")
 	}
-	if s.output.clients, err = usersDatabase(s.clients); err != nil {
+	if s.output.clients, err = clientfile.Database(s.clients); err != nil {
 		return err
 	}
 	s.reader = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}

@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// A progress tells on a terminal how far a scan is.
+// A progress shows on a terminal how far a scan is.
 type progress struct {
 	start  time.Time
 	bytes  atomic.Int64 // read
 	hellos atomic.Int64
-	total  int64     // bytes in all files, or 0 if that is not known
-	w      io.Writer // nil if nobody watches
+	total  int64     // bytes in all files; 0 if unknown
+	w      io.Writer // nil if there is no terminal
 	stop   chan struct{}
 	done   chan struct{}
 
 	mu     sync.Mutex
-	shown  bool // whether the line at hand is that of the progress
-	within bool // whether it is one of another, which is not whole
+	shown  bool // the progress is on the current line
+	within bool // the current line is unfinished output
 }
 
-// begin begins to tell, if stderr is a terminal and quiet is false.
+// begin starts to show the progress if stderr is a terminal and quiet is false.
 func (p *progress) begin(stderr io.Writer, files []string, quiet bool) {
 	p.start = time.Now()
 	if quiet || !isTerminal(stderr) {
@@ -56,7 +56,7 @@ func (p *progress) begin(stderr io.Writer, files []string, quiet bool) {
 	}()
 }
 
-// end ends it, and leaves the line empty.
+// end stops, and clears the line.
 func (p *progress) end() {
 	if p.w == nil {
 		return
@@ -68,7 +68,7 @@ func (p *progress) end() {
 	p.clear()
 }
 
-// clear empties the line, for something else to be printed.
+// clear clears the line for other output.
 func (p *progress) clear() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
@@ -93,8 +93,8 @@ func (p *progress) print() {
 	p.shown = true
 }
 
-// over returns what writes to w, where that is the terminal as well, in place of
-// the progress.
+// over returns a writer to w. If w is a terminal, too, what is written replaces the
+// line of the progress.
 func (p *progress) over(w io.Writer) io.Writer {
 	if p.w == nil || !isTerminal(w) {
 		return w
@@ -102,7 +102,7 @@ func (p *progress) over(w io.Writer) io.Writer {
 	return &overWriter{w, p}
 }
 
-// An overWriter writes in place of a progress.
+// An overWriter clears the progress before it writes.
 type overWriter struct {
 	w io.Writer
 	p *progress
@@ -129,11 +129,11 @@ func isTerminal(w io.Writer) bool {
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return false
 	}
-	null, err := os.Stat(os.DevNull) // a character device as well
+	null, err := os.Stat(os.DevNull) // also a character device
 	return err != nil || !os.SameFile(info, null)
 }
 
-// A countingReader counts what is read.
+// A countingReader adds the bytes that it reads to a progress.
 type countingReader struct {
 	r io.Reader
 	p *progress
@@ -145,7 +145,7 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// count returns a number with what it counts: "1,024 packets".
+// count returns a number of things as text: "1,024 packets".
 func count(n int64, what string) string {
 	if n != 1 {
 		what += "s"
@@ -153,7 +153,7 @@ func count(n int64, what string) string {
 	return group(n) + " " + what
 }
 
-// group returns a number with commas.
+// group returns a number with commas between thousands.
 func group(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -162,7 +162,7 @@ func group(n int64) string {
 	return s
 }
 
-// size returns a number of bytes: "2.0 GB".
+// size returns a number of bytes as text: "2.0 GB".
 func size(n float64) string {
 	unit := 0
 	for ; n >= 1000 && unit < 5; unit++ {

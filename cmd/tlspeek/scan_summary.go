@@ -10,12 +10,11 @@ import (
 	"github.com/tlspeek/tlspeek/internal/captureinput"
 )
 
-// A summary is what scan prints to standard error at its end: what was read, and
-// what was not.
+// A summary is what scan prints to standard error at its end.
 type summary struct {
 	stats       capture.Stats // of all files
-	files       int           // files begun
-	failures    int           // errors that were printed
+	files       int           // that were begun
+	failures    int           // errors that were reported
 	skipped     []captureinput.Skipped
 	interrupted bool
 	took        time.Duration
@@ -24,8 +23,7 @@ type summary struct {
 // maxSkipped is how many skipped files a summary names.
 const maxSkipped = 10
 
-// write prints the summary: a line of totals, and one for each thing that did not
-// go well.
+// write prints the totals, and a line for each kind of input that was not read.
 func (s *summary) write(w io.Writer) {
 	if s.interrupted {
 		fmt.Fprint(w, "interrupted: ")
@@ -40,14 +38,14 @@ func (s *summary) write(w io.Writer) {
 	s.writeSkipped(w)
 }
 
-// line prints how often something happened, unless that is never.
+// line prints a count unless it is 0.
 func (s *summary) line(w io.Writer, n int64, what string) {
 	if n > 0 {
 		fmt.Fprintf(w, "%12s %s\n", group(n), what)
 	}
 }
 
-// writeSkipped names files in directories that were not read.
+// writeSkipped lists files in directories that were not read.
 func (s *summary) writeSkipped(w io.Writer) {
 	what := "files in directories skipped"
 	if len(s.skipped) == 1 {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
 	"github.com/tlspeek/tlspeek/sink"
@@ -62,7 +63,7 @@ func serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Tell each client what its hello was",
+		Short: "Serve an endpoint that tells each client its own hello",
 		Long: `Serve answers each client with the Event of its own connection, as JSON. Over
 HTTP/1.1, HTTP/2 and HTTP/3 it serves:
 
@@ -70,10 +71,10 @@ HTTP/1.1, HTTP/2 and HTTP/3 it serves:
   /, /json            the Event; with ?detail=1 also the hello as a tree and bytes
   /hello.bin          the bytes of the handshake message
   /api/all            the same in the form of tls.peet.ws
-  /api/clean          likewise
+  /api/clean          the same in the short form of tls.peet.ws
   /api/browserleaks   the same in the form of tls.browserleaks.com
 
-A client that speaks no HTTP gets one line for each line that it sends.
+A client that does not speak HTTP gets one line for each line that it sends.
 
 Without --cert and --key, serve creates a self-signed certificate for localhost
 and keeps it in the state directory. It reloads certificates when their files
@@ -138,7 +139,7 @@ Sockets passed by systemd replace --listen.`,
 	return cmd
 }
 
-// check returns an error for values and combinations that make no sense.
+// check checks the values of flags and their combinations.
 func (f *serveFlags) check() error {
 	switch {
 	case (f.cert == "") != (f.key == ""):
@@ -202,7 +203,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	clients, err := usersDatabase(f.clients)
+	clients, err := clientfile.Database(f.clients)
 	if err != nil {
 		return err
 	}

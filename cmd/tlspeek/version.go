@@ -10,7 +10,7 @@ import (
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, the commit it was built from and the Go release",
+		Short: "Print the version, the commit and the Go release of this build",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), version())
@@ -19,7 +19,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// version returns what Go wrote into the program when it was built.
+// version returns the build information of the program as text.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
