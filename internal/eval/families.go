@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -11,10 +12,10 @@ import (
 	"github.com/tlspeek/tlspeek/known"
 )
 
-// A split says which entries the database may not have when a hello is judged.
+// A split says which entries are left out of the database when a hello is judged.
 type split struct {
-	name string
-	out  func(l *labelled, e *known.Entry) bool
+	name     string
+	leaveOut func(l *labelled, e *known.Entry) bool
 }
 
 var splits = []split{
@@ -28,7 +29,8 @@ var splits = []split{
 	}},
 }
 
-// setting returns the name of a capture without its run and its form.
+// setting returns the name of a capture without the number of its run and without its
+// form.
 func setting(file string) string {
 	file, _, _ = strings.Cut(file, ".pcap")
 	file = strings.TrimSuffix(file, "-mtu1500")
@@ -38,91 +40,126 @@ func setting(file string) string {
 	return file
 }
 
-// families writes how often the first candidate, or one of the first three, is
-// of the right family, for each split: where a client of that family and of
-// the same transport is left in the database at all.
+// families writes, for each split, how often the first candidate is of the right
+// family, and how often one of the first three is. It skips hellos if the database has
+// no entry of their family and transport left.
 func families(w io.Writer, all []labelled, entries []known.Entry, verbose bool) error {
 	for _, s := range splits {
-		var n, top1, top3, name1, exact, library1 int
-		confusion := make(map[[2]string]int)
-		perFamily := make(map[string][3]int)
-		matchers := make(map[string]*known.Matcher)
+		counts := familyCounts{families: make(map[string]*familyCount)}
+		matchers := make(map[string]*known.Matcher) // by what the split depends on
 		for i := range all {
 			l := &all[i]
 			if l.entry.Family == "" || l.entry.Kind == known.KindImpersonator {
 				continue
 			}
 			l.setJA4()
-			var left []known.Entry
-			id := l.entry.Name + "\x00" + l.entry.Version + "\x00" + setting(l.file)
-			known1 := false
-			for _, e := range entries {
-				if s.out(l, &e) {
-					continue
-				}
-				left = append(left, e)
-				known1 = known1 || e.Family == l.entry.Family && e.Transport == l.observation.Hello.Transport.String()
-			}
-			if !known1 {
+			left := s.entriesFor(l, entries)
+			if !hasFamily(left, l) {
 				continue
 			}
-			m := matchers[id]
-			if m == nil {
+			id := l.entry.Name + "\x00" + l.entry.Version + "\x00" + setting(l.file)
+			if matchers[id] == nil {
 				db, err := known.NewDatabase(left)
 				if err != nil {
 					return err
 				}
-				m = &known.Matcher{Database: db}
-				matchers[id] = m
+				matchers[id] = &known.Matcher{Database: db}
 			}
-			got := m.AppendCandidates(nil, &l.observation)
-			n++
-			f := perFamily[l.entry.Family]
-			f[0]++
-			first := "none"
-			if len(got) > 0 {
-				first = got[0].Family
-				if got[0].Name == l.entry.Name {
-					name1++
-				}
-				if got[0].Distance == 0 {
-					exact++
-				}
-				if libraryOf(got[0].Library) == libraryOf(l.entry.Library) {
-					library1++
-				}
+			candidates := matchers[id].AppendCandidates(nil, &l.observation)
+			if right := counts.add(l, candidates); !right && verbose {
+				fmt.Fprintf(w, "missed: %s %s (%s, %s): %v\n", l.entry.Name, l.entry.Version, l.entry.Family, l.file, brief(candidates))
 			}
-			if first == l.entry.Family {
-				top1++
-				f[1]++
-			}
-			if slices.ContainsFunc(got[:min(3, len(got))], func(c known.Candidate) bool { return c.Family == l.entry.Family }) {
-				top3++
-				f[2]++
-			}
-			if first != l.entry.Family && verbose {
-				fmt.Fprintf(w, "missed: %s %s (%s, %s): %v\n", l.entry.Name, l.entry.Version, l.entry.Family, l.file, brief(got))
-			}
-			perFamily[l.entry.Family] = f
-			confusion[[2]string{l.entry.Family, first}]++
 		}
-		fmt.Fprintf(w, "\n%s: %d hellos, family right in first %.1f %%, in first three %.1f %%; TLS library right in first %.1f %%, name %.1f %%; shape known %.1f %%\n",
-			s.name, n, percent(top1, n), percent(top3, n), percent(library1, n), percent(name1, n), percent(exact, n))
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "family\thellos\tfirst\tin three\ttaken for")
-		for _, family := range slices.Sorted(maps.Keys(perFamily)) {
-			f := perFamily[family]
-			fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%.1f %%\t", family, f[0], percent(f[1], f[0]), percent(f[2], f[0]))
-			for _, k := range slices.SortedFunc(maps.Keys(confusion), func(a, b [2]string) int { return confusion[b] - confusion[a] }) {
-				if k[0] == family && k[1] != family {
-					fmt.Fprintf(t, "%s %d  ", k[1], confusion[k])
-				}
-			}
-			fmt.Fprintln(t)
-		}
-		t.Flush()
+		counts.write(w, s.name)
 	}
 	return nil
+}
+
+// entriesFor returns the entries that the database has when l is judged.
+func (s *split) entriesFor(l *labelled, entries []known.Entry) (left []known.Entry) {
+	for i := range entries {
+		if !s.leaveOut(l, &entries[i]) {
+			left = append(left, entries[i])
+		}
+	}
+	return left
+}
+
+// hasFamily reports whether one of the entries has the family and the transport of l.
+func hasFamily(entries []known.Entry, l *labelled) bool {
+	transport := l.observation.Hello.Transport.String()
+	return slices.ContainsFunc(entries, func(e known.Entry) bool { return e.Family == l.entry.Family && e.Transport == transport })
+}
+
+// familyCounts counts hellos by what is right in their candidates.
+type familyCounts struct {
+	hellos     int
+	first      int // the first candidate has the family
+	firstThree int // one of the first three has it
+	name       int // the first candidate has the name
+	library    int // likewise the TLS library
+	exact      int // likewise the shape
+	families   map[string]*familyCount
+}
+
+type familyCount struct {
+	hellos, first, firstThree int
+	takenFor                  map[string]int // the families of wrong first candidates
+}
+
+// add counts the candidates of l. It reports whether the first has the right family.
+func (c *familyCounts) add(l *labelled, candidates []known.Candidate) bool {
+	f := c.families[l.entry.Family]
+	if f == nil {
+		f = &familyCount{takenFor: make(map[string]int)}
+		c.families[l.entry.Family] = f
+	}
+	c.hellos++
+	f.hellos++
+	first := "none"
+	if len(candidates) > 0 {
+		best := &candidates[0]
+		first = best.Family
+		c.name += number(best.Name == l.entry.Name)
+		c.exact += number(best.Distance == 0)
+		c.library += number(libraryOf(best.Library) == libraryOf(l.entry.Library))
+	}
+	right := first == l.entry.Family
+	c.first += number(right)
+	f.first += number(right)
+	inThree := number(slices.ContainsFunc(candidates[:min(3, len(candidates))], func(c known.Candidate) bool { return c.Family == l.entry.Family }))
+	c.firstThree += inThree
+	f.firstThree += inThree
+	if !right {
+		f.takenFor[first]++
+	}
+	return right
+}
+
+func (c *familyCounts) write(w io.Writer, split string) {
+	fmt.Fprintf(w, "\n%s: %d hellos, family right in first %.1f %%, in first three %.1f %%; TLS library right in first %.1f %%, name %.1f %%; shape known %.1f %%\n",
+		split, c.hellos, percent(c.first, c.hellos), percent(c.firstThree, c.hellos), percent(c.library, c.hellos), percent(c.name, c.hellos), percent(c.exact, c.hellos))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "family\thellos\tfirst\tin three\ttaken for")
+	for _, name := range slices.Sorted(maps.Keys(c.families)) {
+		f := c.families[name]
+		fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%.1f %%\t", name, f.hellos, percent(f.first, f.hellos), percent(f.firstThree, f.hellos))
+		for _, other := range slices.SortedFunc(maps.Keys(f.takenFor), func(a, b string) int {
+			return cmp.Or(f.takenFor[b]-f.takenFor[a], strings.Compare(a, b))
+		}) {
+			fmt.Fprintf(t, "%s %d  ", other, f.takenFor[other])
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
+}
+
+// number returns 1 for true and 0 for false.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // libraryOf returns the name of a TLS library without its version.
@@ -131,11 +168,12 @@ func libraryOf(s string) string {
 	return name
 }
 
-func brief(list []known.Candidate) (out []string) {
-	for _, c := range list {
-		out = append(out, fmt.Sprintf("%s/%s %d", c.Name, c.Family, c.Distance))
+// brief returns the names, families and distances of candidates.
+func brief(candidates []known.Candidate) (texts []string) {
+	for _, c := range candidates {
+		texts = append(texts, fmt.Sprintf("%s/%s %d", c.Name, c.Family, c.Distance))
 	}
-	return out
+	return texts
 }
 
 func percent(n, of int) float64 {

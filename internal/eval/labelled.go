@@ -14,12 +14,12 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A labelled is a hello, what was seen beside it, and who sent it.
+// A labelled is a hello whose sender is known.
 type labelled struct {
 	observation known.Observation
-	entry       known.Entry // without a hello
+	entry       known.Entry // of the sender, without a hello
 	file        string
-	agent       known.Request
+	request     known.Request
 }
 
 func fromEntries(entries []known.Entry) ([]labelled, error) {
@@ -46,16 +46,16 @@ type manifestLine struct {
 	Headers   json.RawMessage `json:"http_header_order"` // a list, or a list of lists
 }
 
-// agent returns who the client of a capture says it is.
-func (m *manifestLine) agent() known.Request {
-	a := known.Request{UserAgent: m.UserAgent}
+// request returns what the client of a capture says in its HTTP request.
+func (m *manifestLine) request() known.Request {
+	r := known.Request{UserAgent: m.UserAgent}
 	var names []string
 	var requests [][]string
 	if json.Unmarshal(m.Headers, &names) != nil && json.Unmarshal(m.Headers, &requests) == nil {
 		names = requests[0]
 	}
-	a.Headers = strings.Join(names, ",")
-	return a
+	r.Headers = strings.Join(names, ",")
+	return r
 }
 
 type expectedLine struct {
@@ -74,9 +74,9 @@ type helloLine struct {
 	Hex   string `json:"handshake_hex"`
 }
 
-// fromCaptures reads the hellos of a directory of captures. Who sent one is
-// what the built-in entry of the same client and version says: that with the
-// same JA4 if there is one, as a program may use more than one TLS library.
+// fromCaptures reads the hellos of a directory of captures. The sender is the built-in
+// entry of the same client and version. If there are several, because a program may
+// use more than one TLS library, it is the one with the same JA4.
 func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 	manifest, err := readLines[manifestLine](filepath.Join(dir, "manifest.jsonl"))
 	if err != nil {
@@ -94,12 +94,12 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 	for _, m := range manifest {
 		captures[strings.TrimPrefix(m.File, "pcap/")] = m
 	}
-	who := make(map[string]known.Entry) // by client and version of the manifest, and with the JA4
+	senders := make(map[string]known.Entry) // by client and version, and by these with the JA4
 	for _, e := range entries {
 		if m, ok := captures[e.Source]; ok {
 			e.Hello = ""
 			id := m.Client + "\x00" + m.Version
-			who[id], who[id+"\x00"+e.JA4] = e, e
+			senders[id], senders[id+"\x00"+e.JA4] = e, e
 		}
 	}
 	seen := make(map[string]expectedLine)
@@ -110,12 +110,12 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 	for _, line := range hellos {
 		m := captures[strings.TrimPrefix(line.File, "pcap/")]
 		if m.Group == "edge" {
-			continue // another client's hello, sent again
+			continue // replays of other clients' hellos
 		}
 		id := m.Client + "\x00" + m.Version
-		e, ok := who[id+"\x00"+line.JA4]
+		e, ok := senders[id+"\x00"+line.JA4]
 		if !ok {
-			e, ok = who[id]
+			e, ok = senders[id]
 		}
 		if !ok {
 			e = known.Entry{Name: m.Client, Version: m.Version, Kind: known.ParseKind(m.Kind)}
@@ -132,7 +132,7 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 		if v, err := strconv.ParseUint(x.RecordVersion, 16, 16); err == nil {
 			o.RecordVersion = parser.Version(v)
 		}
-		all = append(all, labelled{o, e, m.ID, m.agent()})
+		all = append(all, labelled{o, e, m.ID, m.request()})
 	}
 	return all, nil
 }

@@ -1,9 +1,9 @@
-// Command eval measures how well package known names clients and finds out
-// impersonators, over labelled captures. make eval runs it.
+// Command eval measures how well package known identifies clients and impersonators,
+// over hellos whose senders are known. make eval runs it.
 //
-// Without a directory the labelled set is the built-in clients themselves, each
-// judged without its own version. With one, it is every hello of the captures
-// there: manifest.jsonl, expected.jsonl and hellos.jsonl.
+// With -dir, the hellos are those of the captures in that directory, which
+// manifest.jsonl, expected.jsonl and hellos.jsonl describe. Without it, they are those
+// of the built-in clients.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 func main() {
 	dir := flag.String("dir", "", "directory of labelled captures")
-	verbose := flag.Bool("v", false, "name every error")
+	verbose := flag.Bool("v", false, "list every wrong result")
 	flag.Parse()
 	if err := run(os.Stdout, *dir, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "eval:", err)
@@ -42,5 +42,6 @@ func run(w io.Writer, dir string, verbose bool) error {
 	if err := families(w, all, entries, verbose); err != nil {
 		return err
 	}
-	return tells(w, all, verbose)
+	tells(w, all, verbose)
+	return nil
 }

@@ -14,55 +14,78 @@ import (
 
 func (l *labelled) setJA4() { l.entry.JA4 = fingerprint.JA4(l.observation.Hello) }
 
-// A rate counts hellos of impersonators, or of others, that were flagged, and
-// those that were not by the hello, and have the shape of a genuine browser's.
-type rate struct{ n, hello, all, same int }
-
-func (r *rate) add(hello, all, same bool) {
-	r.n++
-	if same && !hello {
-		r.same++
-	}
-	if hello {
-		r.hello++
-	}
-	if all {
-		r.all++
-	}
+// A judgment is what package known says of a hello.
+type judgment struct {
+	tells        []known.Tell
+	claim        known.Claim
+	byHello      bool // there is a tell that does not depend on HTTP/2
+	flagged      bool // there is a tell, or the claim is inconsistent
+	browserShape bool // the hello has the shape of a browser's
 }
 
-// tells writes how many impersonators are flagged by a tell of the hello alone,
-// and by any tell or an inconsistent claim, and how many others are: by kind,
-// by tool, and by tell.
-func tells(w io.Writer, all []labelled, verbose bool) error {
-	kinds := make(map[string]*rate)
-	tools := make(map[string]*rate)
-	byTell := make(map[string]map[string]int)
+func judge(m *known.Matcher, l *labelled) (j judgment) {
+	o := l.observation
+	candidates := m.AppendCandidates(nil, &o)
+	o.Request = l.request
+	j.tells = known.AppendTells(nil, &o)
+	j.claim = known.CheckClaim(&o, candidates)
+	j.byHello = slices.ContainsFunc(j.tells, func(t known.Tell) bool { return t.Field != "http2" })
+	j.flagged = len(j.tells) > 0 || j.claim.Verdict == known.VerdictInconsistent
+	j.browserShape = slices.ContainsFunc(candidates, func(c known.Candidate) bool { return c.Kind == known.KindBrowser && c.Distance == 0 })
+	return j
+}
+
+// names returns the names of the tells, each once, and "(claim)" if the claim is
+// inconsistent.
+func (j *judgment) names() map[string]bool {
+	names := make(map[string]bool)
+	for _, t := range j.tells {
+		names[t.Name] = true
+	}
+	if j.claim.Verdict == known.VerdictInconsistent {
+		names["(claim)"] = true
+	}
+	return names
+}
+
+// A rate counts the hellos of some clients.
+type rate struct {
+	hellos  int
+	byHello int // flagged by a tell of the hello
+	flagged int // by any tell, or by the claim
+	alike   int // not flagged by the hello, which has the shape of a browser's
+}
+
+func (r *rate) add(j *judgment) {
+	r.hellos++
+	r.byHello += number(j.byHello)
+	r.flagged += number(j.flagged)
+	r.alike += number(j.browserShape && !j.byHello)
+}
+
+// rates has a rate for each of several names.
+type rates map[string]*rate
+
+func (r rates) add(name string, j *judgment) {
+	if r[name] == nil {
+		r[name] = new(rate)
+	}
+	r[name].add(j)
+}
+
+// tells writes how many hellos are flagged, by kind of client and by impersonator, and
+// which tells flag them.
+func tells(w io.Writer, all []labelled, verbose bool) {
+	kinds, impersonators := make(rates), make(rates)
+	byTell := make(map[string]map[string]int) // by kind
 	var missed, wrong []string
 	var m known.Matcher
 	for i := range all {
 		l := &all[i]
-		o := l.observation
-		candidates := m.AppendCandidates(nil, &o)
-		o.Request = l.agent
-		found := known.AppendTells(nil, &o)
-		claim := known.CheckClaim(&o, candidates)
-		hello := slices.ContainsFunc(found, func(t known.Tell) bool { return t.Field != "http2" })
-		same := slices.ContainsFunc(candidates, func(c known.Candidate) bool { return c.Kind == known.KindBrowser && c.Distance == 0 })
-		any := len(found) > 0 || claim.Verdict == known.VerdictInconsistent
+		j := judge(&m, l)
 		kind := l.entry.Kind.String()
-		if kinds[kind] == nil {
-			kinds[kind] = new(rate)
-		}
-		kinds[kind].add(hello, any, same)
-		names := make(map[string]bool)
-		for _, t := range found {
-			names[t.Name] = true
-		}
-		if claim.Verdict == known.VerdictInconsistent {
-			names["(claim)"] = true
-		}
-		for name := range names {
+		kinds.add(kind, &j)
+		for name := range j.names() {
 			if byTell[name] == nil {
 				byTell[name] = make(map[string]int)
 			}
@@ -70,35 +93,15 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 		}
 		if l.entry.Kind == known.KindImpersonator {
 			tool, _, _ := strings.Cut(l.entry.Name, " ")
-			if tools[tool] == nil {
-				tools[tool] = new(rate)
+			impersonators.add(tool, &j)
+			if !j.flagged {
+				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.request.UserAgent))
 			}
-			tools[tool].add(hello, any, same)
-			if !any {
-				missed = append(missed, fmt.Sprintf("%s %s (%s) %q", l.entry.Name, l.entry.Version, l.file, l.agent.UserAgent))
-			}
-		} else if any {
-			wrong = append(wrong, fmt.Sprintf("%s %s %s (%s) %v %v", kind, l.entry.Name, l.entry.Version, l.file, found, claim))
+		} else if j.flagged {
+			wrong = append(wrong, fmt.Sprintf("%s %s %s (%s) %v %v", kind, l.entry.Name, l.entry.Version, l.file, j.tells, j.claim))
 		}
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nflagged\thellos\tby the hello\twith HTTP/2 and User-Agent")
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		r := kinds[k]
-		fmt.Fprintf(t, "%s\t%d\t%d (%.1f %%)\t%d (%.1f %%)\n", k, r.n, r.hello, percent(r.hello, r.n), r.all, percent(r.all, r.n))
-	}
-	fmt.Fprintln(t, "\nimpersonator\thellos\tof a browser's shape\tby the hello\tof the others\twith HTTP/2 and User-Agent")
-	for _, k := range slices.Sorted(maps.Keys(tools)) {
-		r := tools[k]
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d (%.1f %%)\t%.1f %%\t%d (%.1f %%)\n", k, r.n, r.same,
-			r.hello, percent(r.hello, r.n), percent(r.hello, r.n-r.same), r.all, percent(r.all, r.n))
-	}
-	fmt.Fprintln(t, "\ntell\tbrowser\timpersonator\tlibrary\ttool")
-	for _, k := range slices.Sorted(maps.Keys(byTell)) {
-		n := byTell[k]
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\n", k, n["browser"], n["impersonator"], n["library"], n["tool"])
-	}
-	t.Flush()
+	writeRates(w, kinds, impersonators, byTell)
 	if verbose {
 		for _, s := range wrong {
 			fmt.Fprintln(w, "flagged:", s)
@@ -107,5 +110,25 @@ func tells(w io.Writer, all []labelled, verbose bool) error {
 			fmt.Fprintln(w, "not flagged:", s)
 		}
 	}
-	return nil
+}
+
+func writeRates(w io.Writer, kinds, impersonators rates, byTell map[string]map[string]int) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nflagged\thellos\tby the hello\twith HTTP/2 and User-Agent")
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		r := kinds[k]
+		fmt.Fprintf(t, "%s\t%d\t%d (%.1f %%)\t%d (%.1f %%)\n", k, r.hellos, r.byHello, percent(r.byHello, r.hellos), r.flagged, percent(r.flagged, r.hellos))
+	}
+	fmt.Fprintln(t, "\nimpersonator\thellos\tof a browser's shape\tby the hello\tof the others\twith HTTP/2 and User-Agent")
+	for _, k := range slices.Sorted(maps.Keys(impersonators)) {
+		r := impersonators[k]
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d (%.1f %%)\t%.1f %%\t%d (%.1f %%)\n", k, r.hellos, r.alike,
+			r.byHello, percent(r.byHello, r.hellos), percent(r.byHello, r.hellos-r.alike), r.flagged, percent(r.flagged, r.hellos))
+	}
+	fmt.Fprintln(t, "\ntell\tbrowser\timpersonator\tlibrary\ttool")
+	for _, k := range slices.Sorted(maps.Keys(byTell)) {
+		n := byTell[k]
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\n", k, n["browser"], n["impersonator"], n["library"], n["tool"])
+	}
+	t.Flush()
 }
