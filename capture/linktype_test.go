@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/google/gopacket/layers"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -68,5 +69,21 @@ func TestLinkTypeString(t *testing.T) {
 		"163 (IEEE802_11_AVS)": LinkAVS, "220 (USB_LINUX_MMAPPED)": 220, "65535": 65535,
 	} {
 		assert.Equal(t, want, link.String())
+	}
+}
+
+// TestLinkTypesOfGopacket requires a row for each link type that gopacket names.
+func TestLinkTypesOfGopacket(t *testing.T) {
+	for _, link := range []layers.LinkType{
+		layers.LinkTypeNull, layers.LinkTypeEthernet, layers.LinkTypeAX25, layers.LinkTypeTokenRing, layers.LinkTypeArcNet,
+		layers.LinkTypeSLIP, layers.LinkTypePPP, layers.LinkTypeFDDI, layers.LinkTypePPP_HDLC, layers.LinkTypePPPEthernet,
+		layers.LinkTypeATM_RFC1483, layers.LinkTypeRaw, layers.LinkTypeC_HDLC, layers.LinkTypeIEEE802_11, layers.LinkTypeFRelay,
+		layers.LinkTypeLoop, layers.LinkTypeLinuxSLL, layers.LinkTypeLTalk, layers.LinkTypePFLog, layers.LinkTypePrismHeader,
+		layers.LinkTypeIPOverFC, layers.LinkTypeSunATM, layers.LinkTypeIEEE80211Radio, layers.LinkTypeARCNetLinux,
+		layers.LinkTypeIPOver1394, layers.LinkTypeMTP2Phdr, layers.LinkTypeMTP2, layers.LinkTypeMTP3, layers.LinkTypeSCCP,
+		layers.LinkTypeDOCSIS, layers.LinkTypeLinuxIRDA, layers.LinkTypeLinuxLAPD, layers.LinkTypeLinuxUSB, layers.LinkTypeFC2,
+		layers.LinkTypeFC2Framed, layers.LinkTypeIPv4, layers.LinkTypeIPv6,
+	} {
+		assert.NotNil(t, rowOfLink(linkTypes, LinkType(link)), "no row for link type %d", link)
 	}
 }
