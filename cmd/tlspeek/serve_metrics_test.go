@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// countedOutcomes has an Observation for each outcome.
+func countedOutcomes(t *testing.T) map[string]*event.Observation {
+	h := hellotest.Real(t)["go-1.26"]
+	return map[string]*event.Observation{
+		"hello":        {Hello: h, Index: 1},
+		"second_hello": {Hello: h, Index: 2},
+		"not_tls":      {Err: parser.ErrNotTLS, Received: []byte("GET")},
+		"over_limit":   {Err: fmt.Errorf("reading: %w", server.ErrOverLimit), Received: []byte{22}},
+		"malformed":    {Err: fmt.Errorf("reading: %w", &parser.Error{Err: parser.ErrTruncated}), Received: []byte{22}},
+		"silent":       {Err: server.ErrNoHello},
+		"incomplete":   {Err: server.ErrNoHello, Received: []byte{22}},
+	}
+}
+
+// TestMetricsCount counts one of everything that has a label.
+func TestMetricsCount(t *testing.T) {
+	ln := &server.Listener{Limits: new(server.Limits)}
+	registry := prometheus.NewRegistry()
+	passed := 0
+	ln.Observe = func(*event.Observation) { passed++ }
+	addMetrics(registry, new(server.Server), ln)
+	outcomes := countedOutcomes(t)
+	for _, o := range outcomes {
+		ln.Observe(o)
+	}
+	assert.Equal(t, len(outcomes), passed)
+	drops := []server.DropReason{server.DropConns, server.DropAddr, server.DropHalfOpen}
+	for _, why := range drops {
+		ln.Limits.Dropped(why)
+	}
+
+	counts := map[string]float64{}
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.Metric {
+			if m.Counter == nil {
+				continue
+			}
+			for _, l := range m.Label {
+				if l.GetName() != "transport" {
+					counts[f.GetName()+" "+l.GetValue()] = m.Counter.GetValue()
+				}
+			}
+		}
+	}
+	for outcome := range outcomes {
+		assert.Equal(t, 1.0, counts["tlspeek_hellos_total "+outcome], outcome)
+	}
+	for _, why := range drops {
+		assert.Equal(t, 1.0, counts["tlspeek_dropped_total "+string(why)], why)
+	}
+	assert.Len(t, counts, len(outcomes)+len(drops))
+}
+
+// TestMetricsAreDocumented finds each metric, and each outcome, in docs/serve.md.
+func TestMetricsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/serve.md")
+	require.NoError(t, err)
+	docs := string(text)
+	ln := &server.Listener{Limits: new(server.Limits)}
+	registry := prometheus.NewRegistry()
+	s := new(server.Server)
+	addMetrics(registry, s, ln)
+	outcomes := countedOutcomes(t)
+	ln.Observe(outcomes["hello"])
+	ln.Limits.Dropped(server.DropAddr)
+	s.OnHandshake(0, nil)
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	require.Len(t, families, 7, "a metric without a value is not gathered: count one here")
+	for _, f := range families {
+		assert.True(t, strings.Contains(docs, "`"+f.GetName()+"`"), "docs/serve.md lacks %s", f.GetName())
+	}
+	_, row, found := strings.Cut(docs, "| `tlspeek_hellos_total` | ")
+	require.True(t, found)
+	row, _, _ = strings.Cut(row, "\n")
+	for outcome := range outcomes {
+		assert.Regexp(t, `\b`+outcome+`\b`, row)
+	}
+}
