@@ -66,7 +66,8 @@ func TestDiffHasEveryField(t *testing.T) {
 	}
 }
 
-// TestDiffOfOneExtension: a change in the body of an extension is one change.
+// TestDiffOfOneExtension: a change in the body of an extension is one change, of a
+// field with its name.
 func TestDiffOfOneExtension(t *testing.T) {
 	for typ, bodies := range map[parser.ExtensionType][2]string{
 		// Decoded, and not compared again by length.
@@ -99,7 +100,19 @@ func TestDiffOfOneExtension(t *testing.T) {
 	} {
 		before := hellotest.Hello(hellotest.Extension(typ, []byte(bodies[0])))
 		after := hellotest.Hello(hellotest.Extension(typ, []byte(bodies[1])))
+		name := typ.String()
+		switch typ {
+		case parser.ExtALPN:
+			name = "alpn"
+		case parser.ExtApplicationSettingsOld:
+			name = "application_settings"
+		case parser.ExtQUICTransportParameters, parser.ExtQUICTransportParametersDraft:
+			name = "transport_parameters"
+		}
 		changes := diff(before, after).Changes
+		for _, c := range changes {
+			assert.Equal(t, name, c.Field)
+		}
 		if typ == parser.ExtKeyShare { // one added, one removed
 			assert.Len(t, changes, 2, "%s: %v", typ, lines(changes))
 		} else {
