@@ -49,6 +49,17 @@ func slowValues(h *parser.ClientHello, q *fingerprint.QUICInitial) map[string]st
 	return all
 }
 
+// slowKeys returns the keys that slowValues has.
+func slowKeys() map[string]bool {
+	keys := map[string]bool{}
+	for _, q := range []*fingerprint.QUICInitial{nil, anInitial} {
+		for key := range slowValues(new(parser.ClientHello), q) {
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
 func md5Hex(s string) string    { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
 func sha256Hex(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 

@@ -96,10 +96,14 @@ func TestDiff(t *testing.T) {
 	for _, c := range d.Fingerprints {
 		same[c.Name] = c.Same()
 	}
-	assert.Equal(t, map[string]bool{
+	for name, want := range map[string]bool{
 		"ja3": false, "ja3n": false, "ja4": false, "ja4_o": false, "stable": true, "npf": false,
 		"tlsfp_id": false, "tlsfp_norm_id": false, "session": false,
-	}, same)
+	} {
+		got, ok := same[name]
+		assert.True(t, ok, "%s is not compared", name)
+		assert.Equal(t, want, got, name)
+	}
 
 	for name, h := range all {
 		assert.Empty(t, diff(h, h).Changes, name)
