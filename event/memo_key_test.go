@@ -79,7 +79,7 @@ func TestMemoKnowsAllFields(t *testing.T) {
 		"DelegatedCredentials", "ALPNProtocols", "ApplicationSettings", "SupportedVersions",
 		"PSKKeyExchangeModes", "KeyShares", "CertificateCompressionAlgorithms", "RecordSizeLimit",
 		"SessionTicket", "PSKIdentities", "PSKBinders", "ECH", "TransportParameters", "ech", "scratch",
-	}, fields)
+	}, fields, "ClientHello has another field: list it here, and add it to appendMemoKey if a compact fingerprint or a candidate depends on it")
 }
 
 // TestMemoKeysAreUnambiguous: lists with the same bytes, split elsewhere, have
