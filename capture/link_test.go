@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -140,9 +141,13 @@ func TestEncapsulations(t *testing.T) {
 		{"IP over FireWire", LinkFireWire, bytesOf(make([]byte, 16), uint16(0x0800), segment), ""},
 		{"PKTAP", LinkPKTAP, bytesOf("\x0c\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00", frame), ""},
 	}
-	links := make(map[LinkType]bool)
+	links, kinds := make(map[LinkType]bool), make(map[string]bool)
 	for _, test := range tests {
 		links[test.link] = true
+		for via := range strings.SplitSeq(test.via, ",") {
+			kind, _, _ := strings.Cut(via, " ")
+			kinds[kind] = true
+		}
 		t.Run(test.name, func(t *testing.T) {
 			if test.link == LinkNFLog {
 				binary.LittleEndian.PutUint16(test.data[12:], uint16(4+len(segment)))
@@ -162,10 +167,17 @@ func TestEncapsulations(t *testing.T) {
 		})
 	}
 	for _, row := range linkTypes {
-		assert.Equal(t, row.read != nil, links[row.number], "link type %v", row.number)
+		assert.Equal(t, row.read != nil, links[row.number], "TestEncapsulations has a packet of link type %v if it can be read", row.number)
+	}
+	for k := LayerKind(1); k <= numLayerKinds; k++ {
+		switch k {
+		case LayerFragments, LayerSTUN, LayerOpenVPN, LayerEAP: // have tests of their own
+		default:
+			assert.True(t, kinds[k.String()], "TestEncapsulations has no packet in layer %v", k)
+		}
 	}
 	for _, row := range udpTunnels {
-		assert.True(t, tunnels[row.port], "no test of UDP port %d", row.port)
+		assert.True(t, tunnels[row.port], "TestEncapsulations has no packet to UDP port %d", row.port)
 	}
 }
 

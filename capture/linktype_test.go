@@ -6,7 +6,9 @@ import (
 	goparser "go/parser"
 	"go/token"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/gopacket/layers"
@@ -42,7 +44,12 @@ func TestLinkConstants(t *testing.T) {
 			readable = append(readable, row.number)
 		}
 	}
-	assert.Equal(t, readable, constants)
+	for _, link := range readable {
+		assert.True(t, slices.Contains(constants, link), "link type %v has a reader and no constant", link)
+	}
+	for _, link := range constants {
+		assert.True(t, slices.Contains(readable, link), "link type %v has a constant and no row with a reader in linkTypes", link)
+	}
 }
 
 func TestLinkTypes(t *testing.T) {
@@ -54,12 +61,8 @@ func TestLinkTypes(t *testing.T) {
 		}
 		assert.Regexp(t, "^[A-Z0-9_]+$", row.name, row.number)
 		assert.Equal(t, fmt.Sprintf("%d (%s)", row.number, row.name), row.number.String())
-		line := fmt.Sprintf("\n| %d | %s | ", row.number, row.name)
-		if row.read != nil {
-			assert.Contains(t, string(docs), line)
-		} else {
-			assert.NotContains(t, string(docs), line)
-		}
+		line := fmt.Sprintf("| %d | %s | ", row.number, row.name)
+		assert.Equal(t, row.read != nil, strings.Contains(string(docs), "\n"+line), "docs/capture.md has a line %q if packets of the type can be read", line)
 	}
 }
 
