@@ -48,14 +48,14 @@ var counters = []counter{
 	{field: func(s *Stats) *int64 { return &s.Bytes }},
 	{field: func(s *Stats) *int64 { return &s.Hellos }},
 	{field: func(s *Stats) *int64 { return &s.Errors }, text: "malformed, with an error in the results"},
-	{field: func(s *Stats) *int64 { return &s.Overlaps }, text: "with parts that came twice and differ: the first copy was taken"},
-	{field: func(s *Stats) *int64 { return &s.Incomplete }, text: "begun and not whole"},
+	{field: func(s *Stats) *int64 { return &s.Overlaps }, text: "with parts that arrived twice and differ: the first copy counts"},
+	{field: func(s *Stats) *int64 { return &s.Incomplete }, text: "incomplete: the rest is not in the capture"},
 	{field: func(s *Stats) *int64 { return &s.Unknown }, notes: (*Stats).linkNotes},
-	{field: func(s *Stats) *int64 { return &s.TooNested }, text: "in more than 16 wrappings: not read"},
-	{field: func(s *Stats) *int64 { return &s.DroppedStreams }, text: "connections given up for want of memory (MaxMemory)"},
-	{field: func(s *Stats) *int64 { return &s.DroppedHellos }, text: "of them with a hello that was not whole"},
-	{field: func(s *Stats) *int64 { return &s.DroppedFlows }, text: "QUIC and DTLS flows given up for want of memory"},
-	{field: func(s *Stats) *int64 { return &s.DroppedFragments }, text: "IP packets given up of which fragments were missing"},
+	{field: func(s *Stats) *int64 { return &s.TooNested }, text: "in more than 16 encapsulations: not read"},
+	{field: func(s *Stats) *int64 { return &s.DroppedStreams }, text: "connections dropped for lack of memory (MaxMemory)"},
+	{field: func(s *Stats) *int64 { return &s.DroppedHellos }, text: "of them in the middle of a hello"},
+	{field: func(s *Stats) *int64 { return &s.DroppedFlows }, text: "QUIC and DTLS flows dropped for lack of memory"},
+	{field: func(s *Stats) *int64 { return &s.DroppedFragments }, text: "IP packets dropped because fragments are missing"},
 }
 
 // Add adds the counts of other to s.

@@ -82,6 +82,6 @@ func TestNotes(t *testing.T) {
 		{3, "packets of link type 195 (IEEE802_15_4_WITHFCS): not read"},
 		{3, "packets of link type 220 (USB_LINUX_MMAPPED): not read"},
 		{1, "packet of link type 9999: not read"},
-		{2, "in more than 16 wrappings: not read"},
+		{2, "in more than 16 encapsulations: not read"},
 	}, (&Stats{TooNested: 2, UnknownLinks: map[LinkType]int64{9999: 1, 147: 12345, 220: 3, 195: 3}}).Notes())
 }

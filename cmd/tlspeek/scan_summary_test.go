@@ -33,7 +33,7 @@ func TestSummary(t *testing.T) {
 			"           3 packets of link type 220 (USB_LINUX_MMAPPED): not read\n" +
 			"           1 packet of link type 9999: not read\n"},
 		{summary{stats: capture.Stats{DroppedStreams: 4}}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
-			"           4 connections given up for want of memory (--max-memory)\n"},
+			"           4 connections dropped for lack of memory (--max-memory)\n"},
 		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"           1 file in a directory skipped\n" +
 			"               day/0: empty file\n"},
