@@ -17,8 +17,9 @@ import (
 // [parser.AppendText]: printable, and lossless through [parser.UnescapeText].
 type Event struct {
 	Time       time.Time  `json:"time,omitzero"`         // when the hello was complete, in UTC
-	File       string     `json:"file,omitempty"`        // full: the capture it was found in
-	Packet     int64      `json:"packet,omitempty"`      // full: the number in File, from 1, of the packet that completed the hello
+	ID         ID         `json:"id,omitzero"`           // of the Event
+	File       string     `json:"file,omitempty"`        // the capture it was found in
+	Packet     int64      `json:"packet,omitempty"`      // the number in File, from 1, of the packet that completed the hello
 	Transport  string     `json:"transport"`             // "tls", "quic" or "dtls"
 	SrcIP      netip.Addr `json:"src_ip,omitzero"`       // of the client; an IPv4 address is never in IPv6 form
 	SrcPort    uint16     `json:"src_port,omitempty"`    // of the client
@@ -26,10 +27,25 @@ type Event struct {
 	DstPort    uint16     `json:"dst_port,omitempty"`    // of the server
 	Via        []string   `json:"via,omitempty"`         // full: the encapsulations of the packet, outermost first
 	HelloIndex int        `json:"hello_index,omitempty"` // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
+	Conn       ConnID     `json:"conn,omitzero"`         // full: the same for both hellos of a connection
+	Shared     bool       `json:"shared,omitempty"`      // full: the connection is that of a trusted proxy, for several clients
+
+	// CommunityID is Corelight's hash of the flow, version 1 with seed 0. Full.
+	CommunityID string `json:"community_id,omitempty"`
 
 	SNI     *string  `json:"sni,omitempty"`     // server_name; nil without the extension, empty for one without a name
 	ALPN    []string `json:"alpn,omitempty"`    // protocols in the order offered
 	Version string   `json:"version,omitempty"` // the highest offered: "1.3", "ssl 3.0", or "0x7f1c" if it has no name
+
+	// Full: the lists of the hello in wire order, by IANA's names. "GREASE (0a0a)" and
+	// "unknown (1234)" stand for values without one.
+	CipherSuites        []string `json:"cipher_suites,omitempty"`
+	Extensions          []string `json:"extensions,omitempty"`
+	SupportedGroups     []string `json:"supported_groups,omitempty"`
+	SignatureAlgorithms []string `json:"signature_algorithms,omitempty"`
+	SupportedVersions   []string `json:"supported_versions,omitempty"`
+	ECPointFormats      []string `json:"ec_point_formats,omitempty"`
+	KeyShareGroups      []string `json:"key_share_groups,omitempty"`
 
 	// Fingerprints stand in the JSON form among the other keys, each under the
 	// key of its method. A compact Event has those whose method is not Full.
@@ -40,9 +56,19 @@ type Event struct {
 	QUIC    *QUIC    `json:"quic,omitempty"`    // full: the first Initial packet; nil over other transports
 	SSLv2   *SSLv2   `json:"sslv2,omitempty"`   // nil unless the hello is in SSLv2 format
 
+	HTTP3     string     `json:"http3,omitempty"`      // fingerprint of HTTP/3
+	UserAgent string     `json:"user_agent,omitempty"` // of the first request
+	Handshake *Handshake `json:"handshake,omitempty"`  // full: its outcome; nil if that is not known
+	FrontJA4  *FrontJA4  `json:"front_ja4,omitempty"`  // full: what a trusted server in front says of its own client
+
 	Client []known.Candidate `json:"client,omitempty"` // clients that may have sent it, best first
 	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it imitates another client
-	Claim  *known.Claim      `json:"claim,omitempty"`  // its User-Agent, checked; nil without one
+	Claim  *known.Claim      `json:"claim,omitempty"`  // its User-Agent, checked; nil without one; a compact Event has the verdict alone
+
+	Settled Settled  `json:"settled,omitzero"` // why no more will be known
+	Rule    string   `json:"rule,omitempty"`   // of a policy, which decided
+	Action  string   `json:"action,omitempty"` // what it decided
+	Tags    []string `json:"tags,omitempty"`   // what rules and the server add
 
 	Error    string `json:"error,omitempty"`    // why there is no fingerprint
 	Received string `json:"received,omitempty"` // with Error: the first bytes that came, in hex
@@ -56,6 +82,26 @@ type Event struct {
 // Fingerprint returns the fingerprint with the given key, such as "ja4_r", or the
 // empty string where e has none.
 func (e *Event) Fingerprint(key string) string { return e.Fingerprints.Get(key) }
+
+// Compact returns e as [Observer.Event] makes it in size [Compact]. It shares memory
+// with e.
+func (e *Event) Compact() Event {
+	c := *e
+	c.Via, c.Carrier, c.QUIC = nil, nil, nil
+	c.Conn, c.Shared, c.CommunityID, c.Handshake, c.FrontJA4 = ConnID{}, false, "", nil, nil
+	c.CipherSuites, c.Extensions, c.SupportedGroups, c.SignatureAlgorithms = nil, nil, nil, nil
+	c.SupportedVersions, c.ECPointFormats, c.KeyShareGroups = nil, nil, nil
+	for i := range fingerprint.Methods {
+		if fingerprint.Methods[i].Full {
+			c.Fingerprints[i] = ""
+		}
+	}
+	if e.Claim != nil {
+		c.Claim = &known.Claim{Verdict: e.Claim.Verdict}
+	}
+	c.Hello, c.Raw = nil, nil
+	return c
+}
 
 // JA3 returns the JA3 fingerprint, or the empty string where e has none.
 func (e *Event) JA3() string { return e.Fingerprints.Get("ja3") }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/hex"
 	"slices"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -67,10 +68,18 @@ func fieldsBefore() []Field {
 			Key:      "time",
 			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) { return appendTime(dst, key, e.Time), nil },
 		},
-		offline(textField("file", Full, func(e *Event) string { return e.File })),
+		{
+			Key: "id",
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				if e.ID == (ID{}) {
+					return dst, nil
+				}
+				return append(hex.AppendEncode(append(key.Begin(dst), '"'), e.ID[:]), '"'), nil
+			},
+		},
+		offline(textField("file", Compact, func(e *Event) string { return e.File })),
 		{
 			Key:    "packet",
-			Size:   Full,
 			Origin: Offline,
 			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 				return appendNumber(dst, key, e.Packet), nil
@@ -109,6 +118,24 @@ func fieldsBefore() []Field {
 				return appendNumber(dst, key, int64(e.HelloIndex)), nil
 			},
 		},
+		live(textField("conn", Full, func(e *Event) string {
+			if e.Conn == (ConnID{}) {
+				return ""
+			}
+			return e.Conn.String()
+		})),
+		{
+			Key:    "shared",
+			Size:   Full,
+			Origin: Live,
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				if e.Shared {
+					dst = append(key.Begin(dst), "true"...)
+				}
+				return dst, nil
+			},
+		},
+		textField("community_id", Full, func(e *Event) string { return e.CommunityID }),
 		{
 			Key: "sni",
 			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
@@ -123,6 +150,13 @@ func fieldsBefore() []Field {
 		},
 		scoped(perShape, textsField("alpn", Compact, func(e *Event) []string { return e.ALPN })),
 		scoped(perShape, textField("version", Compact, func(e *Event) string { return e.Version })),
+		textsField("cipher_suites", Full, func(e *Event) []string { return e.CipherSuites }),
+		textsField("extensions", Full, func(e *Event) []string { return e.Extensions }),
+		textsField("supported_groups", Full, func(e *Event) []string { return e.SupportedGroups }),
+		textsField("signature_algorithms", Full, func(e *Event) []string { return e.SignatureAlgorithms }),
+		textsField("supported_versions", Full, func(e *Event) []string { return e.SupportedVersions }),
+		textsField("ec_point_formats", Full, func(e *Event) []string { return e.ECPointFormats }),
+		textsField("key_share_groups", Full, func(e *Event) []string { return e.KeyShareGroups }),
 	}
 }
 
@@ -134,7 +168,7 @@ func fingerprintFields() []Field {
 		f := textField(m.Key, Compact, func(e *Event) string { return e.Fingerprints[i] })
 		if m.Full {
 			f.Size = Full
-		} else if !m.Ordered {
+		} else if !m.Ordered && !m.Live {
 			f.scope = perShape
 		}
 		if m.Live {
@@ -153,6 +187,10 @@ func fieldsAfter() []Field {
 		structField("carrier", Full, func(e *Event) *Carrier { return e.Carrier }),
 		structField("quic", Full, func(e *Event) *QUIC { return e.QUIC }),
 		scoped(perShape, structField("sslv2", Compact, func(e *Event) *SSLv2 { return e.SSLv2 })),
+		live(textField("http3", Compact, func(e *Event) string { return e.HTTP3 })),
+		live(textField("user_agent", Compact, func(e *Event) string { return e.UserAgent })),
+		live(structField("handshake", Full, func(e *Event) *Handshake { return e.Handshake })),
+		live(structField("front_ja4", Full, func(e *Event) *FrontJA4 { return e.FrontJA4 })),
 		scoped(perCandidates, listField("client", func(e *Event) []known.Candidate { return e.Client }, (*known.Candidate).AppendJSON)),
 		listField("tells", func(e *Event) []known.Tell { return e.Tells }, (*known.Tell).AppendJSON),
 		{
@@ -165,6 +203,10 @@ func fieldsAfter() []Field {
 				return e.Claim.AppendJSON(key.Begin(dst)), nil
 			},
 		},
+		live(textField("settled", Compact, func(e *Event) string { return e.Settled.String() })),
+		live(textField("rule", Compact, func(e *Event) string { return e.Rule })),
+		live(textField("action", Compact, func(e *Event) string { return e.Action })),
+		live(textsField("tags", Compact, func(e *Event) []string { return e.Tags })),
 		scoped(perShape, textField("error", Compact, func(e *Event) string { return e.Error })),
 		scoped(perShape, textField("received", Compact, func(e *Event) string { return e.Received })),
 		structField("hello", Detail, func(e *Event) *parser.Field { return e.Hello }),
@@ -235,6 +277,12 @@ func listField[T any](key string, of func(*Event) []T, appendElement func(*T, []
 			return dst, nil
 		},
 	}
+}
+
+// live marks a field of servers.
+func live(f Field) Field {
+	f.Origin = Live
+	return f
 }
 
 // offline marks a field of captures.

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -18,19 +19,34 @@ import (
 )
 
 // everything returns Events that have each field in at least one of them.
-func everything(t *testing.T) []Event {
-	real := hellotest.Real(t)
+func everything(t *testing.T) (events []Event) {
 	var ob Observer
+	for _, o := range everyObservation(t) {
+		events = append(events, ob.Event(o, Detail))
+	}
+	return events
+}
+
+// everyObservation returns what everything is made of.
+func everyObservation(t *testing.T) []*Observation {
+	real := hellotest.Real(t)
 	quic := observation(real["chromium-156-quic"])
 	quic.QUIC = &fingerprint.QUICInitial{Version: 1}
 	live := observation(hellotest.Rebuild(t, real["chromium-156"], real["chromium-156"].CipherSuites, real["chromium-156"].Extensions[1:]))
+	live.ID, live.Conn, live.Shared, live.HTTP3 = ID{1}, ConnID{2}, true, "1:0"
+	live.Settled, live.Rule, live.Action, live.Tags = SettledRequest, "no-bots", "close", []string{"a", "b"}
+	live.Handshake = &Handshake{Version: "1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Group: "x25519", ALPN: "h2",
+		Resumed: true, HelloRetryRequest: true, Error: "EOF", Milliseconds: 3}
+	live.FrontJA4 = &FrontJA4{Header: "Cf-Ja4", JA4: "t13d1516h2_8daaf6152771_e5627efa2ab1"}
+	live.Tells = []known.Tell{{Name: "frozen-order"}}
+	live.Src, live.Dst = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
 	live.HTTP2, live.Request = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "curl/8.0"}
 	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +
 		"\x01\x00\x80\x02\x00\x80" + "session_id_of_16" + "0123456789abcdef"))
 	require.NoError(t, err)
 	broken := observation(real["chromium-156"])
 	broken.Err, broken.Received = parser.ErrTruncated, []byte{22}
-	return []Event{ob.Event(quic, Detail), ob.Event(live, Detail), ob.Event(observation(sslv2), Detail), ob.Event(broken, Detail)}
+	return []*Observation{quic, live, observation(sslv2), broken}
 }
 
 // TestFieldsHaveOneKeyEach: Append writes the key of its row and no other, and all
@@ -90,7 +106,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 		}
 	}
 	sizes := [...]string{Compact: "compact", Full: "full", Detail: "detail"}
-	origins := [...]string{Anywhere: "both", Live: "serve", Offline: "scan"}
+	origins := [...]string{Anywhere: "both", Live: "live", Offline: "offline"}
 	for i := range Fields {
 		f := &Fields[i]
 		assert.Equal(t, row{sizes[f.Size], origins[f.Origin]}, rows[f.Key], "the row of %s in docs/event.md", f.Key)

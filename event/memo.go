@@ -173,7 +173,7 @@ func (l *memoLookup) store(keys *memoKeys, e *Event, candidates, orderMatters bo
 	}
 	values := e.Fingerprints
 	for i := range fingerprint.Methods {
-		if fingerprint.Methods[i].Full {
+		if m := &fingerprint.Methods[i]; m.Full || m.Live {
 			values[i] = ""
 		} else {
 			values[i] = strings.Clone(values[i])

@@ -23,6 +23,8 @@ const (
 // shows. The zero value of a field says that it is not known. An Observer changes
 // nothing of it.
 type Observation struct {
+	ID       ID                       // zero for a digest of the rest: see ID
+	Conn     ConnID                   // the connection of a server
 	Time     time.Time                // when the hello was complete
 	Src, Dst netip.AddrPort           // of the client and of the server
 	File     string                   // the capture
@@ -32,7 +34,17 @@ type Observation struct {
 	Carrier  Carrier                  // without Split, which follows from the rest
 	QUIC     *fingerprint.QUICInitial // nil over other transports
 	HTTP2    string                   // fingerprint in Akamai's format
-	Request  known.Request            // what the HTTP request says of the client
+	HTTP3    string                   // fingerprint of HTTP/3
+	Request  known.Request            // what the first HTTP request says of the client
+
+	Settled   Settled      // why no more will be known
+	Handshake *Handshake   // its outcome
+	Shared    bool         // the connection is that of a trusted proxy, for several clients
+	FrontJA4  *FrontJA4    // what a trusted server in front says of its own client
+	Tells     []known.Tell // what this and earlier connections of the client show together
+	Rule      string       // of a policy, which decided
+	Action    string       // what it decided
+	Tags      []string     // what rules and the server add
 
 	// RecordVersion is the legacy_record_version of the first TLS record.
 	RecordVersion parser.Version

@@ -27,6 +27,8 @@ type Observer struct {
 	knownInput known.Observation
 	input      fingerprint.Input
 	sni        string // of event
+	file       string // of the last Observation
+	fileText   string // the same in the form of an Event
 	buf        []byte // the texts of one Event, which become one string
 	ends       []int  // of each text in buf
 
@@ -65,13 +67,14 @@ func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, e
 func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) ([]byte, error) {
 	e := &ob.event
 	ob.addPeers(e, o)
+	e.addLife(o, Compact)
 	e.Transport = o.Hello.Transport.String()
 	if e.SNI = nil; o.Hello.HasExtension(parser.ExtServerName) {
 		ob.sni = ""
 		e.SNI, e.serverName = &ob.sni, o.Hello.ServerName
 	}
 	ob.input = fingerprint.Input{Hello: o.Hello, QUIC: o.QUIC, HTTP2: o.HTTP2}
-	for _, i := range orderedMethods {
+	for _, i := range unsharedMethods {
 		if e.Fingerprints[i] = m.values[i]; e.Fingerprints[i] == "" {
 			ob.buf = fingerprint.Methods[i].Append(ob.buf[:0], &ob.input)
 			e.Fingerprints[i] = string(ob.buf)
@@ -80,11 +83,8 @@ func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) (
 	e.Tells, e.Claim = e.Tells[:0], nil
 	if !ob.SkipClients {
 		k := ob.knownOf(o, e)
-		ob.findTells(e, k)
-		if o.Request != (known.Request{}) {
-			claim := known.CheckClaim(k, m.shape.candidatesOf(len(e.Tells) > 0).list)
-			e.Claim = &claim
-		}
+		ob.findTells(e, o, k)
+		e.Claim = claim(k, m.shape.candidatesOf(len(e.Tells) > 0).list, Compact)
 	}
 	return m.shape.appendEvent(dst, e, !ob.SkipClients)
 }
@@ -109,12 +109,51 @@ func (ob *Observer) lookup(o *Observation) memoLookup {
 // hello.
 func (ob *Observer) remembersCandidates() bool { return !ob.SkipClients && ob.Clients == nil }
 
-// addPeers fills Time, the addresses and HelloIndex of e.
+// addPeers fills what says which hello e is of.
 func (ob *Observer) addPeers(e *Event, o *Observation) {
 	e.Time = o.Time.UTC()
 	e.SrcIP, e.SrcPort = o.Src.Addr().Unmap(), o.Src.Port()
 	e.DstIP, e.DstPort = o.Dst.Addr().Unmap(), o.Dst.Port()
 	e.HelloIndex = o.Index
+	if o.File != ob.file {
+		ob.file, ob.fileText = o.File, parser.Text([]byte(o.File))
+	}
+	e.File, e.Packet = ob.fileText, o.Packet
+	if e.ID = o.ID; e.ID == (ID{}) {
+		e.ID = digestID(o)
+	}
+}
+
+// addLife fills what is known of the connection and its requests.
+func (e *Event) addLife(o *Observation, size Size) {
+	e.HTTP3 = o.HTTP3
+	e.UserAgent = parser.Text([]byte(o.Request.UserAgent))
+	e.Settled, e.Rule, e.Action, e.Tags = o.Settled, o.Rule, o.Action, o.Tags
+	if size >= Full {
+		e.Conn, e.Shared, e.Handshake, e.FrontJA4 = o.Conn, o.Shared, o.Handshake, o.FrontJA4
+		e.CommunityID = communityID(o.transport(), o.Src, o.Dst)
+	}
+}
+
+// transport returns the transport of o, whether it has a hello or not.
+func (o *Observation) transport() parser.Transport {
+	if o.Hello != nil {
+		return o.Hello.Transport
+	}
+	return o.Transport
+}
+
+// claim returns what follows from what the client says it is, or nil if it says
+// nothing. A compact Event has the verdict only.
+func claim(k *known.Observation, candidates []known.Candidate, size Size) *known.Claim {
+	if k.Request == (known.Request{}) {
+		return nil
+	}
+	c := known.CheckClaim(k, candidates)
+	if size == Compact {
+		c.Program, c.Reasons = "", nil
+	}
+	return &c
 }
 
 // fill does the work of Fill. l is what lookup returns for o.
@@ -122,8 +161,9 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, l memoLookup) {
 	sni, carrier := e.reset()
 	ob.addPeers(e, o)
 	e.Transport = o.Transport.String()
+	e.addLife(o, size)
 	if size >= Full {
-		e.File, e.Packet, e.Via = parser.Text([]byte(o.File)), o.Packet, o.Via
+		e.Via = o.Via
 		e.Carrier = reuse(carrier)
 		*e.Carrier = o.Carrier
 		e.Carrier.Split = max(o.Carrier.Records, o.Carrier.Datagrams, o.Carrier.Segments) > 1
@@ -146,9 +186,12 @@ func (ob *Observer) fill(e *Event, o *Observation, size Size, l memoLookup) {
 			e.SNI = reuse(sni)
 		}
 		ob.addTexts(e, o, size, l.entry)
-		ob.identify(e, o, &l)
-		if size >= Full && o.QUIC != nil {
-			e.QUIC = renderQUIC(o.QUIC, h)
+		ob.identify(e, o, size, &l)
+		if size >= Full {
+			e.addLists(h)
+			if o.QUIC != nil {
+				e.QUIC = renderQUIC(o.QUIC, h)
+			}
 		}
 	}
 	if size == Detail {
@@ -176,7 +219,7 @@ func reuse[T any](p *T) *T {
 }
 
 // identify fills Client, Tells and Claim of e, and stores what is new in the Memo.
-func (ob *Observer) identify(e *Event, o *Observation, l *memoLookup) {
+func (ob *Observer) identify(e *Event, o *Observation, size Size, l *memoLookup) {
 	if ob.SkipClients {
 		l.store(&ob.keys, e, false, false)
 		return
@@ -189,22 +232,20 @@ func (ob *Observer) identify(e *Event, o *Observation, l *memoLookup) {
 		e.Client = ob.matcher.AppendCandidates(e.Client, k)
 	}
 	l.store(&ob.keys, e, ob.remembersCandidates(), !ob.matcher.AnyOrder()) // before the tells
-	if ob.findTells(e, k); len(e.Tells) > 0 {
+	if ob.findTells(e, o, k); len(e.Tells) > 0 {
 		known.PreferImitations(e.Client)
 	}
-	if o.Request != (known.Request{}) {
-		claim := known.CheckClaim(k, e.Client)
-		e.Claim = &claim
-	}
+	e.Claim = claim(k, e.Client, size)
 }
 
 // findTells fills Tells of e.
-func (ob *Observer) findTells(e *Event, k *known.Observation) {
+func (ob *Observer) findTells(e *Event, o *Observation, k *known.Observation) {
 	if ob.appendTells != nil {
 		e.Tells = ob.appendTells(e.Tells, k)
 	} else {
 		e.Tells = known.AppendTells(e.Tells, k)
 	}
+	e.Tells = append(e.Tells, o.Tells...)
 }
 
 // knownOf returns o as package known takes it, with the fingerprints of e. It is
@@ -271,11 +312,12 @@ func (ob *Observer) addTexts(e *Event, o *Observation, size Size, m *memoEntry) 
 }
 
 // The indices in [fingerprint.Methods] of all methods, of those that a compact
-// Event has, and of those of them that depend on the order of the extensions.
+// Event has, and of those of them that a memoEntry lacks: they depend on the order
+// of the extensions, or on more than the hello.
 var (
-	allMethods     = indicesOf(func(*fingerprint.Method) bool { return true })
-	compactMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full })
-	orderedMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && m.Ordered })
+	allMethods      = indicesOf(func(*fingerprint.Method) bool { return true })
+	compactMethods  = indicesOf(func(m *fingerprint.Method) bool { return !m.Full })
+	unsharedMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && (m.Ordered || m.Live) })
 )
 
 func indicesOf(is func(*fingerprint.Method) bool) (indices []int) {

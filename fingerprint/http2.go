@@ -14,7 +14,6 @@ var methodHTTP2 = Method{
 	Title:   "HTTP/2",
 	Summary: "settings, window, priorities, header order; Akamai's format",
 	About:   "Akamai (Passive Fingerprinting of HTTP/2 Clients, Black Hat EU 2017): settings, window update, priorities and the order of the pseudo-header fields.",
-	Full:    true,
 	Live:    true,
 	Append:  func(dst []byte, in *Input) []byte { return append(dst, in.HTTP2...) },
 }

@@ -47,6 +47,12 @@ func observations(t *testing.T) []*event.Observation {
 	live := observation(hellotest.Rebuild(t, real["chromium-156"], real["chromium-156"].CipherSuites, real["chromium-156"].Extensions[1:]))
 	live.HTTP2, live.Request = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 	live.Carrier.Overlap = true
+	live.ID, live.Conn, live.Shared, live.HTTP3 = event.ID{1}, event.ConnID{2}, true, "1:0"
+	live.Settled, live.Rule, live.Action, live.Tags = event.SettledRequest, "no-bots", "close", []string{"a", "b"}
+	live.Handshake = &event.Handshake{Version: "1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Group: "x25519", ALPN: "h2",
+		Resumed: true, HelloRetryRequest: true, Error: "EOF", Milliseconds: 3}
+	live.FrontJA4 = &event.FrontJA4{Header: "Cf-Ja4", JA4: "t13d1516h2_8daaf6152771_e5627efa2ab1"}
+	live.Src, live.Dst = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
 	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +
 		"\x01\x00\x80\x02\x00\x80" + "session_id_of_16" + "0123456789abcdef"))
 	require.NoError(t, err)
@@ -175,7 +181,7 @@ func TestColumns(t *testing.T) {
 		assert.True(t, filled[name], "no Event fills %s: add one to observations", name)
 	}
 	for name, size := range map[string]event.Size{
-		"sni": event.Compact, "ja4": event.Compact, "client.name": event.Compact, "ja4_r": event.Full, "carrier.split": event.Full, "http2": event.Full, "sslv2": event.Full, "raw": event.Detail,
+		"sni": event.Compact, "ja4": event.Compact, "client.name": event.Compact, "ja4_r": event.Full, "carrier.split": event.Full, "http2": event.Compact, "sslv2": event.Full, "raw": event.Detail,
 	} {
 		c, err := ColumnOf(name)
 		require.NoError(t, err)

@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -22,8 +23,14 @@ var columnsBefore = []Column{
 		}
 		return e.Time.AppendFormat(dst, time.RFC3339Nano)
 	}},
-	{"file", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return append(dst, e.File...) }},
-	{"packet", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, e.Packet) }},
+	{"id", event.Compact, inNone, func(dst []byte, e *event.Event) []byte {
+		if e.ID == (event.ID{}) {
+			return dst
+		}
+		return hex.AppendEncode(dst, e.ID[:])
+	}},
+	{"file", event.Compact, inFull, func(dst []byte, e *event.Event) []byte { return append(dst, e.File...) }},
+	{"packet", event.Compact, inFull, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, e.Packet) }},
 	{"transport", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Transport...) }},
 	{"src_ip", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return e.SrcIP.AppendTo(dst) }},
 	{"src_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.SrcPort)) }},
@@ -31,6 +38,14 @@ var columnsBefore = []Column{
 	{"dst_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.DstPort)) }},
 	{"via", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.Via) }},
 	{"hello_index", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.HelloIndex)) }},
+	{"conn", event.Full, inNone, func(dst []byte, e *event.Event) []byte {
+		if e.Conn == (event.ConnID{}) {
+			return dst
+		}
+		return hex.AppendEncode(dst, e.Conn[:])
+	}},
+	{"shared", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTrue(dst, e.Shared) }},
+	{"community_id", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.CommunityID...) }},
 	{"sni", event.Compact, inAll, func(dst []byte, e *event.Event) []byte {
 		if e.SNI == nil {
 			return dst
@@ -39,6 +54,13 @@ var columnsBefore = []Column{
 	}},
 	{"alpn", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.ALPN) }},
 	{"version", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Version...) }},
+	{"cipher_suites", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.CipherSuites) }},
+	{"extensions", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.Extensions) }},
+	{"supported_groups", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.SupportedGroups) }},
+	{"signature_algorithms", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.SignatureAlgorithms) }},
+	{"supported_versions", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.SupportedVersions) }},
+	{"ec_point_formats", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.ECPointFormats) }},
+	{"key_share_groups", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.KeyShareGroups) }},
 }
 
 func fingerprintColumns() []Column {
@@ -69,10 +91,7 @@ var columnsAfter = []Column{
 	{"carrier.bytes", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return appendPositive(dst, int64(c.Bytes)) })},
 	{"carrier.split", event.Full, inFull, carrier(func(dst []byte, c *event.Carrier) []byte { return strconv.AppendBool(dst, c.Split) })},
 	{"carrier.overlap", event.Full, inNone, carrier(func(dst []byte, c *event.Carrier) []byte {
-		if !c.Overlap {
-			return dst
-		}
-		return strconv.AppendBool(dst, true)
+		return appendTrue(dst, c.Overlap)
 	})},
 
 	{"quic", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendJSON(dst, q) })},
@@ -94,6 +113,23 @@ var columnsAfter = []Column{
 	{"sslv2.cipher_specs", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return appendTexts(dst, s.CipherSpecs) })},
 	{"sslv2.session_id", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return append(dst, s.SessionID...) })},
 	{"sslv2.challenge", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return append(dst, s.Challenge...) })},
+
+	{"http3", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.HTTP3...) }},
+	{"user_agent", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.UserAgent...) }},
+
+	{"handshake", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return appendJSON(dst, h) })},
+	{"handshake.version", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return append(dst, h.Version...) })},
+	{"handshake.cipher_suite", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return append(dst, h.CipherSuite...) })},
+	{"handshake.group", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return append(dst, h.Group...) })},
+	{"handshake.alpn", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return append(dst, h.ALPN...) })},
+	{"handshake.resumed", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return appendTrue(dst, h.Resumed) })},
+	{"handshake.hello_retry_request", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return appendTrue(dst, h.HelloRetryRequest) })},
+	{"handshake.error", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return append(dst, h.Error...) })},
+	{"handshake.milliseconds", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return appendPositive(dst, h.Milliseconds) })},
+
+	{"front_ja4", event.Full, inNone, frontJA4(func(dst []byte, f *event.FrontJA4) []byte { return appendJSON(dst, f) })},
+	{"front_ja4.header", event.Full, inNone, frontJA4(func(dst []byte, f *event.FrontJA4) []byte { return append(dst, f.Header...) })},
+	{"front_ja4.ja4", event.Full, inNone, frontJA4(func(dst []byte, f *event.FrontJA4) []byte { return append(dst, f.JA4...) })},
 
 	{"client", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendListJSON(dst, e.Client) }},
 	{"client.name", event.Compact, inFull, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Name...) })},
@@ -121,6 +157,11 @@ var columnsAfter = []Column{
 	{"claim.program", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Program...) })},
 	{"claim.reasons", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendTexts(dst, c.Reasons) })},
 
+	{"settled", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Settled.String()...) }},
+	{"rule", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Rule...) }},
+	{"action", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Action...) }},
+	{"tags", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.Tags) }},
+
 	{"error", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return append(dst, e.Error...) }},
 	{"received", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Received...) }},
 	{"hello", event.Detail, inNone, func(dst []byte, e *event.Event) []byte {
@@ -145,6 +186,22 @@ func quic(appendPart func([]byte, *event.QUIC) []byte) appendFunc {
 
 func sslv2(appendPart func([]byte, *event.SSLv2) []byte) appendFunc {
 	return partOf(func(e *event.Event) *event.SSLv2 { return e.SSLv2 }, appendPart)
+}
+
+func handshake(appendPart func([]byte, *event.Handshake) []byte) appendFunc {
+	return partOf(func(e *event.Event) *event.Handshake { return e.Handshake }, appendPart)
+}
+
+func frontJA4(appendPart func([]byte, *event.FrontJA4) []byte) appendFunc {
+	return partOf(func(e *event.Event) *event.FrontJA4 { return e.FrontJA4 }, appendPart)
+}
+
+// appendTrue appends nothing for false, which the JSON form leaves out.
+func appendTrue(dst []byte, b bool) []byte {
+	if !b {
+		return dst
+	}
+	return append(dst, "true"...)
 }
 
 func claim(appendPart func([]byte, *known.Claim) []byte) appendFunc {
