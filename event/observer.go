@@ -146,7 +146,8 @@ func (o *Observation) transport() parser.Transport {
 // claim returns what follows from what the client says it is, or nil if it says
 // nothing. A compact Event has the verdict only.
 func claim(k *known.Observation, candidates []known.Candidate, size Size) *known.Claim {
-	if k.Request == (known.Request{}) {
+	says := k.Request
+	if says.Headers = ""; says == (known.Request{}) {
 		return nil
 	}
 	c := known.CheckClaim(k, candidates)

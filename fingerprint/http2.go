@@ -36,6 +36,10 @@ const (
 	maxHTTP2Frames   = 1024                      // frames in all
 )
 
+// MaxHTTP2Field is how many bytes of a header field an [HTTP2] keeps. Browsers send
+// less than half of it.
+const MaxHTTP2Field = 512
+
 // An HTTP2 computes the fingerprint of a client from the bytes that it sends on an
 // HTTP/2 connection: the connection preface (RFC 9113, section 3.4) and the frames up
 // to its first request. Write takes these bytes, decrypted, in pieces of any size.
@@ -74,6 +78,8 @@ type http2Block struct {
 	decoder *hpack.Decoder
 	names   []string
 	pseudo  []byte // their letters in order
+
+	userAgent, clientHints, platform string // the first of each
 }
 
 // The frames that count (RFC 9113, section 6). All others are skipped.
@@ -292,9 +298,39 @@ func (b *http2Block) field(f hpack.HeaderField) {
 	}
 	b.names = append(b.names, f.Name)
 	switch f.Name {
+	case "user-agent":
+		keepFirst(&b.userAgent, f.Value)
+	case "sec-ch-ua":
+		keepFirst(&b.clientHints, f.Value)
+	case "sec-ch-ua-platform":
+		keepFirst(&b.platform, f.Value)
 	case ":method", ":authority", ":scheme", ":path":
 		b.pseudo = append(b.pseudo, f.Name[1])
 	}
+}
+
+// keepFirst sets dst to the beginning of value, unless it is set.
+func keepFirst(dst *string, value string) {
+	if *dst == "" {
+		*dst = value[:min(len(value), MaxHTTP2Field)]
+	}
+}
+
+// UserAgent returns the first User-Agent field of the first request, at most
+// [MaxHTTP2Field] bytes of it. It is empty before [HTTP2.Done].
+func (p *HTTP2) UserAgent() string { return p.whenDone(p.block.userAgent) }
+
+// ClientHints returns the first Sec-CH-UA and Sec-CH-UA-Platform fields of the first
+// request, as UserAgent does.
+func (p *HTTP2) ClientHints() (brands, platform string) {
+	return p.whenDone(p.block.clientHints), p.whenDone(p.block.platform)
+}
+
+func (p *HTTP2) whenDone(s string) string {
+	if !p.done {
+		return ""
+	}
+	return s
 }
 
 // Done reports whether the first request was read, and so the fingerprint is

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"time"
@@ -23,6 +24,9 @@ type Client interface {
 	// be changed.
 	Observation() (event.Observation, bool)
 
+	// RemoteAddr returns the address of the client.
+	RemoteAddr() net.Addr
+
 	// Times returns when the parts of the handshake came.
 	Times() Times
 }
@@ -39,6 +43,10 @@ type Times struct {
 // A client is a Client that Headers and EventOf can be served from.
 type client interface {
 	Client
+
+	// theLife returns what is known of the connection besides its hellos, or nil
+	// if none has come over QUIC.
+	theLife() *life
 
 	// fingerprints returns the values of Headers.
 	fingerprints() fingerprints
@@ -58,6 +66,9 @@ type contextKey struct{}
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	if conn := connOf(c); conn != nil {
 		conn.keepHello()
+		if t, ok := c.(*tls.Conn); ok {
+			conn.above(t)
+		}
 		return withClient(ctx, conn)
 	}
 	return ctx
@@ -83,8 +94,9 @@ func clientOf(ctx context.Context) client {
 }
 
 // FromContext returns the Event, in its full size, of the connection that a
-// request came on. It has no claim: the context does not say what the request
-// says of its client. It returns false where [ClientOf] returns nil.
+// request came on, with the claim of its first request if that has come to
+// [EventOf] or to a handler of [Wrap]. It returns false where [ClientOf] returns
+// nil.
 func FromContext(ctx context.Context) (event.Event, bool) {
 	if c := clientOf(ctx); c != nil {
 		return c.Event(event.Full)
@@ -93,19 +105,35 @@ func FromContext(ctx context.Context) (event.Event, bool) {
 }
 
 // EventOf returns the Event of the connection that r came on, with what r says
-// of its client and the claim that follows from it. It returns false where
-// [ClientOf] returns nil.
+// of its client and the claim that follows from it. The first request of a
+// connection settles its Event, see [Listener.Settled]. Up to four claims of a
+// connection are remembered. A request with another User-Agent than the first has
+// the tag agents-differ, unless the connection is that of a trusted proxy. It
+// returns false where [ClientOf] returns nil.
 func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
 	c := clientOf(r.Context())
 	if c == nil {
 		return event.Event{}, false
 	}
-	o, ok := c.Observation()
-	if !ok {
+	l := c.theLife()
+	if l == nil {
 		return event.Event{}, false
 	}
-	o.Request = RequestOf(r)
-	return (&event.Observer{Clients: c.clients()}).Event(&o, size), true
+	return l.eventOf(r, size)
+}
+
+// Wrap returns a handler that calls h, once the Event of the connection is settled
+// by its first request: [Listener.Settled] is called, and [FromContext] has the
+// claim. A [Server] wraps its Handler.
+func Wrap(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := clientOf(r.Context()); c != nil {
+			if l := c.theLife(); l != nil {
+				l.requestCame(r)
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // connOf returns the Conn that c is or is wrapped around, or nil.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -32,6 +33,7 @@ type Conn struct {
 	deadline deadline
 	state    atomic.Uint32 // a state; changed with reading held
 	outcome  atomic.Bool   // the hello has come, or err says why not
+	closed   atomic.Bool
 	sent     atomic.Uint32 // a sent
 
 	reading     sync.Mutex // guards what only readers use
@@ -46,19 +48,21 @@ type Conn struct {
 	entry    connEntry      // guarded by the Limits
 	halfOpen lru.Node[Conn] // guarded by the Limits
 
-	mu       sync.Mutex // guards what follows
-	first    message    // the ClientHello
-	second   *message   // the one after a HelloRetryRequest
-	err      error      // why there is no ClientHello
-	received []byte     // with err: the first bytes that came
-	finished time.Time  // when the client had sent its part of the handshake
-	retain   bool       // the hello may be asked for after Close
-	aliased  bool       // a caller holds memory of the block
-	http2    string     // fingerprint in Akamai's format
-	headers  string     // names of those of the first HTTP/2 request, in order
+	mu       sync.Mutex    // guards what follows
+	closing  chan struct{} // closed by Close; nil unless a Decision waits
+	first    message       // the ClientHello
+	second   *message      // the one after a HelloRetryRequest
+	err      error         // why there is no ClientHello
+	received []byte        // with err: the first bytes that came
+	finished time.Time     // when the client had sent its part of the handshake
+	retain   bool          // the hello may be asked for after Close
+	aliased  bool          // a caller holds memory of the block
+	http2    string        // fingerprint in Akamai's format
+	headers  string        // names of those of the first HTTP/2 request, in order
 	values   *fingerprints
 
-	cache eventCache
+	tls  *tls.Conn // above, if it is known
+	life *life     // nil before anyone needs it
 }
 
 // A state says what a Conn does with the bytes of its client. It only goes up.
@@ -113,6 +117,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	if c.closed.Load() { // also where bytes were read ahead
+		return 0, c.closedError("read")
+	}
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -184,6 +191,11 @@ func (c *Conn) timeoutError() error {
 	return &net.OpError{Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
+// closedError returns the error of a socket that was closed.
+func (c *Conn) closedError(op string) error {
+	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: net.ErrClosed}
+}
+
 // handOn reads what was read ahead, and then from below.
 func (c *Conn) handOn(p []byte) (int, error) {
 	a := &c.ahead
@@ -249,10 +261,20 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 var errReleased = fmt.Errorf("the ClientHello went with its connection: %w", net.ErrClosed)
 
-// Close closes the connection. It calls Observe of the [Listener] if there is no
+// Close closes the connection, and settles its Events. It calls Observe of the [Listener] if there is no
 // hello yet. The hello stays if the connection has passed through [ConnContext],
 // or was asked for its hello or Event before.
 func (c *Conn) Close() error {
+	err := c.close()
+	if l := c.currentLife(); l != nil {
+		l.settle(event.SettledEnd)
+	}
+	return err
+}
+
+// close does what Close does before it settles.
+func (c *Conn) close() error {
+	c.endWait()
 	err := c.Conn.Close()
 	if c.listener != nil {
 		c.listener.limits().remove(c)

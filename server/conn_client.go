@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
 
 	"github.com/tlspeek/tlspeek/event"
@@ -80,10 +81,105 @@ func (c *Conn) keepHello() {
 // one, and false until either has come. What event.Detail adds must not be
 // changed.
 //
-// The first call in full size computes every fingerprint. Later ones return what
-// it has found, for hellos of up to 4 KiB.
+// The first call computes every fingerprint. Later ones return what it has found,
+// for hellos of up to 4 KiB.
 func (c *Conn) Event(size event.Size) (event.Event, bool) {
-	return c.cache.get(size, c.clients(), c.Observation)
+	if !c.outcome.Load() {
+		return event.Event{}, false
+	}
+	return c.theLife().event(size)
+}
+
+// currentLife returns the life of c, or nil.
+func (c *Conn) currentLife() *life {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life
+}
+
+// theLife returns the life of c, which it makes if there is none.
+func (c *Conn) theLife() *life {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.makeLife()
+}
+
+// makeLife is theLife, called with mu held.
+func (c *Conn) makeLife() *life {
+	if c.life == nil {
+		s := new(settling)
+		if c.listener != nil {
+			s = c.listener.settling()
+		}
+		c.life = &life{settling: s, conn: c}
+	}
+	c.retain = true
+	return c.life
+}
+
+// observe implements lifeConn.
+func (c *Conn) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
+	if !c.outcome.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	c.retain = true
+	c.aliased = c.aliased || c.first.inBlock
+	all := []event.Observation{c.observation(1, &parsed[0])}
+	if c.second != nil {
+		all = append(all, c.observation(2, &parsed[1]))
+	}
+	c.mu.Unlock()
+	for i := range all {
+		complete(&all[i])
+		setRetried(&all[i], len(all) > 1)
+	}
+	return all
+}
+
+// messageSize implements lifeConn.
+func (c *Conn) messageSize() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.first.raw)
+	if c.second != nil {
+		n += len(c.second.raw)
+	}
+	return n
+}
+
+// askHandshake implements lifeConn.
+func (c *Conn) askHandshake() func() *event.Handshake {
+	c.mu.Lock()
+	above := c.tls
+	c.mu.Unlock()
+	if above == nil {
+		return nil
+	}
+	return func() *event.Handshake {
+		// The connection is closed, so this returns what the handshake has returned.
+		if err := above.Handshake(); err != nil {
+			return failedHandshake(err)
+		}
+		state := above.ConnectionState()
+		return c.timed(handshakeOf(&state))
+	}
+}
+
+// timed adds to h how long the handshake took.
+func (c *Conn) timed(h *event.Handshake) *event.Handshake {
+	t := c.Times()
+	if h != nil && !t.Hello.IsZero() && t.Finished.After(t.Hello) {
+		h.Milliseconds = t.Finished.Sub(t.Hello).Milliseconds()
+	}
+	return h
+}
+
+// above records the TLS connection above c.
+func (c *Conn) above(t *tls.Conn) {
+	c.mu.Lock()
+	c.tls = t
+	c.mu.Unlock()
 }
 
 // Observation returns what is known of the first hello, from which Event makes an
@@ -98,7 +194,11 @@ func (c *Conn) Observation() (event.Observation, bool) {
 	defer c.mu.Unlock()
 	c.retain = true
 	c.aliased = c.aliased || c.first.inBlock
-	return c.observation(1, h), true
+	o := c.observation(1, h)
+	if c.life != nil {
+		c.life.complete(&o)
+	}
+	return o, true
 }
 
 // Times returns when the parts of the handshake came.

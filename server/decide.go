@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"errors"
+	"time"
 )
 
 // A Decision says what becomes of a connection. The zero value lets it pass.
@@ -11,9 +12,20 @@ type Decision struct {
 	// reading from it returns [ErrRefused].
 	Close bool
 
+	// Wait holds the client back for so long before crypto/tls has the hello. It ends
+	// early if the connection is closed or its time for the handshake is up. It
+	// does not apply over QUIC.
+	Wait time.Duration
+
 	// Config, if not nil, is what the handshake goes on with, if that of the
 	// server was made by [ConfigForDecisions]. A [Server] does that itself.
 	Config *tls.Config
+
+	// Rule is the name of the rule that decided, and Tags are its labels. The Event
+	// has them as rule and tags, and as action "close", "wait" or "pass" if there is
+	// a rule.
+	Rule string
+	Tags []string
 }
 
 // ErrRefused is the error of reading from a connection that a [Decision] closes.

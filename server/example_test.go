@@ -16,7 +16,6 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/listen"
-	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -83,8 +82,12 @@ func ExampleHeaders() {
 func ExampleListener_decide() {
 	l := &server.Listener{
 		Listener: exampleListener(),
-		Decide: func(h *parser.ClientHello, client net.Addr) server.Decision {
-			return server.Decision{Close: h == nil || string(h.ServerName) != "tls.example"}
+		Decide: func(c server.Client) server.Decision {
+			e, _ := c.Event(event.Compact)
+			if e.SNI == nil || *e.SNI != "tls.example" {
+				return server.Decision{Close: true, Rule: "name"}
+			}
+			return server.Decision{}
 		},
 	}
 	defer l.Close()
@@ -105,8 +108,8 @@ func ExampleConfigForDecisions() {
 	old.MaxVersion = tls.VersionTLS12
 	l := &server.Listener{
 		Listener: exampleListener(),
-		Decide: func(h *parser.ClientHello, client net.Addr) server.Decision {
-			if h != nil && string(h.ServerName) == "tls.example" {
+		Decide: func(c server.Client) server.Decision {
+			if e, _ := c.Event(event.Compact); e.SNI != nil && *e.SNI == "tls.example" {
 				return server.Decision{Config: old}
 			}
 			return server.Decision{}
@@ -317,4 +320,30 @@ func exampleGet(addr net.Addr) string {
 		log.Fatal(err)
 	}
 	return string(text)
+}
+
+// The Event of each connection is handed on once, when its first request has come,
+// or none will come.
+func ExampleWrap() {
+	l := &server.Listener{
+		Listener: exampleListener(),
+		Settled: func(_ *event.Observation, e *event.Event) {
+			fmt.Println(e.Settled, e.UserAgent, e.Claim.Verdict)
+		},
+	}
+	srv := &http.Server{
+		TLSConfig:   exampleConfig(),
+		ConnContext: server.ConnContext,
+		Handler: server.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e, _ := server.FromContext(r.Context())
+			fmt.Fprintln(w, e.Claim.Program)
+		})),
+	}
+	go srv.ServeTLS(l, "", "")
+	defer srv.Close()
+
+	fmt.Print(exampleGet(l.Addr()))
+	// Output:
+	// request Go-http-client/2.0 consistent
+	// Go net/http
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
 )
 
@@ -57,6 +58,9 @@ func (r *recorded) Read(p []byte) (int, error) {
 		_, failed := r.recorder.Write(p[:n])
 		if failed != nil || r.recorder.Done() {
 			r.below.setHTTP2(r.recorder)
+			if r.recorder.Done() {
+				r.below.firstRequest(r.recorder, r.Conn)
+			}
 			r.recorder = nil
 		}
 	}
@@ -68,7 +72,18 @@ func (c *Conn) setHTTP2(r *fingerprint.HTTP2) {
 	text := r.Fingerprint()
 	names := strings.Join(r.Names(), ",")
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.http2, c.headers = text, names
-	c.cache.invalidate()
+	l := c.makeLife()
+	c.mu.Unlock()
+	l.changed()
+}
+
+// firstRequest settles c with the first request over HTTP/2. It is called when the
+// request has been read, and no lock is held.
+func (c *Conn) firstRequest(r *fingerprint.HTTP2, above *tls.Conn) {
+	says := claimFields{userAgent: r.UserAgent()}
+	says.clientHints, says.platform = r.ClientHints()
+	l := c.theLife()
+	state := above.ConnectionState()
+	l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), c.timed(handshakeOf(&state)))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,18 @@ type HTTP3 struct {
 	// that sends a hello, whether it has proved its address or not.
 	Observe func(*event.Observation)
 
+	// Decide is that of a [Listener]. It is called when crypto/tls has read the
+	// hello, and answers nothing before; a Decision to close ends the handshake with
+	// an error. It is called once for a connection: not for a hello after a
+	// HelloRetryRequest.
+	Decide func(c Client) Decision
+
+	// Settled, SettleTimeout and MaxUnsettled are those of a [Listener]. Hellos of
+	// clients that do not get as far as a connection are settled, too.
+	Settled       func(*event.Observation, *event.Event)
+	SettleTimeout time.Duration
+	MaxUnsettled  int
+
 	// Clients is that of a [Listener].
 	Clients *known.Database
 
@@ -52,6 +65,10 @@ type HTTP3 struct {
 
 	flowBytes int // for tests: the limit of the tap, if not 0
 
+	once   sync.Once // for lives
+	lives  settling
+	shared *settling // that of a Listener, used in place of lives
+
 	life     lifecycle
 	halfOpen atomic.Int64
 	server   atomic.Pointer[http3.Server] // the latest
@@ -69,6 +86,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	}
 	defer s.life.running.Done()
 	t := newTap(conn, s.Observe)
+	t.settling = s.settling()
 	if s.flowBytes > 0 {
 		t.limit = s.flowBytes
 	}
@@ -80,7 +98,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		VerifySourceAddress: func(net.Addr) bool { return s.halfOpen.Load() >= s.retryAbove() },
 	}
 	defer transport.Close()
-	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.TLSConfig), &quic.Config{
+	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.decidingConfig()), &quic.Config{
 		MaxIncomingStreams: maxStreams,
 		// The connection id is the original one, also after a Retry.
 		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
@@ -106,6 +124,45 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		<-served
 		return http.ErrServerClosed
 	}
+}
+
+// settling returns what settles the connections of s.
+func (s *HTTP3) settling() *settling {
+	if s.shared != nil {
+		return s.shared
+	}
+	s.once.Do(func() { s.lives.configure(s.Settled, s.SettleTimeout, s.MaxUnsettled, s.Clients) })
+	return &s.lives
+}
+
+// SettleAll is that of a [Listener].
+func (s *HTTP3) SettleAll(ctx context.Context) error { return s.settling().all(ctx) }
+
+// decidingConfig returns TLSConfig, where Decide is asked for each connection.
+func (s *HTTP3) decidingConfig() *tls.Config {
+	if s.Decide == nil {
+		return s.TLSConfig
+	}
+	config := s.TLSConfig.Clone()
+	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
+		if c, ok := clientOf(info.Context()).(*quicConn); ok {
+			d := s.Decide(c)
+			if l := c.theLife(); l != nil {
+				l.decided(d)
+			}
+			if d.Close {
+				return nil, ErrRefused
+			}
+			if d.Config != nil {
+				return d.Config, nil
+			}
+		}
+		if s.TLSConfig.GetConfigForClient != nil {
+			return s.TLSConfig.GetConfigForClient(info)
+		}
+		return nil, nil
+	}
+	return config
 }
 
 // Shutdown refuses new connections and requests, and waits until those that have
@@ -146,6 +203,9 @@ func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (c
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {
 		t.unbind(c)
+		if l := c.theLife(); l != nil {
+			l.settle(event.SettledEnd)
+		}
 		s.handshakeDone(c)
 		if s.Limits != nil {
 			s.Limits.removeQUIC(c)
@@ -159,7 +219,7 @@ func (s *HTTP3) handshakeDone(c *quicConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.halfOpen {
-		c.halfOpen, c.finished = false, time.Now()
+		c.halfOpen = false
 		s.halfOpen.Add(-1)
 	}
 }
@@ -180,6 +240,12 @@ func (l *quicListener) Accept(ctx context.Context) (*quic.Conn, error) {
 		c, ok := clientOf(conn.Context()).(*quicConn)
 		if !ok {
 			return conn, nil
+		}
+		c.finish()
+		if life := c.theLife(); life != nil {
+			state := conn.ConnectionState().TLS
+			life.setHandshake(c.timed(handshakeOf(&state)))
+			life.settling.handshakeDone(life)
 		}
 		l.server.handshakeDone(c)
 		if limits := l.server.Limits; limits == nil || limits.addQUICAddr(c) {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,6 +23,7 @@ var ErrNoHello = errors.New("no ClientHello")
 // A message is what a connection keeps of a hello. It is parsed when a caller
 // asks.
 type message struct {
+	id      event.ID
 	raw     []byte
 	time    time.Time
 	records int
@@ -103,6 +106,9 @@ func (c *Conn) handshakeEnded() {
 	c.deadline.lift(c.Conn)
 	if c.listener != nil {
 		c.listener.limits().handshakeDone(c)
+		if l := c.currentLife(); l != nil {
+			l.settling.handshakeDone(l)
+		}
 	}
 }
 
@@ -125,7 +131,7 @@ func (c *Conn) overLimit(n int) error {
 // setHello takes msg for the hello, or for the second one, which follows a
 // HelloRetryRequest.
 func (c *Conn) setHello(msg []byte, inBlock bool) {
-	m := message{raw: msg, time: time.Now(), version: c.records.RecordVersion(), records: c.records.Records(), inBlock: inBlock}
+	m := message{id: newID(), raw: msg, time: time.Now(), version: c.records.RecordVersion(), records: c.records.Records(), inBlock: inBlock}
 	if !inBlock {
 		m.raw = slices.Clone(msg)
 	}
@@ -140,7 +146,29 @@ func (c *Conn) setHello(msg []byte, inBlock bool) {
 		c.parseDone = true
 	}
 	c.mu.Unlock()
+	c.begin(index, len(msg))
 	c.notify(index)
+}
+
+// begin has the Events of the connection handed on once they are settled.
+func (c *Conn) begin(index, bytes int) {
+	if c.listener == nil || c.listener.Settled == nil {
+		return
+	}
+	l := c.theLife()
+	if index == 1 {
+		l.settling.begin(l, bytes)
+	} else {
+		l.settling.grow(l, bytes)
+		l.changed()
+	}
+}
+
+// newID returns the ID of a hello.
+func newID() (id event.ID) {
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	return id
 }
 
 // fail says that there is no hello, unless there is one.
@@ -154,11 +182,13 @@ func (c *Conn) fail(err error) {
 	}
 	c.mu.Lock()
 	c.err = err
+	c.first.id = newID()
 	if c.received == nil {
 		c.received = c.firstBytes()
 	}
 	c.outcome.Store(true)
 	c.mu.Unlock()
+	c.begin(1, 0)
 	c.notify(1)
 }
 
@@ -181,20 +211,73 @@ func (c *Conn) notify(index int) {
 	if l.Observe != nil {
 		l.Observe(&o)
 	}
-	if l.Decide == nil || index > 1 || errors.Is(o.Err, ErrNoHello) {
+	if l.Decide == nil || errors.Is(o.Err, net.ErrClosed) {
 		return
 	}
-	d := l.Decide(o.Hello, c.RemoteAddr())
+	d := l.Decide(c)
+	if errors.Is(o.Err, ErrNoHello) { // there is nothing left to close
+		d = Decision{Rule: d.Rule, Tags: d.Tags}
+	}
+	c.obey(d)
+}
+
+// obey does what a Decision says.
+func (c *Conn) obey(d Decision) {
+	if d.Rule != "" || len(d.Tags) > 0 {
+		c.theLife().decided(d)
+	}
+	if d.Wait > 0 {
+		c.holdBack(d.Wait)
+	}
 	if d.Close && c.refused == nil {
 		c.refused = ErrRefused
 	}
-	c.config = d.Config
+	if d.Config != nil {
+		c.config = d.Config
+	}
+}
+
+// holdBack waits for d, until the connection is closed, or until its time for the
+// handshake is up.
+func (c *Conn) holdBack(d time.Duration) {
+	if timeout := c.listener.handshakeTimeout(); timeout > 0 {
+		d = min(d, time.Until(c.accepted.Add(timeout)))
+	}
+	c.mu.Lock()
+	if c.closing == nil {
+		c.closing = make(chan struct{})
+	}
+	closing := c.closing
+	c.mu.Unlock()
+	if c.closed.Load() {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-closing:
+	}
+}
+
+// endWait ends what holdBack waits for.
+func (c *Conn) endWait() {
+	c.closed.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing != nil {
+		close(c.closing)
+		c.closing = nil
+	}
 }
 
 // observation returns what is known of a hello, which it parses into h. It is
 // called with mu held.
 func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	o := event.Observation{
+		ID:       c.first.id,
+		Conn:     event.ConnID(c.first.id[8:]),
+		Shared:   c.isShared(),
 		Time:     c.accepted,
 		Src:      addrPort(c.RemoteAddr()),
 		Dst:      addrPort(c.LocalAddr()),
@@ -211,9 +294,16 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	if index == 2 {
 		m = c.second
 	}
+	o.ID = m.id
 	o.Time, o.RecordVersion, o.Carrier.Records = m.time, m.version, m.records
 	observe.Message(&o, h, m.raw)
 	return o
+}
+
+// isShared reports whether the connection is that of a trusted proxy, and not of one
+// client for which the proxy has sent a PROXY header.
+func (c *Conn) isShared() bool {
+	return c.listener != nil && c.listener.trusts(addrPort(c.RemoteAddr()).Addr())
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

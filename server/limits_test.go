@@ -145,9 +145,12 @@ func TestDecide(t *testing.T) {
 		{"close", server.Decision{Close: true}, "refused for its ClientHello", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := &server.Listener{Decide: func(h *parser.ClientHello, client net.Addr) server.Decision {
-				assert.Equal(t, "decide.example", string(h.ServerName))
-				assert.NotNil(t, client)
+			l := &server.Listener{Decide: func(client server.Client) server.Decision {
+				e, ok := client.Event(event.Compact)
+				if assert.True(t, ok) && assert.NotNil(t, e.SNI) {
+					assert.Equal(t, "decide.example", *e.SNI)
+				}
+				assert.NotNil(t, client.RemoteAddr())
 				return c.decision
 			}}
 			conn, client := pipe(t, l)
@@ -173,10 +176,12 @@ func TestDecide(t *testing.T) {
 }
 
 func TestDecideWithoutHello(t *testing.T) {
-	called := 0
-	l := &server.Listener{Decide: func(h *parser.ClientHello, _ net.Addr) server.Decision {
-		assert.Nil(t, h)
-		called++
+	var told []string
+	l := &server.Listener{Decide: func(c server.Client) server.Decision {
+		o, ok := c.Observation()
+		assert.True(t, ok)
+		assert.Nil(t, o.Hello)
+		told = append(told, string(o.Received))
 		return server.Decision{Close: true}
 	}}
 	for _, sent := range []string{"GET / HTTP/1.1\r\n", "", "\x16\x03\x01"} {
@@ -186,7 +191,7 @@ func TestDecideWithoutHello(t *testing.T) {
 		_, err = io.ReadAll(conn)
 		assert.Equal(t, sent != "" && sent[0] == 'G', err != nil, sent)
 	}
-	assert.Equal(t, 1, called)
+	assert.Equal(t, []string{"GET / HTTP/1.1\r\n", "", "\x16\x03\x01"}, told)
 }
 
 func TestConfigForDecisionsWithoutListener(t *testing.T) {

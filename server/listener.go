@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"sync"
@@ -37,17 +38,42 @@ type Listener struct {
 	// connection wait. What o refers to is reused: copy what you keep.
 	Observe func(o *event.Observation)
 
-	// Decide, if not nil, is called with the first hello of a connection, after
-	// Observe and before crypto/tls has all of it, and returns what becomes of
-	// the connection. h is nil if the client sent something other than a
-	// hello, or one over MaxHello or MaxRecords. h is reused: copy what you
-	// keep.
+	// Decide, if not nil, is called with each hello of a connection, after Observe
+	// and before crypto/tls has all of it, and returns what becomes of the
+	// connection. It is also called for a connection that ends, times out or turns
+	// out to be something else before there is a hello, but not if the server closes
+	// it: the Err of its Observation says which. c.Event gives what is known of the
+	// first hello.
 	//
 	// The goroutine that reads from the connection calls it. It may block, as
 	// Observe may. The time counts for HandshakeTimeout, which does not
-	// interrupt it. It is not called for a hello after a HelloRetryRequest,
-	// nor for a connection that ends or times out before its hello is complete.
-	Decide func(h *parser.ClientHello, client net.Addr) Decision
+	// interrupt it.
+	Decide func(c Client) Decision
+
+	// Settled, if not nil, is called once for each Event, when no more will be known
+	// of it: the header of the first request is whole, the first line of the line
+	// protocol has come, the connection has ended, SettleTimeout has passed since
+	// the handshake, or MaxUnsettled is reached. The Event is full, and never
+	// changes: keep it if you like. o holds during the call. If a connection has two
+	// hellos, they are settled together, the first before the second.
+	//
+	// It is called by several goroutines at once. For a request or a line, the one
+	// that serves it calls, so that only this client waits; for other connections
+	// one of eight does, and the oldest are lost if what waits for these takes more
+	// than MaxUnsettled. It is never called with a lock held.
+	//
+	// The first request is the first on the wire where [Server] or
+	// [ConfigureHTTP2] serves HTTP/2, and otherwise the first that reaches a handler
+	// of [Wrap], or [EventOf].
+	Settled func(o *event.Observation, e *event.Event)
+
+	// SettleTimeout is how long after its handshake a connection may stay without
+	// a request before it is settled. 0 is a minute, negative is no limit.
+	SettleTimeout time.Duration
+
+	// MaxUnsettled bounds the memory of connections that are not settled, in bytes:
+	// 1 KiB and its messages for each. 0 is 64 MiB.
+	MaxUnsettled int
 
 	// Clients has user-supplied clients, by which Events name clients beside
 	// the built-in ones. It may be nil.
@@ -70,6 +96,8 @@ type Listener struct {
 	unbounded Limits    // used where Limits is nil
 	blocks    sync.Pool // of *block, four fifths of what a Conn costs
 	hellos    sync.Pool // of *parser.ClientHello, for observations
+	once      sync.Once // for lives
+	lives     settling
 }
 
 // defaultHandshakeTimeout is for a client on a bad line. On a good one, a
@@ -110,6 +138,17 @@ func (l *Listener) newConn(socket net.Conn) *Conn {
 		c.deadline.limit(c.Conn, c.accepted.Add(timeout))
 	}
 	return c
+}
+
+// SettleAll settles all connections, and waits until Settled has returned for each,
+// or until ctx is done, whose error it returns then. Call it when the server has
+// shut down.
+func (l *Listener) SettleAll(ctx context.Context) error { return l.settling().all(ctx) }
+
+// settling returns what settles the connections of l.
+func (l *Listener) settling() *settling {
+	l.once.Do(func() { l.lives.configure(l.Settled, l.SettleTimeout, l.MaxUnsettled, l.Clients) })
+	return &l.lives
 }
 
 func (l *Listener) limits() *Limits {

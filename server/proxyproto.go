@@ -17,13 +17,18 @@ func (l *Listener) behindProxy(conn net.Conn) (c net.Conn, trusted bool) {
 	if len(l.TrustedProxies) == 0 {
 		return conn, false
 	}
-	peer := addrPort(conn.RemoteAddr()).Addr().Unmap()
-	if !slices.ContainsFunc(l.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) }) {
+	if !l.trusts(addrPort(conn.RemoteAddr()).Addr()) {
 		return conn, false
 	}
 	p := &proxied{Conn: conn}
 	p.parseHeader()
 	return p, true
+}
+
+// trusts reports whether a peer is a trusted proxy.
+func (l *Listener) trusts(peer netip.Addr) bool {
+	peer = peer.Unmap()
+	return slices.ContainsFunc(l.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 // A proxied connection begins with a header of the PROXY protocol. A

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -15,13 +16,14 @@ import (
 // A quicHello is a hello and how it came.
 type quicHello struct {
 	*quichello.Hello
+	id       event.ID
 	time     time.Time
 	src, dst netip.AddrPort
 }
 
 // observation parses the hello into parsed.
 func (h *quicHello) observation(parsed *parser.ClientHello) event.Observation {
-	o := event.Observation{Time: h.time, Src: h.src, Dst: h.dst}
+	o := event.Observation{ID: h.id, Time: h.time, Src: h.src, Dst: h.dst}
 	observe.QUIC(&o, parsed, h.Hello)
 	return o
 }
@@ -35,38 +37,129 @@ type quicConn struct {
 	entry    connEntry       // guarded by the Limits
 
 	mu       sync.Mutex
-	hello    *quicHello
+	hellos   *quicHellos // nil before the first has come
 	halfOpen bool
 	finished time.Time // the handshake
-
-	cache eventCache
 }
 
-func (c *quicConn) setHello(h *quicHello) {
+// quicHellos are the hellos of a connection, or of one that may come to be, and
+// what else is known of it.
+type quicHellos struct {
+	life life
+
+	mu            sync.Mutex
+	first, second *quicHello
+}
+
+func newQUICHellos(h *quicHello, s *settling) *quicHellos {
+	hs := &quicHellos{first: h}
+	hs.life.settling, hs.life.conn = s, hs
+	return hs
+}
+
+// observe implements lifeConn.
+func (hs *quicHellos) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
+	hs.mu.Lock()
+	first, second := hs.first, hs.second
+	hs.mu.Unlock()
+	conn := event.ConnID(first.id[8:])
+	all := []event.Observation{first.observation(&parsed[0])}
+	if second != nil {
+		all = append(all, second.observation(&parsed[1]))
+	}
+	for i := range all {
+		all[i].Conn = conn
+		complete(&all[i])
+		setRetried(&all[i], len(all) > 1)
+	}
+	return all
+}
+
+// messageSize implements lifeConn.
+func (hs *quicHellos) messageSize() int {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	n := len(hs.first.Message)
+	if hs.second != nil {
+		n += len(hs.second.Message)
+	}
+	return n
+}
+
+// askHandshake implements lifeConn. Who accepts the connection has told.
+func (hs *quicHellos) askHandshake() func() *event.Handshake { return nil }
+
+// setSecond adds the hello after a HelloRetryRequest.
+func (hs *quicHellos) setSecond(h *quicHello) {
+	hs.mu.Lock()
+	hs.second = h
+	hs.mu.Unlock()
+	hs.life.changed()
+	hs.life.settling.grow(&hs.life, len(h.Message))
+}
+
+func (c *quicConn) setHellos(hs *quicHellos) {
 	c.mu.Lock()
-	c.hello = h
+	c.hellos = hs
 	c.mu.Unlock()
 }
 
 func (c *quicConn) Event(size event.Size) (event.Event, bool) {
-	return c.cache.get(size, c.own, c.Observation)
+	l := c.theLife()
+	if l == nil {
+		return event.Event{}, false
+	}
+	return l.event(size)
 }
 
 func (c *quicConn) Observation() (event.Observation, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.hello == nil {
+	l := c.theLife()
+	if l == nil {
 		return event.Observation{}, false
 	}
-	return c.hello.observation(new(parser.ClientHello)), true
+	return l.first()
+}
+
+// theLife returns the life of c, or nil before its hello has come.
+func (c *quicConn) theLife() *life {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hellos == nil {
+		return nil
+	}
+	return &c.hellos.life
+}
+
+// finish records that the handshake is finished.
+func (c *quicConn) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finished = time.Now()
+}
+
+// RemoteAddr returns the address of the client.
+func (c *quicConn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
+
+// timed adds to h how long the handshake took.
+func (c *quicConn) timed(h *event.Handshake) *event.Handshake {
+	t := c.Times()
+	if h != nil && !t.Hello.IsZero() && t.Finished.After(t.Hello) {
+		h.Milliseconds = t.Finished.Sub(t.Hello).Milliseconds()
+	}
+	return h
 }
 
 func (c *quicConn) Times() Times {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := Times{Finished: c.finished}
-	if c.hello != nil {
-		t.Hello = c.hello.time
+	if hs := c.hellos; hs != nil {
+		hs.mu.Lock()
+		defer hs.mu.Unlock()
+		t.Hello = hs.first.time
+		if hs.second != nil {
+			t.SecondHello = hs.second.time
+		}
 	}
 	return t
 }

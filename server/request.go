@@ -6,25 +6,46 @@ import (
 
 	"github.com/mileusna/useragent"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/known"
 )
 
 // maxHeaderText is how much of a header field is read, in bytes. Browsers send
 // less than half of it.
-const maxHeaderText = 512
+const maxHeaderText = fingerprint.MaxHTTP2Field
+
+// A claimFields has the header fields of a request that say who its client is. At
+// most 512 bytes of each count.
+type claimFields struct {
+	userAgent   string
+	clientHints string // Sec-CH-UA
+	platform    string // Sec-CH-UA-Platform
+}
+
+func claimFieldsOf(r *http.Request) claimFields {
+	return claimFields{headerText(r.UserAgent()), headerText(r.Header.Get("Sec-Ch-Ua")), headerText(r.Header.Get("Sec-Ch-Ua-Platform"))}
+}
+
+// request returns what f says, without the order of the header fields. It is zero
+// if f is.
+func (f claimFields) request(osOf func(userAgent string) string) known.Request {
+	if f == (claimFields{}) {
+		return known.Request{}
+	}
+	return known.Request{
+		UserAgent:   f.userAgent,
+		OS:          osOf(f.userAgent),
+		ClientHints: f.clientHints,
+		Platform:    strings.Trim(f.platform, `"`),
+	}
+}
 
 // RequestOf returns what r says of its client, for [known.CheckClaim]: the
 // User-Agent, the client hints, and the order of the header fields where
 // [ConfigureHTTP2] has recorded it. It is zero if r has neither a User-Agent
 // nor client hints. At most 512 bytes of each field count.
 func RequestOf(r *http.Request) known.Request {
-	header := headerText(r.UserAgent())
-	q := known.Request{
-		UserAgent:   header,
-		OS:          useragent.Parse(header).OS,
-		ClientHints: headerText(r.Header.Get("Sec-Ch-Ua")),
-		Platform:    strings.Trim(headerText(r.Header.Get("Sec-Ch-Ua-Platform")), `"`),
-	}
+	q := claimFieldsOf(r).request(osOf)
 	if q == (known.Request{}) {
 		return q
 	}
@@ -33,6 +54,9 @@ func RequestOf(r *http.Request) known.Request {
 	}
 	return q
 }
+
+// osOf returns the operating system that a User-Agent names.
+func osOf(userAgent string) string { return useragent.Parse(userAgent).OS }
 
 // headerText bounds how much of a header field is read.
 func headerText(s string) string { return s[:min(len(s), maxHeaderText)] }

@@ -8,6 +8,9 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 // A LineHandler serves a client that negotiated no protocol by ALPN and whose
@@ -26,6 +29,10 @@ type LineHandler func(ctx context.Context, conn net.Conn) error
 func (v *serving) serve(conn net.Conn) {
 	softStop := v.life.softStop
 	c := tls.Server(conn, v.tls)
+	below := connOf(conn)
+	if below != nil {
+		below.above(c)
+	}
 	began := time.Now()
 	err := v.handshake(c)
 	if v.OnHandshake != nil {
@@ -59,6 +66,10 @@ func (v *serving) serve(conn net.Conn) {
 	defer c.Close()
 	if v.Lines == nil {
 		return
+	}
+	if below != nil && b.r.Buffered() > 0 {
+		l, state := below.theLife(), c.ConnectionState()
+		l.settleNow(event.SettledLine, claimFields{}, known.Request{}, below.timed(handshakeOf(&state)))
 	}
 	defer context.AfterFunc(v.life.hardStop, func() { c.Close() })()
 	if err := v.Lines(ConnContext(softStop, c), b); err != nil {

@@ -151,10 +151,10 @@ func (v *serving) configure() error {
 	if h == nil {
 		h = http.DefaultServeMux
 	}
-	h = limitBodies(h, timeout(v.BodyTimeout, defaultBodyTimeout))
+	h = limitBodies(Wrap(h), timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
-		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l.Limits, RetryAbove: v.RetryAbove, IdleTimeout: idle}
+		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l.Limits, Decide: l.Decide, RetryAbove: v.RetryAbove, IdleTimeout: idle, shared: l.settling()}
 		v.http3.Store(h3)
 		h = announce(h, h3)
 	}

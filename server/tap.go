@@ -26,15 +26,16 @@ const (
 // quic-go, which reads with ReadBatch from a connection that has that method.
 type tap struct {
 	*net.UDPConn
-	batch   *ipv4.PacketConn
-	observe func(*event.Observation) // may be nil
+	batch    *ipv4.PacketConn
+	observe  func(*event.Observation) // may be nil
+	settling *settling
 
 	mu     sync.Mutex
 	opener quichello.Opener
 	flows  map[netip.AddrPort]*flow // by the client's address
 	ages   lru.List[flow]           // the same, sized in bytes of datagrams
 	limit  int                      // of their sizes
-	hellos map[string]*quicHello    // by the connection ID that the client chose first
+	hellos map[string]*quicHellos   // by the connection ID that the client chose first
 	conns  map[string]*quicConn     // by the same, those without a hello yet
 }
 
@@ -46,6 +47,7 @@ type flow struct {
 	assembler quichello.Assembler
 	ids       []string  // of its entries in hellos
 	waiting   *quicConn // bound to this address, which its client has proved
+	latest    *quicHellos
 }
 
 func newTap(conn *net.UDPConn, observe func(*event.Observation)) *tap {
@@ -55,7 +57,7 @@ func newTap(conn *net.UDPConn, observe func(*event.Observation)) *tap {
 		observe: observe,
 		limit:   maxFlowBytes,
 		flows:   make(map[netip.AddrPort]*flow),
-		hellos:  make(map[string]*quicHello),
+		hellos:  make(map[string]*quicHellos),
 		conns:   make(map[string]*quicConn),
 	}
 }
@@ -78,7 +80,7 @@ func (t *tap) inspect(datagram, oob []byte, client netip.AddrPort) {
 	}
 	for _, h := range t.assemble(datagram, oob, client) {
 		if t.observe == nil {
-			return
+			continue
 		}
 		o := h.observation(new(parser.ClientHello))
 		t.observe(&o)
@@ -95,21 +97,31 @@ func (t *tap) assemble(datagram, oob []byte, client netip.AddrPort) (hellos []*q
 	t.ages.Resize(&f.node, f.node.Size()+len(datagram))
 	// quic-go sees the errors of a datagram too, and another may follow.
 	for h, _ := f.assembler.Next(datagram); h != nil; h, _ = f.assembler.Next(nil) {
-		hello := &quicHello{Hello: h, time: now, src: client, dst: t.destination(oob)}
+		hello := &quicHello{Hello: h, id: newID(), time: now, src: client, dst: t.destination(oob)}
 		hellos = append(hellos, hello)
+		if h.Index > 1 && f.latest != nil {
+			f.latest.setSecond(hello)
+			continue
+		}
+		hs := newQUICHellos(hello, t.settling)
+		f.latest = hs
 		id := string(h.DCID.Bytes())
 		switch c := t.conns[id]; {
 		case h.Index > 1:
 		case c != nil:
-			c.setHello(hello)
+			c.setHellos(hs)
 			delete(t.conns, id)
 		case f.waiting != nil && h.TokenLen > 0:
-			f.waiting.setHello(hello)
+			f.waiting.setHellos(hs)
 			delete(t.conns, f.waiting.id)
 			f.waiting = nil
 		default:
-			t.hellos[id] = hello
+			t.hellos[id] = hs
 			f.ids = append(f.ids, id)
+		}
+		if t.settling.hook != nil {
+			t.settling.begin(&hs.life, len(h.Message))
+			t.settling.handshakeDone(&hs.life) // if no connection comes of it
 		}
 	}
 	return hellos
@@ -174,15 +186,15 @@ func (t *tap) evict(f *flow) {
 func (t *tap) bind(id string, c *quicConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if h := t.hellos[id]; h != nil {
-		c.setHello(h)
+	if hs := t.hellos[id]; hs != nil {
+		c.setHellos(hs)
 		return
 	}
 	f := t.flows[c.addr]
 	if f != nil && c.verified {
 		for _, id := range f.ids {
-			if h := t.hellos[id]; h.TokenLen > 0 {
-				c.setHello(h)
+			if hs := t.hellos[id]; hs.first.TokenLen > 0 {
+				c.setHellos(hs)
 				return
 			}
 		}

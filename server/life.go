@@ -1,0 +1,366 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/lru"
+	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// maxKeptHello is the longest message whose Event is kept. Its Event takes up to
+// 33 KB as long as the connection is open, that of a browser's hello of 2 KB takes
+// 4 KB, and one of 60 KB would take 490 KB.
+const maxKeptHello = 4 << 10
+
+// maxJudged is the number of User-Agents of a connection whose claims are kept.
+const maxJudged = 4
+
+// A life is what is known of a connection besides its hellos, from the first on
+// until all of it is settled, and after that what was settled.
+type life struct {
+	settling *settling
+	conn     lifeConn
+	node     lru.Node[life] // guarded by the settling
+	timed    lru.Node[life] // likewise
+	since    time.Time      // likewise: when the handshake was done
+
+	mu        sync.Mutex // guards what follows; no other is locked under it
+	settled   event.Settled
+	request   known.Request // the first
+	handshake *event.Handshake
+	rule      string
+	action    string
+	tags      []string
+	seen      *event.Event // the full Event of the first hello before it was settled
+	version   int          // number of changes since, which seen may lack
+	final     *event.Event // and once it was settled
+	judged    []judged     // the first is that of the first request
+}
+
+// A judged is what a request says of its client, and the claim that follows.
+type judged struct {
+	says  claimFields
+	claim *known.Claim
+}
+
+// A lifeConn is a connection that a life is of.
+type lifeConn interface {
+	// observe returns what is known of each hello, or of what came in place of
+	// one. It parses the hellos into parsed, and calls complete for each.
+	observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation
+
+	// messageSize returns the length of all hellos in bytes.
+	messageSize() int
+
+	// askHandshake returns a function that asks crypto/tls for the outcome of the
+	// handshake, once the connection was closed. That may take long. It returns nil
+	// if there is nobody to ask.
+	askHandshake() func() *event.Handshake
+}
+
+// complete adds what l knows to o.
+func (l *life) complete(o *event.Observation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	headers := o.Request.Headers
+	o.Request = l.request
+	o.Request.Headers = headers
+	o.Settled, o.Handshake = l.settled, l.handshake
+	o.Rule, o.Action, o.Tags = l.rule, l.action, l.tags
+}
+
+// claimToSettle reports whether the caller is to settle l, and no other.
+func (l *life) claimToSettle(why event.Settled) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled != event.NotSettled {
+		return false
+	}
+	l.settled, l.seen = why, nil
+	l.version++
+	return true
+}
+
+// settle settles l, unless it is, and has another goroutine hand it on.
+func (l *life) settle(why event.Settled) {
+	if !l.claimToSettle(why) {
+		return
+	}
+	s := l.settling
+	s.mu.Lock()
+	s.remove(l)
+	s.mu.Unlock()
+	if s.hook == nil {
+		return
+	}
+	if ask := l.conn.askHandshake(); why == event.SettledEnd && ask != nil && !l.hasHandshake() {
+		s.ask(l, func() { l.setHandshake(ask()) })
+		return
+	}
+	s.enqueue(l)
+}
+
+// settleNow settles l, unless it is, with what the first request says, and hands
+// it on.
+func (l *life) settleNow(why event.Settled, says claimFields, request known.Request, handshake *event.Handshake) {
+	l.mu.Lock()
+	if l.settled != event.NotSettled {
+		l.mu.Unlock()
+		return
+	}
+	l.settled, l.seen = why, nil
+	l.version++
+	l.request = request
+	if handshake != nil {
+		l.handshake = handshake
+	}
+	if why == event.SettledRequest {
+		l.judged = append(l.judged, judged{says: says})
+	}
+	l.mu.Unlock()
+	s := l.settling
+	if s.hook == nil {
+		return
+	}
+	s.mu.Lock()
+	s.remove(l)
+	s.mu.Unlock()
+	l.handOn()
+}
+
+// handOn makes the Events and calls the hook.
+func (l *life) handOn() {
+	var parsed [2]parser.ClientHello
+	for i, o := range l.conn.observe(&parsed, l.complete) {
+		e := new(event.Event)
+		l.settling.fill(e, &o, event.Full)
+		if i == 0 {
+			l.keepFinal(e, o.Carrier.Bytes)
+		}
+		l.settling.hook(&o, e)
+	}
+}
+
+// keepFinal keeps a copy of e, and its claim, unless its message is too long.
+func (l *life) keepFinal(e *event.Event, bytes int) {
+	if bytes > maxKeptHello {
+		return
+	}
+	kept := *e
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.final = &kept
+	if len(l.judged) > 0 {
+		l.judged[0].claim = e.Claim
+	}
+}
+
+// event returns the Event of the first hello.
+func (l *life) event(size event.Size) (event.Event, bool) {
+	l.mu.Lock()
+	known, version := l.final, l.version
+	if known == nil {
+		known = l.seen
+	}
+	l.mu.Unlock()
+	if known != nil && size != event.Detail {
+		return sized(known, size), true
+	}
+	var e event.Event
+	o, ok := l.first()
+	if !ok {
+		return e, false
+	}
+	made := max(size, event.Full)
+	l.settling.fill(&e, &o, made)
+	if made == event.Full && o.Carrier.Bytes <= maxKeptHello {
+		l.keep(&e, version)
+	}
+	return sized(&e, size), true
+}
+
+// keep keeps a copy of e, unless more has become known since version.
+func (l *life) keep(e *event.Event, version int) {
+	kept := *e
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.version != version:
+	case l.settled == event.NotSettled:
+		l.seen = &kept
+	default:
+		l.final = &kept
+		if len(l.judged) > 0 {
+			l.judged[0].claim = e.Claim
+		}
+	}
+}
+
+// sized returns e in size.
+func sized(e *event.Event, size event.Size) event.Event {
+	if size == event.Compact {
+		return e.Compact()
+	}
+	return *e
+}
+
+// first returns the observation of the first hello, and false if there is none
+// yet.
+func (l *life) first() (event.Observation, bool) {
+	parsed := new([2]parser.ClientHello)
+	all := l.conn.observe(parsed, l.complete)
+	if len(all) == 0 {
+		return event.Observation{}, false
+	}
+	return all[0], true
+}
+
+// requestCame settles l with r, if that is the first request.
+func (l *life) requestCame(r *http.Request) claimFields {
+	says := claimFieldsOf(r)
+	l.mu.Lock()
+	settled := l.settled
+	l.mu.Unlock()
+	if settled == event.NotSettled {
+		l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), handshakeOf(r.TLS))
+	}
+	return says
+}
+
+// eventOf returns the Event with what r says of its client.
+func (l *life) eventOf(r *http.Request, size event.Size) (event.Event, bool) {
+	says := l.requestCame(r)
+	l.mu.Lock()
+	final, claim, ok := l.final, (*known.Claim)(nil), false
+	first := len(l.judged) > 0 && l.judged[0].says == says
+	differs := len(l.judged) > 0 && l.judged[0].says.userAgent != says.userAgent
+	for i := range l.judged {
+		if j := &l.judged[i]; j.says == says && (i > 0 || final != nil) {
+			claim, ok = j.claim, true
+		}
+	}
+	l.mu.Unlock()
+	if final != nil && ok && size != event.Detail {
+		e := *final
+		e.UserAgent, e.Claim = parser.Text([]byte(says.userAgent)), claim
+		if differs && !e.Shared {
+			e.Tags = append(slices.Clip(e.Tags), tagAgentsDiffer)
+		}
+		return sized(&e, size), true
+	}
+	if first {
+		return l.event(size)
+	}
+	o, observed := l.first()
+	if !observed {
+		return event.Event{}, false
+	}
+	headers := o.Request.Headers
+	o.Request = says.request(l.settling.osOf)
+	o.Request.Headers = headers
+	if differs && !o.Shared {
+		o.Tags = append(slices.Clip(o.Tags), tagAgentsDiffer)
+	}
+	var e event.Event
+	made := max(size, event.Full)
+	l.settling.fill(&e, &o, made)
+	l.mu.Lock()
+	if len(l.judged) < maxJudged {
+		l.judged = append(l.judged, judged{says, e.Claim})
+	}
+	l.mu.Unlock()
+	return sized(&e, size), true
+}
+
+// tagAgentsDiffer marks a request whose User-Agent is not that of the first request
+// of its connection. Browsers send one, and what carries requests of several
+// clients is a proxy.
+const tagAgentsDiffer = "agents-differ"
+
+func (l *life) hasHandshake() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.handshake != nil
+}
+
+func (l *life) setHandshake(h *event.Handshake) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.handshake == nil {
+		l.handshake = h
+	}
+}
+
+// decided records a Decision.
+func (l *life) decided(d Decision) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rule, l.tags, l.seen = d.Rule, d.Tags, nil
+	l.version++
+	switch {
+	case d.Rule == "":
+	case d.Close:
+		l.action = "close"
+	case d.Wait > 0:
+		l.action = "wait"
+	default:
+		l.action = "pass"
+	}
+}
+
+// changed says that more is known of the connection than before.
+func (l *life) changed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled == event.NotSettled {
+		l.seen = nil
+		l.version++
+	}
+}
+
+// handshakeOf returns the outcome of a handshake that is finished, or nil.
+func handshakeOf(s *tls.ConnectionState) *event.Handshake {
+	if s == nil || !s.HandshakeComplete {
+		return nil
+	}
+	h := &event.Handshake{
+		Version:     strings.TrimPrefix(parser.Version(s.Version).String(), "TLS "),
+		CipherSuite: parser.CipherSuite(s.CipherSuite).String(),
+		ALPN:        parser.Text([]byte(s.NegotiatedProtocol)),
+		Resumed:     s.DidResume,
+	}
+	if s.CurveID != 0 {
+		h.Group = parser.NamedGroup(s.CurveID).String()
+	}
+	return h
+}
+
+// failedHandshake returns the outcome of a handshake that has failed with err. The
+// text has no addresses, which the Event has anyway.
+func failedHandshake(err error) *event.Handshake {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		bare := *op
+		bare.Net, bare.Source, bare.Addr = "", nil, nil
+		err = &bare
+	}
+	return &event.Handshake{Error: parser.Text([]byte(err.Error()))}
+}
+
+// setRetried says in the handshake of o that the server asked for a second hello.
+func setRetried(o *event.Observation, retried bool) {
+	if o.Handshake == nil || !retried {
+		return
+	}
+	h := *o.Handshake
+	h.HelloRetryRequest = true
+	o.Handshake = &h
+}

@@ -1,0 +1,254 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/lru"
+	"github.com/tlspeek/tlspeek/known"
+)
+
+// What connections wait for until they are settled, unless configured otherwise.
+const (
+	defaultSettleTimeout = time.Minute
+	defaultMaxUnsettled  = 64 << 20
+
+	lifeSize   = 1 << 10 // bytes of a life besides its messages
+	maxHandOns = 8       // goroutines that hand on the Events of connections that have ended
+	maxAgents  = 256     // User-Agents that were parsed
+)
+
+// A settling hands on the Events of connections once no more will be known of
+// them. Those over TCP and over QUIC of a [Server] share one. The zero value is
+// ready, and hands on nothing.
+type settling struct {
+	hook     func(*event.Observation, *event.Event) // may be nil
+	timeout  time.Duration                          // 0 for none
+	maxBytes int
+	clients  *known.Database
+
+	memo      event.Memo
+	observers sync.Pool // of *event.Observer
+
+	mu      sync.Mutex
+	open    lru.List[life] // not settled, by the time of the hello
+	waiting lru.List[life] // of these, whose handshake is done, by when it was
+	ended   lru.List[life] // settled, to be handed on
+	timer   *time.Timer    // for the oldest that waits
+	workers int            // goroutines that hand on
+	asking  int            // goroutines that ask for the outcome of a handshake
+	lost    int64          // that were not handed on for want of room
+	idle    sync.Cond      // on mu; no worker and nobody asking
+
+	agentsMu sync.Mutex
+	agents   map[string]string // operating systems by User-Agent
+}
+
+// configure sets what the user of a Listener or an HTTP3 has chosen.
+func (s *settling) configure(hook func(*event.Observation, *event.Event), timeout time.Duration, maxBytes int, clients *known.Database) {
+	s.hook, s.timeout, s.maxBytes, s.clients = hook, timeout, maxBytes, clients
+	if s.timeout == 0 {
+		s.timeout = defaultSettleTimeout
+	}
+	if s.maxBytes <= 0 {
+		s.maxBytes = defaultMaxUnsettled
+	}
+}
+
+// fill makes the Event of o.
+func (s *settling) fill(e *event.Event, o *event.Observation, size event.Size) {
+	ob, ok := s.observers.Get().(*event.Observer)
+	if !ok {
+		ob = &event.Observer{Clients: s.clients, Memo: &s.memo}
+	}
+	ob.Fill(e, o, size)
+	s.observers.Put(ob)
+}
+
+// begin has l wait until it is settled.
+func (s *settling) begin(l *life, bytes int) {
+	s.mu.Lock()
+	s.open.Add(&l.node, l, lifeSize+bytes)
+	full := s.evict()
+	s.mu.Unlock()
+	for _, old := range full {
+		old.settle(event.SettledFull)
+	}
+}
+
+// grow records that l has a message more.
+func (s *settling) grow(l *life, bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.node.List() == &s.open {
+		s.open.Resize(&l.node, l.node.Size()+bytes)
+	}
+}
+
+// evict returns the oldest lives if there is not enough room for all. It is
+// called with mu held.
+func (s *settling) evict() (full []*life) {
+	for s.open.Size() > s.maxBytes {
+		l := s.open.Oldest()
+		s.remove(l)
+		full = append(full, l)
+	}
+	return full
+}
+
+// remove takes l out of the lists of those that are not settled. It is called
+// with mu held.
+func (s *settling) remove(l *life) {
+	s.open.Remove(&l.node)
+	s.waiting.Remove(&l.timed)
+}
+
+// handshakeDone has l wait for the timeout from now on.
+func (s *settling) handshakeDone(l *life) {
+	if s.hook == nil || s.timeout < 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.node.List() != &s.open || l.timed.List() != nil {
+		return
+	}
+	l.since = time.Now()
+	s.waiting.Add(&l.timed, l, 0)
+	if s.waiting.Len() == 1 {
+		s.arm(s.timeout)
+	}
+}
+
+// arm sets the timer. It is called with mu held.
+func (s *settling) arm(d time.Duration) {
+	if s.timer == nil {
+		s.timer = time.AfterFunc(d, s.expire)
+	} else {
+		s.timer.Reset(d)
+	}
+}
+
+// expire settles what has waited for long enough.
+func (s *settling) expire() {
+	var expired []*life
+	s.mu.Lock()
+	for l := s.waiting.Oldest(); l != nil; l = s.waiting.Oldest() {
+		if left := s.timeout - time.Since(l.since); left > 0 {
+			s.arm(left)
+			break
+		}
+		s.remove(l)
+		expired = append(expired, l)
+	}
+	s.mu.Unlock()
+	for _, l := range expired {
+		l.settle(event.SettledTime)
+	}
+}
+
+// enqueue has l, which is settled, handed on by another goroutine. If there is no
+// room for all, the oldest is lost.
+func (s *settling) enqueue(l *life) {
+	size := lifeSize + l.conn.messageSize()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended.Add(&l.node, l, size)
+	for s.ended.Size() > s.maxBytes && s.ended.Len() > 1 {
+		s.ended.Remove(&s.ended.Oldest().node)
+		s.lost++
+	}
+	if s.workers < maxHandOns {
+		s.workers++
+		go s.work()
+	}
+}
+
+// work hands on what has ended until there is nothing left.
+func (s *settling) work() {
+	for {
+		s.mu.Lock()
+		l := s.ended.Oldest()
+		if l == nil {
+			s.workers--
+			s.signal()
+			s.mu.Unlock()
+			return
+		}
+		s.ended.Remove(&l.node)
+		s.mu.Unlock()
+		l.handOn()
+	}
+}
+
+// ask calls f in a goroutine of its own, and then enqueues l.
+func (s *settling) ask(l *life, f func()) {
+	s.mu.Lock()
+	s.asking++
+	s.mu.Unlock()
+	go func() {
+		f()
+		s.enqueue(l)
+		s.mu.Lock()
+		s.asking--
+		s.signal()
+		s.mu.Unlock()
+	}()
+}
+
+// signal wakes all if there is nothing under way. It is called with mu held.
+func (s *settling) signal() {
+	if s.workers == 0 && s.asking == 0 && s.idle.L != nil {
+		s.idle.Broadcast()
+	}
+}
+
+// all settles what is not settled, and waits until all is handed on.
+func (s *settling) all(ctx context.Context) error {
+	s.mu.Lock()
+	s.idle.L = &s.mu
+	var left []*life
+	for l := range s.open.All() {
+		s.remove(l)
+		left = append(left, l)
+	}
+	s.mu.Unlock()
+	for _, l := range left {
+		l.settle(event.SettledEnd)
+	}
+	defer context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.idle.Broadcast()
+	})()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.workers > 0 || s.asking > 0 {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.idle.Wait()
+	}
+	return nil
+}
+
+// osOf returns the operating system that a User-Agent names. It remembers those
+// of the latest User-Agents: reading one takes nine tenths of judging it.
+func (s *settling) osOf(userAgent string) string {
+	s.agentsMu.Lock()
+	os, ok := s.agents[userAgent]
+	s.agentsMu.Unlock()
+	if ok {
+		return os
+	}
+	os = osOf(userAgent)
+	s.agentsMu.Lock()
+	defer s.agentsMu.Unlock()
+	if s.agents == nil || len(s.agents) >= maxAgents {
+		s.agents = make(map[string]string)
+	}
+	s.agents[userAgent] = os
+	return os
+}
