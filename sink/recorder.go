@@ -11,16 +11,12 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 )
 
-// A Recorder writes the Event of each observation to an events file, and adds it to
-// the latest Events. It is safe for use by several goroutines at once. The fields
+// A Recorder writes Events to an events file, and keeps the latest ones. It is safe for use by several goroutines at once. The fields
 // must not be changed once it is used.
 type Recorder struct {
 	File   io.Writer  // gets one JSON line for each Event, in one Write; may be nil
-	Size   event.Size // of the Events
+	Size   event.Size // of the Events in File: Compact or Full
 	Latest *Latest    // may be nil
-
-	// Observer makes the Events. It must not be used elsewhere.
-	Observer event.Observer
 
 	// Log gets an error when recording begins to fail, and a message when it
 	// works again, with the number of Events lost. Nil discards both.
@@ -28,23 +24,18 @@ type Recorder struct {
 
 	mu   sync.Mutex
 	line []byte
-	lost int // observations, since recording fails
+	lost int // Events, since recording fails
 }
 
-// record writes down o. If writing to File fails, Latest has the Event all the
-// same.
-func (r *Recorder) record(o *event.Observation) error {
-	e := r.Observer.Event(o, r.Size)
+// record writes e to File.
+func (r *Recorder) record(e *event.Event) error {
+	if r.Size == event.Compact {
+		compact := e.Compact()
+		e = &compact
+	}
 	line, err := e.AppendJSON(r.line[:0])
 	if err != nil {
 		return fmt.Errorf("writing an Event: %w", err)
-	}
-	r.line = line
-	if r.Latest != nil {
-		r.Latest.Add(line)
-	}
-	if r.File == nil {
-		return nil
 	}
 	r.line = append(line, '\n')
 	if _, err := r.File.Write(r.line); err != nil {
@@ -53,19 +44,31 @@ func (r *Recorder) record(o *event.Observation) error {
 	return nil
 }
 
-// Observe records o, unless the client has sent nothing. It is for the Observe of a
-// listener of package server, and keeps nothing of o. It blocks as long as writing
-// to File does.
-func (r *Recorder) Observe(o *event.Observation) {
-	switch {
-	case r.File == nil && r.Latest == nil:
+// Show adds e, which is full, to the latest Events, unless the client has sent
+// nothing.
+func (r *Recorder) Show(e *event.Event) {
+	if r.Latest == nil || isSilent(e) {
 		return
-	case o.Err != nil && len(o.Received) == 0: // a port scan, or a silent client
+	}
+	line, err := e.AppendJSON(nil)
+	if err != nil { // an Event that is not of detail is always written
+		return
+	}
+	r.Latest.Add(line)
+}
+
+// isSilent reports whether e is of a port scan or a silent client.
+func isSilent(e *event.Event) bool { return e.Error != "" && e.Received == "" && e.SSLv2 == nil }
+
+// Record writes e, which is full, to File, unless the client has sent nothing. It
+// keeps nothing of e, and blocks as long as writing to File does.
+func (r *Recorder) Record(e *event.Event) {
+	if r.File == nil || isSilent(e) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.record(o)
+	err := r.record(e)
 	lost := r.lost
 	if err != nil {
 		r.lost++

@@ -29,6 +29,13 @@ func hello(name string) *event.Observation {
 	return &event.Observation{Hello: h, Index: 1}
 }
 
+// observe makes the full Event of o, and has r show and record it.
+func observe(r *sink.Recorder, o *event.Observation) {
+	e := new(event.Observer).Event(o, event.Full)
+	r.Show(&e)
+	r.Record(&e)
+}
+
 // recorded is what the tests read of an Event.
 type recorded struct {
 	SNI   string `json:"sni"`
@@ -50,10 +57,10 @@ func TestRecorder(t *testing.T) {
 	latest := &sink.Latest{Path: path, Keep: 3}
 	require.NoError(t, latest.Load())
 	r := &sink.Recorder{File: &lines, Size: event.Full, Latest: latest}
-	r.Observe(hello("one.example"))
-	r.Observe(&event.Observation{Err: errors.New("no hello")})
-	r.Observe(hello("two.example"))
-	r.Observe(&event.Observation{Err: errors.New("not TLS"), Received: []byte("GET /")})
+	observe(r, hello("one.example"))
+	observe(r, &event.Observation{Err: errors.New("no hello")})
+	observe(r, hello("two.example"))
+	observe(r, &event.Observation{Err: errors.New("not TLS"), Received: []byte("GET /")})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, r.Run(ctx))
@@ -83,7 +90,7 @@ func TestRecorderSavesWhileItRuns(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error, 1)
 		go func() { ran <- r.Run(ctx) }()
-		r.Observe(hello("one.example"))
+		observe(r, hello("one.example"))
 		time.Sleep(11 * time.Second)
 		assert.Contains(t, read(t, path), `"sni":"one.example"`)
 		cancel()
@@ -97,7 +104,7 @@ func TestRecorderLogsFailuresOnce(t *testing.T) {
 	file := &fullFor{n: 3}
 	r := &sink.Recorder{File: file, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	for range 5 {
-		r.Observe(hello("x.example"))
+		observe(r, hello("x.example"))
 	}
 	assert.Equal(t, 2, strings.Count(file.String(), "\n"))
 	assert.Equal(t, 1, strings.Count(log.String(), "no space left on device"))

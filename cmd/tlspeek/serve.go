@@ -34,6 +34,8 @@ type serveFlags struct {
 
 	events        string
 	eventsFull    bool
+	eventsAt      string
+	settle        time.Duration
 	eventsMaxSize int64
 	eventsMaxAge  time.Duration
 	eventsFsync   string
@@ -74,7 +76,8 @@ HTTP/1.1, HTTP/2 and HTTP/3 it serves:
   /api/clean          the same in the short form of tls.peet.ws
   /api/browserleaks   the same in the form of tls.browserleaks.com
 
-A client that does not speak HTTP gets one line for each line that it sends.
+A client that does not speak HTTP gets one line for each line that it sends: a compact
+Event, a full one for the line "full", and the hello as a tree for "detail".
 
 Without --cert and --key, serve creates a self-signed certificate for localhost
 and keeps it in the state directory. It reloads certificates when their files
@@ -110,6 +113,8 @@ Sockets passed by systemd replace --listen.`,
 	flags.StringVar(&f.clients, "clients", "", clientsHelp)
 	flags.StringVar(&f.events, "events", "", "append the Event of each hello to `file`, one per line; - is standard output")
 	flags.BoolVar(&f.eventsFull, "events-full", false, "write Events in full size")
+	flags.StringVar(&f.eventsAt, "events-at", "settled", "`when` to write an Event: settled (with the first request, the outcome of the handshake and the claim) or hello (at once, without these)")
+	flags.DurationVar(&f.settle, "settle", time.Minute, "time after the handshake for a first request, before the Event is written without one; negative for no limit")
 	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before one exceeds this number of `bytes`; 0 for no limit")
 	flags.DurationVar(&f.eventsMaxAge, "events-max-age", 0, "begin a new events file after this time; 0 for no limit")
 	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "`when` to sync the events file to disk: always (after each Event), never, or at an interval such as 1s")
@@ -135,6 +140,7 @@ Sockets passed by systemd replace --listen.`,
 	flags.StringVar(&f.logFormat, "log-format", "text", "`format` of the log: text or json")
 	suggest(cmd, "log-level", "debug", "info", "warn", "error")
 	suggest(cmd, "log-format", "text", "json")
+	suggest(cmd, "events-at", "settled", "hello")
 	suggest(cmd, "events-fsync", "always", "never", "1s")
 	return cmd
 }
@@ -158,6 +164,10 @@ func (f *serveFlags) check() error {
 		return fmt.Errorf("--log-format %q: must be text or json", f.logFormat)
 	case f.handshakeTimeout == 0:
 		return errors.New("--handshake-timeout 0: must be a time, or negative for no limit")
+	case f.eventsAt != "settled" && f.eventsAt != "hello":
+		return fmt.Errorf("--events-at %q: must be settled or hello", f.eventsAt)
+	case f.settle == 0:
+		return errors.New("--settle 0: must be a time, or negative for no limit")
 	case f.pprof && f.admin == "":
 		return errors.New("--pprof needs --admin")
 	}
@@ -223,6 +233,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		MaxRecords:       f.maxRecords,
 		TrustedProxies:   proxies,
 		Clients:          clients,
+		SettleTimeout:    f.settle,
 	}
 	recorder.Log = log
 	e := &endpoint{
@@ -230,6 +241,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		listener: listener,
 		page:     f.page.page(),
 		recorder: recorder,
+		atHello:  f.eventsAt == "hello" && recorder.File != nil,
 		grace:    f.grace,
 		log:      log,
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
@@ -21,31 +22,49 @@ type endpoint struct {
 	listener *server.Listener
 	page     *page.Page
 	recorder *sink.Recorder
+	atHello  bool          // Events are recorded when the hello has come
 	grace    time.Duration // that open connections have at the end
 	log      *slog.Logger
+
+	observing sync.Mutex
+	observer  event.Observer // of what is shown at once
 }
 
 // connect connects the parts of e.
 func (e *endpoint) connect() {
 	clients := e.listener.Clients
-	h := &echo.Handler{Page: e.page, Clients: clients}
+	h := &echo.Handler{Page: e.page}
 	e.server.Handler, e.server.Lines = h, h.ServeLines
 	e.page.Enter, e.page.Clients = h.Enter, clients
-	if e.page.Live != nil {
-		e.page.Live.Clients = clients
-	}
-	e.recorder.Observer.Clients = clients
+	e.observer.Clients = clients
 	e.listener.Observe = e.observe
+	if e.recorder.File != nil && !e.atHello {
+		e.listener.Settled = func(_ *event.Observation, settled *event.Event) { e.recorder.Record(settled) }
+	}
 }
 
 func (e *endpoint) observe(o *event.Observation) {
 	if o.Err != nil {
 		logFailure(e.log, o)
 	}
-	if e.page.Live != nil {
-		e.page.Live.Observe(o)
+	if e.page.Live == nil && e.recorder.Latest == nil && !e.atHello {
+		return
 	}
-	e.recorder.Observe(o)
+	seen := e.eventOf(o)
+	if e.page.Live != nil {
+		e.page.Live.Add(&seen)
+	}
+	e.recorder.Show(&seen)
+	if e.atHello {
+		e.recorder.Record(&seen)
+	}
+}
+
+// eventOf returns the full Event of what was observed.
+func (e *endpoint) eventOf(o *event.Observation) event.Event {
+	e.observing.Lock()
+	defer e.observing.Unlock()
+	return e.observer.Event(o, event.Full)
 }
 
 // logFailure logs that a connection has no hello.
@@ -74,10 +93,16 @@ func (e *endpoint) serve(ctx context.Context) error {
 	if e.page.Live != nil {
 		e.page.Live.Stop()
 	}
+	// A tenth of the grace period is for what was not settled before. It is no error
+	// that the rest was too short for a connection.
 	grace, release := context.WithTimeout(context.Background(), e.grace)
 	defer release()
-	// It is no error that the grace period was too short for a connection.
-	_ = e.server.Shutdown(grace)
+	open, releaseOpen := context.WithTimeout(grace, e.grace*9/10)
+	defer releaseOpen()
+	_ = e.server.Shutdown(open)
+	if e.listener.SettleAll(grace) != nil {
+		e.log.Warn("events were lost: the grace period was too short to write them", "grace", e.grace)
+	}
 	stopRecording()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil

@@ -59,20 +59,30 @@ func clearCut(f *parser.Field) {
 	}
 }
 
-// Observe returns what is known of the client of r, with what r says of it, and
-// the names of its header fields in the order sent, if that is known. It returns
-// false where nothing is known of the connection.
-func Observe(r *http.Request) (o event.Observation, fields []string, ok bool) {
-	c := server.ClientOf(r.Context())
-	if c == nil {
-		return o, nil, false
+// EventOf returns the Event of the client of r, with what r says of it. The detail of
+// a long message is as [Event] says. It returns false where nothing is known of the
+// connection.
+func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
+	e, ok := server.EventOf(r, min(size, event.Full))
+	if ok && size == event.Detail {
+		addDetail(&e, server.ClientOf(r.Context()))
 	}
-	if o, ok = c.Observation(); !ok {
-		return o, nil, false
+	return e, ok
+}
+
+// EventOfClient returns the Event of c, as EventOf does.
+func EventOfClient(c server.Client, size event.Size) (event.Event, bool) {
+	e, ok := c.Event(min(size, event.Full))
+	if ok && size == event.Detail {
+		addDetail(&e, c)
 	}
-	if o.Request.Headers != "" {
-		fields = strings.Split(o.Request.Headers, ",")
+	return e, ok
+}
+
+// addDetail makes e, which is full, one with detail.
+func addDetail(e *event.Event, c server.Client) {
+	if o, _ := c.Observation(); o.Hello != nil {
+		root := Dissect(o.Hello)
+		e.Hello, e.Raw = &root, o.Hello.Raw
 	}
-	o.Request = server.RequestOf(r)
-	return o, fields, true
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/answers"
-	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
+	"github.com/tlspeek/tlspeek/server"
 )
 
 // A Handler answers each client with what its own connection's hello was. It
@@ -25,10 +25,6 @@ import (
 type Handler struct {
 	// Page, if not nil, is what browsers get.
 	Page Page
-
-	// Clients has user-supplied clients, by which clients are named beside the
-	// built-in ones. It may be nil.
-	Clients *known.Database
 
 	limiter answers.Limiter
 	once    sync.Once
@@ -123,18 +119,23 @@ func crossOrigin(method string, next http.HandlerFunc) http.HandlerFunc {
 // A request is an http.Request with what is known of its connection.
 type request struct {
 	*http.Request
-	event  event.Event
+	event  event.Event         // full
 	hello  *parser.ClientHello // nil if there is none
 	fields []string            // names of the header fields in order, nil if unknown
 }
 
 // requestOf returns false where nothing is known of the connection.
-func (h *Handler) requestOf(r *http.Request, size event.Size) (*request, bool) {
-	o, fields, ok := answers.Observe(r)
+func requestOf(r *http.Request) (*request, bool) {
+	e, ok := server.EventOf(r, event.Full)
 	if !ok {
 		return nil, false
 	}
-	return &request{r, answers.Event(&o, h.Clients, size), o.Hello, fields}, true
+	o, _ := server.ClientOf(r.Context()).Observation()
+	q := &request{r, e, o.Hello, nil}
+	if o.Request.Headers != "" {
+		q.fields = strings.Split(o.Request.Headers, ",")
+	}
+	return q, true
 }
 
 const unknownConnection = "no hello is known of this connection"
@@ -144,12 +145,12 @@ func (h *Handler) answerEvent(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("detail") == "1" {
 		size = event.Detail
 	}
-	q, ok := h.requestOf(r, size)
+	e, ok := answers.EventOf(r, size)
 	if !ok {
 		http.Error(w, unknownConnection, http.StatusInternalServerError)
 		return
 	}
-	body, err := q.event.AppendJSON(nil)
+	body, err := e.AppendJSON(nil)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -160,20 +161,23 @@ func (h *Handler) answerEvent(w http.ResponseWriter, r *http.Request) {
 
 // answerMessage answers with the bytes of the handshake message.
 func (h *Handler) answerMessage(w http.ResponseWriter, r *http.Request) {
-	q, ok := h.requestOf(r, event.Compact)
-	if !ok || q.hello == nil {
+	var o event.Observation
+	if c := server.ClientOf(r.Context()); c != nil {
+		o, _ = c.Observation()
+	}
+	if o.Hello == nil {
 		http.Error(w, unknownConnection, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="hello.bin"`)
-	answers.WriteBody(w, q.hello.Raw)
+	answers.WriteBody(w, o.Hello.Raw)
 }
 
 // answerShape answers in the form of another endpoint.
 func (h *Handler) answerShape(shape func(*request) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, ok := h.requestOf(r, event.Full)
+		q, ok := requestOf(r)
 		if !ok {
 			http.Error(w, unknownConnection, http.StatusInternalServerError)
 			return

@@ -2,6 +2,7 @@ package echo
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,13 @@ const (
 // ServeLines is a [server.LineHandler]: it answers each line with the Event of
 // the connection, as one line of JSON, until the client ends its side, sends
 // nothing for two minutes, or ctx is done. A last line without its end counts.
+//
+// The Event is compact. After the line "full" it is full, and after "detail" it has
+// the hello as a tree and as bytes.
 func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
 	b := bufio.NewReaderSize(conn, lineBuffer)
-	var kept []byte
+	var kept keptAnswer
+	long := false // the line is longer than the buffer
 	for {
 		conn.SetReadDeadline(time.Now().Add(lineTimeout))
 		if ctx.Err() != nil { // checked last: its end sets a deadline in the past
@@ -35,6 +40,7 @@ func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
 		}
 		line, err := b.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
+			long = true
 			continue // to the line's end
 		}
 		if err != nil && (err != io.EOF || len(line) == 0) {
@@ -43,41 +49,62 @@ func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
 			}
 			return err
 		}
-		if kept, err = h.answerLine(ctx, conn, kept); err != nil {
+		size := event.Compact
+		if !long {
+			size = sizeOf(line)
+		}
+		long = false
+		if kept, err = h.answerLine(ctx, conn, size, kept); err != nil {
 			return err
 		}
 	}
 }
 
-// answerLine answers a line, and returns the answer if it is short enough to
-// keep for the next one.
-func (h *Handler) answerLine(ctx context.Context, conn net.Conn, answer []byte) ([]byte, error) {
+// sizeOf returns the size of Event that a line asks for.
+func sizeOf(line []byte) event.Size {
+	switch string(bytes.TrimSpace(line)) {
+	case "full":
+		return event.Full
+	case "detail":
+		return event.Detail
+	}
+	return event.Compact
+}
+
+// A keptAnswer is the answer to the line before.
+type keptAnswer struct {
+	size event.Size
+	text []byte // nil if none is kept
+}
+
+// answerLine answers a line with an Event of the given size, and returns the answer
+// if it is short enough to keep for the next one.
+func (h *Handler) answerLine(ctx context.Context, conn net.Conn, size event.Size, kept keptAnswer) (keptAnswer, error) {
 	leave, ok := h.limiter.Enter(ctx)
 	if !ok {
-		return nil, errors.New(answers.Busy)
+		return keptAnswer{}, errors.New(answers.Busy)
 	}
 	defer leave()
-	if answer == nil {
+	if kept.text == nil || kept.size != size {
 		c := server.ClientOf(ctx)
 		if c == nil {
-			return nil, errors.New(unknownConnection)
+			return keptAnswer{}, errors.New(unknownConnection)
 		}
-		o, ok := c.Observation()
+		e, ok := answers.EventOfClient(c, size)
 		if !ok {
-			return nil, server.ErrNoHello
+			return keptAnswer{}, server.ErrNoHello
 		}
-		e := answers.Event(&o, h.Clients, event.Full)
-		var err error
-		if answer, err = e.AppendJSON(nil); err != nil {
-			return nil, fmt.Errorf("writing an Event: %w", err)
+		text, err := e.AppendJSON(nil)
+		if err != nil {
+			return keptAnswer{}, fmt.Errorf("writing an Event: %w", err)
 		}
-		answer = append(answer, '\n')
+		kept = keptAnswer{size, append(text, '\n')}
 	}
-	if err := answers.Write(conn, conn.SetWriteDeadline, answer); err != nil {
-		return nil, err
+	if err := answers.Write(conn, conn.SetWriteDeadline, kept.text); err != nil {
+		return keptAnswer{}, err
 	}
-	if len(answer) > maxKept {
-		answer = nil
+	if len(kept.text) > maxKept {
+		kept = keptAnswer{}
 	}
-	return answer, nil
+	return kept, nil
 }

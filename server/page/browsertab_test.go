@@ -65,7 +65,9 @@ func startPageWith(t *testing.T) (address string, cert *x509.Certificate) {
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
 	}
 	served := make(chan error)
-	go func() { served <- srv.Serve(&server.Listener{Listener: ln, Observe: p.Live.Observe}) }()
+	go func() {
+		served <- srv.Serve(&server.Listener{Listener: ln, Observe: func(o *event.Observation) { observeLive(p.Live, o) }})
+	}()
 	t.Cleanup(func() {
 		p.Live.Stop()
 		assert.NoError(t, srv.Close())

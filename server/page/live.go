@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/known"
 )
 
 // Bounds of the live view.
@@ -32,12 +31,7 @@ type Live struct {
 	// Addresses lets watchers ask for the addresses of clients.
 	Addresses bool
 
-	// Clients has user-supplied clients, by which hellos are named beside the
-	// built-in ones. It may be nil.
-	Clients *known.Database
-
 	mu       sync.Mutex
-	observer event.Observer
 	rows     [liveRows]liveRow
 	total    int // hellos so far; the latest is at (total-1) % liveRows
 	clients  frequency
@@ -66,15 +60,13 @@ type liveUpdate struct {
 	JA4s    []count   `json:"ja4s"`
 }
 
-// Observe adds a hello. It is for [server.Listener.Observe].
-func (l *Live) Observe(o *event.Observation) {
-	if o.Hello == nil {
+// Add adds the Event of a hello. It ignores one without a hello.
+func (l *Live) Add(e *event.Event) {
+	if e.Error != "" && e.SSLv2 == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.observer.Clients = l.Clients
-	e := l.observer.Event(o, event.Compact)
 	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4(), Session: e.Session, Client: "unknown"}
 	if e.SrcIP.IsValid() {
 		row.Address = e.SrcIP.String()

@@ -125,11 +125,7 @@ func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
 	if p.event != nil {
 		return p.event(r, event.Detail)
 	}
-	o, _, ok := answers.Observe(r)
-	if !ok {
-		return event.Event{}, false
-	}
-	return answers.Event(&o, p.Clients, event.Detail), true
+	return answers.EventOf(r, event.Detail)
 }
 
 // ready loads what the page is made of, and reports whether that worked. If not,

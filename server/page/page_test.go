@@ -186,7 +186,7 @@ func TestHostileTextIsText(t *testing.T) {
 	p := &Page{Live: &Live{}}
 	h := pageOf(p, hello)
 	o := observeHello(hello)
-	p.Live.Observe(&o)
+	observeLive(p.Live, &o)
 	for name, w := range map[string]*httptest.ResponseRecorder{
 		"page":    get(h, "/", "text/html"),
 		"live":    get(h, "/live", "text/html"),
@@ -314,16 +314,22 @@ func TestLink(t *testing.T) {
 	}
 }
 
+// observeLive adds the Event of o.
+func observeLive(l *Live, o *event.Observation) {
+	e := new(event.Observer).Event(o, event.Full)
+	l.Add(&e)
+}
+
 func TestLive(t *testing.T) {
 	l := &Live{}
 	real := hellotest.Real(t)
 	o := observeHello(real["chromium-156"])
 	o.Src = netip.MustParseAddrPort("192.0.2.1:1234")
 	for range liveRows + 7 {
-		l.Observe(&o)
+		observeLive(l, &o)
 	}
 	o.Hello = real["firefox-153"]
-	l.Observe(&o)
+	observeLive(l, &o)
 	u := l.since(0, true)
 	assert.Equal(t, liveRows+8, u.Total)
 	assert.Equal(t, 8, u.Missed)
@@ -354,8 +360,8 @@ func TestLiveEvents(t *testing.T) {
 	srv := httptest.NewServer(pageOf(p, real["chromium-156"]))
 	defer srv.Close()
 	o := observeHello(real["curl-openssl-3.0"])
-	p.Live.Observe(&o)
-	p.Live.Observe(&o)
+	observeLive(p.Live, &o)
+	observeLive(p.Live, &o)
 
 	response, err := http.Get(srv.URL + "/live/events?seen=1")
 	require.NoError(t, err)
