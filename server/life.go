@@ -61,6 +61,9 @@ type lifeConn interface {
 	// messageSize returns the length of all hellos in bytes.
 	messageSize() int
 
+	// timed adds to h how long the handshake took, if that is known. h may be nil.
+	timed(h *event.Handshake) *event.Handshake
+
 	// askHandshake returns a function that asks crypto/tls for the outcome of the
 	// handshake, once the connection was closed. That may take long. It returns nil
 	// if there is nobody to ask.
@@ -120,7 +123,7 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 	l.settled, l.seen = why, nil
 	l.version++
 	l.request = request
-	if handshake != nil {
+	if l.handshake == nil {
 		l.handshake = handshake
 	}
 	if why == event.SettledRequest {
@@ -231,7 +234,7 @@ func (l *life) requestCame(r *http.Request) claimFields {
 	settled := l.settled
 	l.mu.Unlock()
 	if settled == event.NotSettled {
-		l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), handshakeOf(r.TLS))
+		l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), l.conn.timed(handshakeOf(r.TLS)))
 	}
 	return says
 }

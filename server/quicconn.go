@@ -86,6 +86,9 @@ func (hs *quicHellos) messageSize() int {
 	return n
 }
 
+// timed implements lifeConn. Who accepts the connection has told.
+func (hs *quicHellos) timed(h *event.Handshake) *event.Handshake { return h }
+
 // askHandshake implements lifeConn. Who accepts the connection has told.
 func (hs *quicHellos) askHandshake() func() *event.Handshake { return nil }
 
