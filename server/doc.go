@@ -22,6 +22,14 @@
 // hello, or the reason why there is none: it ended, its time was up, or it sent
 // something else.
 //
+// # The life of an Event
+//
+// A hello is seen when it is whole: [Listener.Observe] and [Listener.Decide] are called.
+// Its Event is settled when no more will be known of its connection, and then
+// [Listener.Settled] is called with it, once. By then it has the User-Agent and the HTTP/2
+// fingerprint of the first request, the claim that follows from them, and the outcome of
+// the handshake.
+//
 // # The wire
 //
 // Nothing on the wire changes. crypto/tls and quic-go read what the client sent,
