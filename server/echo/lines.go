@@ -21,14 +21,19 @@ const (
 
 	// maxKept is the longest answer that is kept from one line to the next.
 	maxKept = 16 << 10
+
+	// maxCompact is how long a compact answer may be because of its candidates, with
+	// its newline. Simple clients read 1,000 bytes at once.
+	maxCompact = 900
 )
 
 // ServeLines is a [server.LineHandler]: it answers each line with the Event of
 // the connection, as one line of JSON, until the client ends its side, sends
 // nothing for two minutes, or ctx is done. A last line without its end counts.
 //
-// The Event is compact. After the line "full" it is full, and after "detail" it has
-// the hello as a tree and as bytes.
+// The Event is compact, and lacks the last of its candidates if it would be over 900
+// bytes with them. After the line "full" it is full, and after "detail" it has the
+// hello as a tree and as bytes.
 func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
 	b := bufio.NewReaderSize(conn, lineBuffer)
 	var kept keptAnswer
@@ -57,6 +62,21 @@ func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
 		if kept, err = h.answerLine(ctx, conn, size, kept); err != nil {
 			return err
 		}
+	}
+}
+
+// appendLine appends e, which may lose candidates.
+func appendLine(dst []byte, e *event.Event, size event.Size) ([]byte, error) {
+	for {
+		line, err := e.AppendJSON(dst)
+		if err != nil {
+			return dst, err
+		}
+		line = append(line, '\n')
+		if size != event.Compact || len(line)-len(dst) <= maxCompact || len(e.Client) < 2 {
+			return line, nil
+		}
+		e.Client = e.Client[:len(e.Client)-1]
 	}
 }
 
@@ -94,11 +114,11 @@ func (h *Handler) answerLine(ctx context.Context, conn net.Conn, size event.Size
 		if !ok {
 			return keptAnswer{}, server.ErrNoHello
 		}
-		text, err := e.AppendJSON(nil)
+		text, err := appendLine(nil, &e, size)
 		if err != nil {
 			return keptAnswer{}, fmt.Errorf("writing an Event: %w", err)
 		}
-		kept = keptAnswer{size, append(text, '\n')}
+		kept = keptAnswer{size, text}
 	}
 	if err := answers.Write(conn, conn.SetWriteDeadline, kept.text); err != nil {
 		return keptAnswer{}, err
