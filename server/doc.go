@@ -43,8 +43,9 @@
 // goroutines once their fields are set. Hooks such as Observe and Decide are
 // called by several goroutines at once, each for another connection, except those
 // of an HTTP3, which are called one after the other for each socket. The package
-// starts goroutines only in Serve of Server and HTTP3, and in handlers that
-// ConfigureHTTP2 installs; all of them end with their connection or server.
+// starts goroutines only in Serve of Server and HTTP3, in handlers that
+// ConfigureHTTP2 installs, and to hand on what has settled. All of them end with
+// their connection, with their server, or when there is nothing left to hand on.
 //
 // # Compatibility
 //
