@@ -16,6 +16,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/listen"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -346,4 +347,44 @@ func ExampleWrap() {
 	// Output:
 	// request Go-http-client/2.0 consistent
 	// Go net/http
+}
+
+// A handler refuses what says that it is a browser and is none.
+func Example_refuseImpersonators() {
+	genuine := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e, ok := server.EventOf(r, event.Compact)
+			if ok && e.Claim != nil && e.Claim.Verdict == known.VerdictInconsistent {
+				http.Error(w, "not the browser that you claim to be", http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	srv := &server.Server{
+		TLSConfig: exampleConfig(),
+		Handler:   genuine(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "welcome") })),
+	}
+	l := &server.Listener{Listener: exampleListener()}
+	go srv.Serve(l)
+	defer srv.Close()
+
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	for _, agent := range []string{"Go-http-client/1.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"} {
+		r, err := http.NewRequest("GET", "https://"+l.Addr().String(), nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		r.Header.Set("User-Agent", agent)
+		res, err := client.Do(r)
+		if err != nil {
+			log.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		fmt.Print(res.StatusCode, " ", string(body))
+	}
+	// Output:
+	// 200 welcome
+	// 403 not the browser that you claim to be
 }

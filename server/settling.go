@@ -30,7 +30,8 @@ type settling struct {
 	clients  *known.Database
 
 	memo      event.Memo
-	observers sync.Pool // of *event.Observer
+	observers sync.Pool        // of *event.Observer
+	onFill    func(event.Size) // for tests; may be nil
 
 	mu      sync.Mutex
 	open    lru.List[life] // not settled, by the time of the hello
@@ -65,6 +66,9 @@ func (s *settling) fill(e *event.Event, o *event.Observation, size event.Size) {
 	}
 	ob.Fill(e, o, size)
 	s.observers.Put(ob)
+	if s.onFill != nil {
+		s.onFill(size)
+	}
 }
 
 // begin has l wait until it is settled.
