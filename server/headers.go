@@ -4,20 +4,45 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// Headers passes fingerprints to a backend, in header fields of the request with
-// these names. A field that the client sent under one of them, or under a name
-// that a backend may take for it, is removed. Without a value, the field says
-// "none" and why.
+// Headers passes what is known of a client to a backend, in header fields of the
+// request. JA3, JA4 and HTTP2 are always set. Any other field is set if it has a
+// name here, or under its standard name with All.
+//
+// A field that the client sent under the name of one of the ten, or under a name
+// that a backend may take for it, is removed, also where Headers does not set that
+// one. A field without a name here has its standard name.
+//
+// A field without a value says "none", and why. A missing field means that the
+// request has bypassed Headers. All values are printable ASCII; other bytes stand
+// as \xNN. Names in a list are separated by a comma and a space; a comma within a
+// name stands as \x2c.
 type Headers struct {
 	JA3   string // "X-JA3-Fingerprint" if empty
 	JA4   string // "X-JA4-Fingerprint" if empty
 	HTTP2 string // "X-HTTP2-Fingerprint" if empty
+
+	HTTP3  string // the fingerprint of HTTP/3; "X-HTTP3-Fingerprint" with All
+	Stable string // the fingerprint that resumption does not change; "X-Stable-Fingerprint" with All
+	Client string // the names of the clients that may have sent the hello; "X-TLS-Client" with All
+	Tells  string // the names of the tells; "X-TLS-Tells" with All
+	Claim  string // whether the hello fits the User-Agent: consistent, inconsistent or unknown; "X-TLS-Claim" with All
+	Tags   string // what rules and the server add; "X-TLS-Tags" with All
+
+	// Dictionary is a field with all of these values, as a dictionary of RFC 9651;
+	// "TLSpeek" with All. Its keys are ja4, ja3, http2, http3, stable, client,
+	// tells, claim and tags; those without a value are left out. Tells are an
+	// inner list of tokens, tags one of strings, and claim is a token. The client
+	// is a string, or an inner list of strings if several are as near. The key
+	// none says why there is no hello.
+	Dictionary string
+
+	// All sets every field.
+	All bool
 }
 
 // These values tell a backend why there is no fingerprint. A missing field means
@@ -38,16 +63,9 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
 	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
 	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
-	ours := func(name string) bool {
-		return sameCGIName(name, ja3) || sameCGIName(name, ja4) || sameCGIName(name, h2)
-	}
-	remove := func(fields http.Header) {
-		for name := range fields {
-			if ours(name) {
-				delete(fields, name)
-			}
-		}
-	}
+	names := nameSet{}
+	names.add(ja3, ja4, h2)
+	optional := h.optional(&names)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := fingerprints{noneUnknown, noneUnknown, noneUnknown}
 		if s := clientOf(r.Context()); s != nil {
@@ -56,14 +74,21 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 		if f.http2 == noneHTTP2 && r.ProtoMajor != 2 {
 			f.http2 = noneNotHTTP2
 		}
-		remove(r.Header)
-		removeFromConnection(r.Header, ours)
+		var more []string
+		if len(optional) > 0 {
+			more = optionalValues(optional, r, f) // while r is as the client sent it
+		}
+		names.removeFrom(r.Header)
+		names.removeFromConnection(r.Header)
 		if r.Trailer != nil || r.ContentLength < 0 { // a trailer may come with the body's end
-			remove(r.Trailer)
-			r.Body = &trailerFilter{r.Body, func() { remove(r.Trailer) }}
+			names.removeFrom(r.Trailer)
+			r.Body = &trailerFilter{r.Body, func() { names.removeFrom(r.Trailer) }}
 		}
 		values := [...]string{f.ja3, f.ja4, f.http2}
 		r.Header[ja3], r.Header[ja4], r.Header[h2] = values[0:1:1], values[1:2:2], values[2:3:3]
+		for i := range more {
+			r.Header[optional[i].name] = more[i : i+1 : i+1]
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -73,57 +98,6 @@ func headerName(name, standard string) string {
 		name = standard
 	}
 	return http.CanonicalHeaderKey(name)
-}
-
-// sameCGIName reports whether a backend may take name for ours. Those that put
-// fields into the environment replace a hyphen, or every byte that is neither
-// letter nor digit, by an underscore.
-func sameCGIName(name, ours string) bool {
-	if len(name) != len(ours) {
-		return false
-	}
-	for i := range len(name) {
-		if cgiByte(name[i]) != cgiByte(ours[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// cgiByte returns the byte that b, of a field's name, becomes in the name of a
-// CGI variable (RFC 3875, section 4.1.18).
-func cgiByte(b byte) byte {
-	switch {
-	case 'a' <= b && b <= 'z':
-		return b - 'a' + 'A'
-	case 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		return b
-	}
-	return '_'
-}
-
-// removeFromConnection removes our names from the Connection field. With it a
-// client asks proxies to remove fields (RFC 9110, section 7.6.1).
-func removeFromConnection(fields http.Header, ours func(name string) bool) {
-	named := false
-	var kept []string
-	for _, value := range fields["Connection"] {
-		for option := range strings.SplitSeq(value, ",") {
-			option = strings.Trim(option, " \t")
-			if ours(option) {
-				named = true
-			} else if option != "" {
-				kept = append(kept, option)
-			}
-		}
-	}
-	switch {
-	case !named:
-	case len(kept) == 0:
-		delete(fields, "Connection")
-	default:
-		fields["Connection"] = []string{strings.Join(kept, ", ")}
-	}
 }
 
 // A trailerFilter is a body that removes fields from the trailer. They come with

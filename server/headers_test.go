@@ -14,7 +14,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/quic-go/quic-go/http3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
@@ -159,6 +161,81 @@ func TestHeadersOverHTTP2(t *testing.T) {
 		assert.Contains(t, string(text), "Ja4: t13i")
 		assert.Regexp(t, "H2: 2:0;4:4194304;.*\\|1073741824\\|0\\|a,m,p,s\n", string(text))
 	}
+}
+
+// TestAllHeaders has every field of a Go client, over HTTP/2 and HTTP/3.
+func TestAllHeaders(t *testing.T) {
+	conn := servertest.UDP(t)
+	ln := &server.Listener{Listener: servertest.Listen(t)}
+	serve(t, &server.Server{Handler: server.Headers{All: true}.Wrap(backend()), UDP: []*net.UDPConn{conn}}, ln, time.Second)
+	h3 := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer h3.Close()
+	over2 := servertest.HTTPClient(true)
+	defer over2.CloseIdleConnections()
+	for _, c := range []struct {
+		client *http.Client
+		addr   string
+		want   []string
+	}{
+		{over2, ln.Addr().String(), []string{
+			`X-Ja4-Fingerprint: t13i\w+`, `X-Http2-Fingerprint: 2:0;4:4194304;.*`, "X-Http3-Fingerprint: none; not HTTP/3",
+			`X-Stable-Fingerprint: s1t13_\w{24}`, "X-Tls-Client: .*Go .*", "X-Tls-Tells: none", "X-Tls-Claim: consistent", "X-Tls-Tags: none",
+			`Tlspeek: ja4="t13i\w+", ja3="\w{32}", http2="2:0;4:4194304;.*", stable="s1t13_\w{24}", client=.*"Go .*", tells=\(\), claim=consistent`,
+		}},
+		{&http.Client{Transport: h3}, conn.LocalAddr().String(), []string{
+			`X-Ja4-Fingerprint: q13i\w+`, "X-Http2-Fingerprint: none; not HTTP/2", "X-Http3-Fingerprint: none; HTTP/3 not recorded",
+			`X-Stable-Fingerprint: s1q13_\w{24}`, "X-Tls-Tells: none", `Tlspeek: ja4="q13i\w+", ja3="\w{32}", stable="s1q13_\w{24}", .*tells=\(\).*`,
+		}},
+	} {
+		for range 2 {
+			resp, err := c.client.Get("https://" + c.addr)
+			require.NoError(t, err)
+			text, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			resp.Body.Close()
+			for _, line := range c.want {
+				assert.Regexp(t, "(?m)^"+line+"$", string(text))
+			}
+		}
+	}
+}
+
+// TestOptionalHeadersAreSetByName: those with a name are set. The others are
+// removed all the same. A standard name that is not used is like any other.
+func TestOptionalHeadersAreSetByName(t *testing.T) {
+	addr := startHeaders(t, &server.Listener{}, server.Headers{Client: "Who", Dictionary: "X-Hello"})
+	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Hello, X-Tls-Tags\r\nConnection: who, x-hello, X-TLS-Tells\r\n"+
+		"WHO: FORGED\r\nX_Hello: FORGED\r\nTLSpeek: mine\r\nX.TLS.Tells: FORGED\r\nx-tls-claim: FORGED\r\nX-TLS_Tags: FORGED\r\n"+
+		"X-HTTP3-Fingerprint: FORGED\r\nX-Stable-Fingerprint: FORGED\r\nX-TLS-Client: mine\r\nX-TLS-Clients: mine\r\n\r\n"+
+		"1\r\nx\r\n0\r\nX-Hello: FORGED\r\nX-Tls-Tags: FORGED\r\n\r\n")
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "FORGED")
+	assert.NotContains(t, string(text), "Connection")
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, ":")
+		names = append(names, name)
+	}
+	assert.Equal(t, []string{"Tlspeek", "Who", "X-Hello", "X-Http2-Fingerprint", "X-Ja3-Fingerprint", "X-Ja4-Fingerprint", "X-Tls-Client", "X-Tls-Clients"}, names)
+	assert.Regexp(t, `(?m)^Who: .*Go `, string(text))
+	assert.Regexp(t, `(?m)^X-Hello: ja4="t13i`, string(text))
+}
+
+// TestFastHeadersAllocateLittle: without optional fields, a request costs what its
+// values take.
+func TestFastHeadersAllocateLittle(t *testing.T) {
+	handler := server.Headers{}.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"curl/8.5.0"}}
+	handler.ServeHTTP(nil, r) // makes room in the map
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { handler.ServeHTTP(nil, r) }), 1.0)
 }
 
 func TestHeadersWithoutListener(t *testing.T) {

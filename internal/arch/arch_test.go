@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"output":                {"event", "fingerprint", "known"},
 	"tally":                 {"event", "output"},
 	"sink":                  {"event", "internal/atomicfile"},
-	"server":                {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto"},
+	"server":                {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
 	"server/echo":           {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
 	"server/page":           {"internal/observe", "server", "parser", "quichello", "fingerprint", "fingerprint/explain", "known", "event", "internal/answers"},
 	"internal/answers":      {"server", "parser", "known", "event"},
