@@ -135,18 +135,3 @@ func Wrap(h http.Handler) http.Handler {
 		h.ServeHTTP(w, r)
 	})
 }
-
-// connOf returns the Conn that c is or is wrapped around, or nil.
-func connOf(c net.Conn) *Conn {
-	for c != nil {
-		switch inner := c.(type) {
-		case *Conn:
-			return inner
-		case interface{ NetConn() net.Conn }: // as tls.Conn has it
-			c = inner.NetConn()
-		default:
-			return nil
-		}
-	}
-	return nil
-}

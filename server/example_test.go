@@ -79,6 +79,24 @@ func ExampleHeaders() {
 	// Output: true 1073741824|0|a,m,p,s 36
 }
 
+// A server of another protocol over TLS has no http.Request, but the connection.
+func ExampleConnOf() {
+	ln := tls.NewListener(&server.Listener{Listener: exampleListener()}, exampleConfig())
+	defer ln.Close()
+	go tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, ServerName: "mail.example"})
+	conn, err := ln.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.(*tls.Conn).Handshake(); err != nil {
+		log.Fatal(err)
+	}
+	e, _ := server.ConnOf(conn).Event(event.Compact)
+	fmt.Println(*e.SNI, e.Client[0].Family)
+	// Output: mail.example Go
+}
+
 // A hook decides on a connection before it costs a handshake.
 func ExampleListener_decide() {
 	l := &server.Listener{
