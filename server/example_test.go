@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -95,6 +96,38 @@ func ExampleConnOf() {
 	e, _ := server.ConnOf(conn).Event(event.Compact)
 	fmt.Println(*e.SNI, e.Client[0].Family)
 	// Output: mail.example Go
+}
+
+// A server behind a CDN has the hello of the CDN, and the JA4 of its client in a
+// header field.
+func ExampleEventOf_front() {
+	l := &server.Listener{
+		Listener:       exampleListener(),
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		TrustHeader:    "Cf-Ja4",
+	}
+	srv := &http.Server{
+		ConnContext: server.ConnContext,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			e, _ := server.EventOf(r, event.Full)
+			fmt.Println(e.FrontJA4.JA4)
+		}),
+	}
+	certFile, keyFile := exampleFiles()
+	go srv.ServeTLS(l, certFile, keyFile)
+	defer srv.Close()
+
+	cdn := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer cdn.CloseIdleConnections()
+	req, err := http.NewRequest("GET", "https://"+l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req.Header.Set("Cf-Ja4", "t13d1516h2_8daaf6152771_b186095e22b6")
+	if _, err := cdn.Do(req); err != nil {
+		log.Fatal(err)
+	}
+	// Output: t13d1516h2_8daaf6152771_b186095e22b6
 }
 
 // A hook decides on a connection before it costs a handshake.

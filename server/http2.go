@@ -80,7 +80,13 @@ func (c *Conn) setHTTP2(r *fingerprint.HTTP2) {
 
 // firstRequest settles c with the first request over HTTP/2. It is called when the
 // request has been read, and no lock is held.
+//
+// A server in front passes on requests of many clients: the handler has the first one
+// with what the server says of its client.
 func (c *Conn) firstRequest(r *fingerprint.HTTP2, above *tls.Conn) {
+	if l := c.listener; l != nil && l.TrustHeader != "" && c.isShared() {
+		return
+	}
 	says := claimFields{userAgent: r.UserAgent()}
 	says.clientHints, says.platform = r.ClientHints()
 	l := c.theLife()

@@ -37,6 +37,7 @@ type life struct {
 	settled   event.Settled
 	request   known.Request // the first
 	handshake *event.Handshake
+	front     *event.FrontJA4 // of the first request
 	rule      string
 	action    string
 	tags      []string
@@ -77,7 +78,7 @@ func (l *life) complete(o *event.Observation) {
 	headers := o.Request.Headers
 	o.Request = l.request
 	o.Request.Headers = headers
-	o.Settled, o.Handshake = l.settled, l.handshake
+	o.Settled, o.Handshake, o.FrontJA4 = l.settled, l.handshake, l.front
 	o.Rule, o.Action, o.Tags = l.rule, l.action, l.tags
 }
 
@@ -234,13 +235,33 @@ func (l *life) requestCame(r *http.Request) claimFields {
 	settled := l.settled
 	l.mu.Unlock()
 	if settled == event.NotSettled {
+		l.setFront(frontOf(r))
 		l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), l.conn.timed(handshakeOf(r.TLS)))
 	}
 	return says
 }
 
-// eventOf returns the Event with what r says of its client.
+// setFront keeps what a server in front says in the first request.
+func (l *life) setFront(f *event.FrontJA4) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled == event.NotSettled {
+		l.front = f
+	}
+}
+
+// eventOf returns the Event with what r says of its client, and what a server in
+// front says in r.
 func (l *life) eventOf(r *http.Request, size event.Size) (event.Event, bool) {
+	e, ok := l.eventOfAgent(r, size)
+	if ok && size >= event.Full {
+		e.FrontJA4 = frontOf(r)
+	}
+	return e, ok
+}
+
+// eventOfAgent returns the Event with what r says of its client.
+func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool) {
 	says := l.requestCame(r)
 	l.mu.Lock()
 	final, claim, ok := l.final, (*known.Claim)(nil), false

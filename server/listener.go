@@ -93,6 +93,12 @@ type Listener struct {
 	// MaxPerAddr, their clients do.
 	TrustedProxies []netip.Prefix
 
+	// TrustHeader is the header field in which TrustedProxies that end TLS pass on
+	// the JA4 of their own clients, such as CloudFront-Viewer-JA4-Fingerprint or
+	// Cf-Ja4. Events of their requests have it as FrontJA4. Each of them must
+	// remove the field from what its clients send. Empty is for none.
+	TrustHeader string
+
 	unbounded Limits    // used where Limits is nil
 	blocks    sync.Pool // of *block, four fifths of what a Conn costs
 	hellos    sync.Pool // of *parser.ClientHello, for observations

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/clientfile"
@@ -51,6 +52,7 @@ type serveFlags struct {
 	maxRecords       int
 	retryAbove       int
 	trustedProxies   []string
+	trustHeader      string
 
 	admin     string
 	pprof     bool
@@ -130,6 +132,7 @@ Sockets passed by systemd replace --listen.`,
 	flags.IntVar(&f.maxRecords, "max-records", 0, "maximum `number` of records of a hello to fingerprint; 0 for no limit")
 	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients must prove their address; 0 for always")
 	flags.StringSliceVar(&f.trustedProxies, "trusted-proxies", nil, "`prefixes` of proxies whose PROXY protocol header is trusted, such as 10.0.0.0/8")
+	flags.StringVar(&f.trustHeader, "trust-header", "", "`name` of the header field in which these proxies pass on the JA4 of their own clients, such as CloudFront-Viewer-JA4-Fingerprint")
 
 	f.page.add(flags)
 	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz and /metrics")
@@ -170,6 +173,10 @@ func (f *serveFlags) check() error {
 		return errors.New("--settle 0: must be a time, or negative for no limit")
 	case f.pprof && f.admin == "":
 		return errors.New("--pprof needs --admin")
+	case f.trustHeader != "" && len(f.trustedProxies) == 0:
+		return errors.New("--trust-header needs --trusted-proxies")
+	case f.trustHeader != "" && !httpguts.ValidHeaderFieldName(f.trustHeader):
+		return fmt.Errorf("--trust-header %q: not the name of a header field", f.trustHeader)
 	}
 	_, err := f.syncEvery()
 	return err
@@ -232,6 +239,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		MaxHello:         f.maxHello,
 		MaxRecords:       f.maxRecords,
 		TrustedProxies:   proxies,
+		TrustHeader:      f.trustHeader,
 		Clients:          clients,
 		SettleTimeout:    f.settle,
 	}
