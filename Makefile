@@ -4,7 +4,7 @@ FUZZTIME ?= 60s
 BENCH    ?= .
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test check fuzz bench bench-server eval generate clean
+.PHONY: build run test check integration fuzz bench bench-server eval generate clean
 
 build:
 	go build -o bin/tlspeek ./cmd/tlspeek
@@ -24,6 +24,11 @@ check:
 	git diff --exit-code -- '*_gen.go'
 	$(MAKE) test
 	go test -race ./...
+
+# Package server with listeners and servers of others, over real connections. It is
+# a module of its own, which downloads grpc-go, cmux and go-proxyproto.
+integration:
+	cd server/integration && go mod tidy -diff && go vet ./... && $(STATICCHECK) ./... && go test -race ./...
 
 # Every fuzz target in turn, FUZZTIME each.
 fuzz:

@@ -1,0 +1,28 @@
+module github.com/tlspeek/tlspeek/server/integration
+
+go 1.26.0
+
+replace github.com/tlspeek/tlspeek => ../../
+
+require (
+	github.com/pires/go-proxyproto v0.15.0
+	github.com/soheilhy/cmux v0.1.5
+	github.com/stretchr/testify v1.12.1
+	github.com/tlspeek/tlspeek v0.0.0-00010101000000-000000000000
+	golang.org/x/net v0.60.0
+	google.golang.org/grpc v1.85.0
+)
+
+require (
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
+	github.com/dunglas/httpsfv v1.1.2 // indirect
+	github.com/mileusna/useragent v1.3.5 // indirect
+	github.com/quic-go/qpack v0.6.0 // indirect
+	github.com/quic-go/quic-go v0.63.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
