@@ -7,11 +7,12 @@
 //	srv.ServeTLS(&server.Listener{Listener: ln}, "server.pem", "server.key")
 //
 // In a handler, [EventOf] then returns the Event of the client: fingerprints,
-// which clients send such hellos, and whether that fits the User-Agent. [Headers] passes
-// fingerprints to a backend, [ConfigureHTTP2] adds the fingerprint of HTTP/2, and
-// [HTTP3] does the same over QUIC. [Server] serves a handler over HTTP/1.1,
-// HTTP/2 and HTTP/3, and clients that speak no HTTP. [Listener.Decide] closes a
-// connection, or chooses its configuration, before it costs a handshake.
+// which clients send such hellos, and whether that fits the User-Agent. [Headers]
+// passes that on to a backend. [ConnOf] finds the client for servers without HTTP.
+// [ConfigureHTTP2] adds the fingerprint of HTTP/2, and [HTTP3] does the same over
+// QUIC. [Server] serves a handler over HTTP/1.1, HTTP/2 and HTTP/3, and clients
+// that speak no HTTP. [Listener.Decide] closes a connection, or chooses its
+// configuration, before it costs a handshake.
 //
 // # Terms
 //
