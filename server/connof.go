@@ -13,8 +13,15 @@ import (
 // such as the embedded net.Conn of golang.org/x/net/netutil, grpc-go and cmux.
 //
 // It is for servers that have no http.Request, such as of gRPC or of a protocol of
-// their own over TLS.
-func ConnOf(c net.Conn) *Conn { return connOf(c) }
+// their own over TLS. If c is a [tls.Conn], the Event then has the outcome of its
+// handshake.
+func ConnOf(c net.Conn) *Conn {
+	conn := connOf(c)
+	if over, ok := c.(*tls.Conn); ok && conn != nil {
+		conn.above(over)
+	}
+	return conn
+}
 
 // maxUnwraps bounds how many connections connOf looks at. Wrappers are few; those
 // that lead back to themselves are endless.

@@ -517,3 +517,36 @@ func TestWaitOfADecision(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestSettledRawTLS: a server that speaks a protocol of its own has the outcome of the
+// handshake in the Event if it has asked ConnOf.
+func TestSettledRawTLS(t *testing.T) {
+	var settled settledEvents
+	l := &server.Listener{Listener: servertest.Listen(t), Settled: settled.add}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			over := tls.Server(conn, servertest.Config(t))
+			server.ConnOf(over)
+			io.Copy(over, over)
+			over.Close()
+		}
+	}()
+	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	_, err = io.WriteString(conn, "echo")
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, 4))
+	require.NoError(t, err)
+	assert.Empty(t, settled.all())
+	require.NoError(t, conn.Close())
+	e := settled.wait(t, 1)[0]
+	assert.Equal(t, event.SettledEnd, e.Settled)
+	require.NotNil(t, e.Handshake)
+	assert.Equal(t, "1.3", e.Handshake.Version)
+	require.NoError(t, l.SettleAll(t.Context()))
+	assert.Len(t, settled.all(), 1)
+}
