@@ -96,10 +96,12 @@ func (l *life) claimToSettle(why event.Settled) bool {
 
 // settle settles l, unless it is, and has another goroutine hand it on.
 func (l *life) settle(why event.Settled) {
+	s := l.settling
+	s.enter()
+	defer s.leave()
 	if !l.claimToSettle(why) {
 		return
 	}
-	s := l.settling
 	s.mu.Lock()
 	s.remove(l)
 	s.mu.Unlock()
@@ -116,6 +118,11 @@ func (l *life) settle(why event.Settled) {
 // settleNow settles l, unless it is, with what the first request says, and hands
 // it on.
 func (l *life) settleNow(why event.Settled, says claimFields, request known.Request, handshake *event.Handshake) {
+	s := l.settling
+	if s.hook != nil {
+		s.enter()
+		defer s.leave()
+	}
 	l.mu.Lock()
 	if l.settled != event.NotSettled {
 		l.mu.Unlock()
@@ -131,7 +138,6 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 		l.judged = append(l.judged, judged{says: says})
 	}
 	l.mu.Unlock()
-	s := l.settling
 	if s.hook == nil {
 		return
 	}

@@ -387,6 +387,32 @@ func TestSettleAll(t *testing.T) {
 	assert.Len(t, settled.all(), 30)
 }
 
+// TestSettleAllWaitsForRequests: it returns when the hook has, also where that is
+// called for a request, and also if it panics, which net/http recovers from.
+func TestSettleAllWaitsForRequests(t *testing.T) {
+	called, release := make(chan bool), make(chan bool)
+	l := &server.Listener{Listener: servertest.Listen(t), Settled: func(*event.Observation, *event.Event) {
+		called <- true
+		<-release
+		panic(http.ErrAbortHandler)
+	}}
+	srv := &http.Server{TLSConfig: servertest.Config(t), ConnContext: server.ConnContext, Handler: http.HandlerFunc(verdicts)}
+	go srv.ServeTLS(l, "", "")
+	defer srv.Close()
+	answered := make(chan error)
+	go func() {
+		_, err := servertest.HTTPClient(false).Get("https://" + l.Addr().String())
+		answered <- err
+	}()
+	<-called
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	assert.ErrorIs(t, l.SettleAll(ctx), context.DeadlineExceeded)
+	close(release)
+	assert.Error(t, <-answered)
+	assert.NoError(t, l.SettleAll(t.Context()))
+}
+
 // TestSlowHookHoldsUpOneClient: the hook of one request does not return, and others
 // get their answers.
 func TestSlowHookHoldsUpOneClient(t *testing.T) {

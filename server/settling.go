@@ -38,10 +38,10 @@ type settling struct {
 	waiting lru.List[life] // of these, whose handshake is done, by when it was
 	ended   lru.List[life] // settled, to be handed on
 	timer   *time.Timer    // for the oldest that waits
-	workers int            // goroutines that hand on
-	asking  int            // goroutines that ask for the outcome of a handshake
+	workers int            // goroutines that hand on what is in ended
+	busy    int            // others that settle, ask for the outcome of a handshake, or hand on
 	lost    int64          // that were not handed on for want of room
-	idle    sync.Cond      // on mu; no worker and nobody asking
+	idle    sync.Cond      // on mu; no worker and nobody busy
 
 	agentsMu sync.Mutex
 	agents   map[string]string // operating systems by User-Agent
@@ -76,10 +76,27 @@ func (s *settling) begin(l *life, bytes int) {
 	s.mu.Lock()
 	s.open.Add(&l.node, l, lifeSize+bytes)
 	full := s.evict()
+	s.busy++
 	s.mu.Unlock()
+	defer s.leave()
 	for _, old := range full {
 		old.settle(event.SettledFull)
 	}
+}
+
+// enter counts the caller as busy until leave. From a list to the next, or to the
+// hook, a life is in none: who is busy with it is what all waits for.
+func (s *settling) enter() {
+	s.mu.Lock()
+	s.busy++
+	s.mu.Unlock()
+}
+
+func (s *settling) leave() {
+	s.mu.Lock()
+	s.busy--
+	s.signal()
+	s.mu.Unlock()
 }
 
 // grow records that l has a message more.
@@ -147,7 +164,9 @@ func (s *settling) expire() {
 		s.remove(l)
 		expired = append(expired, l)
 	}
+	s.busy++
 	s.mu.Unlock()
+	defer s.leave()
 	for _, l := range expired {
 		l.settle(event.SettledTime)
 	}
@@ -189,22 +208,17 @@ func (s *settling) work() {
 
 // ask calls f in a goroutine of its own, and then enqueues l.
 func (s *settling) ask(l *life, f func()) {
-	s.mu.Lock()
-	s.asking++
-	s.mu.Unlock()
+	s.enter()
 	go func() {
+		defer s.leave()
 		f()
 		s.enqueue(l)
-		s.mu.Lock()
-		s.asking--
-		s.signal()
-		s.mu.Unlock()
 	}()
 }
 
 // signal wakes all if there is nothing under way. It is called with mu held.
 func (s *settling) signal() {
-	if s.workers == 0 && s.asking == 0 && s.idle.L != nil {
+	if s.workers == 0 && s.busy == 0 && s.idle.L != nil {
 		s.idle.Broadcast()
 	}
 }
@@ -218,10 +232,12 @@ func (s *settling) all(ctx context.Context) error {
 		s.remove(l)
 		left = append(left, l)
 	}
+	s.busy++
 	s.mu.Unlock()
 	for _, l := range left {
 		l.settle(event.SettledEnd)
 	}
+	s.leave()
 	defer context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -229,7 +245,7 @@ func (s *settling) all(ctx context.Context) error {
 	})()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.workers > 0 || s.asking > 0 {
+	for s.workers > 0 || s.busy > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
