@@ -47,10 +47,12 @@ type life struct {
 	judged    []judged     // the first is that of the first request
 }
 
-// A judged is what a request says of its client, and the claim that follows.
+// A judged is what a request says of its client, and the claim that follows once
+// that is known.
 type judged struct {
 	says  claimFields
 	claim *known.Claim
+	known bool
 }
 
 // A lifeConn is a connection that a life is of.
@@ -124,6 +126,9 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 		defer s.leave()
 	}
 	l.mu.Lock()
+	if why == event.SettledRequest && len(l.judged) == 0 { // also where the Event came before
+		l.judged = append(l.judged, judged{says: says})
+	}
 	if l.settled != event.NotSettled {
 		l.mu.Unlock()
 		return
@@ -133,9 +138,6 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 	l.request = request
 	if l.handshake == nil {
 		l.handshake = handshake
-	}
-	if why == event.SettledRequest {
-		l.judged = append(l.judged, judged{says: says})
 	}
 	l.mu.Unlock()
 	if s.hook == nil {
@@ -168,9 +170,14 @@ func (l *life) keepFinal(e *event.Event, bytes int) {
 	kept := *e
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.final = &kept
-	if len(l.judged) > 0 {
-		l.judged[0].claim = e.Claim
+	l.setFinal(&kept)
+}
+
+// setFinal keeps e, which was settled, and its claim. It is called with mu held.
+func (l *life) setFinal(e *event.Event) {
+	l.final = e
+	if l.settled == event.SettledRequest {
+		l.judged[0].claim, l.judged[0].known = e.Claim, true
 	}
 }
 
@@ -208,10 +215,7 @@ func (l *life) keep(e *event.Event, version int) {
 	case l.settled == event.NotSettled:
 		l.seen = &kept
 	default:
-		l.final = &kept
-		if len(l.judged) > 0 {
-			l.judged[0].claim = e.Claim
-		}
+		l.setFinal(&kept)
 	}
 }
 
@@ -271,12 +275,10 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 	says := l.requestCame(r)
 	l.mu.Lock()
 	final, claim, ok := l.final, (*known.Claim)(nil), false
-	first := len(l.judged) > 0 && l.judged[0].says == says
+	first := l.settled == event.SettledRequest && l.judged[0].says == says
 	differs := len(l.judged) > 0 && l.judged[0].says.userAgent != says.userAgent
-	for i := range l.judged {
-		if j := &l.judged[i]; j.says == says && (i > 0 || final != nil) {
-			claim, ok = j.claim, true
-		}
+	if j := l.judgedOf(says); j != nil && j.known {
+		claim, ok = j.claim, true
 	}
 	l.mu.Unlock()
 	if final != nil && ok && size != event.Detail {
@@ -304,11 +306,24 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 	made := max(size, event.Full)
 	l.settling.fill(&e, &o, made)
 	l.mu.Lock()
-	if len(l.judged) < maxJudged {
-		l.judged = append(l.judged, judged{says, e.Claim})
+	if j := l.judgedOf(says); j != nil { // others may have asked at the same time
+		j.claim, j.known = e.Claim, true
+	} else if len(l.judged) < maxJudged {
+		l.judged = append(l.judged, judged{says, e.Claim, true})
 	}
 	l.mu.Unlock()
 	return sized(&e, size), true
+}
+
+// judgedOf returns what is remembered of requests that say this, or nil. It is
+// called with mu held.
+func (l *life) judgedOf(says claimFields) *judged {
+	for i := range l.judged {
+		if l.judged[i].says == says {
+			return &l.judged[i]
+		}
+	}
+	return nil
 }
 
 // tagAgentsDiffer marks a request whose User-Agent is not that of the first request
