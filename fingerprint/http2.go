@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -79,7 +80,7 @@ type http2Block struct {
 	names   []string
 	pseudo  []byte // their letters in order
 
-	userAgent, clientHints, platform string // the first of each
+	userAgent, clientHints, platform http2Value
 }
 
 // The frames that count (RFC 9113, section 6). All others are skipped.
@@ -299,31 +300,42 @@ func (b *http2Block) field(f hpack.HeaderField) {
 	b.names = append(b.names, f.Name)
 	switch f.Name {
 	case "user-agent":
-		keepFirst(&b.userAgent, f.Value)
+		b.userAgent.keep(f.Value)
 	case "sec-ch-ua":
-		keepFirst(&b.clientHints, f.Value)
+		b.clientHints.keep(f.Value)
 	case "sec-ch-ua-platform":
-		keepFirst(&b.platform, f.Value)
+		b.platform.keep(f.Value)
 	case ":method", ":authority", ":scheme", ":path":
 		b.pseudo = append(b.pseudo, f.Name[1])
 	}
 }
 
-// keepFirst sets dst to the beginning of value, unless it is set.
-func keepFirst(dst *string, value string) {
-	if *dst == "" {
-		*dst = value[:min(len(value), MaxHTTP2Field)]
+// An http2Value is the beginning of the first header field of a name, which may be
+// empty.
+type http2Value struct {
+	text string
+	set  bool
+}
+
+// keep keeps value, unless another came before. It copies what it keeps of a long one.
+func (v *http2Value) keep(value string) {
+	if v.set {
+		return
 	}
+	if v.set = true; len(value) > MaxHTTP2Field {
+		value = strings.Clone(value[:MaxHTTP2Field])
+	}
+	v.text = value
 }
 
 // UserAgent returns the first User-Agent field of the first request, at most
 // [MaxHTTP2Field] bytes of it. It is empty before [HTTP2.Done].
-func (p *HTTP2) UserAgent() string { return p.whenDone(p.block.userAgent) }
+func (p *HTTP2) UserAgent() string { return p.whenDone(p.block.userAgent.text) }
 
 // ClientHints returns the first Sec-CH-UA and Sec-CH-UA-Platform fields of the first
 // request, as UserAgent does.
 func (p *HTTP2) ClientHints() (brands, platform string) {
-	return p.whenDone(p.block.clientHints), p.whenDone(p.block.platform)
+	return p.whenDone(p.block.clientHints.text), p.whenDone(p.block.platform.text)
 }
 
 func (p *HTTP2) whenDone(s string) string {

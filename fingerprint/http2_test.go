@@ -166,6 +166,27 @@ func TestHTTP2Names(t *testing.T) {
 	assert.Equal(t, "|00|0|m"+strings.Repeat(",m", 127), p.Fingerprint())
 }
 
+// TestHTTP2Agent: of several fields of a name the first counts, also an empty one, as
+// in net/http.
+func TestHTTP2Agent(t *testing.T) {
+	for _, first := range []string{"", "curl/8.0", strings.Repeat("x", 2*fingerprint.MaxHTTP2Field)} {
+		var block bytes.Buffer
+		e := hpack.NewEncoder(&block)
+		for _, value := range []string{first, "another"} {
+			for _, name := range []string{"user-agent", "sec-ch-ua", "sec-ch-ua-platform"} {
+				require.NoError(t, e.WriteField(hpack.HeaderField{Name: name, Value: value}))
+			}
+		}
+		var p fingerprint.HTTP2
+		_, err := p.Write(join([]byte(preface), settings(), frame(1, 4, 1, block.Bytes()...)))
+		require.NoError(t, err)
+		want := first[:min(len(first), fingerprint.MaxHTTP2Field)]
+		assert.Equal(t, want, p.UserAgent())
+		brands, platform := p.ClientHints()
+		assert.Equal(t, []string{want, want}, []string{brands, platform})
+	}
+}
+
 // FuzzHTTP2 checks that how the bytes are cut makes no difference.
 func FuzzHTTP2(f *testing.F) {
 	f.Add(join([]byte(preface), settings(1, 65536), windowUpdate(0, 5), priority(3, 0, 9), frame(1, 5, 1, fields("masp")...)), 30)
