@@ -58,5 +58,11 @@ func RequestOf(r *http.Request) known.Request {
 // osOf returns the operating system that a User-Agent names.
 func osOf(userAgent string) string { return useragent.Parse(userAgent).OS }
 
-// headerText bounds how much of a header field is read.
-func headerText(s string) string { return s[:min(len(s), maxHeaderText)] }
+// headerText bounds how much of a header field is read. It copies that, so that a
+// long field does not stay in memory with its beginning.
+func headerText(s string) string {
+	if len(s) <= maxHeaderText {
+		return s
+	}
+	return strings.Clone(s[:maxHeaderText])
+}

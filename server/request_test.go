@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -31,4 +32,20 @@ func FuzzRequestOf(f *testing.F) {
 		assert.True(t, strings.HasPrefix(agent, a.UserAgent))
 		assert.True(t, strings.HasPrefix(hints, a.ClientHints))
 	})
+}
+
+// TestLongFieldsAreNotKept: of a field of a megabyte, what is read is all that stays
+// in memory.
+func TestLongFieldsAreNotKept(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	kept := make([]claimFields, 64)
+	for i := range kept {
+		kept[i] = claimFieldsOf(&http.Request{Header: http.Header{"User-Agent": {strings.Repeat("a", 1<<20)}}})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(8<<20))
+	assert.Len(t, kept[63].userAgent, maxHeaderText)
 }
