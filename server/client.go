@@ -108,8 +108,8 @@ func FromContext(ctx context.Context) (event.Event, bool) {
 // of its client and the claim that follows from it. The first request of a
 // connection settles its Event, see [Listener.Settled]. Up to four claims of a
 // connection are remembered. A request with another User-Agent than the first has
-// the tag agents-differ, unless the connection is that of a trusted proxy. It
-// returns false where [ClientOf] returns nil.
+// the tag agents-differ, unless one of the two has none or the connection is that of
+// a trusted proxy. It returns false where [ClientOf] returns nil.
 func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
 	c := clientOf(r.Context())
 	if c == nil {

@@ -276,7 +276,7 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 	l.mu.Lock()
 	final, claim, ok := l.final, (*known.Claim)(nil), false
 	first := l.settled == event.SettledRequest && l.judged[0].says == says
-	differs := len(l.judged) > 0 && l.judged[0].says.userAgent != says.userAgent
+	differs := says.userAgent != "" && len(l.judged) > 0 && l.judged[0].says.userAgent != "" && l.judged[0].says.userAgent != says.userAgent
 	if j := l.judgedOf(says); j != nil && j.known {
 		claim, ok = j.claim, true
 	}
@@ -327,8 +327,8 @@ func (l *life) judgedOf(says claimFields) *judged {
 }
 
 // tagAgentsDiffer marks a request whose User-Agent is not that of the first request
-// of its connection. Browsers send one, and what carries requests of several
-// clients is a proxy.
+// of its connection, if both have one. Browsers send one, and what carries requests
+// of several clients is a proxy.
 const tagAgentsDiffer = "agents-differ"
 
 func (l *life) hasHandshake() bool {

@@ -80,3 +80,18 @@ func TestAgentsAreRememberedOnce(t *testing.T) {
 	wg.Wait()
 	assert.Len(t, l.judged, 2)
 }
+
+// TestRequestsWithoutAgent: a request without a User-Agent is not one of another
+// client, before one with it or after.
+func TestRequestsWithoutAgent(t *testing.T) {
+	for _, agents := range [][]string{{"", "curl/8.0", ""}, {"curl/8.0", "", "curl/8.0"}} {
+		l := &life{settling: new(settling), conn: helloOnly{}}
+		for _, agent := range agents {
+			e, ok := l.eventOf(requestOf(agent), event.Full)
+			assert.True(t, ok)
+			assert.Equal(t, agent, e.UserAgent)
+			assert.Equal(t, agent != "", e.Claim != nil)
+			assert.Empty(t, e.Tags)
+		}
+	}
+}
