@@ -261,9 +261,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 var errReleased = fmt.Errorf("the ClientHello went with its connection: %w", net.ErrClosed)
 
-// Close closes the connection, and settles its Events. It calls Observe of the [Listener] if there is no
-// hello yet. The hello stays if the connection has passed through [ConnContext],
-// or was asked for its hello or Event before.
+// Close closes the connection, and settles its Events. It calls Observe of the
+// [Listener] if there is no hello yet. The hello stays if the connection has passed
+// through [ConnContext], or was asked for its hello or Event before.
 func (c *Conn) Close() error {
 	err := c.close()
 	if l := c.currentLife(); l != nil {

@@ -151,13 +151,13 @@ func (c *Conn) messageSize() int {
 // askHandshake implements lifeConn.
 func (c *Conn) askHandshake() func() *event.Handshake {
 	c.mu.Lock()
-	above := c.tls
+	above, finished := c.tls, !c.finished.IsZero()
 	c.mu.Unlock()
-	if above == nil {
-		return nil
+	if above == nil || !c.closed.Load() && !finished {
+		return nil // it would wait for the client, or do the handshake
 	}
 	return func() *event.Handshake {
-		// The connection is closed, so this returns what the handshake has returned.
+		// This returns what the handshake has returned.
 		if err := above.Handshake(); err != nil {
 			return failedHandshake(err)
 		}

@@ -68,8 +68,8 @@ type lifeConn interface {
 	timed(h *event.Handshake) *event.Handshake
 
 	// askHandshake returns a function that asks crypto/tls for the outcome of the
-	// handshake, once the connection was closed. That may take long. It returns nil
-	// if there is nobody to ask.
+	// handshake. That may take long. It returns nil if there is nobody to ask, or the
+	// handshake still waits for the client.
 	askHandshake() func() *event.Handshake
 }
 

@@ -60,7 +60,8 @@ type Listener struct {
 	// It is called by several goroutines at once. For a request or a line, the one
 	// that serves it calls, so that only this client waits; for other connections
 	// one of eight does, and the oldest are lost if what waits for these takes more
-	// than MaxUnsettled. It is never called with a lock held.
+	// than MaxUnsettled. It is never called with a lock held. It must not panic:
+	// over HTTP/2 and for connections that have ended nothing recovers from that.
 	//
 	// The first request is the first on the wire where [Server] or
 	// [ConfigureHTTP2] serves HTTP/2, and otherwise the first that reaches a handler
@@ -148,7 +149,8 @@ func (l *Listener) newConn(socket net.Conn) *Conn {
 
 // SettleAll settles all connections, and waits until Settled has returned for each,
 // or until ctx is done, whose error it returns then. Call it when the server has
-// shut down.
+// shut down: an Event of a connection whose handshake is not finished then says
+// nothing of it.
 func (l *Listener) SettleAll(ctx context.Context) error { return l.settling().all(ctx) }
 
 // settling returns what settles the connections of l.

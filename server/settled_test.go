@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -362,76 +361,6 @@ func TestSettledForWantOfRoom(t *testing.T) {
 	require.NoError(t, stop())
 	require.NoError(t, l.SettleAll(t.Context()))
 	assert.Len(t, settled.all(), 20)
-}
-
-// TestSettleAll: all that is open is settled, and ctx ends the wait for a slow hook.
-func TestSettleAll(t *testing.T) {
-	release := make(chan struct{})
-	var settled settledEvents
-	l := &server.Listener{Listener: servertest.Listen(t), Settled: func(o *event.Observation, e *event.Event) {
-		<-release
-		settled.add(o, e)
-	}}
-	stop := serve(t, &server.Server{}, l, 0)
-	for range 30 {
-		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
-		require.NoError(t, err)
-		defer conn.Close()
-	}
-	require.NoError(t, stop(), "a slow hook holds up no connection")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	assert.ErrorIs(t, l.SettleAll(ctx), context.Canceled)
-	close(release)
-	require.NoError(t, l.SettleAll(t.Context()))
-	assert.Len(t, settled.all(), 30)
-}
-
-// TestSettleAllWaitsForRequests: it returns when the hook has, also where that is
-// called for a request, and also if it panics, which net/http recovers from.
-func TestSettleAllWaitsForRequests(t *testing.T) {
-	called, release := make(chan bool), make(chan bool)
-	l := &server.Listener{Listener: servertest.Listen(t), Settled: func(*event.Observation, *event.Event) {
-		called <- true
-		<-release
-		panic(http.ErrAbortHandler)
-	}}
-	srv := &http.Server{TLSConfig: servertest.Config(t), ConnContext: server.ConnContext, Handler: http.HandlerFunc(verdicts)}
-	go srv.ServeTLS(l, "", "")
-	defer srv.Close()
-	answered := make(chan error)
-	go func() {
-		_, err := servertest.HTTPClient(false).Get("https://" + l.Addr().String())
-		answered <- err
-	}()
-	<-called
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	assert.ErrorIs(t, l.SettleAll(ctx), context.DeadlineExceeded)
-	close(release)
-	assert.Error(t, <-answered)
-	assert.NoError(t, l.SettleAll(t.Context()))
-}
-
-// TestSlowHookHoldsUpOneClient: the hook of one request does not return, and others
-// get their answers.
-func TestSlowHookHoldsUpOneClient(t *testing.T) {
-	release := make(chan struct{})
-	l := &server.Listener{Listener: servertest.Listen(t), Settled: func(o *event.Observation, e *event.Event) {
-		if e.UserAgent == "slow" {
-			<-release
-		}
-	}}
-	stop := serve(t, &server.Server{Handler: http.HandlerFunc(verdicts)}, l, time.Second)
-	url := "https://" + l.Addr().String()
-	slow := make(chan string)
-	go func() { slow <- request(t, servertest.HTTPClient(true), url, "slow") }()
-	for i := range 20 {
-		assert.Equal(t, "unknown[]", request(t, servertest.HTTPClient(i%2 == 0), url, "quick"))
-	}
-	close(release)
-	assert.Equal(t, "unknown[]", <-slow)
-	require.NoError(t, stop())
 }
 
 // TestSettledOverQUIC: connections over QUIC are settled by their request, and
