@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,13 +23,49 @@ import (
 // CPU time of a request on the server, and the median ratio of the pairs.
 func BenchmarkServer(b *testing.B) {
 	for _, kind := range []string{"conn", "headers"} {
-		b.Run(kind+"/connections", func(b *testing.B) { benchmarkPairs(b, kind, 400, connections) })
-		b.Run(kind+"/keepalive", func(b *testing.B) { benchmarkPairs(b, kind, 4000, keepalive) })
+		b.Run(kind+"/connections", func(b *testing.B) { benchmarkPairs(b, "plain", kind, 400, connections) })
+		b.Run(kind+"/keepalive", func(b *testing.B) { benchmarkPairs(b, "plain", kind, 4000, keepalive) })
 	}
 }
 
-func benchmarkPairs(b *testing.B, kind string, n int, load func(testing.TB, string, int)) {
-	plain, ours := startProcess(b, "plain"), startProcess(b, kind)
+// BenchmarkEvents measures new connections whose handler asks for the Event, and whose
+// Events are handed on: those of a known client, of an unknown one that comes again,
+// and of clients of which each has a hello of its own.
+func BenchmarkEvents(b *testing.B) {
+	usual := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	unknown := unknownConfig(1)
+	var n atomic.Uint32
+	for _, c := range []struct {
+		name   string
+		config func() *tls.Config
+	}{
+		{"known", func() *tls.Config { return usual }},
+		{"unknown", func() *tls.Config { return unknown }},
+		{"new", func() *tls.Config { return unknownConfig(n.Add(1)) }},
+	} {
+		load := func(t testing.TB, addr string, n int) { connectionsOf(t, addr, n, c.config) }
+		for _, base := range []string{"plain", "conn"} {
+			for _, kind := range []string{"events", "settled"} {
+				b.Run(c.name+"/"+kind+"/"+base, func(b *testing.B) { benchmarkPairs(b, base, kind, 400, load) })
+			}
+		}
+	}
+}
+
+// unknownConfig returns the configuration of a client that no database has, another
+// for each n below a million.
+func unknownConfig(n uint32) *tls.Config {
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1", "x/" + strconv.Itoa(int(n))}}
+	for i, suite := range tls.CipherSuites() {
+		if n*2654435761>>(i%32)&1 == 1 {
+			config.CipherSuites = append(config.CipherSuites, suite.ID)
+		}
+	}
+	return config
+}
+
+func benchmarkPairs(b *testing.B, base, kind string, n int, load func(testing.TB, string, int)) {
+	plain, ours := startProcess(b, base), startProcess(b, kind)
 	cpu := func(p *process) float64 {
 		before := p.figure(b, "/cpu")
 		load(b, p.addr, n)
@@ -45,7 +83,7 @@ func benchmarkPairs(b *testing.B, kind string, n int, load func(testing.TB, stri
 		}
 		plains, all, ratios = append(plains, x), append(all, y), append(ratios, y/x)
 	}
-	b.ReportMetric(median(plains), "plain-cpu-µs/req")
+	b.ReportMetric(median(plains), base+"-cpu-µs/req")
 	b.ReportMetric(median(all), "cpu-µs/req")
 	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(0, "ns/op")
@@ -59,11 +97,16 @@ func median(x []float64) float64 {
 // connections opens n connections for one request each, four at a time.
 func connections(t testing.TB, addr string, n int) {
 	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	connectionsOf(t, addr, n, func() *tls.Config { return config })
+}
+
+// connectionsOf is connections of clients with these configurations.
+func connectionsOf(t testing.TB, addr string, n int, config func() *tls.Config) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for range n / 4 {
-				c, err := tls.Dial("tcp", addr, config)
+				c, err := tls.Dial("tcp", addr, config())
 				if err != nil {
 					t.Error(err)
 					return
@@ -172,7 +215,8 @@ func BenchmarkBesideHalfOpen(b *testing.B) {
 }
 
 // BenchmarkMemory measures the memory of the server for a connection that has sent
-// nothing, a hello of 16 or 64 KB without its last byte, or a request.
+// nothing, a hello of 16 or 64 KB without its last byte, a hello and the rest of the
+// handshake, or a request.
 func BenchmarkMemory(b *testing.B) {
 	const n = 500
 	body := hellotest.Message(0x0303, nil)
@@ -189,6 +233,7 @@ func BenchmarkMemory(b *testing.B) {
 		{"silent", func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }},
 		{"16KB", func(addr string) (net.Conn, error) { return dialAndSend(addr, hello(1<<14)) }},
 		{"64KB", func(addr string) (net.Conn, error) { return dialAndSend(addr, hello(1<<16)) }},
+		{"preconnect", func(addr string) (net.Conn, error) { return tls.Dial("tcp", addr, config) }},
 		{"idle", func(addr string) (net.Conn, error) {
 			conn, err := tls.Dial("tcp", addr, config)
 			if err == nil {
@@ -197,7 +242,7 @@ func BenchmarkMemory(b *testing.B) {
 			return conn, err
 		}},
 	} {
-		for _, kind := range []string{"plain", "conn", "headers"} {
+		for _, kind := range []string{"plain", "conn", "headers", "settled"} {
 			b.Run(c.name+"/"+kind, func(b *testing.B) {
 				p := startProcess(b, kind)
 				var perConn float64

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
@@ -43,8 +44,9 @@ func TestMain(m *testing.M) {
 }
 
 // child serves until standard input ends. Kind is plain for net/http over
-// crypto/tls, conn for net/http behind a Listener, headers for the same with
-// Headers, or emfile for a Server with few file descriptors.
+// crypto/tls, conn for net/http behind a Listener, settled for the same with a hook
+// for Events, headers with Headers, or emfile for a Server with few file descriptors.
+// In settled and events, handlers ask for the Event.
 func child(kind string) error {
 	certFile, keyFile, err := listen.SelfSigned(os.Getenv("TLSPEEK_TEST_DIR"))
 	if err != nil {
@@ -76,8 +78,14 @@ func child(kind string) error {
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(figures), TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0)}
 	if kind != "plain" {
-		ln = &server.Listener{Listener: ln}
-		srv.ConnContext = server.ConnContext
+		l := &server.Listener{Listener: ln}
+		if kind == "settled" {
+			l.Settled = func(*event.Observation, *event.Event) {}
+		}
+		ln, srv.ConnContext = l, server.ConnContext
+	}
+	if kind == "settled" || kind == "events" {
+		srv.Handler = withEvent(srv.Handler)
 	}
 	if kind == "headers" {
 		srv.Handler = server.Headers{}.Wrap(srv.Handler)
@@ -85,6 +93,17 @@ func child(kind string) error {
 	go srv.ServeTLS(ln, "", "")
 	io.Copy(io.Discard, os.Stdin)
 	return srv.Close()
+}
+
+// withEvent returns a handler that asks for the Event of each request.
+func withEvent(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := server.EventOf(r, event.Full); !ok {
+			http.Error(w, "no Event", http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // figures answers /cpu with the CPU time used so far in microseconds, /mem with the
