@@ -22,8 +22,8 @@
 //
 // # Concurrency and memory
 //
-// A [Database] is safe for concurrent use, a [Matcher] and a [Tracker] are not. The
-// built-in database is code and costs nothing at start-up.
+// A [Database] and [Trackers] are safe for concurrent use, a [Matcher] and a [Tracker]
+// are not. The built-in database is code and costs nothing at start-up.
 //
 // # Compatibility
 //

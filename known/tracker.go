@@ -16,9 +16,9 @@ const maxRemembered = 8
 // decides what one client is: an address, a session, a cookie. Mixing clients, as
 // behind a NAT, causes no false tells: a tell means that a hello repeats what a genuine
 // client draws at random, whatever others sent in between. A Tracker remembers only the
-// last 8 hellos.
+// last 8 hellos. [Trackers] has one for each address.
 //
-// The zero value is ready and its size is fixed at 200 bytes. A Tracker is not
+// The zero value is ready and its size is fixed at 136 bytes. A Tracker is not
 // safe for concurrent use.
 type Tracker struct {
 	seen [maxRemembered]rememberedHello
@@ -27,9 +27,9 @@ type Tracker struct {
 
 // A rememberedHello is what a Tracker remembers of a hello.
 type rememberedHello struct {
-	random uint64
-	order  uint64 // of the extensions
-	grease uint64 // the values of GREASE
+	order  uint64 // a hash of the order of the extensions, or 0
+	grease uint32 // the values of GREASE, or 0
+	random uint32 // a part of it
 }
 
 // AppendTells appends to dst the tells that the hello shows together with earlier ones,
@@ -45,21 +45,39 @@ type rememberedHello struct {
 // A retransmitted hello, and the one after a HelloRetryRequest, count as one with the
 // first: they have the same random.
 func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
-	if !o.isTracked() {
+	now := rememberedHelloOf(o)
+	if !now.isComparable() {
 		return dst
 	}
+	orders, values := t.compare(now)
+	return appendFrozen(dst, o.Hello, orders, values)
+}
+
+// rememberedHelloOf returns what a [Tracker] remembers of a hello: the first of a
+// connection over TCP, with GREASE where BoringSSL has it. Whether a browser has sent
+// the like is asked only once there is something to tell, as it takes longer.
+func rememberedHelloOf(o *Observation) (r rememberedHello) {
 	h := o.Hello
-	b := browserShapeOf(h)
-	now := rememberedHello{random: binary.BigEndian.Uint64(h.Random)}
-	if b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
-		now.order = orderOf(h)
+	if h == nil || h.SSLv2 || h.Transport != parser.TLS || o.Index > 1 || len(h.Random) < 8 ||
+		len(h.CipherSuites) == 0 || !parser.IsGREASE(h.CipherSuites[0]) {
+		return r
 	}
-	now.grease = greaseOf(h)
-	orders, values := 0, 0
+	r.random = binary.BigEndian.Uint32(h.Random) ^ binary.BigEndian.Uint32(h.Random[4:])
+	r.order, r.grease = readExtensions(h)
+	return r
+}
+
+// isComparable reports whether there is anything that other hellos may repeat.
+func (r rememberedHello) isComparable() bool { return r.order != 0 || r.grease != 0 }
+
+// compare returns how many of the remembered hellos have the same order of extensions
+// as now, and how many the same values of GREASE, and remembers now. It returns 0 for
+// a hello that is remembered.
+func (t *Tracker) compare(now rememberedHello) (orders, values int) {
 	for i := range t.seen[:min(t.n, maxRemembered)] {
 		s := &t.seen[i]
 		if s.random == now.random {
-			return dst
+			return 0, 0
 		}
 		if now.order != 0 && s.order == now.order {
 			orders++
@@ -70,7 +88,20 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	}
 	t.seen[t.n%maxRemembered] = now
 	t.n++
-	if orders > 0 {
+	return orders, values
+}
+
+// appendFrozen appends the tells of a hello that repeats the order of some earlier
+// ones, and the GREASE values of some.
+func appendFrozen(dst []Tell, h *parser.ClientHello, orders, values int) []Tell {
+	if orders == 0 && values < 2 || isSecond(h) {
+		return dst
+	}
+	b := browserShapeOf(h)
+	if b != chromium && b != safari {
+		return dst
+	}
+	if orders > 0 && b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
 		dst = append(dst, Tell{"frozen-order", "extensions", h.Extensions[0].Offset,
 			fmt.Sprintf("%d extensions in the order of an earlier connection", len(h.Extensions)),
 			"a random order in each connection, since version 110"})
@@ -83,60 +114,53 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	return dst
 }
 
-// isTracked reports whether a [Tracker] remembers the hello: the first of a connection
-// over TCP, in the shape of Chromium's or Safari's.
-func (o *Observation) isTracked() bool {
-	h := o.Hello
-	if h == nil || h.SSLv2 || o.isSecond() || len(h.Random) < 8 || h.Transport != parser.TLS {
-		return false
-	}
-	b := browserShapeOf(h)
-	return b == chromium || b == safari
-}
+// minOrdered is the number of extensions from which their order is compared.
+const minOrdered = 12
 
-// orderOf hashes the order of a hello's extensions, without transient ones and
-// GREASE, whose place is fixed. It is 0 if there are fewer than 12.
-func orderOf(h *parser.ClientHello) uint64 {
-	x, n := uint64(1), 0
+// readExtensions returns a hash of the order of a hello's extensions, without transient
+// ones and GREASE, whose place is fixed, and the values of GREASE. The order is 0 if
+// there are fewer extensions than minOrdered. The values are 0 if a place lacks GREASE
+// where BoringSSL has it: the first cipher suite, group and version, and two extensions.
+func readExtensions(h *parser.ClientHello) (order uint64, values uint32) {
+	n, greased := 0, 0
+	order, values = 1, 1 // before the first bit, as values may be 0000
 	for i := range limit(h.Extensions) {
-		if t := h.Extensions[i].Type; !fingerprint.IsTransient(t) && !parser.IsGREASE(t) {
-			x = mix(x ^ uint64(t))
+		t := h.Extensions[i].Type
+		switch {
+		case t < 64 && transientExtensions>>t&1 != 0:
+		case parser.IsGREASE(t):
+			if greased++; greased <= 2 {
+				values = values<<4 | uint32(t>>12)
+			}
+		default:
+			order = (order ^ uint64(t)) * 0x9e3779b97f4a7c15
+			order ^= order >> 32
 			n++
 		}
 	}
-	if n < 12 {
-		return 0
+	if n < minOrdered {
+		order = 0
 	}
-	return x
+	if greased < 2 || len(h.SupportedGroups) == 0 || len(h.SupportedVersions) == 0 ||
+		!parser.IsGREASE(h.SupportedGroups[0]) || !parser.IsGREASE(h.SupportedVersions[0]) {
+		return order, 0
+	}
+	values = values<<4 | uint32(h.CipherSuites[0]>>12)
+	values = values<<4 | uint32(h.SupportedGroups[0]>>12)
+	return order, values<<4 | uint32(h.SupportedVersions[0]>>12)
 }
 
-// greaseOf hashes the GREASE values of cipher suites, groups, extensions and
-// versions, of which there are 16 to the power of five. It is 0 if the hello has
-// fewer than five.
-func greaseOf(h *parser.ClientHello) uint64 {
-	x, n := uint64(1), 0
-	add := func(v uint16) {
-		if parser.IsGREASE(v) {
-			x = mix(x ^ uint64(v))
-			n++
+// transientExtensions has a bit for each type below 64 that
+// [fingerprint.IsTransient] reports. There are no others.
+var transientExtensions = transientBits()
+
+func transientBits() (bits uint64) {
+	for t := range parser.ExtensionType(64) {
+		if fingerprint.IsTransient(t) {
+			bits |= 1 << t
 		}
 	}
-	for _, v := range limit(h.CipherSuites) {
-		add(uint16(v))
-	}
-	for _, v := range limit(h.SupportedGroups) {
-		add(uint16(v))
-	}
-	for _, v := range limit(h.SupportedVersions) {
-		add(uint16(v))
-	}
-	for i := range limit(h.Extensions) {
-		add(uint16(h.Extensions[i].Type))
-	}
-	if n < 5 {
-		return 0
-	}
-	return x
+	return bits
 }
 
 // canonical is the order of Chromium's extensions where permutation is off. Other

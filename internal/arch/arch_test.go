@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"quichello":             {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"fingerprint":           {"internal/grease", "internal/varint", "parser", "golang.org/x/net/http2/hpack"},
 	"fingerprint/explain":   {"fingerprint", "internal/http2setting", "parser"},
-	"known":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint"},
+	"known":                 {"internal/grease", "internal/jsonw", "internal/lru", "internal/padding", "parser", "fingerprint"},
 	"event":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint", "known"},
 	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"output":                {"event", "fingerprint", "known"},
