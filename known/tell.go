@@ -9,7 +9,7 @@ import (
 // A Tell is a sign that a hello was not made by the client whose shape it has, with
 // the evidence. Found and Expected are phrases in English.
 type Tell struct {
-	Name     string `json:"name"`             // one of [TellKinds]
+	Name     string `json:"name"`             // one of [TellKinds], or of those that a [Tracker] finds
 	Field    string `json:"field"`            // its name in the tree of [parser.Dissect], or http2
 	Offset   int    `json:"offset,omitempty"` // in the handshake message; 0, where msg_type is, if the evidence has no single place
 	Found    string `json:"found"`            // what the hello has there

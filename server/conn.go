@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/lru"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -57,6 +58,8 @@ type Conn struct {
 	finished time.Time     // when the client had sent its part of the handshake
 	retain   bool          // the hello may be asked for after Close
 	aliased  bool          // a caller holds memory of the block
+	tracked  bool          // the first hello was compared with those of other connections
+	tells    []known.Tell  // that this has shown
 	http2    string        // fingerprint in Akamai's format
 	headers  string        // names of those of the first HTTP/2 request, in order
 	values   *fingerprints

@@ -197,10 +197,12 @@ func (c *Conn) firstBytes() []byte {
 	return slices.Clone(c.ahead.bytes[:min(len(c.ahead.bytes), observe.MaxSeen)])
 }
 
-// notify calls the Listener's hooks: with a hello, or to say that there is none.
+// notify calls the Listener's hooks: with a hello, or to say that there is none. If
+// the Event is handed on later, the hello is tracked now, so that the connections of
+// a client come in the order of their hellos.
 func (c *Conn) notify(index int) {
 	l := c.listener
-	if l == nil || l.Observe == nil && l.Decide == nil {
+	if l == nil || l.Observe == nil && l.Decide == nil && (l.Settled == nil || index > 1) {
 		return
 	}
 	h := l.getHello()
@@ -297,7 +299,21 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	o.ID = m.id
 	o.Time, o.RecordVersion, o.Carrier.Records = m.time, m.version, m.records
 	observe.Message(&o, h, m.raw)
+	if index == 1 {
+		o.Tells = c.track(&o)
+	}
 	return o
+}
+
+// track returns the tells that the first hello shows together with other connections
+// of its client. It compares them once: the tells stay what they were. A trusted proxy
+// has several clients, and its connections are not compared. It is called with mu held.
+func (c *Conn) track(o *event.Observation) []known.Tell {
+	if !c.tracked && c.listener != nil && !o.Shared && o.Err == nil {
+		c.tracked = true
+		c.tells = c.listener.settling().trackers.AppendTells(nil, o.Src.Addr(), &known.Observation{Hello: o.Hello, Index: o.Index})
+	}
+	return c.tells
 }
 
 // isShared reports whether the connection is that of a trusted proxy, and not of one

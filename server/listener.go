@@ -130,6 +130,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 // finished their handshake. Listeners that share their Limits count together.
 func (l *Listener) Conns() (open, halfOpen int) { return l.limits().conns() }
 
+// Forgotten returns the number of times that a client was forgotten to make room for
+// another: a later hello of it may lack the tells of several connections, see
+// [known.Trackers]. Clients are remembered where there is a hook, or somebody asks for
+// Events.
+func (l *Listener) Forgotten() int64 { return l.settling().trackers.Forgotten() }
+
 // newConn returns nil for a connection over a bound.
 func (l *Listener) newConn(socket net.Conn) *Conn {
 	c := &Conn{listener: l, accepted: time.Now()}

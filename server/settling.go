@@ -29,6 +29,7 @@ type settling struct {
 	maxBytes int
 	clients  *known.Database
 
+	trackers  known.Trackers // of the clients over TCP
 	memo      event.Memo
 	observers sync.Pool        // of *event.Observer
 	onFill    func(event.Size) // for tests; may be nil

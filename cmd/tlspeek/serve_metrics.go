@@ -44,7 +44,11 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 			_, halfOpen := ln.Conns()
 			return halfOpen
 		}),
-		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", s.HalfOpenQUIC))
+		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", s.HalfOpenQUIC),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tlspeek_forgotten_clients_total",
+			Help: "Clients whose earlier connections were forgotten for want of room, and are not compared with later ones.",
+		}, func() float64 { return float64(ln.Forgotten()) }))
 
 	next := ln.Observe
 	ln.Observe = func(o *event.Observation) {
