@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,8 @@ type scan struct {
 	reader   capture.Reader
 	filter   *filter.Filter
 	progress progress
+
+	forgotten atomic.Int64 // clients of which several connections were compared
 }
 
 func scanCommand() *cobra.Command {
@@ -54,6 +57,10 @@ A PATH is a pcap or pcapng file, which may be compressed with gzip or zstd; a
 directory, in which scan reads all captures; a pattern like 'day*.pcap'; or - for
 standard input, which scan can read while it is written:
 tcpdump -U -w - | tlspeek scan -
+
+Some tells need several connections of one client address, over TCP: an order of
+extensions or GREASE values that never change. Scan compares the connections in each
+file, in the order of the packets. To compare those of several files, merge them.
 
 If a file is damaged, scan prints the hellos before the damage, reports the error
 and reads the other files. The exit status is 1.
@@ -125,6 +132,7 @@ func (s *scan) run(ctx context.Context) (err error) {
 			files:       read,
 			failures:    len(failed),
 			skipped:     skipped,
+			forgotten:   s.forgotten.Load(),
 			interrupted: ctx.Err() != nil,
 			took:        time.Since(s.progress.start),
 		}
@@ -215,7 +223,9 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 // file scans one file, prints its hellos to part, and closes part.
 func (s *scan) file(ctx context.Context, name string, p *printer, part *ordered.Part) (capture.Stats, error) {
 	w := p.format.Open(part, p.options)
+	p.newFile()
 	stats, err := s.readFile(ctx, name, p, w, part)
+	s.forgotten.Add(p.forgotten())
 	if flushed := outputError(w.Flush()); flushed != nil {
 		err = flushed
 	}

@@ -190,14 +190,33 @@ type printer struct {
 	*scanOutput
 	filter   *filter.Filter
 	observer event.Observer
+	trackers *known.Trackers // of the file at hand; nil where no tells are printed
 
 	// Of the hello at hand. They are here so that a hello takes no memory.
 	observation event.Observation
 	event       event.Event
+	tells       []known.Tell // with earlier hellos
 }
 
 func (o *scanOutput) printer(f *filter.Filter) *printer {
 	return &printer{scanOutput: o, filter: f, observer: event.Observer{Clients: o.clients, SkipClients: !o.needsClients(), Memo: &o.memo}}
+}
+
+// newFile has the printer print another file. Each file has Trackers of its own, and
+// its hellos come in the order of its packets, so that the tells are the same however
+// many files are read at once.
+func (p *printer) newFile() {
+	if !p.observer.SkipClients {
+		p.trackers = new(known.Trackers)
+	}
+}
+
+// forgotten returns how many clients were forgotten in the file.
+func (p *printer) forgotten() int64 {
+	if p.trackers == nil {
+		return 0
+	}
+	return p.trackers.Forgotten()
 }
 
 // print writes a hello of a file to w, or counts it, if it passes the filter.
@@ -208,6 +227,10 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 	o, e := &p.observation, &p.event
 	*o = h.Observation()
 	o.File = file
+	if p.trackers != nil { // before the filter, which must not change what is said of a hello
+		p.tells = p.trackers.AppendTells(p.tells[:0], o.Src.Addr(), &known.Observation{Hello: o.Hello, Index: o.Index})
+		o.Tells = p.tells
+	}
 	needsEvent := p.filter.NeedsEvent()
 	switch {
 	case !p.filter.MatchObservation(o):

@@ -16,6 +16,7 @@ type summary struct {
 	files       int           // that were begun
 	failures    int           // errors that were reported
 	skipped     []captureinput.Skipped
+	forgotten   int64 // clients, by known.Trackers
 	interrupted bool
 	took        time.Duration
 }
@@ -35,6 +36,11 @@ func (s *summary) write(w io.Writer) {
 	for _, n := range t.Notes() {
 		s.line(w, n.Count, strings.ReplaceAll(n.Text, "(MaxMemory)", "(--max-memory)"))
 	}
+	what := "clients forgotten for lack of memory: their later hellos may lack the tells of several connections"
+	if s.forgotten == 1 {
+		what = "client forgotten for lack of memory: its later hellos may lack the tells of several connections"
+	}
+	s.line(w, s.forgotten, what)
 	s.writeSkipped(w)
 }
 

@@ -34,6 +34,10 @@ func TestSummary(t *testing.T) {
 			"           1 packet of link type 9999: not read\n"},
 		{summary{stats: capture.Stats{DroppedStreams: 4}}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"           4 connections dropped for lack of memory (--max-memory)\n"},
+		{summary{forgotten: 1}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"           1 client forgotten for lack of memory: its later hellos may lack the tells of several connections\n"},
+		{summary{forgotten: 1200}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"       1,200 clients forgotten for lack of memory: their later hellos may lack the tells of several connections\n"},
 		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"           1 file in a directory skipped\n" +
 			"               day/0: empty file\n"},
