@@ -26,8 +26,8 @@ type entry struct {
 	scanner   bool              // only scanners send it
 	imitation bool              // only impersonators send it
 	permutes  bool              // its extensions are in another order in each hello
-	lists     [numFields]uint16 // indices into the Database's
-	first, n  uint16            // its part of clients
+	lists     [numFields]uint32 // indices into the Database's
+	first, n  uint32            // its part of clients
 }
 
 // ordinary reports whether a client sends the shape that neither scans nor
@@ -77,111 +77,15 @@ func (db *Database) is(e *entry, s *shape) bool {
 	return true
 }
 
-// A sample is a shape and one client that sends it.
-type sample struct {
-	shape    shape
-	permutes bool
-	scanner  bool
-	client   Candidate
-}
-
-// A program counts what the database has of one client.
-type program struct {
-	hellos   int
-	versions map[string]bool
-}
-
-// build fills db from samples.
-func (db *Database) build(all []sample) {
-	programs := make(map[string]*program)
-	for _, s := range all {
-		p := programs[s.client.Name]
-		if p == nil {
-			p = &program{versions: make(map[string]bool)}
-			programs[s.client.Name] = p
-		}
-		p.hellos++
-		p.versions[s.client.Version] = true
-	}
-	type group struct {
-		entry
-		scanner bool
-		clients []Candidate
-	}
-	var groups []*group
-	for _, s := range all {
-		e := entry{key: s.shape.key(0), transport: s.shape.transport, optionals: s.shape.optionals, permutes: s.permutes}
-		if s.permutes {
-			slices.Sort(s.shape.lists[extensions])
-		}
-		for f, list := range s.shape.lists {
-			e.lists[f] = uint16(pool(&db.lists[f], list))
-		}
-		i := slices.IndexFunc(groups, func(g *group) bool { return g.entry == e })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, &group{entry: e, scanner: true})
-		}
-		groups[i].scanner = groups[i].scanner && s.scanner
-		groups[i].clients = append(groups[i].clients, s.client)
-	}
-	slices.SortStableFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(btoi(a.permutes), btoi(b.permutes)),
-			cmp.Compare(a.optionals, b.optionals),
-			slices.Compare(a.lists[:], b.lists[:]))
-	})
-	for _, g := range groups {
-		clients := inOrder(merge(g.clients), programs)
-		g.first, g.n = uint16(len(db.clients)), uint16(len(clients))
-		db.clients = append(db.clients, clients...)
-		g.entry.scanner = g.scanner
-		g.entry.imitation = clients[0].Kind == KindImpersonator // they come last
-		db.shapes = append(db.shapes, g.entry)
-	}
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// pool returns the index of list in lists, and appends it first if it is new.
-func pool(lists *[][]uint16, list []uint16) int {
-	i := slices.IndexFunc(*lists, func(l []uint16) bool { return slices.Equal(l, list) })
-	if i < 0 {
-		i = len(*lists)
-		*lists = append(*lists, slices.Clone(list))
-	}
-	return i
-}
-
-// merge merges candidates that differ only in their version.
-func merge(clients []Candidate) []Candidate {
-	var out []Candidate
-	versions := make(map[string][]string)
-	for _, c := range clients {
-		i := slices.IndexFunc(out, func(o Candidate) bool { return o.Name == c.Name && o.Kind == c.Kind })
-		if i < 0 {
-			out = append(out, c)
-		}
-		if c.Version != "" && !slices.Contains(versions[c.Name], c.Version) {
-			versions[c.Name] = append(versions[c.Name], c.Version)
-		}
-	}
-	for i := range out {
-		out[i].Version = versionRange(versions[out[i].Name])
-	}
-	return out
-}
-
 // inOrder sorts the candidates of one shape: clients that send it as their own
 // before imitations and, among these, one of each family before the second of
 // any, so that the first few show how certain the answer is. The family with the
 // most programs comes first, and in it the program with the most known versions,
 // then hellos.
 func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
+	if len(clients) == 1 {
+		return clients
+	}
 	weight := make(map[string]int)
 	for _, c := range clients {
 		weight[c.Family] += weightOf(c.Kind)
@@ -194,7 +98,7 @@ func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	var places []place
 	slices.SortStableFunc(clients, func(a, b Candidate) int {
 		p, q := programs[a.Name], programs[b.Name]
-		return cmp.Or(cmp.Compare(len(q.versions), len(p.versions)), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(q.versions, p.versions), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
 	})
 	for _, c := range clients {
 		places = append(places, place{c, round[c.Family]})
@@ -347,7 +251,7 @@ func (db *Database) appendClients(dst []Candidate, n neighbour, limit int) []Can
 		if len(dst)-from == limit {
 			break
 		}
-		if has(dst, &c) {
+		if has(dst[:from], &c) { // those of one shape are distinct
 			continue
 		}
 		c.Distance, c.Differs = uint16((n.distance+999)/1000), n.differs

@@ -43,19 +43,29 @@ func (e *Entry) ParseHello() (*parser.ClientHello, error) {
 	if e.Hello == "" {
 		return nil, nil
 	}
-	msg, err := hex.DecodeString(e.Hello)
+	h := new(parser.ClientHello)
+	if err := e.readHello(h); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// readHello is [Entry.ParseHello] for an entry that has a hello. It reuses the memory
+// of h, also that of its message.
+func (e *Entry) readHello(h *parser.ClientHello) error {
+	msg, err := hex.AppendDecode(h.Raw[:0], []byte(e.Hello))
 	if err != nil {
-		return nil, fmt.Errorf("hello of %s: %w", e.Name, err)
+		return fmt.Errorf("hello of %s: %w", e.Name, err)
 	}
 	transport, ok := parser.ParseTransport(e.Transport)
 	if !ok && e.Transport != "" {
-		return nil, fmt.Errorf("transport %q of %s is none of tls, quic, dtls", e.Transport, e.Name)
+		return fmt.Errorf("transport %q of %s is none of tls, quic, dtls", e.Transport, e.Name)
 	}
-	h := &parser.ClientHello{Transport: transport}
+	h.Transport = transport
 	if err := h.Unmarshal(msg); err != nil {
-		return nil, fmt.Errorf("hello of %s: %w", e.Name, err)
+		return fmt.Errorf("hello of %s: %w", e.Name, err)
 	}
-	return h, nil
+	return nil
 }
 
 // Fingerprint sets JA3 and JA4 of an entry that has a hello; JA3 to the empty string
@@ -95,8 +105,11 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 			continue
 		}
 		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+		if !e.readPlain(line) {
+			e = Entry{}
+			if err := json.Unmarshal(line, &e); err != nil {
+				return nil, fmt.Errorf("line %d: %w", n, err)
+			}
 		}
 		if e.Name == "" {
 			return nil, fmt.Errorf("line %d: client without a name", n)
@@ -125,23 +138,23 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 // the entry whose hello, transport or fingerprint is malformed.
 func NewDatabase(entries []Entry) (*Database, error) {
 	db := &Database{named: make(map[string][]Candidate)}
-	var all []sample
+	b := newBuilder(db)
+	var h parser.ClientHello
+	var s shape
 	for i := range entries {
 		e := &entries[i]
-		h, err := e.ParseHello()
-		if err != nil {
-			return nil, err
-		}
-		if h == nil {
+		if e.Hello == "" {
 			if err := db.name(e); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		s := sample{permutes: e.Permutes, scanner: e.Scanner, client: e.candidate()}
-		s.shape.read(h)
-		all = append(all, s)
+		if err := e.readHello(&h); err != nil {
+			return nil, err
+		}
+		s.read(&h)
+		b.add(&s, e.Permutes, e.Scanner, e.candidate())
 	}
-	db.build(all)
+	b.finish()
 	return db, nil
 }

@@ -55,7 +55,7 @@ func appendSource(dst []byte, db *Database) []byte {
 	b.WriteString("// Code generated from clients.jsonl by make generate. DO NOT EDIT.\n\npackage known\n\n")
 	b.WriteString("var builtin = Database{\n\tshapes: []entry{\n")
 	for _, e := range db.shapes {
-		fmt.Fprintf(b, "{%#016x, %d, %d, %t, %t, %t, [numFields]uint16{", e.key, e.transport, e.optionals, e.scanner, e.imitation, e.permutes)
+		fmt.Fprintf(b, "{%#016x, %d, %d, %t, %t, %t, [numFields]uint32{", e.key, e.transport, e.optionals, e.scanner, e.imitation, e.permutes)
 		for i, l := range e.lists {
 			if i > 0 {
 				b.WriteString(", ")

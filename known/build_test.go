@@ -1,0 +1,126 @@
+package known
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/internal/hellotest"
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// manyEntries returns n clients of all kinds, whose hellos are those of the built-in
+// clients with other cipher suites or in another order.
+func manyEntries(t testing.TB, n int) []Entry {
+	t.Helper()
+	builtin, err := BuiltinEntries()
+	require.NoError(t, err)
+	r := rand.New(rand.NewPCG(1, 2))
+	entries := make([]Entry, 0, n)
+	for i := 0; len(entries) < n; i++ {
+		e := builtin[i%len(builtin)]
+		h, err := e.ParseHello()
+		require.NoError(t, err)
+		raw := h.Raw
+		at := bytes.Index(raw[38:], binary.BigEndian.AppendUint16(nil, uint16(h.CipherSuites[0]))) + 38
+		suites := raw[at : at+2*len(h.CipherSuites)]
+		for range 1 + r.IntN(4) {
+			a, b := 2*r.IntN(len(h.CipherSuites)), 2*r.IntN(len(h.CipherSuites))
+			if r.IntN(2) == 0 {
+				suites[a], suites[a+1], suites[b], suites[b+1] = suites[b], suites[b+1], suites[a], suites[a+1]
+			} else {
+				binary.BigEndian.PutUint16(suites[a:], uint16(h.CipherSuites[r.IntN(len(h.CipherSuites))])+uint16(r.IntN(3)))
+			}
+		}
+		if h.Unmarshal(raw) != nil {
+			continue
+		}
+		e.Name, e.Version, e.Hello = fmt.Sprint("app ", i), fmt.Sprint(i%7), hex.EncodeToString(raw)
+		e.Kind, e.Scanner, e.JA3, e.JA4, e.NPF = Kind(i%5), i%11 == 0, "", "", ""
+		if i%3 != 0 {
+			e.Family = fmt.Sprint("family ", i%100)
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// TestManyShapes: more shapes and clients than 16 bits can number are all found.
+func TestManyShapes(t *testing.T) {
+	const n = 1<<16 + 1000
+	entries := make([]Entry, n)
+	for i := range entries {
+		h := numbered(t, i)
+		entries[i] = Entry{Name: fmt.Sprint(i), Kind: KindTool, Hello: hex.EncodeToString(h.Raw)}
+	}
+	db, err := NewDatabase(entries)
+	require.NoError(t, err)
+	require.Len(t, db.shapes, n)
+	m := Matcher{Clients: db}
+	for i := 0; i < n; i += 999 {
+		got := m.AppendCandidates(nil, &Observation{Hello: numbered(t, i)})
+		require.Len(t, got, 1)
+		assert.Equal(t, fmt.Sprint(i), got[0].Name)
+	}
+}
+
+// numbered returns a hello whose cipher suites are the digits of i.
+func numbered(t testing.TB, i int) *parser.ClientHello {
+	t.Helper()
+	h, err := parser.Parse(message(parser.CipherSuite(i>>8|0x4000), parser.CipherSuite(i&0xff|0x4200)))
+	require.NoError(t, err)
+	return h
+}
+
+func message(suites ...parser.CipherSuite) []byte {
+	return hellotest.Message(parser.VersionTLS12, suites)
+}
+
+// TestManyClientsOfOneShape: all clients that send one shape are found, those with
+// several versions once.
+func TestManyClientsOfOneShape(t *testing.T) {
+	const n = 5000
+	var entries []Entry
+	hello := hex.EncodeToString(message(0x1301, 0x1302))
+	for i := range n {
+		for _, version := range []string{"1", "2"} {
+			entries = append(entries, Entry{Name: fmt.Sprint(i), Version: version, Kind: KindTool, Hello: hello})
+		}
+	}
+	db, err := NewDatabase(entries)
+	require.NoError(t, err)
+	h, err := entries[0].ParseHello()
+	require.NoError(t, err)
+	m := Matcher{Database: db}
+	got := m.AppendCandidates(nil, &Observation{Hello: h})
+	require.Len(t, got, n)
+	for i := range got {
+		assert.Equal(t, "1, 2", got[i].Version)
+	}
+}
+
+// BenchmarkLoad reads a clients file with 10,000 hellos, and makes a database of it.
+func BenchmarkLoad(b *testing.B) {
+	var file []byte
+	entries := manyEntries(b, 10_000)
+	for i := range entries {
+		var err error
+		file, err = entries[i].AppendLine(file)
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		entries, err := ReadEntries(bytes.NewReader(file))
+		if err == nil {
+			_, err = NewDatabase(entries)
+		}
+		require.NoError(b, err)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(entries)), "ns/entry")
+}
