@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
@@ -77,4 +78,43 @@ func TestAllocations(t *testing.T) {
 		candidates = m.AppendCandidates(candidates[:0], &o)
 	})
 	assert.Zero(t, got, "nearest")
+}
+
+// BenchmarkClients has 10,000 user-supplied clients, and without them for comparison.
+func BenchmarkClients(b *testing.B) {
+	db, err := NewDatabase(manyEntries(b, 10_000))
+	require.NoError(b, err)
+	for _, c := range []struct {
+		name    string
+		clients *Database
+	}{{"without", nil}, {"with", db}} {
+		known := hellotest.Real(b)["chromium-156"]
+		unknown := known.Clone()
+		unknown.CipherSuites[3] = 0xfefe
+		benchmark := func(name string, h *parser.ClientHello, f func()) {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				m := Matcher{Clients: c.clients}
+				o := Observation{Hello: h}
+				var dst []Candidate
+				b.ReportAllocs()
+				for b.Loop() {
+					f()
+					dst = m.AppendCandidates(dst[:0], &o)
+				}
+			})
+		}
+		benchmark("known", known, func() {})
+		benchmark("unknown", unknown, func() {})
+		benchmark("permuted", unknown, func() {
+			inner := unknown.Extensions[1 : len(unknown.Extensions)-1]
+			first := inner[0]
+			copy(inner, inner[1:])
+			inner[len(inner)-1] = first
+		})
+		var v uint16
+		benchmark("new", unknown, func() {
+			v++
+			unknown.CipherSuites[4] = parser.CipherSuite(v)
+		})
+	}
 }

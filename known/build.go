@@ -89,16 +89,36 @@ func (b *builder) finish() {
 			cmp.Compare(a.optionals, b.optionals),
 			slices.Compare(a.lists[:], b.lists[:]))
 	})
+	families := make(map[string]uint32)
 	for _, g := range b.groups {
 		clients := inOrder(merge(g.clients), b.programs)
 		e := g.entry
 		e.first, e.n = uint32(len(b.db.clients)), uint32(len(clients))
 		e.scanner = g.scanner
 		e.imitation = clients[0].Kind == KindImpersonator // they come last
+		if _, ok := families[clients[0].Family]; !ok {
+			families[clients[0].Family] = uint32(len(families))
+		}
+		e.family = families[clients[0].Family]
 		b.db.clients = append(b.db.clients, clients...)
 		b.db.shapes = append(b.db.shapes, e)
 	}
+	b.db.families = len(families)
+	for f, lists := range b.db.lists {
+		if len(lists) < minSigned || field(f) == shares {
+			continue
+		}
+		signatures := make([]signature, len(lists))
+		for i, list := range lists {
+			signatures[i] = signatureOf(list)
+		}
+		b.db.signatures[f] = signatures
+	}
 }
+
+// minSigned is the number of lists from which on they have signatures. The built-in
+// database has fewer of each field, so that its source needs none.
+const minSigned = 256
 
 func btoi(b bool) int {
 	if b {

@@ -16,6 +16,9 @@ type Database struct {
 	clients []Candidate            // of the shapes, in their order of rank
 	named   map[string][]Candidate // clients known only by a fingerprint, which is the key
 	formats npfFormat              // of the NPFs among them
+
+	families   int                    // of the first clients of the shapes
+	signatures [numFields][]signature // of lists; none if they are few
 }
 
 // An entry is a shape and the clients that send it.
@@ -28,6 +31,7 @@ type entry struct {
 	permutes  bool              // its extensions are in another order in each hello
 	lists     [numFields]uint32 // indices into the Database's
 	first, n  uint32            // its part of clients
+	family    uint32            // a number for the family of its first client
 }
 
 // ordinary reports whether a client sends the shape that neither scans nor
@@ -46,11 +50,11 @@ func (db *Database) exact(s *shape, key uint64) (from, to int) {
 	return from, to
 }
 
-// permute reports whether all clients that send shape s, with the given key,
-// permute their extensions.
-func (db *Database) permute(s *shape, key uint64) bool {
+// hasOrdered reports whether a client that sends shape s, with the given key, does not
+// permute its extensions.
+func (db *Database) hasOrdered(s *shape, key uint64) bool {
 	from, to := db.exact(s, key)
-	return from < to && !slices.ContainsFunc(db.shapes[from:to], func(e entry) bool { return !e.permutes })
+	return slices.ContainsFunc(db.shapes[from:to], func(e entry) bool { return !e.permutes })
 }
 
 // is reports whether s, which has the key of e, equals e in all that the key

@@ -72,13 +72,19 @@ func (p *positions) compare(list []uint16) (set, order uint32) {
 		}
 		last = at
 	}
-	if union := p.n + len(list) - common; union > common {
-		set = uint32(1000 * (union - common) / union)
-	}
 	if common > 1 {
 		order = uint32(1000 * turned / (common - 1))
 	}
-	return set, order
+	return setDistance(p.n, len(list), common), order
+}
+
+// setDistance returns one minus Jaccard's index of sets of a and b values, in
+// thousandths. The more they have in common, the less it is.
+func setDistance(a, b, common int) uint32 {
+	if union := a + b - common; union > common {
+		return uint32(1000 * (union - common) / union)
+	}
+	return 0
 }
 
 // A neighbour is a shape of the database and its distance.
@@ -97,16 +103,30 @@ const maxNeighbours = 16
 // parts. The list is not sorted. It has the nearest shape of each of the nearest
 // families, and the nearest ordinary shape.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances) []neighbour {
-	d.measure(db, s)
-	var byFamily nearestByFamily
+	d.reset(db, s)
+	byFamily := nearestByFamily{limits: d.families}
 	far := 0 // which of dst is the farthest
 	ordinary := neighbour{distance: ^uint32(0)}
+	limit := ^uint32(0) // no shape that is as far changes anything
 	for i := range db.shapes {
 		e := &db.shapes[i]
-		if e.transport != s.transport {
+		if d.extensions[e.lists[extensions]] >= limit || e.transport != s.transport { // most
 			continue
 		}
-		n := neighbour{shape: i, distance: d.to(e)}
+		own := ^uint32(0) // the same for e
+		if len(dst) == maxNeighbours {
+			own = dst[far].distance
+		}
+		if !e.imitation {
+			own = max(own, byFamily.limit(e.family))
+		}
+		if e.ordinary() {
+			own = max(own, ordinary.distance)
+		}
+		n := neighbour{shape: i, distance: d.to(e, own)}
+		if n.distance >= own {
+			continue
+		}
 		switch {
 		case len(dst) < maxNeighbours:
 			dst = append(dst, n)
@@ -120,6 +140,9 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances
 		}
 		if e.ordinary() && n.distance < ordinary.distance {
 			ordinary = n
+		}
+		if len(dst) == maxNeighbours {
+			limit = max(dst[far].distance, byFamily.limitOfNew(), ordinary.distance)
 		}
 	}
 	kept := 0
@@ -150,78 +173,41 @@ func keep(list []neighbour, kept int, n neighbour) int {
 	return kept + 1
 }
 
-// A listDistances has the distances of one shape's lists from all lists of a
-// Database, but for the key shares and the order of extensions. It can be used again.
-type listDistances struct {
-	start     [numFields]int // in distances, of the lists of a field
-	distances []uint32       // in millionths
-}
-
-// measure sets d to the distances of s.
-func (d *listDistances) measure(db *Database, s *shape) {
-	d.distances = d.distances[:0]
-	var p positions
-	for f := range s.lists {
-		d.start[f] = len(d.distances)
-		if field(f) == shares {
-			continue
-		}
-		p.read(s.lists[f])
-		for _, list := range db.lists[f] {
-			if slices.Equal(list, s.lists[f]) { // also where values repeat: compare looks at the first
-				d.distances = append(d.distances, 0)
-				continue
-			}
-			set, order := p.compare(list)
-			distance := set * weights[f].set
-			if field(f) != extensions {
-				distance += order * weights[f].order
-			}
-			d.distances = append(d.distances, distance)
-		}
-	}
-}
-
-// to returns the distance of the shape from e.
-func (d *listDistances) to(e *entry) (distance uint32) {
-	if e.scanner {
-		distance = scannerWeight
-	}
-	for f, list := range e.lists {
-		if field(f) != shares {
-			distance += d.distances[d.start[f]+int(list)]
-		}
-	}
-	return distance
-}
-
-// differing returns the fields in which the shape differs from e.
-func (d *listDistances) differing(e *entry) (fields Fields) {
-	for f, list := range e.lists {
-		if field(f) != shares && d.distances[d.start[f]+int(list)] != 0 {
-			fields |= fieldOf(field(f))
-		}
-	}
-	return fields
-}
-
 // maxFamilies is the number of families whose nearest shape is always kept.
 // It is more than are reported, because ranking may change their order.
 const maxFamilies = 2 * minFamilies
 
 // nearestByFamily has the nearest shapes of different families, nearest first.
 type nearestByFamily struct {
-	list [maxFamilies]neighbour
-	n    int
+	list   [maxFamilies]neighbour
+	n      int
+	limits []uint32 // by family, for those in list: its distance + 1; 0 for others
+}
+
+// limit returns the distance from which on a shape of a family is not added.
+func (k *nearestByFamily) limit(family uint32) uint32 {
+	if own := k.limits[family]; own != 0 {
+		return own
+	}
+	return k.limitOfNew()
+}
+
+// limitOfNew is limit for a family that has no shape in the list. It is not less than
+// that of the others.
+func (k *nearestByFamily) limitOfNew() uint32 {
+	if k.n < maxFamilies {
+		return ^uint32(0)
+	}
+	return k.list[k.n-1].distance + 1
 }
 
 // add adds a shape if it is nearer than that of its family, or than the last one.
 func (k *nearestByFamily) add(db *Database, n neighbour) {
-	if k.n == maxFamilies && n.distance > k.list[k.n-1].distance { // most
+	family := db.shapes[n.shape].family
+	if n.distance >= k.limit(family) {
 		return
 	}
-	family := db.firstClient(n).Family
-	i := slices.IndexFunc(k.list[:k.n], func(o neighbour) bool { return db.firstClient(o).Family == family })
+	i := slices.IndexFunc(k.list[:k.n], func(o neighbour) bool { return db.shapes[o.shape].family == family })
 	switch {
 	case i >= 0 && db.compare(n, k.list[i]) >= 0:
 		return
@@ -233,11 +219,13 @@ func (k *nearestByFamily) add(db *Database, n neighbour) {
 		return
 	default:
 		i = k.n - 1
+		k.limits[db.shapes[k.list[i].shape].family] = 0
 	}
 	for ; i > 0 && db.compare(n, k.list[i-1]) < 0; i-- {
 		k.list[i] = k.list[i-1]
 	}
 	k.list[i] = n
+	k.limits[family] = n.distance + 1
 }
 
 // firstClient returns the first client of a neighbour.

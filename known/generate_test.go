@@ -62,7 +62,7 @@ func appendSource(dst []byte, db *Database) []byte {
 			}
 			fmt.Fprint(b, l)
 		}
-		fmt.Fprintf(b, "}, %d, %d},\n", e.first, e.n)
+		fmt.Fprintf(b, "}, %d, %d, %d},\n", e.first, e.n, e.family)
 	}
 	b.WriteString("},\n\tlists: [numFields][][]uint16{\n")
 	for _, lists := range db.lists {
@@ -87,6 +87,6 @@ func appendSource(dst []byte, db *Database) []byte {
 		}
 		b.WriteString("},\n")
 	}
-	b.WriteString("},\n}\n")
+	fmt.Fprintf(b, "},\n\tfamilies: %d,\n}\n", db.families)
 	return b.Bytes()
 }

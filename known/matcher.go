@@ -7,10 +7,11 @@ import (
 )
 
 // A Matcher finds the candidates for hellos. The zero value is ready and knows
-// the built-in clients. It is not safe for concurrent use.
+// the built-in clients. It is not safe for concurrent use. It remembers the answers
+// for the last unknown shapes, until one of its databases is replaced by another.
 type Matcher struct {
 	Database *Database // instead of the built-in clients; nil for these
-	Clients  *Database // user-supplied clients, in addition; may be nil
+	Clients  *Database // user-supplied clients, in addition, also many thousands; may be nil
 
 	ordered bool // whether the last answer depends on the order of extensions
 	shape   shape
@@ -19,16 +20,18 @@ type Matcher struct {
 	near    []neighbour
 	lists   listDistances
 	seed    uint64
-	cache   []cached // by the seeded key
+	cache   []cached     // by the seeded key
+	cacheOf [2]*Database // the databases that cache is of: the built-in one, or Database, and Clients
 }
 
-// A cached remembers the result for a shape that Database does not have, or has
-// only from imitations.
+// A cached remembers the result for a shape that no database has, or only from
+// imitations.
 type cached struct {
-	key    uint64
-	near   []neighbour
-	all    []uint16 // of the shape, of that key, that has the answer; empty if none has
-	answer []Candidate
+	key     uint64
+	near    []neighbour
+	clients []neighbour // the same in Clients
+	all     []uint16    // of the shape, of that key, that has the answer; empty if none has
+	answer  []Candidate
 }
 
 // cacheSize is the number of such shapes that are remembered.
@@ -68,16 +71,17 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	key := m.shape.key(0)
 	n := len(dst)
-	settled, own := false, false
+	settled, own, named := false, false, false
 	if m.Clients != nil {
 		dst = m.Clients.appendNamed(dst, o)
-		settled = len(dst) > n && dst[n].Kind != KindImpersonator
+		named = len(dst) > n
+		settled = named && dst[n].Kind != KindImpersonator
 		dst, own = m.Clients.appendExact(dst, &m.shape, key, &m.ranker)
 		settled = settled || own
 	}
 	dst, own = db.appendExact(dst, &m.shape, key, &m.ranker)
 	if settled || own {
-		m.ordered = settled || !db.permute(&m.shape, key)
+		m.ordered = db.hasOrdered(&m.shape, key) || m.Clients != nil && m.Clients.hasOrdered(&m.shape, key)
 		return dst
 	}
 	limit := maxNearest
@@ -86,12 +90,12 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	}
 	c := m.cached(db)
 	m.all = m.shape.appendAll(m.all[:0])
-	if m.Clients == nil && slices.Equal(c.all, m.all) {
+	if !named && slices.Equal(c.all, m.all) {
 		return append(dst[:n], c.answer...)
 	}
 	two := m.Clients != nil && limit > 0
 	if two {
-		m.near = m.Clients.appendNeighbours(m.near[:0], &m.shape, &m.lists)
+		m.near = append(m.near[:0], c.clients...)
 		dst = m.Clients.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
 	}
 	m.near = append(m.near[:0], c.near...)
@@ -100,7 +104,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		dst = dst[:n+len(mergeByDistance(dst[n:]))]
 	}
 	preferGenuine(dst[n:])
-	if m.Clients == nil {
+	if !named {
 		c.all, c.answer = append(c.all[:0], m.all...), append(c.answer[:0], dst[n:]...)
 	}
 	return dst
@@ -163,11 +167,12 @@ func isFarImitation(c *Candidate) bool {
 	return c.Kind == KindImpersonator && c.Distance > imitationSlack
 }
 
-// cached returns what is remembered of m.shape, with at least its neighbours in db.
+// cached returns what is remembered of m.shape, with at least its neighbours in db
+// and in m.Clients.
 func (m *Matcher) cached(db *Database) *cached {
-	if m.cache == nil {
+	if of := [2]*Database{db, m.Clients}; m.cache == nil || m.cacheOf != of {
 		m.cache = make([]cached, cacheSize)
-		m.seed = rand.Uint64()
+		m.cacheOf, m.seed = of, rand.Uint64()
 	}
 	key := m.shape.key(m.seed)
 	i := key % (cacheSize / 2) * 2 // two places, so that two shapes that meet do not drive each other out
@@ -179,6 +184,9 @@ func (m *Matcher) cached(db *Database) *cached {
 	if c.key != key || len(c.near) == 0 {
 		c.key, c.all = key, c.all[:0]
 		c.near = db.appendNeighbours(c.near[:0], &m.shape, &m.lists)
+		if m.Clients != nil {
+			c.clients = m.Clients.appendNeighbours(c.clients[:0], &m.shape, &m.lists)
+		}
 	}
 	return c
 }
