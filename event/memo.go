@@ -17,9 +17,10 @@ import (
 // hello of a capture is such a one. Tells are not remembered: they may depend on
 // any byte.
 //
-// The zero value is ready. A Memo may be used by several goroutines at once, and
-// be shared by all Observers of a process. It must not be copied after its first
-// use.
+// The zero value is ready. A Memo may be used by several goroutines at once, none of
+// which waits for another, and be shared by all Observers of a process, whatever their
+// Clients. What it remembers for a database that no Observer has any more is replaced
+// in time. It must not be copied after its first use.
 type Memo struct {
 	// MaxBytes bounds the memory; it is 64 KiB at least. It must not change after
 	// the first use. If it is 0, the bound is 16 MiB.
@@ -116,10 +117,11 @@ func (m *Memo) init() {
 	m.exact, m.permuted = make(memoTable, sets), make(memoTable, sets)
 }
 
-// find looks up o. With candidates, an entry that lacks them is to be replaced.
-func (m *Memo) find(keys *memoKeys, o *Observation, candidates bool) (l memoLookup) {
+// find looks up o. With candidates, which include those of a database unless that is
+// nil, an entry that lacks them is to be replaced.
+func (m *Memo) find(keys *memoKeys, o *Observation, clients *known.Database, candidates bool) (l memoLookup) {
 	m.once.Do(m.init)
-	if !keys.readExact(o) {
+	if !keys.readExact(o, clients) {
 		return l
 	}
 	l.entry, l.exact = m.exact.find(maphash.Bytes(m.seed, keys.exact), keys.exact, candidates)
@@ -246,9 +248,10 @@ func (s *memoShape) candidatesOf(tells bool) *ranking {
 	return &s.candidates
 }
 
-// size returns the memory of m in bytes, but for strings of package known.
+// size returns the memory of m in bytes. The strings of its candidates count, because
+// only the entry may still need those of a database.
 func (m *memoEntry) size() int {
-	const fixed, perCandidate, perString, perSlice = 640, 80, 16, 24 // bytes, rounded up
+	const fixed, perString, perSlice = 640, 16, 24 // bytes, rounded up
 	n := fixed + len(m.key)
 	for _, value := range m.values {
 		n += len(value)
@@ -258,12 +261,24 @@ func (m *memoEntry) size() int {
 		for _, name := range s.alpn {
 			n += perString + len(name)
 		}
-		for _, r := range []*ranking{&s.candidates, &s.withTells} {
-			n += perCandidate*len(r.list) + len(r.json)
+		n += s.candidates.size()
+		if len(s.candidates.list) > 0 && &s.candidates.list[0] != &s.withTells.list[0] {
+			n += s.withTells.size()
 		}
 		for _, segment := range s.segments {
 			n += perSlice + len(segment)
 		}
+	}
+	return n
+}
+
+// size returns the memory of r in bytes.
+func (r *ranking) size() int {
+	const perCandidate = 80 // bytes, rounded up
+	n := len(r.json)
+	for i := range r.list {
+		c := &r.list[i]
+		n += perCandidate + len(c.Name) + len(c.Version) + len(c.Family) + len(c.Library)
 	}
 	return n
 }

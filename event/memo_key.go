@@ -6,19 +6,22 @@ import (
 
 	"github.com/tlspeek/tlspeek/internal/grease"
 	"github.com/tlspeek/tlspeek/internal/padding"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
 // A memoKeys has the keys of one hello.
 type memoKeys struct {
 	exact, permuted []byte
-	common          int // length of the part that both keys have
+	common          int    // length of the part that both keys begin with
+	clients         []byte // what both end with
 	types           []uint16
 }
 
-// readExact makes the key of o with the order of its extensions. It reports
-// whether the hello is short enough to be remembered.
-func (k *memoKeys) readExact(o *Observation) bool {
+// readExact makes the key of o with the order of its extensions, for candidates that
+// include those of a database unless that is nil. It reports whether the hello is short
+// enough to be remembered.
+func (k *memoKeys) readExact(o *Observation, clients *known.Database) bool {
 	h := o.Hello
 	if len(h.Raw) > maxMemoHello {
 		return false
@@ -29,6 +32,11 @@ func (k *memoKeys) readExact(o *Observation) bool {
 	k.exact = slices.Grow(k.exact, 2*len(h.Extensions))[:n+2*len(h.Extensions)]
 	for i := range h.Extensions {
 		binary.BigEndian.PutUint16(k.exact[n+2*i:], grease.Normalize(h.Extensions[i].Type))
+	}
+	k.clients = k.clients[:0]
+	if clients != nil {
+		k.clients = clients.AppendKey(k.clients, h)
+		k.exact = append(k.exact, k.clients...)
 	}
 	return len(k.exact) <= maxMemoKey
 }
@@ -43,12 +51,13 @@ func (k *memoKeys) readPermuted(h *parser.ClientHello) {
 	slices.Sort(k.types)
 	k.permuted = append(k.permuted[:0], k.exact[:k.common]...)
 	k.permuted = appendValues(k.permuted, k.types)
+	k.permuted = append(k.permuted, k.clients...)
 }
 
 // appendMemoKey appends what the values of a memoEntry depend on, but for the
-// types of the extensions. Two observations whose values differ have different
-// keys, and no key is the beginning of another: the lengths of all lists come
-// first.
+// types of the extensions and the clients of a user. Two observations whose values
+// differ have different keys, and no key is the beginning of another: the lengths of
+// all lists come first.
 //
 // Of the session ID, the ticket, the padding and the message only the length
 // counts, as far as a candidate depends on it. All GREASE values count as one.

@@ -15,7 +15,7 @@ import (
 // keysOf returns the exact and the permuted key of o.
 func keysOf(o *Observation) [2]string {
 	var k memoKeys
-	k.readExact(o)
+	k.readExact(o, nil)
 	k.readPermuted(o.Hello)
 	return [2]string{string(k.exact), string(k.permuted)}
 }

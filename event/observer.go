@@ -12,8 +12,10 @@ import (
 // An Observer builds Events of Observations; nothing else does. The zero value is
 // ready. It is not safe for concurrent use.
 type Observer struct {
-	Clients     *known.Database // user-supplied clients, in addition to the built-in ones; may be nil
-	SkipClients bool            // leave out Client, Tells and Claim
+	// Clients are user-supplied clients, in addition to the built-in ones. It may be
+	// nil, and be replaced between two hellos.
+	Clients     *known.Database
+	SkipClients bool // leave out Client, Tells and Claim
 
 	// Memo may be shared with other Observers. If it is nil, the Observer makes one
 	// of its own when it sees a second hello.
@@ -55,7 +57,7 @@ func (ob *Observer) Fill(e *Event, o *Observation, size Size) { ob.fill(e, o, si
 // of [Event.AppendJSON].
 func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, error) {
 	l := ob.lookup(o)
-	if size == Compact && l.entry != nil && !l.isNew() && (l.entry.shape.hasCandidates || ob.SkipClients) && ob.Clients == nil {
+	if size == Compact && l.entry != nil && !l.isNew() && (l.entry.shape.hasCandidates || ob.SkipClients) {
 		return ob.appendRemembered(dst, o, l.entry)
 	}
 	ob.fill(&ob.event, o, size, l)
@@ -101,13 +103,11 @@ func (ob *Observer) lookup(o *Observation) memoLookup {
 		}
 		m = &ob.memo
 	}
-	return m.find(&ob.keys, o, ob.remembersCandidates())
+	if ob.SkipClients {
+		return m.find(&ob.keys, o, nil, false)
+	}
+	return m.find(&ob.keys, o, ob.Clients, true)
 }
-
-// remembersCandidates reports whether candidates are taken from the Memo and put
-// into it. Those of user-supplied clients are not: they may depend on more of a
-// hello.
-func (ob *Observer) remembersCandidates() bool { return !ob.SkipClients && ob.Clients == nil }
 
 // addPeers fills what says which hello e is of.
 func (ob *Observer) addPeers(e *Event, o *Observation) {
@@ -226,13 +226,13 @@ func (ob *Observer) identify(e *Event, o *Observation, size Size, l *memoLookup)
 		return
 	}
 	k := ob.knownOf(o, e)
-	if l.entry != nil && l.entry.shape.hasCandidates && ob.remembersCandidates() {
+	if l.entry != nil && l.entry.shape.hasCandidates {
 		e.Client = append(e.Client, l.entry.shape.candidates.list...)
 	} else {
 		ob.matcher.Clients = ob.Clients
 		e.Client = ob.matcher.AppendCandidates(e.Client, k)
 	}
-	l.store(&ob.keys, e, ob.remembersCandidates(), !ob.matcher.AnyOrder()) // before the tells
+	l.store(&ob.keys, e, true, !ob.matcher.AnyOrder()) // before the tells
 	if ob.findTells(e, o, k); len(e.Tells) > 0 {
 		known.PreferImitations(e.Client)
 	}

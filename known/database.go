@@ -11,14 +11,18 @@ import (
 // A Database is a set of clients and the shapes of their hellos. It does not change,
 // so it is safe for concurrent use. [NewDatabase] makes one.
 type Database struct {
-	shapes  []entry                // sorted by key
-	lists   [numFields][][]uint16  // the distinct lists of the shapes
-	clients []Candidate            // of the shapes, in their order of rank
-	named   map[string][]Candidate // clients known only by a fingerprint, which is the key
-	formats npfFormat              // of the NPFs among them
+	shapes  []entry               // sorted by key
+	lists   [numFields][][]uint16 // the distinct lists of the shapes
+	clients []Candidate           // of the shapes, in their order of rank
 
 	families   int                    // of the first clients of the shapes
 	signatures [numFields][]signature // of lists; none if they are few
+
+	id           uint64            // drawn at random; see AppendKey
+	named        map[string]uint32 // indices into namedClients, by a fingerprint
+	namedClients [][]Candidate     // clients that are known only by a fingerprint
+	byJA3        bool              // some of these by JA3
+	formats      npfFormat         // of the NPFs among them
 }
 
 // An entry is a shape and the clients that send it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
@@ -137,7 +138,7 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 // NewDatabase builds a Database from entries, of which it keeps nothing. An error names
 // the entry whose hello, transport or fingerprint is malformed.
 func NewDatabase(entries []Entry) (*Database, error) {
-	db := &Database{named: make(map[string][]Candidate)}
+	db := &Database{id: rand.Uint64(), named: make(map[string]uint32)}
 	b := newBuilder(db)
 	var h parser.ClientHello
 	var s shape

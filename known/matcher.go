@@ -132,7 +132,8 @@ func mergeByDistance(list []Candidate) []Candidate {
 }
 
 // AnyOrder reports whether the last answer holds for every hello that differs from
-// the last one only in the order of its extensions.
+// the last one only in the order of its extensions, if the key is the same that Clients
+// has for them: see [Database.AppendKey].
 func (m *Matcher) AnyOrder() bool { return !m.ordered }
 
 // genuineSlack is how much farther, in thousandths, the original of an imitation

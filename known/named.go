@@ -1,6 +1,7 @@
 package known
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -21,8 +22,9 @@ const (
 // its JA3, or else its NPF.
 func (db *Database) name(e *Entry) error {
 	key := e.JA4
-	if key == "" {
+	if key == "" && e.JA3 != "" {
 		key = strings.ToLower(e.JA3)
+		db.byJA3 = true
 	}
 	if key == "" {
 		_, rest, ok := strings.Cut(e.NPF, "/")
@@ -40,7 +42,13 @@ func (db *Database) name(e *Entry) error {
 		}
 		key = e.NPF
 	}
-	db.named[key] = append(db.named[key], e.candidate())
+	n, ok := db.named[key]
+	if !ok {
+		n = uint32(len(db.namedClients))
+		db.named[key] = n
+		db.namedClients = append(db.namedClients, nil)
+	}
+	db.namedClients[n] = append(db.namedClients[n], e.candidate())
 	return nil
 }
 
@@ -49,30 +57,66 @@ func (db *Database) appendNamed(dst []Candidate, o *Observation) []Candidate {
 	if len(db.named) == 0 {
 		return dst
 	}
-	if o.JA4 != "" {
-		dst = append(dst, db.named[o.JA4]...)
+	for _, text := range [...]string{o.JA4, o.JA3} {
+		if n, ok := db.named[text]; ok && text != "" {
+			dst = append(dst, db.namedClients[n]...)
+		}
 	}
-	if o.JA3 != "" {
-		dst = append(dst, db.named[o.JA3]...)
-	}
-	if db.formats == 0 || o.Hello.Transport == parser.QUIC {
+	if db.formats == 0 {
 		return dst
 	}
 	var buf [4096]byte // longer than any known; append spills if not
 	for f := npfPlain; f <= npf2; f <<= 1 {
-		if db.formats&f == 0 {
-			continue
+		if n, ok := db.named[string(db.appendNPF(buf[:0], o.Hello, f))]; ok && db.formats&f != 0 {
+			dst = append(dst, db.namedClients[n]...)
 		}
-		text := buf[:0]
-		switch f {
-		case npfPlain:
-			text = fingerprint.AppendNPF(text, o.Hello)
-		case npf1:
-			text = fingerprint.AppendNPF1(text, o.Hello)
-		case npf2:
-			text = fingerprint.AppendNPF2(text, o.Hello)
-		}
-		dst = append(dst, db.named[string(text)]...)
 	}
 	return dst
+}
+
+// appendNPF appends the NPF of h in one format, or nothing if db has none in that
+// format.
+func (db *Database) appendNPF(dst []byte, h *parser.ClientHello, f npfFormat) []byte {
+	switch db.formats & f {
+	case npfPlain:
+		return fingerprint.AppendNPF(dst, h)
+	case npf1:
+		return fingerprint.AppendNPF1(dst, h)
+	case npf2:
+		return fingerprint.AppendNPF2(dst, h)
+	}
+	return dst
+}
+
+// AppendKey appends to dst what distinguishes the answers of Matchers whose Clients
+// are db for hellos of one shape and one JA4: a number that no other Database has, and
+// which of the clients that db knows by JA3 or NPF alone have that of h. Who remembers
+// the answers must keep those with different keys apart. All keys of db have the same
+// length.
+func (db *Database) AppendKey(dst []byte, h *parser.ClientHello) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, db.id)
+	if db.byJA3 {
+		var buf [32]byte
+		dst = db.appendNumber(dst, fingerprint.AppendJA3(buf[:0], h))
+	}
+	if db.formats == 0 {
+		return dst
+	}
+	var buf [4096]byte
+	for f := npfPlain; f <= npf2; f <<= 1 {
+		if db.formats&f != 0 {
+			dst = db.appendNumber(dst, db.appendNPF(buf[:0], h, f))
+		}
+	}
+	return dst
+}
+
+// appendNumber appends a number for the clients that are known by a fingerprint: 0
+// for none.
+func (db *Database) appendNumber(dst, text []byte) []byte {
+	n, ok := db.named[string(text)]
+	if ok {
+		n++
+	}
+	return binary.BigEndian.AppendUint32(dst, n)
 }
