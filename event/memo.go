@@ -30,14 +30,20 @@ type Memo struct {
 	seed     maphash.Seed
 	exact    memoTable // by keys with the order of the extensions
 	permuted memoTable // by keys without it, for clients that permute them
+
+	// spare is the number of bytes that entries may have beyond maxMemoEntry, together,
+	// and large is how many they have.
+	spare int64
+	large atomic.Int64
 }
 
 const (
 	defaultMemoBytes = 16 << 20
 
-	maxMemoEntry = 8192 // bytes of an entry; those of known clients have up to 3500
-	maxMemoKey   = 1024 // bytes of a key; so hostile hellos cost little
-	maxMemoHello = 8192 // bytes of a message that a key is made of
+	maxMemoEntry = 8192      // bytes that each entry may have; those of known clients have up to 3500
+	maxLarge     = 256 << 10 // bytes of an entry; with users' lists, hundreds of clients may share a hello
+	maxMemoKey   = 1024      // bytes of a key; so hostile hellos cost little
+	maxMemoHello = 8192      // bytes of a message that a key is made of
 
 	// maxPermuted is the number of extensions up to which their order may be left
 	// out. Of a longer list, package known reads only the first ones.
@@ -70,8 +76,10 @@ type memoEntry struct {
 	// those that depend on the order of the extensions.
 	values fingerprint.Values
 
-	// shape is the rest, and nil if that is longer than maxMemoEntry.
+	// shape is the rest, and nil if there is no room for it.
 	shape *memoShape
+
+	extra int64 // bytes beyond maxMemoEntry
 }
 
 // A memoShape is what hellos share that differ in the order of their extensions.
@@ -98,7 +106,8 @@ type ranking struct {
 type memoLookup struct {
 	entry *memoEntry // nil if nothing is known
 
-	exact, permuted memoPlace // where to store new entries
+	memo            *Memo     // which was asked
+	exact, permuted memoPlace // where in it to store new entries
 }
 
 // A memoPlace is a place in a table for a new entry.
@@ -112,7 +121,9 @@ func (m *Memo) init() {
 	if maxBytes <= 0 {
 		maxBytes = defaultMemoBytes
 	}
-	sets := max(1, maxBytes/2/(waysPerSet*maxMemoEntry))
+	const perSet = 2 * waysPerSet * maxMemoEntry // bytes, in both tables
+	sets := max(1, maxBytes/4*3/perSet)
+	m.spare = int64(maxBytes - sets*perSet)
 	m.seed = maphash.MakeSeed()
 	m.exact, m.permuted = make(memoTable, sets), make(memoTable, sets)
 }
@@ -121,6 +132,7 @@ func (m *Memo) init() {
 // nil, an entry that lacks them is to be replaced.
 func (m *Memo) find(keys *memoKeys, o *Observation, clients *known.Database, candidates bool) (l memoLookup) {
 	m.once.Do(m.init)
+	l.memo = m
 	if !keys.readExact(o, clients) {
 		return l
 	}
@@ -188,7 +200,7 @@ func (l *memoLookup) store(keys *memoKeys, e *Event, candidates, orderMatters bo
 		shape = newMemoShape(e, candidates)
 	}
 	if l.exact.at != nil {
-		l.exact.store(keys.exact, values, shape)
+		l.memo.put(l.exact, keys.exact, values, shape)
 	}
 	if l.permuted.at == nil {
 		return
@@ -202,15 +214,22 @@ func (l *memoLookup) store(keys *memoKeys, e *Event, candidates, orderMatters bo
 		shape = newMemoShape(e, false)
 		shape.orderMatters = true
 	}
-	l.permuted.store(keys.permuted, values, shape)
+	l.memo.put(l.permuted, keys.permuted, values, shape)
 }
 
-func (p memoPlace) store(key []byte, values fingerprint.Values, shape *memoShape) {
+// put puts an entry in its place, without its shape if there is no room for that.
+func (m *Memo) put(p memoPlace, key []byte, values fingerprint.Values, shape *memoShape) {
 	entry := &memoEntry{hash: p.hash, key: slices.Clone(key), values: values, shape: shape}
-	if entry.size() > maxMemoEntry {
-		entry = &memoEntry{hash: p.hash, key: entry.key}
+	if size := entry.size(); size > maxMemoEntry {
+		entry.extra = int64(size - maxMemoEntry)
+		if m.large.Add(entry.extra) > m.spare || size > maxLarge {
+			m.large.Add(-entry.extra)
+			entry = &memoEntry{hash: p.hash, key: entry.key}
+		}
 	}
-	p.at.Store(entry)
+	if old := p.at.Swap(entry); old != nil {
+		m.large.Add(-old.extra)
+	}
 }
 
 // newMemoShape returns a shape with copies of what it needs of e.

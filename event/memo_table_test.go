@@ -1,6 +1,7 @@
 package event
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -138,7 +139,7 @@ func TestMemoIsBounded(t *testing.T) {
 		}
 		n := 0
 		for _, e := range entriesIn(&m) {
-			assert.LessOrEqual(t, e.size(), maxMemoEntry)
+			assert.LessOrEqual(t, int64(e.size()), maxMemoEntry+e.extra)
 			n += e.size()
 		}
 		assert.Greater(t, n, 0)
@@ -154,4 +155,41 @@ func TestObserverOfOneHello(t *testing.T) {
 	assert.Nil(t, ob.memo.exact)
 	ob.Event(o, Compact)
 	assert.NotNil(t, ob.memo.exact)
+}
+
+// TestMemoOfLargeEntries: hellos that hundreds of clients share are remembered, too,
+// within the bound.
+func TestMemoOfLargeEntries(t *testing.T) {
+	real := hellotest.Real(t)
+	var entries []known.Entry
+	for i := range 300 {
+		for _, name := range []string{"go-1.26", "curl-openssl-3.0"} {
+			entries = append(entries, known.Entry{Name: fmt.Sprint(name, i), Kind: known.KindTool, JA4: fingerprint.JA4(real[name])})
+		}
+	}
+	db, err := known.NewDatabase(entries)
+	require.NoError(t, err)
+	for maxBytes, want := range map[int]bool{defaultMemoBytes: true, 64 << 10: false} {
+		m := Memo{MaxBytes: maxBytes}
+		ob := Observer{Clients: db, Memo: &m}
+		for i := range 100 {
+			for _, name := range []string{"go-1.26", "curl-openssl-3.0"} {
+				o := observation(real[name])
+				o.RecordVersion = parser.Version(0x300 + i%60) // each has an entry of its own
+				e := ob.Event(o, Compact)
+				assert.GreaterOrEqual(t, len(e.Client), 300)
+			}
+		}
+		o := observation(real["go-1.26"])
+		o.RecordVersion = 0x300
+		l := ob.lookup(o)
+		assert.Equal(t, want, l.entry != nil && len(l.entry.shape.candidates.list) >= 300)
+		size, extra := 0, int64(0)
+		for _, e := range entriesIn(&m) {
+			size += e.size()
+			extra += e.extra
+		}
+		assert.LessOrEqual(t, size, maxBytes)
+		assert.Equal(t, extra, m.large.Load())
+	}
 }

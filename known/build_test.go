@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -123,4 +124,30 @@ func BenchmarkLoad(b *testing.B) {
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(entries)), "ns/entry")
+}
+
+// TestAppendKey: no two databases have the same key, and the key of one differs
+// exactly if other clients have the JA3 or NPF of the hello.
+func TestAppendKey(t *testing.T) {
+	a, b := numbered(t, 1), numbered(t, 2)
+	database := func(entries ...Entry) *Database {
+		db, err := NewDatabase(entries)
+		require.NoError(t, err)
+		return db
+	}
+	key := func(db *Database, h *parser.ClientHello) string { return string(db.AppendKey(nil, h)) }
+	byHello := Entry{Name: "hello", Hello: hex.EncodeToString(a.Raw)}
+	byJA4 := Entry{Name: "ja4", JA4: fingerprint.JA4(a)}
+	assert.NotEqual(t, key(database(byHello), a), key(database(byHello), a))
+	same := database(byHello, byJA4)
+	assert.Equal(t, key(same, a), key(same, b))
+	for _, e := range []Entry{
+		{Name: "ja3", JA3: fingerprint.JA3(a)}, {Name: "npf", NPF: fingerprint.NPF(a)},
+		{Name: "npf1", NPF: fingerprint.NPF1(a)}, {Name: "npf2", NPF: fingerprint.NPF2(a)},
+	} {
+		db := database(byHello, byJA4, e)
+		assert.NotEqual(t, key(db, a), key(db, b), e.Name)
+		assert.Len(t, key(db, a), len(key(db, b)), e.Name)
+		assert.Equal(t, key(db, b), key(db, numbered(t, 3)), e.Name)
+	}
 }
