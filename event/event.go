@@ -76,7 +76,7 @@ type Event struct {
 	Hello *parser.Field `json:"hello,omitempty"` // detail: the message as a tree
 	Raw   []byte        `json:"raw,omitempty"`   // detail: the handshake message with its header; base64 in JSON
 
-	serverName []byte // set by Observer.AppendJSON instead of the text of SNI
+	line *lineCache // of the Observer if AppendJSON of that made the Event, which then has no text for SNI
 }
 
 // Fingerprint returns the fingerprint with the given key, such as "ja4_r", or the

@@ -38,5 +38,5 @@ func ExampleObserver() {
 	}
 	fmt.Printf("%s\n", line)
 	// Output:
-	// {"time":"2026-11-22T12:00:00Z","id":"5c1a4b65db3117906dd36b933c2c135d","transport":"tls","src_ip":"192.0.2.1","src_port":50000,"dst_ip":"192.0.2.2","dst_port":443,"sni":"test.example","alpn":["h2"],"version":"1.3","ja3":"03c07a1797d9831243cf28df6cfdfdb2","ja3n":"79041b11f242ef7c8796419e727ab9f0","ja4":"t13d0306h2_55b375c5d22e_e12c865f31a5","session":"fresh"}
+	// {"time":"2026-11-22T12:00:00Z","id":"b03daffafcac03df8d54d066d84ab029","transport":"tls","src_ip":"192.0.2.1","src_port":50000,"dst_ip":"192.0.2.2","dst_port":443,"sni":"test.example","alpn":["h2"],"version":"1.3","ja3":"03c07a1797d9831243cf28df6cfdfdb2","ja3n":"79041b11f242ef7c8796419e727ab9f0","ja4":"t13d0306h2_55b375c5d22e_e12c865f31a5","session":"fresh"}
 }

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"encoding/hex"
 	"slices"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -66,7 +65,7 @@ func fieldsBefore() []Field {
 	return []Field{
 		{
 			Key:      "time",
-			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) { return appendTime(dst, key, e.Time), nil },
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) { return appendTime(dst, key, e), nil },
 		},
 		{
 			Key: "id",
@@ -74,10 +73,22 @@ func fieldsBefore() []Field {
 				if e.ID == (ID{}) {
 					return dst, nil
 				}
-				return append(hex.AppendEncode(append(key.Begin(dst), '"'), e.ID[:]), '"'), nil
+				return append(appendHex(append(key.Begin(dst), '"'), &e.ID), '"'), nil
 			},
 		},
-		offline(textField("file", Compact, func(e *Event) string { return e.File })),
+		{
+			Key:    "file",
+			Origin: Offline,
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				switch {
+				case e.File == "":
+					return dst, nil
+				case e.line != nil:
+					return append(key.Begin(dst), e.line.file...), nil
+				}
+				return key.Quoted(dst, e.File), nil
+			},
+		},
 		{
 			Key:    "packet",
 			Origin: Offline,
@@ -142,8 +153,8 @@ func fieldsBefore() []Field {
 				switch {
 				case e.SNI == nil: // unlike "", which is the extension without a name
 					return dst, nil
-				case e.serverName != nil:
-					return appendClientText(dst, key, e.serverName), nil
+				case e.line != nil:
+					return appendClientText(dst, key, e.line.serverName), nil
 				}
 				return key.Quoted(dst, *e.SNI), nil
 			},

@@ -1,25 +1,28 @@
 package event
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // An ID identifies an Event. That of a live hello is drawn at random. That of a
 // hello in a capture is a digest of its time, addresses, ports, index and message,
-// so that a second scan gives the same; it does not depend on the name of the file.
-// Its text is 32 hex digits.
+// so that a second scan gives the same; it does not depend on the name of the file, and
+// it is no proof that nobody changed the capture. Its text is 32 hex digits.
 type ID [16]byte
 
 // A ConnID identifies a connection of a server. It is drawn at random. Its text is
 // 16 hex digits.
 type ConnID [8]byte
 
-func (id ID) String() string     { return hex.EncodeToString(id[:]) }
+// String returns 32 hex digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// String returns 16 hex digits.
 func (id ConnID) String() string { return hex.EncodeToString(id[:]) }
 
 // MarshalText returns the text of id.
@@ -45,44 +48,77 @@ func unhex(dst, text []byte) error {
 	return nil
 }
 
-// helloHead is the length of a hello up to the end of its random (RFC 8446, section
-// 4.1.2), which differs in each.
-const helloHead = 4 + 2 + 32
+// appendHex appends the text of id, eight digits at a time: it spreads them over the
+// bytes of a word.
+func appendHex(dst []byte, id *ID) []byte {
+	const ones = 0x0101010101010101
+	n := len(dst)
+	dst = slices.Grow(dst, 2*len(id))[:n+2*len(id)]
+	for i := 0; i < len(id); i += 4 {
+		x := uint64(binary.BigEndian.Uint32(id[i:]))
+		x = (x | x<<16) & 0x0000ffff0000ffff
+		x = (x | x<<8) & 0x00ff00ff00ff00ff
+		x = (x | x<<4) & 0x0f0f0f0f0f0f0f0f
+		letters := (x + 6*ones) >> 4 & ones // 1 for each digit above 9
+		binary.BigEndian.PutUint64(dst[n+2*i:], x+'0'*ones+('a'-'0'-10)*letters)
+	}
+	return dst
+}
 
-// digestID returns the ID of a hello in a capture. SHA-256 reads the head of the
-// message, and of the rest a hash: over all of the message it takes half as long as
-// everything else that is done with a hello.
+// digestID returns the ID of a hello in a capture. The hash is fast and well mixed but not
+// cryptographic: SHA-256 over the message would take half as long as all else that scan
+// does with a hello.
 func digestID(o *Observation) (id ID) {
-	message := o.Received
-	transport := o.Transport
+	message, transport := o.Received, o.Transport
 	if o.Hello != nil {
 		message, transport = o.Hello.Raw, o.Hello.Transport
 	}
-	var buf [8 + 2*(16+2) + 2 + 8 + helloHead]byte // 92 bytes, two blocks of SHA-256
-	b := binary.BigEndian.AppendUint64(buf[:0], uint64(o.Time.UnixNano()))
+	var b [hashBlock]byte
 	src, dst := o.Src.Addr().As16(), o.Dst.Addr().As16()
-	b = binary.BigEndian.AppendUint16(append(b, src[:]...), o.Src.Port())
-	b = binary.BigEndian.AppendUint16(append(b, dst[:]...), o.Dst.Port())
-	b = append(b, byte(transport), byte(o.Index))
-	b = binary.BigEndian.AppendUint64(b, hashOf(message))
-	b = append(b, message[:min(len(message), helloHead)]...)
-	sum := sha256.Sum256(b)
-	return ID(sum[:len(id)])
+	copy(b[0:], src[:])
+	copy(b[16:], dst[:])
+	binary.LittleEndian.PutUint64(b[32:], uint64(o.Time.UnixNano()))
+	binary.LittleEndian.PutUint16(b[40:], o.Src.Port())
+	binary.LittleEndian.PutUint16(b[42:], o.Dst.Port())
+	b[44], b[45] = byte(transport), byte(o.Index)
+	high, low := hash128(message)
+	binary.LittleEndian.PutUint64(b[48:], high)
+	binary.LittleEndian.PutUint64(b[56:], low)
+
+	high, low = hash128(b[:])
+	binary.BigEndian.PutUint64(id[:], high)
+	binary.BigEndian.PutUint64(id[8:], low)
+	return id
 }
 
-// hashOf returns a hash of b that is the same in every process. It multiplies 8
-// bytes at a time, and folds the 128 bits of the product.
-func hashOf(b []byte) uint64 {
-	const k0, k1 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
-	x := uint64(len(b)) * k0
-	for ; len(b) >= 8; b = b[8:] {
-		x = fold(x^binary.LittleEndian.Uint64(b), k1)
+// hashBlock is the number of bytes that hash128 mixes in one step.
+const hashBlock = 64
+
+// hash128 returns 128 bits that depend on each byte of b, the same in every process and
+// on every machine. Each of its four lanes multiplies two words of a block and folds the
+// product, as wyhash does (github.com/wangyi-fudan/wyhash). No multiplication waits for
+// another of its block.
+func hash128(b []byte) (high, low uint64) {
+	const k0, k1, k2, k3 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db
+	w, x, y, z := uint64(len(b))^k0, uint64(k1), uint64(k2), uint64(k3)
+	if len(b) < hashBlock {
+		var padded [hashBlock]byte
+		copy(padded[:], b)
+		b = padded[:]
 	}
-	var last [8]byte
-	copy(last[:], b)
-	return fold(x^binary.LittleEndian.Uint64(last[:]), k0)
+	for n := hashBlock; ; n = min(n+hashBlock, len(b)) { // the last block overlaps the one before it
+		block := (*[hashBlock]byte)(b[n-hashBlock:])
+		w = fold(w^binary.LittleEndian.Uint64(block[0:]), k1^binary.LittleEndian.Uint64(block[8:]))
+		x = fold(x^binary.LittleEndian.Uint64(block[16:]), k2^binary.LittleEndian.Uint64(block[24:]))
+		y = fold(y^binary.LittleEndian.Uint64(block[32:]), k3^binary.LittleEndian.Uint64(block[40:]))
+		z = fold(z^binary.LittleEndian.Uint64(block[48:]), k0^binary.LittleEndian.Uint64(block[56:]))
+		if n == len(b) {
+			return fold(w^k2, x^k3) ^ fold(y^k0, z^k1), fold(w^k1, z^k2) ^ fold(x^k3, y^k0)
+		}
+	}
 }
 
+// fold returns the halves of a product, xored.
 func fold(a, b uint64) uint64 {
 	high, low := bits.Mul64(a, b)
 	return high ^ low

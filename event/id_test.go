@@ -2,7 +2,9 @@ package event
 
 import (
 	"encoding/json"
+	"math/bits"
 	"net/netip"
+	"regexp"
 	"testing"
 	"time"
 
@@ -52,6 +54,57 @@ func TestIDDependsOnEachPart(t *testing.T) {
 	}
 }
 
+// TestIDIsStable: the digest is the same in every process and on every machine.
+func TestIDIsStable(t *testing.T) {
+	o := &Observation{
+		Time: time.Unix(1795332795, 390309000), Index: 1, Transport: parser.TLS,
+		Src: netip.MustParseAddrPort("192.0.2.1:50098"), Dst: netip.MustParseAddrPort("[2001:db8::1]:443"),
+	}
+	for n, want := range map[int]string{
+		0: "e96f8660404c3f119b931eda72334f23", 1: "6617ce839d002610972a3cbb4b2b87e6", 63: "12739680b6d2c53dc944dcb560cc0009", 64: "5d64c315cb85e371589245644ba63496", 65: "39daccc6a846bf87c6c22d6e56095741", 200: "2f9aecc4f2293540a38cb8aed4b09994",
+	} {
+		o.Received = make([]byte, n)
+		for i := range o.Received {
+			o.Received[i] = byte(i)
+		}
+		assert.Equal(t, want, digestID(o).String(), "%d bytes", n)
+	}
+}
+
+// TestIDBitsAreMixed: each bit of a hello, its time and its port changes half of the bits
+// of its id.
+func TestIDBitsAreMixed(t *testing.T) {
+	base := observation(hellotest.Real(t)["curl-openssl-3.0"])
+	want := digestID(base)
+	changed, ids := 0, 0
+	count := func(o *Observation) {
+		id := digestID(o)
+		n := 0
+		for i := range id {
+			n += bits.OnesCount8(id[i] ^ want[i])
+		}
+		assert.Greater(t, n, 24)
+		changed, ids = changed+n, ids+1
+	}
+	for i := range 8 * len(base.Hello.Raw) {
+		h := *base.Hello
+		h.Raw = append([]byte(nil), h.Raw...)
+		h.Raw[i/8] ^= 1 << (i % 8)
+		o := *base
+		o.Hello = &h
+		count(&o)
+	}
+	for i := range 16 {
+		o := *base
+		o.Time = o.Time.Add(1 << i)
+		count(&o)
+		o = *base
+		o.Src = netip.AddrPortFrom(o.Src.Addr(), o.Src.Port()^1<<i)
+		count(&o)
+	}
+	assert.InDelta(t, 64, float64(changed)/float64(ids), 1)
+}
+
 // TestIDsReadBack: both kinds of ids have a text that reads back, and nothing else
 // reads as one.
 func TestIDsReadBack(t *testing.T) {
@@ -92,8 +145,7 @@ func TestCommunityID(t *testing.T) {
 	}{
 		{parser.TLS, "128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
 		{parser.QUIC, "192.168.1.52:54585", "8.8.8.8:53", "1:d/FP5EW3wiY1vCndhwleRRKHowQ="},
-		{parser.TLS, "[fe80:0001:0203:0405:0607:0809:0a0b:0c0d]:80", "[fe80:1011:1213:1415:1617:1819:1a1b:1c1d]:443", communityID(parser.TLS,
-			netip.MustParseAddrPort("[fe80:1011:1213:1415:1617:1819:1a1b:1c1d]:443"), netip.MustParseAddrPort("[fe80:0001:0203:0405:0607:0809:0a0b:0c0d]:80"))},
+		{parser.TLS, "[2001:470:e5bf:dead:4957:2174:e82c:4887]:63943", "[2607:f8b0:400c:c03::1a]:25", "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4="},
 	} {
 		a, b := netip.MustParseAddrPort(c.a), netip.MustParseAddrPort(c.b)
 		assert.Equal(t, c.id, communityID(c.transport, a, b), c.a)
@@ -131,18 +183,39 @@ func TestSettledReadsBack(t *testing.T) {
 	assert.EqualError(t, new(Settled).UnmarshalText([]byte("never")), `event: no reason "never" for being settled`)
 }
 
-// TestNamesOfLists: the lists have names, or values where IANA has none.
+// TestNamesOfLists: the lists have IANA's names, in wire order, and the values where
+// IANA has none.
 func TestNamesOfLists(t *testing.T) {
-	h := hellotest.Real(t)["chromium-156"].Clone()
-	h.CipherSuites = []parser.CipherSuite{0x2a2a, 0x1301, 0xfefe}
-	h.ECPointFormats = []byte{0, 1, 2, 9}
+	h := &parser.ClientHello{
+		CipherSuites:        []parser.CipherSuite{0x2a2a, 0x1301, 0x1234},
+		Extensions:          []parser.Extension{{Type: 0x1234}, {Type: parser.ExtServerName}, {Type: 0x0a0a}},
+		SupportedGroups:     []parser.NamedGroup{0xfafa, 29, 0x1234},
+		SignatureAlgorithms: []parser.SignatureScheme{0x0403, 0x1234, 0x0a0a},
+		SupportedVersions:   []parser.Version{0x1a1a, parser.VersionTLS13, 0x1234},
+		ECPointFormats:      []byte{0, 1, 2, 9},
+		KeyShares:           []parser.KeyShare{{Group: 0x0a0a}, {Group: 29}, {Group: 0x1234}},
+	}
 	var e Event
 	e.addLists(h)
-	assert.Equal(t, []string{"GREASE (2a2a)", "TLS_AES_128_GCM_SHA256", "unknown (fefe)"}, e.CipherSuites)
+	assert.Equal(t, []string{"GREASE (2a2a)", "TLS_AES_128_GCM_SHA256", "unknown (1234)"}, e.CipherSuites)
+	assert.Equal(t, []string{"unknown (1234)", "server_name", "GREASE (0a0a)"}, e.Extensions)
+	assert.Equal(t, []string{"GREASE (fafa)", "x25519", "unknown (1234)"}, e.SupportedGroups)
+	assert.Equal(t, []string{"ecdsa_secp256r1_sha256", "unknown (1234)", "GREASE (0a0a)"}, e.SignatureAlgorithms)
+	assert.Equal(t, []string{"GREASE (1a1a)", "TLS 1.3", "unknown (1234)"}, e.SupportedVersions)
 	assert.Equal(t, []string{"uncompressed", "ansiX962_compressed_prime", "ansiX962_compressed_char2", "unknown (09)"}, e.ECPointFormats)
-	assert.Contains(t, e.Extensions, "server_name")
-	assert.Contains(t, e.SupportedGroups, "x25519")
-	assert.Contains(t, e.SignatureAlgorithms, "ecdsa_secp256r1_sha256")
-	assert.Contains(t, e.SupportedVersions, "TLS 1.3")
-	assert.Len(t, e.KeyShareGroups, len(h.KeyShares))
+	assert.Equal(t, []string{"GREASE (0a0a)", "x25519", "unknown (1234)"}, e.KeyShareGroups)
+}
+
+// TestEveryNameIsIANAs: no value is shown as the number that package parser prints.
+func TestEveryNameIsIANAs(t *testing.T) {
+	number := regexp.MustCompile("(?i)0x|^[0-9a-f]{4}$|unassigned")
+	for v := range uint16(0xffff) {
+		for _, name := range []string{
+			codePoint(v, parser.CipherSuite(v).String()), codePoint(v, parser.ExtensionType(v).String()),
+			codePoint(v, parser.NamedGroup(v).String()), codePoint(v, parser.SignatureScheme(v).String()),
+			codePoint(v, parser.Version(v).String()),
+		} {
+			assert.NotRegexp(t, number, name)
+		}
+	}
 }

@@ -50,11 +50,17 @@ func appendClientText(dst []byte, key jsonw.Key, b []byte) []byte {
 }
 
 // appendTime appends a member unless the time is zero.
-func appendTime(dst []byte, key jsonw.Key, t time.Time) []byte {
-	if t.IsZero() {
+func appendTime(dst []byte, key jsonw.Key, e *Event) []byte {
+	if e.Time.IsZero() {
 		return dst
 	}
-	return append(t.AppendFormat(append(key.Begin(dst), '"'), time.RFC3339Nano), '"')
+	dst = append(key.Begin(dst), '"')
+	if e.line != nil {
+		dst = e.line.appendTime(dst, e.Time)
+	} else {
+		dst = e.Time.AppendFormat(dst, time.RFC3339Nano)
+	}
+	return append(dst, '"')
 }
 
 // appendAddr appends a member unless the address is not valid.

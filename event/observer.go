@@ -31,6 +31,7 @@ type Observer struct {
 	sni        string // of event
 	file       string // of the last Observation
 	fileText   string // the same in the form of an Event
+	line       lineCache
 	buf        []byte // the texts of one Event, which become one string
 	ends       []int  // of each text in buf
 
@@ -38,9 +39,9 @@ type Observer struct {
 	appendTells func([]known.Tell, *known.Observation) []known.Tell
 }
 
-// Event returns the Event of o in the given size. It aliases nothing of o but, in
-// size Detail, the message of the hello, and, from size Full on, Via. The caller may
-// keep and change the rest.
+// Event returns the Event of o in the given size. It aliases of o only Tags, from size
+// Full on Via, Handshake and FrontJA4, and in size Detail the message of the hello. The
+// caller may keep and change the rest.
 func (ob *Observer) Event(o *Observation, size Size) Event {
 	var e Event
 	ob.Fill(&e, o, size)
@@ -68,27 +69,36 @@ func (ob *Observer) AppendJSON(dst []byte, o *Observation, size Size) ([]byte, e
 // fills only the fields whose JSON m does not have.
 func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) ([]byte, error) {
 	e := &ob.event
+	e.line = &ob.line
 	ob.addPeers(e, o)
-	e.addLife(o, Compact)
+	live := o.isLive()
 	e.Transport = o.Hello.Transport.String()
 	if e.SNI = nil; o.Hello.HasExtension(parser.ExtServerName) {
 		ob.sni = ""
-		e.SNI, e.serverName = &ob.sni, o.Hello.ServerName
+		e.SNI, ob.line.serverName = &ob.sni, o.Hello.ServerName
 	}
 	ob.input = fingerprint.Input{Hello: o.Hello, QUIC: o.QUIC, HTTP2: o.HTTP2}
-	for _, i := range unsharedMethods {
+	for _, i := range orderedMethods {
 		if e.Fingerprints[i] = m.values[i]; e.Fingerprints[i] == "" {
 			ob.buf = fingerprint.Methods[i].Append(ob.buf[:0], &ob.input)
 			e.Fingerprints[i] = string(ob.buf)
+		}
+	}
+	if live {
+		e.addLife(o, Compact)
+		for _, i := range liveMethods {
+			e.Fingerprints[i] = string(fingerprint.Methods[i].Append(nil, &ob.input))
 		}
 	}
 	e.Tells, e.Claim = e.Tells[:0], nil
 	if !ob.SkipClients {
 		k := ob.knownOf(o, e)
 		ob.findTells(e, o, k)
-		e.Claim = claim(k, m.shape.candidatesOf(len(e.Tells) > 0).list, Compact)
+		if live {
+			e.Claim = claim(k, m.shape.candidatesOf(len(e.Tells) > 0).list, Compact)
+		}
 	}
-	return m.shape.appendEvent(dst, e, !ob.SkipClients)
+	return m.shape.appendEvent(dst, e, !ob.SkipClients, live)
 }
 
 // lookup looks up o in the Memo, if it has a hello that can be in one.
@@ -117,11 +127,19 @@ func (ob *Observer) addPeers(e *Event, o *Observation) {
 	e.HelloIndex = o.Index
 	if o.File != ob.file {
 		ob.file, ob.fileText = o.File, parser.Text([]byte(o.File))
+		ob.line.setFile(ob.fileText)
 	}
 	e.File, e.Packet = ob.fileText, o.Packet
 	if e.ID = o.ID; e.ID == (ID{}) {
 		e.ID = digestID(o)
 	}
+}
+
+// isLive reports whether a compact Event of o has a field of live connections.
+func (o *Observation) isLive() bool {
+	r := &o.Request
+	return len(o.HTTP2)|len(o.HTTP3)|len(o.Rule)|len(o.Action)|len(o.Tags)|int(o.Settled) != 0 ||
+		len(r.UserAgent)|len(r.OS)|len(r.ClientHints)|len(r.Platform)|len(r.Headers) != 0
 }
 
 // addLife fills what is known of the connection and its requests.
@@ -246,7 +264,9 @@ func (ob *Observer) findTells(e *Event, o *Observation, k *known.Observation) {
 	} else {
 		e.Tells = known.AppendTells(e.Tells, k)
 	}
-	e.Tells = append(e.Tells, o.Tells...)
+	if len(o.Tells) > 0 {
+		e.Tells = append(e.Tells, o.Tells...)
+	}
 }
 
 // knownOf returns o as package known takes it, with the fingerprints of e. It is
@@ -313,12 +333,13 @@ func (ob *Observer) addTexts(e *Event, o *Observation, size Size, m *memoEntry) 
 }
 
 // The indices in [fingerprint.Methods] of all methods, of those that a compact
-// Event has, and of those of them that a memoEntry lacks: they depend on the order
+// Event has, and of those of them that a memoEntry may lack: they depend on the order
 // of the extensions, or on more than the hello.
 var (
-	allMethods      = indicesOf(func(*fingerprint.Method) bool { return true })
-	compactMethods  = indicesOf(func(m *fingerprint.Method) bool { return !m.Full })
-	unsharedMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && (m.Ordered || m.Live) })
+	allMethods     = indicesOf(func(*fingerprint.Method) bool { return true })
+	compactMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full })
+	orderedMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && m.Ordered && !m.Live })
+	liveMethods    = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && m.Live })
 )
 
 func indicesOf(is func(*fingerprint.Method) bool) (indices []int) {

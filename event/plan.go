@@ -3,9 +3,10 @@ package event
 import "github.com/tlspeek/tlspeek/internal/jsonw"
 
 // A run is a part of the fields of a compact Event, in their order, that have one
-// scope.
+// scope, and of which either all are those of live connections or none is.
 type run struct {
 	scope scope
+	live  bool
 	steps []step
 }
 
@@ -24,8 +25,9 @@ func planOf(fields []Field) (plan []run) {
 		if f.Size != Compact {
 			continue
 		}
-		if n := len(plan); n == 0 || plan[n-1].scope != f.scope {
-			plan = append(plan, run{scope: f.scope})
+		live := f.Origin == Live
+		if n := len(plan); n == 0 || plan[n-1].scope != f.scope || plan[n-1].live != live {
+			plan = append(plan, run{scope: f.scope, live: live})
 		}
 		last := &plan[len(plan)-1]
 		last.steps = append(last.steps, step{f.jsonKey, f.appendTo})
@@ -53,13 +55,15 @@ func (r *run) json(e *Event) []byte {
 }
 
 // appendEvent appends e, which is compact, as one JSON object. It copies the runs
-// that s has, the candidates only if it should.
-func (s *memoShape) appendEvent(dst []byte, e *Event, candidates bool) ([]byte, error) {
+// that s has, the candidates only if it should. The fields of live connections are
+// left out unless live is set.
+func (s *memoShape) appendEvent(dst []byte, e *Event, candidates, live bool) ([]byte, error) {
 	dst = append(dst, '{')
 	segments := s.segments
 	var err error
 	for i := range plan {
 		switch r := &plan[i]; {
+		case r.live && !live:
 		case r.scope == perShape:
 			dst = append(dst, segments[0]...)
 			segments = segments[1:]
