@@ -151,8 +151,8 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 
 // handOn makes the Events and calls the hook.
 func (l *life) handOn() {
-	var parsed [2]parser.ClientHello
-	for i, o := range l.conn.observe(&parsed, l.complete) {
+	parsed := l.settling.getHellos()
+	for i, o := range l.conn.observe(parsed, l.complete) {
 		e := new(event.Event)
 		l.settling.fill(e, &o, event.Full)
 		if i == 0 {
@@ -160,6 +160,7 @@ func (l *life) handOn() {
 		}
 		l.settling.hook(&o, e)
 	}
+	l.settling.hellos.Put(parsed)
 }
 
 // keepFinal keeps a copy of e, and its claim, unless its message is too long.
@@ -193,16 +194,31 @@ func (l *life) event(size event.Size) (event.Event, bool) {
 		return sized(known, size), true
 	}
 	var e event.Event
-	o, ok := l.first()
+	bytes, ok := l.fillFirst(&e, size, func(*event.Observation) {})
 	if !ok {
 		return e, false
 	}
-	made := max(size, event.Full)
-	l.settling.fill(&e, &o, made)
-	if made == event.Full && o.Carrier.Bytes <= maxKeptHello {
+	if size <= event.Full && bytes <= maxKeptHello {
 		l.keep(&e, version)
 	}
 	return sized(&e, size), true
+}
+
+// fillFirst makes the Event of the first hello, in full size or, if that is asked
+// for, in detail. It returns the length of the hello, and false if there is none yet.
+func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Observation)) (bytes int, ok bool) {
+	s := l.settling
+	parsed := s.getHellos()
+	if size <= event.Full { // the other one refers to it
+		defer s.hellos.Put(parsed)
+	}
+	all := l.conn.observe(parsed, l.complete)
+	if len(all) == 0 {
+		return 0, false
+	}
+	change(&all[0])
+	s.fill(e, &all[0], max(size, event.Full))
+	return all[0].Carrier.Bytes, true
 }
 
 // keep keeps a copy of e, unless more has become known since version.
@@ -292,19 +308,18 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 	if first {
 		return l.event(size)
 	}
-	o, observed := l.first()
-	if !observed {
-		return event.Event{}, false
-	}
-	headers := o.Request.Headers
-	o.Request = says.request(l.settling.osOf)
-	o.Request.Headers = headers
-	if differs && !o.Shared {
-		o.Tags = append(slices.Clip(o.Tags), tagAgentsDiffer)
-	}
 	var e event.Event
-	made := max(size, event.Full)
-	l.settling.fill(&e, &o, made)
+	_, observed := l.fillFirst(&e, size, func(o *event.Observation) {
+		headers := o.Request.Headers
+		o.Request = says.request(l.settling.osOf)
+		o.Request.Headers = headers
+		if differs && !o.Shared {
+			o.Tags = append(slices.Clip(o.Tags), tagAgentsDiffer)
+		}
+	})
+	if !observed {
+		return e, false
+	}
 	l.mu.Lock()
 	if j := l.judgedOf(says); j != nil { // others may have asked at the same time
 		j.claim, j.known = e.Claim, true

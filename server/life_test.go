@@ -16,18 +16,28 @@ import (
 )
 
 // A helloOnly is a connection of which no more than its hello is known.
-type helloOnly struct{ lifeConn }
+type helloOnly struct {
+	lifeConn
+	raw []byte // helloOfFour if nil
+}
 
 var helloOfFour = hellotest.Message(0x0303, []parser.CipherSuite{0x1301, 0x1302, 0x1303, 0xc02b})
 
-func (helloOnly) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
+func (c helloOnly) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
 	all := []event.Observation{{Index: 1}}
-	observe.Message(&all[0], &parsed[0], helloOfFour)
+	observe.Message(&all[0], &parsed[0], c.message())
 	complete(&all[0])
 	return all
 }
 
-func (helloOnly) messageSize() int                          { return len(helloOfFour) }
+func (c helloOnly) message() []byte {
+	if c.raw != nil {
+		return c.raw
+	}
+	return helloOfFour
+}
+
+func (c helloOnly) messageSize() int                        { return len(c.message()) }
 func (helloOnly) timed(h *event.Handshake) *event.Handshake { return h }
 func (helloOnly) askHandshake() func() *event.Handshake     { return nil }
 

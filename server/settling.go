@@ -8,6 +8,7 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/parser"
 )
 
 // What connections wait for until they are settled, unless configured otherwise.
@@ -33,6 +34,7 @@ type settling struct {
 	memo      event.Memo
 	observers sync.Pool        // of *event.Observer
 	onFill    func(event.Size) // for tests; may be nil
+	hellos    sync.Pool        // of *[2]parser.ClientHello
 
 	mu      sync.Mutex
 	open    lru.List[life] // not settled, by the time of the hello
@@ -70,6 +72,14 @@ func (s *settling) fill(e *event.Event, o *event.Observation, size event.Size) {
 	if s.onFill != nil {
 		s.onFill(size)
 	}
+}
+
+// getHellos returns memory to parse the hellos of a connection into.
+func (s *settling) getHellos() *[2]parser.ClientHello {
+	if h, ok := s.hellos.Get().(*[2]parser.ClientHello); ok {
+		return h
+	}
+	return new([2]parser.ClientHello)
 }
 
 // begin has l wait until it is settled.
