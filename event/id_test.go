@@ -211,9 +211,9 @@ func TestEveryNameIsIANAs(t *testing.T) {
 	number := regexp.MustCompile("(?i)0x|^[0-9a-f]{4}$|unassigned")
 	for v := range uint16(0xffff) {
 		for _, name := range []string{
-			codePoint(v, parser.CipherSuite(v).String()), codePoint(v, parser.ExtensionType(v).String()),
-			codePoint(v, parser.NamedGroup(v).String()), codePoint(v, parser.SignatureScheme(v).String()),
-			codePoint(v, parser.Version(v).String()),
+			codePoint(parser.CipherSuite(v), parser.CipherSuite.String), codePoint(parser.ExtensionType(v), parser.ExtensionType.String),
+			codePoint(parser.NamedGroup(v), parser.NamedGroup.String), codePoint(parser.SignatureScheme(v), parser.SignatureScheme.String),
+			codePoint(parser.Version(v), parser.Version.String),
 		} {
 			assert.NotRegexp(t, number, name)
 		}

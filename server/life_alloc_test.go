@@ -25,5 +25,5 @@ func TestEventAllocations(t *testing.T) {
 		l.eventOf(r, event.Full)
 	})
 	t.Log(allocs, "allocations")
-	assert.LessOrEqual(t, allocs, 55.0)
+	assert.LessOrEqual(t, allocs, 24.0)
 }
