@@ -181,7 +181,8 @@ func TestColumns(t *testing.T) {
 		assert.True(t, filled[name], "no Event fills %s: add one to observations", name)
 	}
 	for name, size := range map[string]event.Size{
-		"sni": event.Compact, "ja4": event.Compact, "client.name": event.Compact, "ja4_r": event.Full, "carrier.split": event.Full, "http2": event.Compact, "sslv2": event.Full, "raw": event.Detail,
+		"sni": event.Compact, "ja4": event.Compact, "client.name": event.Compact, "ja4_r": event.Full, "carrier.split": event.Full, "http2": event.Compact, "id": event.Compact,
+		"community_id": event.Full, "claim.verdict": event.Compact, "claim.program": event.Full, "sslv2": event.Full, "raw": event.Detail,
 	} {
 		c, err := ColumnOf(name)
 		require.NoError(t, err)

@@ -153,7 +153,7 @@ var columnsAfter = []Column{
 	{"tells.expected", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Expected...) })},
 
 	{"claim", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendJSON(dst, c) })},
-	{"claim.verdict", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Verdict.String()...) })},
+	{"claim.verdict", event.Compact, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Verdict.String()...) })},
 	{"claim.program", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Program...) })},
 	{"claim.reasons", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendTexts(dst, c.Reasons) })},
 
