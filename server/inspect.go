@@ -160,7 +160,9 @@ func (c *Conn) begin(index, bytes int) {
 		l.settling.begin(l, bytes)
 	} else {
 		l.settling.grow(l, bytes)
-		l.changed()
+		if !l.changed() {
+			l.settling.handLate(l)
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ type life struct {
 	timed    lru.Node[life] // likewise
 	since    time.Time      // likewise: when the handshake was done
 
+	handing sync.Mutex // guards handed; held while the hook is called
+	handed  int        // number of hellos that were handed on
+
 	mu        sync.Mutex // guards what follows; no other is locked under it
 	settled   event.Settled
 	request   known.Request // the first
@@ -150,9 +153,17 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 }
 
 // handOn makes the Events and calls the hook.
+//
+// It may be called again for a second hello that came later.
 func (l *life) handOn() {
+	l.handing.Lock()
+	defer l.handing.Unlock()
 	parsed := l.settling.getHellos()
 	for i, o := range l.conn.observe(parsed, l.complete) {
+		if i < l.handed {
+			continue
+		}
+		l.handed = i + 1
 		e := new(event.Event)
 		l.settling.fill(e, &o, event.Full)
 		if i == 0 {
@@ -377,14 +388,17 @@ func (l *life) decided(d Decision) {
 	}
 }
 
-// changed says that more is known of the connection than before.
-func (l *life) changed() {
+// changed says that more is known of the connection than before. It returns false if
+// that comes too late.
+func (l *life) changed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.settled == event.NotSettled {
-		l.seen = nil
-		l.version++
+	if l.settled != event.NotSettled {
+		return false
 	}
+	l.seen = nil
+	l.version++
+	return true
 }
 
 // handshakeOf returns the outcome of a handshake that is finished, or nil.

@@ -59,7 +59,7 @@ type Listener struct {
 	//
 	// It is called by several goroutines at once. For a request or a line, the one
 	// that serves it calls, so that only this client waits; for other connections
-	// one of eight does, and the oldest are lost if what waits for these takes more
+	// one of eight does, and the newest are lost if what waits for these takes more
 	// than MaxUnsettled. It is never called with a lock held. It must not panic:
 	// over HTTP/2 and for connections that have ended nothing recovers from that.
 	//
@@ -129,6 +129,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Conns returns the number of open connections, and how many of them have not
 // finished their handshake. Listeners that share their Limits count together.
 func (l *Listener) Conns() (open, halfOpen int) { return l.limits().conns() }
+
+// Lost returns the number of connections whose Events were not handed on, because
+// [Listener.Settled] took too long for others.
+func (l *Listener) Lost() int64 { return l.settling().lostEvents() }
 
 // Forgotten returns the number of times that a client was forgotten to make room for
 // another: a later hello of it may lack the tells of several connections, see

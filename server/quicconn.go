@@ -97,8 +97,10 @@ func (hs *quicHellos) setSecond(h *quicHello) {
 	hs.mu.Lock()
 	hs.second = h
 	hs.mu.Unlock()
-	hs.life.changed()
 	hs.life.settling.grow(&hs.life, len(h.Message))
+	if !hs.life.changed() && hs.life.settling.hook != nil {
+		hs.life.settling.handLate(&hs.life)
+	}
 }
 
 func (c *quicConn) setHellos(hs *quicHellos) {

@@ -309,6 +309,51 @@ func TestTwoHellosSettleTogether(t *testing.T) {
 	require.NoError(t, stop())
 }
 
+// TestSecondHelloComesLate: the first hello was settled for want of room before the
+// second came.
+func TestSecondHelloComesLate(t *testing.T) {
+	var settled settledEvents
+	l := &server.Listener{Listener: servertest.Listen(t), Settled: settled.add, MaxUnsettled: 1}
+	config := servertest.Config(t)
+	config.CurvePreferences = []tls.CurveID{tls.CurveP521}
+	stop := serve(t, &server.Server{TLSConfig: config, Handler: http.HandlerFunc(verdicts)}, l, time.Second)
+	client := servertest.HTTPClient(true)
+	assert.Equal(t, "inconsistent[]", request(t, client, "https://"+l.Addr().String(), chromeUA))
+	client.CloseIdleConnections()
+	require.NoError(t, stop())
+	require.NoError(t, l.SettleAll(t.Context()))
+	events := settled.all()
+	require.Len(t, events, 2)
+	for i, e := range events {
+		assert.Equal(t, i+1, e.HelloIndex)
+		assert.Equal(t, event.SettledFull, e.Settled)
+		assert.Equal(t, events[0].Conn, e.Conn)
+	}
+	assert.Zero(t, l.Lost())
+}
+
+// TestEventsAreLostForWantOfRoom: the hook takes too long, and what it does not get is
+// counted.
+func TestEventsAreLostForWantOfRoom(t *testing.T) {
+	release := make(chan struct{})
+	var settled settledEvents
+	l := &server.Listener{Listener: servertest.Listen(t), MaxUnsettled: 4 << 10, Settled: func(o *event.Observation, e *event.Event) {
+		<-release
+		settled.add(o, e)
+	}}
+	stop := serve(t, &server.Server{}, l, time.Second)
+	for range 40 {
+		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+	}
+	require.NoError(t, stop())
+	require.Eventually(t, func() bool { return l.Lost() > 10 }, 20*time.Second, time.Millisecond)
+	close(release)
+	require.NoError(t, l.SettleAll(t.Context()))
+	assert.EqualValues(t, 40, int64(len(settled.all()))+l.Lost())
+}
+
 // TestSettledByTime: a connection without a request is settled a minute after its
 // handshake, a later request changes nothing, and the hook is called once.
 func TestSettledByTime(t *testing.T) {

@@ -184,16 +184,16 @@ func (s *settling) expire() {
 }
 
 // enqueue has l, which is settled, handed on by another goroutine. If there is no
-// room for all, the oldest is lost.
+// room for it, it is lost.
 func (s *settling) enqueue(l *life) {
 	size := lifeSize + l.conn.messageSize()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended.Add(&l.node, l, size)
-	for s.ended.Size() > s.maxBytes && s.ended.Len() > 1 {
-		s.ended.Remove(&s.ended.Oldest().node)
+	if s.ended.Len() > 0 && s.ended.Size()+size > s.maxBytes {
 		s.lost++
+		return
 	}
+	s.ended.Add(&l.node, l, size)
 	if s.workers < maxHandOns {
 		s.workers++
 		go s.work()
@@ -263,6 +263,23 @@ func (s *settling) all(ctx context.Context) error {
 		s.idle.Wait()
 	}
 	return nil
+}
+
+// handLate hands on a second hello of l, whose first was settled before.
+func (s *settling) handLate(l *life) {
+	s.mu.Lock()
+	queued := l.node.List() != nil
+	s.mu.Unlock()
+	if !queued {
+		s.enqueue(l)
+	}
+}
+
+// lostEvents returns the number of connections whose Events were lost.
+func (s *settling) lostEvents() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
 }
 
 // osOf returns the operating system that a User-Agent names. It remembers those
