@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/known"
 )
 
 // A Client is a connection that knows what its client has sent: a [*Conn], or
@@ -50,13 +49,6 @@ type client interface {
 
 	// fingerprints returns the values of Headers.
 	fingerprints() fingerprints
-
-	// headerOrder returns the names of the first request's header fields in
-	// order, separated by commas, or "".
-	headerOrder() string
-
-	// clients returns the user-supplied clients, or nil.
-	clients() *known.Database
 }
 
 type contextKey struct{}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -210,17 +209,4 @@ func (c *Conn) Times() Times {
 		t.SecondHello = c.second.time
 	}
 	return t
-}
-
-func (c *Conn) clients() *known.Database {
-	if c.listener == nil {
-		return nil
-	}
-	return c.listener.Clients
-}
-
-func (c *Conn) headerOrder() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.headers
 }

@@ -50,7 +50,7 @@ func ExampleEventOf() {
 				http.Error(w, "no hello", http.StatusInternalServerError)
 				return
 			}
-			fmt.Fprintln(w, server.RequestOf(r).UserAgent, "is", e.Claim.Verdict)
+			fmt.Fprintln(w, e.UserAgent, "is", e.Claim.Verdict)
 		}),
 	}
 	certFile, keyFile := exampleFiles()

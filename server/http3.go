@@ -196,7 +196,7 @@ func (s *HTTP3) Announce(h http.Header) {
 
 // newConn records a connection that begins, or refuses it.
 func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
-	c := &quicConn{addr: addrPort(client.RemoteAddr), verified: client.AddrVerified, own: s.Clients, halfOpen: true}
+	c := &quicConn{addr: addrPort(client.RemoteAddr), verified: client.AddrVerified, halfOpen: true}
 	if s.Limits != nil && !s.Limits.addQUIC(c) {
 		return nil, errTooMany
 	}

@@ -17,7 +17,6 @@ import (
 
 // A helloOnly is a connection of which no more than its hello is known.
 type helloOnly struct {
-	lifeConn
 	raw []byte // helloOfFour if nil
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/observe"
-	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -30,11 +29,10 @@ func (h *quicHello) observation(parsed *parser.ClientHello) event.Observation {
 
 // A quicConn is a connection of quic-go, and a client.
 type quicConn struct {
-	addr     netip.AddrPort  // of the client
-	verified bool            // the client has proved its address
-	own      *known.Database // user-supplied clients
-	id       string          // guarded by the tap
-	entry    connEntry       // guarded by the Limits
+	addr     netip.AddrPort // of the client
+	verified bool           // the client has proved its address
+	id       string         // guarded by the tap
+	entry    connEntry      // guarded by the Limits
 
 	mu       sync.Mutex
 	hellos   *quicHellos // nil before the first has come
@@ -176,7 +174,3 @@ func (c *quicConn) fingerprints() fingerprints {
 	}
 	return fingerprintsOf(o.Hello, o.Err)
 }
-
-func (c *quicConn) clients() *known.Database { return c.own }
-
-func (c *quicConn) headerOrder() string { return "" } // not recorded over HTTP/3

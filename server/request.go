@@ -40,21 +40,6 @@ func (f claimFields) request(osOf func(userAgent string) string) known.Request {
 	}
 }
 
-// RequestOf returns what r says of its client, for [known.CheckClaim]: the
-// User-Agent, the client hints, and the order of the header fields where
-// [ConfigureHTTP2] has recorded it. It is zero if r has neither a User-Agent
-// nor client hints. At most 512 bytes of each field count.
-func RequestOf(r *http.Request) known.Request {
-	q := claimFieldsOf(r).request(osOf)
-	if q == (known.Request{}) {
-		return q
-	}
-	if c := clientOf(r.Context()); c != nil {
-		q.Headers = c.headerOrder()
-	}
-	return q
-}
-
 // osOf returns the operating system that a User-Agent names.
 func osOf(userAgent string) string { return useragent.Parse(userAgent).OS }
 

@@ -11,24 +11,27 @@ import (
 	"github.com/tlspeek/tlspeek/known"
 )
 
-func TestRequestOf(t *testing.T) {
+// saysOf returns what r says of its client.
+func saysOf(r *http.Request) known.Request { return claimFieldsOf(r).request(osOf) }
+
+func TestClaimFields(t *testing.T) {
 	const chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
 	r := &http.Request{Header: http.Header{
 		"User-Agent":         {chrome},
 		"Sec-Ch-Ua":          {`"Chromium";v="133"`},
 		"Sec-Ch-Ua-Platform": {`"Windows"`},
 	}}
-	assert.Equal(t, known.Request{UserAgent: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, RequestOf(r))
-	assert.Equal(t, known.Request{}, RequestOf(&http.Request{}))
+	assert.Equal(t, known.Request{UserAgent: chrome, OS: "Windows", ClientHints: `"Chromium";v="133"`, Platform: "Windows"}, saysOf(r))
+	assert.Equal(t, known.Request{}, saysOf(&http.Request{}))
 	r.Header.Set("User-Agent", strings.Repeat("(", 1<<16))
-	assert.Len(t, RequestOf(r).UserAgent, maxHeaderText)
+	assert.Len(t, saysOf(r).UserAgent, maxHeaderText)
 }
 
-func FuzzRequestOf(f *testing.F) {
+func FuzzClaimFields(f *testing.F) {
 	f.Add("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0", "")
 	f.Add("curl/8.0", `"Chromium";v="133"`)
 	f.Fuzz(func(t *testing.T, agent, hints string) {
-		a := RequestOf(&http.Request{Header: http.Header{"User-Agent": {agent}, "Sec-Ch-Ua": {hints}, "Sec-Ch-Ua-Platform": {hints}}})
+		a := saysOf(&http.Request{Header: http.Header{"User-Agent": {agent}, "Sec-Ch-Ua": {hints}, "Sec-Ch-Ua-Platform": {hints}}})
 		assert.True(t, strings.HasPrefix(agent, a.UserAgent))
 		assert.True(t, strings.HasPrefix(hints, a.ClientHints))
 	})
