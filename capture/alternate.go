@@ -76,6 +76,7 @@ func isNewStart(sl *slot, t *stream, sequence uint32) bool {
 // restart moves a stream to another sequence number.
 func (s *scanner) restart(sl *slot, sequence uint32) {
 	sl.next = sequence
+	sl.state &^= slotFromSYN
 	t := s.streams.streamOf(sl)
 	if t == nil {
 		return

@@ -59,6 +59,11 @@ type Hello struct {
 	// first copy was taken.
 	Overlap bool
 
+	// Prefix is how many bytes of the TCP stream came before the first hello, such as
+	// STARTTLS. It is 0 if the capture lacks the SYN of the connection, or if a part of
+	// these bytes came after the hello.
+	Prefix int64
+
 	initial *fingerprint.QUICInitial // memory of an Observation, or nil
 }
 

@@ -26,6 +26,7 @@ func (h *Hello) Observation() event.Observation {
 			Datagrams: h.Datagrams,
 			Bytes:     len(h.ClientHello.Raw),
 			Overlap:   h.Overlap,
+			Prefix:    h.Prefix,
 		},
 	}
 	if h.Err != nil {

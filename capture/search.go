@@ -60,6 +60,7 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			p, aligned = p[i+1:], false
 			continue
 		}
+		s.countNonHello(sl, i)
 		p, aligned = p[i:], aligned && i == 0
 		message, length := singleRecordHello(p)
 		if message == nil {
@@ -77,7 +78,7 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			segments, conflict = max(t.segmentCount, 1), t.outOfOrder.conflict
 			t.segmentCount = 0
 		}
-		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), 1, segments, conflict, aligned}) {
+		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, 1, segments, conflict, aligned}) {
 			return false
 		}
 		p, aligned = p[length:], sl.state&slotHelloSeen != 0
@@ -96,7 +97,7 @@ func (s *scanner) searchStart(sl *slot, p []byte) (handled, alive bool) {
 	message, state := sslv2Hello(p)
 	switch {
 	case state == recordValid:
-		how := arrival{segments: 1, aligned: true}
+		how := arrival{length: len(message), segments: 1, aligned: true}
 		if t := s.streams.streamOf(sl); t != nil {
 			how.segments = max(t.segmentCount, 1)
 			t.segmentCount = 0
@@ -200,17 +201,24 @@ func (s *scanner) keepHead(sl *slot, p []byte, size int) *stream {
 // skipNonHello counts n bytes that are no hello. Beyond the limit it drops the
 // connection.
 func (s *scanner) skipNonHello(sl *slot, n int, limit uint32) (alive bool) {
+	s.countNonHello(sl, n)
 	if t := s.streams.streamOf(sl); t != nil {
-		t.nonHello += uint32(n)
 		t.segmentCount = 0
-	} else {
-		sl.state += uint32(n)
 	}
 	if s.streams.nonHello(sl) > limit {
 		s.dropConnection(sl)
 		return false
 	}
 	return true
+}
+
+// countNonHello counts n bytes that are no hello, without a limit.
+func (s *scanner) countNonHello(sl *slot, n int) {
+	if t := s.streams.streamOf(sl); t != nil {
+		t.nonHello += uint32(n)
+	} else {
+		sl.state += uint32(n)
+	}
 }
 
 // readHead looks for a whole hello in the head of a stream.
@@ -264,7 +272,7 @@ func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 	if message == nil {
 		return s.searchAfter(sl, t, 1)
 	}
-	how := arrival{recordVersion(head), records, t.segmentCount, t.outOfOrder.conflict, t.aligned}
+	how := arrival{recordVersion(head), length, records, t.segmentCount, t.outOfOrder.conflict, t.aligned}
 	start := t.start
 	t.clear()
 	return s.emitHello(sl, start, message, how) && s.search(sl, head[length:], sl.state&slotHelloSeen != 0)
@@ -329,6 +337,7 @@ func (s *scanner) searchAfter(sl *slot, t *stream, n int) (alive bool) {
 // An arrival says how a message came.
 type arrival struct {
 	version           parser.Version // of the first record
+	length            int            // of its records, in bytes
 	records, segments int
 	conflict          bool // parts came twice with different bytes
 	aligned           bool // the message is at the start of a segment, or follows a hello
@@ -345,14 +354,17 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	err := s.decode(parser.TLS, message)
 	if err != nil && !how.aligned || !acceptable(&s.clientHello, err) {
 		// It only resembles a hello, or it is a hello in pieces between other bytes.
-		return s.skipNonHello(sl, len(message), maxPreface)
+		return s.skipNonHello(sl, how.length, maxPreface)
 	}
 	key := s.helloKey(start, message)
 	repeated := ss.hellos.has(key) // by the alternate stream, or of a connection that was captured twice
 	ss.hellos.add(key)
-	index := 1
-	if sl.state&slotHelloSeen != 0 {
+	index, prefix := 1, int64(0)
+	switch {
+	case sl.state&slotHelloSeen != 0:
 		index = 2
+	case sl.state&slotFromSYN != 0:
+		prefix = int64(ss.nonHello(sl))
 	}
 	s.hello = Hello{
 		Transport:     parser.TLS,
@@ -361,6 +373,7 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 		Records:       how.records,
 		Segments:      how.segments,
 		Overlap:       how.conflict,
+		Prefix:        prefix,
 	}
 	if !repeated {
 		s.emitDecoded(err)

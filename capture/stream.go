@@ -12,9 +12,10 @@ const (
 	slotHelloSeen = 1 << 30   // a hello has come, and a second one may follow
 	slotEarlyData = 1 << 29   // that hello offers early data, which comes before the second one
 	slotForked    = 1 << 28   // the connection may have an alternate stream
-	slotNumber    = 1<<28 - 1 // number of the stream, or bytes that were no hello if there is none
+	slotFromSYN   = 1 << 27   // no byte before the first hello is missing
+	slotNumber    = 1<<27 - 1 // number of the stream, or bytes that were no hello if there is none
 
-	slotFlags = slotHelloSeen | slotEarlyData | slotForked
+	slotFlags = slotHelloSeen | slotEarlyData | slotForked | slotFromSYN
 )
 
 // A stream holds the bytes of an incomplete hello and what came out of order. Most

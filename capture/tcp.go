@@ -91,7 +91,7 @@ func (s *scanner) openConnection(next uint32) {
 		}
 		s.dropConnection(sl)
 	}
-	ss.insert(s.key, next)
+	ss.insert(s.key, next).state = slotFromSYN
 }
 
 // closeConnection drops a connection whose client sends nothing from a sequence

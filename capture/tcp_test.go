@@ -190,8 +190,53 @@ func TestArrival(t *testing.T) {
 	}
 }
 
+// TestPrefix: the bytes before the first hello are counted if none is missing.
+func TestPrefix(t *testing.T) {
+	message := realHello(t, "chromium-156")
+	hello := record(message)
+	s := side{client4, server4, 0xfffffff0}
+	connect := []byte("CONNECT a.test:443 HTTP/1.1\r\n\r\n")
+	proxy := []byte("PROXY TCP4 192.0.2.1 198.51.100.2 40000 443\r\n")
+	fake := bytesOf(recordHandshake, 0x03010005, 1, 0, uint16(1), 7) // a record that is no hello
+	other := slices.Clone(message)
+	other[messageHeader] = 9 // an unusual legacy_version
+	other = append(other, 1) // one byte too many
+	other[3]++
+	for _, test := range []struct {
+		name    string
+		packets [][]byte
+		want    []int64
+	}{
+		{"nothing", all(s.syn(), s.data(0, hello)), []int64{0}},
+		{"STARTTLS", all(s.syn(), s.data(0, []byte("EHLO x\r\n")), s.data(8, []byte("STARTTLS\r\n")), s.data(18, hello)), []int64{18}},
+		{"CONNECT in the same segment", all(s.syn(), s.data(0, bytesOf(connect, hello))), []int64{int64(len(connect))}},
+		{"PROXY and CONNECT", all(s.syn(), s.segments(bytesOf(proxy, connect, hello), 100)), []int64{int64(len(proxy) + len(connect))}},
+		{"segments of a byte", all(s.syn(), s.segments(bytesOf(connect, hello), 1)), []int64{int64(len(connect))}},
+		{"a warning alert", all(s.syn(), s.data(0, bytesOf("\x15\x03\x01\x00\x02\x01\x70", hello))), []int64{7}},
+		{"what resembles a hello", all(s.syn(), s.data(0, bytesOf(connect, fake, record(other), hello))), []int64{int64(len(connect) + len(fake) + len(record(other)))}},
+		{"retransmitted", all(s.syn(), s.syn(), s.data(0, connect), s.data(0, connect), s.data(len(connect), hello)), []int64{int64(len(connect))}},
+		{"out of order", all(s.syn(), s.data(4, connect[4:]), s.data(0, connect[:4]), s.data(len(connect), hello)), []int64{int64(len(connect))}},
+		{"a second hello", all(s.syn(), s.data(0, bytesOf(connect, hello)), s.data(len(connect)+len(hello), hrrHello(message))), []int64{int64(len(connect)), 0}},
+		{"without SYN", all(s.data(0, connect), s.data(len(connect), hello)), []int64{0}},
+		{"a hole", all(s.syn(), s.data(0, connect[:4]), s.data(len(connect), hello)), []int64{0}},
+		{"a new start", all(s.syn(), s.data(0, connect), s.data(2, hello)), []int64{0}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []int64
+			_, err := Read(t.Context(), file(rawPcap(test.packets...)), func(h *Hello) error {
+				assert.Equal(t, string(message), string(h.ClientHello.Raw))
+				assert.Equal(t, h.Prefix, h.Observation().Carrier.Prefix)
+				got = append(got, h.Prefix)
+				return nil
+			})
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
 // TestAnyOrder finds a hello in segments of any length, in any order, overlapping and
-// retransmitted.
+// retransmitted. The prefix is right, or not known.
 func TestAnyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	messages := [][]byte{realHello(t, "chromium-156"), realHello(t, "firefox-153"), realHello(t, "python-tls12")}
@@ -208,9 +253,15 @@ func TestAnyOrder(t *testing.T) {
 		stream = append(preface, stream...)
 		s := side{client4, server4, r.Uint32()}
 		packets := all(s.syn(), shuffled(r, s, stream))
-		hellos := readAll(t, rawPcap(packets...))
-		require.Len(t, hellos, 1)
-		require.Equal(t, string(message), hellos[0].Message)
+		hellos := 0
+		_, err := Read(t.Context(), file(rawPcap(packets...)), func(h *Hello) error {
+			hellos++
+			require.Equal(t, string(message), string(h.ClientHello.Raw))
+			require.Contains(t, []int64{0, int64(len(preface))}, h.Prefix)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, 1, hellos)
 	}
 }
 

@@ -118,6 +118,10 @@ type Carrier struct {
 	Bytes     int  `json:"bytes,omitempty"`     // of the handshake message, its header included
 	Split     bool `json:"split"`               // over more than one record, datagram or segment
 	Overlap   bool `json:"overlap,omitempty"`   // parts came twice and differ; the first copy was taken
+
+	// Prefix is how many bytes of the TCP stream came before the first hello, such as
+	// STARTTLS. It is known of captures with the SYN of the connection only.
+	Prefix int64 `json:"prefix,omitempty"`
 }
 
 // QUIC has what a QUIC client shows besides its hello (RFC 9000, section 17.2).

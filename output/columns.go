@@ -93,6 +93,7 @@ var columnsAfter = []Column{
 	{"carrier.overlap", event.Full, inNone, carrier(func(dst []byte, c *event.Carrier) []byte {
 		return appendTrue(dst, c.Overlap)
 	})},
+	{"carrier.prefix", event.Full, inNone, carrier(func(dst []byte, c *event.Carrier) []byte { return appendPositive(dst, c.Prefix) })},
 
 	{"quic", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return appendJSON(dst, q) })},
 	{"quic.version", event.Full, inNone, quic(func(dst []byte, q *event.QUIC) []byte { return append(dst, q.Version...) })},
