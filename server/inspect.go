@@ -300,7 +300,9 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	}
 	o.ID = m.id
 	o.Time, o.RecordVersion, o.Carrier.Records = m.time, m.version, m.records
-	observe.Message(&o, h, m.raw)
+	if observe.Message(&o, h, m.raw); h.SSLv2 {
+		o.Carrier.Records = 0 // it came in none of TLS
+	}
 	if index == 1 {
 		o.Tells = c.track(&o)
 	}
