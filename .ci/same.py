@@ -115,6 +115,10 @@ def without_chance(text, message):
     text = re.sub(r'<td>\d\d:\d\d:\d\d</td>', '<td>TIME</td>', text)
     text = re.sub(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?', 'TIME', text)
     text = re.sub(r'\b(127\.0\.0\.1|\[::1\]|localhost):\d+', r'\1:PORT', text)
+    text = re.sub(r'"id":"[0-9a-f]{32}"', '"id":"ID"', text)
+    text = re.sub(r'"conn":"[0-9a-f]{16}"', '"conn":"ID"', text)
+    text = re.sub(r'"community_id":"[^"]*"', '"community_id":"OF PORTS"', text)
+    text = re.sub(r',"milliseconds":\d+', '', text)
     text = re.sub(r'"(src_port|dst_port|timestamp|tcp_timestamp)":\d+', r'"\1":N', text)
     text = re.sub(r'\d+(\.\d+)? (µs|ms|s)\b', 'DURATION', text)
     return text

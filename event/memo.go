@@ -187,7 +187,7 @@ func (l *memoLookup) store(keys *memoKeys, e *Event, candidates, orderMatters bo
 	}
 	values := e.Fingerprints
 	for i := range fingerprint.Methods {
-		if m := &fingerprint.Methods[i]; m.Full || m.Live {
+		if m := &fingerprint.Methods[i]; m.Full && !m.Lists || m.Live {
 			values[i] = ""
 		} else {
 			values[i] = strings.Clone(values[i])

@@ -17,6 +17,8 @@ import (
 // and the same JSON for o as a new Observer.
 func assertFresh(t *testing.T, ob *Observer, o *Observation) {
 	t.Helper()
+	full := (&Observer{appendTells: ob.appendTells}).Event(o, Full)
+	require.Equal(t, full.Fingerprints, ob.Event(o, Full).Fingerprints, "%x", o.Hello.Raw)
 	fresh := (&Observer{appendTells: ob.appendTells}).Event(o, Compact)
 	want, err := fresh.AppendJSON(nil)
 	require.NoError(t, err)

@@ -290,6 +290,11 @@ func (ob *Observer) addTexts(e *Event, o *Observation, size Size, m *memoEntry) 
 	ob.add(parser.AppendText(ob.buf, h.ServerName))
 	if m != nil {
 		e.Version, e.Session, e.Fingerprints = m.shape.version, m.shape.session, m.values
+		if size < Full {
+			for _, i := range fullMethods {
+				e.Fingerprints[i] = ""
+			}
+		}
 		e.ALPN = append(e.ALPN, m.shape.alpn...)
 	} else {
 		e.Session = fingerprint.SessionOf(h).String()
@@ -338,6 +343,7 @@ func (ob *Observer) addTexts(e *Event, o *Observation, size Size, m *memoEntry) 
 var (
 	allMethods     = indicesOf(func(*fingerprint.Method) bool { return true })
 	compactMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full })
+	fullMethods    = indicesOf(func(m *fingerprint.Method) bool { return m.Full })
 	orderedMethods = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && m.Ordered && !m.Live })
 	liveMethods    = indicesOf(func(m *fingerprint.Method) bool { return !m.Full && m.Live })
 )

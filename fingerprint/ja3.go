@@ -17,6 +17,7 @@ var methodJA3Full = Method{
 	Summary: "the text of which JA3 is the digest",
 	About:   "Salesforce (github.com/salesforce/ja3): version, cipher suites, extensions, groups and point formats in decimal, in wire order.",
 	Full:    true,
+	Lists:   true,
 	Ordered: true,
 	Digest:  "ja3",
 	Append:  ofHello(AppendJA3Full),
@@ -37,6 +38,7 @@ var methodJA3NFull = Method{
 	Summary: "the text of which JA3N is the digest",
 	About:   "A variant of Salesforce's JA3: its text, with the extensions sorted by number.",
 	Full:    true,
+	Lists:   true,
 	Digest:  "ja3n",
 	Append:  ofHello(AppendJA3NFull),
 }

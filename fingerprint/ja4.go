@@ -16,6 +16,7 @@ var methodJA4R = Method{
 	Summary: "JA4 with its lists instead of their digests",
 	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): JA4 with the sorted lists instead of their digests.",
 	Full:    true,
+	Lists:   true,
 	Digest:  "ja4",
 	Append:  ofHello(AppendJA4R),
 }
@@ -26,6 +27,7 @@ var methodJA4O = Method{
 	Summary: "JA4 in the order of the wire",
 	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): JA4 of the lists in wire order, server_name and ALPN kept.",
 	Full:    true,
+	Lists:   true,
 	Ordered: true,
 	Form:    "ja4",
 	Append:  ofHello(AppendJA4O),
@@ -37,6 +39,7 @@ var methodJA4RO = Method{
 	Summary: "JA4_o with its lists instead of their digests",
 	About:   "FoxIO (JA4.md of github.com/FoxIO-LLC/ja4): JA4_o with its lists instead of their digests.",
 	Full:    true,
+	Lists:   true,
 	Ordered: true,
 	Digest:  "ja4_o",
 	Append:  ofHello(AppendJA4RO),

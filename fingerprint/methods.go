@@ -21,6 +21,10 @@ type Method struct {
 	Live    bool // no capture shows what it is made of
 	Ordered bool // it depends on the order of the extensions
 
+	// Lists says of a Full method that it depends on the lists of the hello and their
+	// order alone, and not on other bytes, so that package event may remember it.
+	Lists bool
+
 	// Digest is the key of the method whose fingerprints are digests of these:
 	// "ja4" for "ja4_r". It is empty for other methods.
 	Digest string

@@ -154,23 +154,34 @@ func appendNPFHello(dst []byte, h *parser.ClientHello, f npfFormat) []byte {
 		return append(dst, ')')
 	}
 
-	var scratch [48]npfElement
-	elements := scratch[:0]
+	var scratch [48]uint32
+	keys := scratch[:0] // each a type, and the index of the extension
 	for i := range h.Extensions {
-		e := npfElement{grease.Normalize(h.Extensions[i].Type), h.Extensions[i].Data}
+		typ := grease.Normalize(h.Extensions[i].Type)
 		if f == npfSelected {
 			var selected bool
-			if e.typ, selected = npfSelect(e.typ); !selected {
+			if typ, selected = npfSelect(typ); !selected {
 				continue
 			}
 		}
-		elements = append(elements, e)
+		keys = append(keys, uint32(typ)<<16|uint32(i))
 	}
+	slices.Sort(keys)
 	quic := h.Transport == parser.QUIC
-	slices.SortStableFunc(elements, func(a, b npfElement) int { return a.compare(b, quic) })
+	element := func(key uint32) npfElement { return npfElement{uint16(key >> 16), h.Extensions[uint16(key)].Data} }
 	dst = append(dst, '[')
-	for _, e := range elements {
-		dst = appendNPFElement(dst, e, quic)
+	for len(keys) > 0 {
+		n := 1 // extensions of this type
+		for n < len(keys) && keys[n]>>16 == keys[0]>>16 {
+			n++
+		}
+		if n > 1 {
+			slices.SortStableFunc(keys[:n], func(a, b uint32) int { return element(a).compare(element(b), quic) })
+		}
+		for _, key := range keys[:n] {
+			dst = appendNPFElement(dst, element(key), quic)
+		}
+		keys = keys[n:]
 	}
 	return append(dst, ']')
 }

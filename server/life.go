@@ -174,15 +174,15 @@ func (l *life) handOn() {
 	l.settling.hellos.Put(parsed)
 }
 
-// keepFinal keeps a copy of e, and its claim, unless its message is too long.
+// keepFinal keeps e, which nobody may change from now on, and its claim, unless its
+// message is too long.
 func (l *life) keepFinal(e *event.Event, bytes int) {
 	if bytes > maxKeptHello {
 		return
 	}
-	kept := *e
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.setFinal(&kept)
+	l.setFinal(e)
 }
 
 // setFinal keeps e, which was settled, and its claim. It is called with mu held.
@@ -204,15 +204,15 @@ func (l *life) event(size event.Size) (event.Event, bool) {
 	if known != nil && size != event.Detail {
 		return sized(known, size), true
 	}
-	var e event.Event
-	bytes, ok := l.fillFirst(&e, size, func(*event.Observation) {})
+	e := new(event.Event)
+	bytes, ok := l.fillFirst(e, size, nil)
 	if !ok {
-		return e, false
+		return event.Event{}, false
 	}
 	if size <= event.Full && bytes <= maxKeptHello {
-		l.keep(&e, version)
+		l.keep(e, version)
 	}
-	return sized(&e, size), true
+	return sized(e, size), true
 }
 
 // fillFirst makes the Event of the first hello, in full size or, if that is asked
@@ -227,22 +227,24 @@ func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Obs
 	if len(all) == 0 {
 		return 0, false
 	}
-	change(&all[0])
+	if change != nil {
+		change(&all[0])
+	}
 	s.fill(e, &all[0], max(size, event.Full))
 	return all[0].Carrier.Bytes, true
 }
 
-// keep keeps a copy of e, unless more has become known since version.
+// keep keeps e, which nobody may change from now on, unless more has become known
+// since version.
 func (l *life) keep(e *event.Event, version int) {
-	kept := *e
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.version != version:
 	case l.settled == event.NotSettled:
-		l.seen = &kept
+		l.seen = e
 	default:
-		l.setFinal(&kept)
+		l.setFinal(e)
 	}
 }
 

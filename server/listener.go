@@ -54,8 +54,8 @@ type Listener struct {
 	// of it: the header of the first request is whole, the first line of the line
 	// protocol has come, the connection has ended, SettleTimeout has passed since
 	// the handshake, or MaxUnsettled is reached. The Event is full, and never
-	// changes: keep it if you like. o holds during the call. If a connection has two
-	// hellos, they are settled together, the first before the second.
+	// changes: keep it if you like, but do not change it. o holds during the call. If a
+	// connection has two hellos, they are settled together, the first before the second.
 	//
 	// It is called by several goroutines at once. For a request or a line, the one
 	// that serves it calls, so that only this client waits; for other connections
