@@ -2,6 +2,7 @@ package tally
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -105,6 +106,32 @@ func TestTablesAreBounded(t *testing.T) {
 	got, err := unique.Append(nil, 1)
 	require.NoError(t, err)
 	assert.Contains(t, string(got), "\n1\t2026-11-22T00:00:00Z\t")
+}
+
+// TestExampleInAnyOrder: of Events at one time the example is that of the first file
+// and packet, in whatever order workers add them.
+func TestExampleInAnyOrder(t *testing.T) {
+	events := []*event.Event{at(1, "1.3"), at(1, "1.3"), at(1, "1.3"), at(2, "1.3")}
+	events[0].File, events[0].Packet = "a.pcap", 7
+	events[1].File, events[1].Packet = "a.pcap", 9
+	events[2].File, events[2].Packet = "b.pcap", 1
+	events[3].File, events[3].Packet = "a.pcap", 1
+	for shift := range events {
+		for _, backward := range []bool{false, true} {
+			order := slices.Concat(events[shift:], events[:shift])
+			if backward {
+				slices.Reverse(order)
+			}
+			u := &Unique{Column: column(t, "version"), Format: output.JSONL}
+			for _, e := range order {
+				require.NoError(t, u.Add(e))
+			}
+			got, err := u.Append(nil, 0)
+			require.NoError(t, err)
+			assert.Contains(t, string(got), `"file":"a.pcap","packet":7,`)
+			assert.Contains(t, string(got), `"count":4,`)
+		}
+	}
 }
 
 // TestTablesAreShared: several goroutines add to one table.

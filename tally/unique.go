@@ -30,7 +30,15 @@ type uniqueRow struct {
 	value       string
 	events      int64
 	first, last time.Time
+	file        string // that the first Event is from
+	packet      int64  // likewise
 	example     []byte // the line of the first Event
+}
+
+// isBefore reports whether e comes before the first Event of r: by its time or, of
+// several at one time, by its file and packet, in whatever order they are added.
+func (r *uniqueRow) isBefore(e *event.Event) bool {
+	return cmp.Or(e.Time.Compare(r.first), cmp.Compare(e.File, r.file), cmp.Compare(e.Packet, r.packet)) < 0
 }
 
 // Add counts e.
@@ -39,7 +47,7 @@ func (u *Unique) Add(e *event.Event) error {
 	defer u.mu.Unlock()
 	u.value = u.Column.Append(u.value[:0], e)
 	row := u.rows[string(u.value)]
-	if row != nil && !e.Time.Before(row.first) {
+	if row != nil && !row.isBefore(e) {
 		row.events++
 		if e.Time.After(row.last) {
 			row.last = e.Time
@@ -60,7 +68,7 @@ func (u *Unique) Add(e *event.Event) error {
 		return nil
 	}
 	row.events++
-	row.first, row.example = e.Time, bytes.Clone(line)
+	row.first, row.file, row.packet, row.example = e.Time, e.File, e.Packet, bytes.Clone(line)
 	return nil
 }
 
