@@ -167,11 +167,7 @@ func (c *Conn) askHandshake() func() *event.Handshake {
 
 // timed adds to h how long the handshake took.
 func (c *Conn) timed(h *event.Handshake) *event.Handshake {
-	t := c.Times()
-	if h != nil && !t.Hello.IsZero() && t.Finished.After(t.Hello) {
-		h.Milliseconds = t.Finished.Sub(t.Hello).Milliseconds()
-	}
-	return h
+	return timedBy(h, c.Times())
 }
 
 // above records the TLS connection above c.

@@ -420,6 +420,14 @@ func handshakeOf(s *tls.ConnectionState) *event.Handshake {
 	return h
 }
 
+// timedBy adds to h, which may be nil, how long the handshake took.
+func timedBy(h *event.Handshake, t Times) *event.Handshake {
+	if h != nil && !t.Hello.IsZero() && t.Finished.After(t.Hello) {
+		h.Milliseconds = t.Finished.Sub(t.Hello).Milliseconds()
+	}
+	return h
+}
+
 // failedHandshake returns the outcome of a handshake that has failed with err. The
 // text has no addresses, which the Event has anyway.
 func failedHandshake(err error) *event.Handshake {

@@ -145,11 +145,7 @@ func (c *quicConn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr
 
 // timed adds to h how long the handshake took.
 func (c *quicConn) timed(h *event.Handshake) *event.Handshake {
-	t := c.Times()
-	if h != nil && !t.Hello.IsZero() && t.Finished.After(t.Hello) {
-		h.Milliseconds = t.Finished.Sub(t.Hello).Milliseconds()
-	}
-	return h
+	return timedBy(h, c.Times())
 }
 
 func (c *quicConn) Times() Times {
