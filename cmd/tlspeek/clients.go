@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/clientfile"
+	"github.com/tlspeek/tlspeek/internal/jsonw"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -232,19 +232,13 @@ func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJS
 		if l.Offset > 0 {
 			where = fmt.Sprintf("%s at byte %d", l.Field, l.Offset)
 		}
-		fmt.Fprintf(w, "\ntell %s: %s\n  found:   %s\n  genuine: %s\n", l.Name, where, l.Found, l.Expected)
+		fmt.Fprintf(w, "\ntell %s: %s\n  found:    %s\n  expected: %s\n", l.Name, where, l.Found, l.Expected)
 	}
 	return nil
 }
 
 func appendLookup(dst []byte, candidates []known.Candidate, tells []known.Tell) []byte {
-	dst = append(dst, `{"client":[`...)
-	for i := range candidates {
-		dst = append(candidates[i].AppendJSON(dst), ',')
-	}
-	dst = append(bytes.TrimSuffix(dst, []byte{','}), `],"tells":[`...)
-	for i := range tells {
-		dst = append(tells[i].AppendJSON(dst), ',')
-	}
-	return append(bytes.TrimSuffix(dst, []byte{','}), "]}\n"...)
+	dst = jsonw.List(append(dst, '{'), jsonw.KeyOf("client"), candidates, (*known.Candidate).AppendJSON)
+	dst = jsonw.List(dst, jsonw.KeyOf("tells"), tells, (*known.Tell).AppendJSON)
+	return append(dst, "}\n"...)
 }

@@ -10,11 +10,11 @@ import (
 
 // An Explanation says what one fingerprint is made of.
 type Explanation struct {
-	Name       string      `json:"name"`               // key of the method in fingerprint.Methods: "ja4", "ja3_full"
-	Text       string      `json:"text"`               // the fingerprint
-	Parts      []Part      `json:"parts,omitempty"`    // in the order of the text
-	Deviations []Deviation `json:"dialects,omitempty"` // of tools, from this text
-	Notes      []string    `json:"notes,omitempty"`    // sentences about the whole
+	Name       string      `json:"name"`                 // key of the method in fingerprint.Methods: "ja4", "ja3_full"
+	Text       string      `json:"text"`                 // the fingerprint
+	Parts      []Part      `json:"parts,omitempty"`      // in the order of the text
+	Deviations []Deviation `json:"deviations,omitempty"` // of tools, from this text
+	Notes      []string    `json:"notes,omitempty"`      // sentences about the whole
 
 	// Clients were seen to have the fingerprint: see [Explanation.AddSamples].
 	Clients []Client `json:"clients,omitempty"`
@@ -22,10 +22,10 @@ type Explanation struct {
 
 // A Part is one piece of a fingerprint, or one field of a hello.
 type Part struct {
-	Name    string  `json:"name"`             // "cipher_suites", "extensions_digest"
-	Text    string  `json:"text"`             // as it stands in the fingerprint
-	Meaning string  `json:"words,omitempty"`  // in English
-	Values  []Value `json:"values,omitempty"` // of a list, in its order
+	Name    string  `json:"name"`              // "cipher_suites", "extensions_digest"
+	Text    string  `json:"text"`              // as it stands in the fingerprint
+	Meaning string  `json:"meaning,omitempty"` // in English
+	Values  []Value `json:"values,omitempty"`  // of a list, in its order
 
 	Hashed string `json:"hashed,omitempty"` // exact text that Text is a digest of; empty if unknown
 	Digest string `json:"digest,omitempty"` // whole digest in hex; empty if unknown
