@@ -12,6 +12,7 @@ var methodStable = Method{
 	Summary:  "the same for a new and a resumed session; tlspeek's own",
 	About:    "This project (docs/stable.md): a digest of the lists of the hello without what resumption, GREASE and the server change.",
 	Full:     true,
+	Lists:    true,
 	Append:   ofHello(AppendStable),
 	Variants: []Variant{{Form: "stable_full", Append: ofHello(AppendStableFull)}},
 }

@@ -16,6 +16,7 @@ var methodTLSFP = Method{
 	About:   "tlsfingerprint.io: the lists of the hello, extensions in wire order.",
 	Full:    true,
 	Ordered: true,
+	Lists:   true,
 	Append:  ofHello(AppendTLSFP),
 }
 
@@ -25,6 +26,7 @@ var methodTLSFPNorm = Method{
 	Summary: "extensions sorted",
 	About:   "tlsfingerprint.io: the lists of the hello, extensions sorted.",
 	Full:    true,
+	Lists:   true,
 	Form:    "tlsfp_id",
 	Append:  ofHello(AppendTLSFPNorm),
 }
