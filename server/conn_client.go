@@ -117,16 +117,16 @@ func (c *Conn) makeLife() *life {
 }
 
 // observe implements lifeConn.
-func (c *Conn) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
+func (c *Conn) observe(into *observed, complete func(*event.Observation)) []event.Observation {
 	if !c.outcome.Load() {
 		return nil
 	}
 	c.mu.Lock()
 	c.retain = true
 	c.aliased = c.aliased || c.first.inBlock
-	all := []event.Observation{c.observation(1, &parsed[0])}
+	all := append(into.all[:0], c.observation(1, &into.hellos[0]))
 	if c.second != nil {
-		all = append(all, c.observation(2, &parsed[1]))
+		all = append(all, c.observation(2, &into.hellos[1]))
 	}
 	c.mu.Unlock()
 	for i := range all {

@@ -61,8 +61,8 @@ type judged struct {
 // A lifeConn is a connection that a life is of.
 type lifeConn interface {
 	// observe returns what is known of each hello, or of what came in place of
-	// one. It parses the hellos into parsed, and calls complete for each.
-	observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation
+	// one, in memory of into, and calls complete for each.
+	observe(into *observed, complete func(*event.Observation)) []event.Observation
 
 	// messageSize returns the length of all hellos in bytes.
 	messageSize() int
@@ -158,20 +158,17 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 func (l *life) handOn() {
 	l.handing.Lock()
 	defer l.handing.Unlock()
-	parsed := l.settling.getHellos()
-	for i, o := range l.conn.observe(parsed, l.complete) {
-		if i < l.handed {
-			continue
-		}
-		l.handed = i + 1
-		e := new(event.Event)
-		l.settling.fill(e, &o, event.Full)
-		if i == 0 {
+	observed := l.settling.getObserved()
+	all := l.conn.observe(observed, l.complete)
+	for ; l.handed < len(all); l.handed++ {
+		o, e := &all[l.handed], new(event.Event)
+		l.settling.fill(e, o, event.Full)
+		if l.handed == 0 {
 			l.keepFinal(e, o.Carrier.Bytes)
 		}
-		l.settling.hook(&o, e)
+		l.settling.hook(o, e)
 	}
-	l.settling.hellos.Put(parsed)
+	l.settling.putObserved(observed)
 }
 
 // keepFinal keeps e, which nobody may change from now on, and its claim, unless its
@@ -219,11 +216,11 @@ func (l *life) event(size event.Size) (event.Event, bool) {
 // for, in detail. It returns the length of the hello, and false if there is none yet.
 func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Observation)) (bytes int, ok bool) {
 	s := l.settling
-	parsed := s.getHellos()
+	observed := s.getObserved()
 	if size <= event.Full { // the other one refers to it
-		defer s.hellos.Put(parsed)
+		defer s.putObserved(observed)
 	}
-	all := l.conn.observe(parsed, l.complete)
+	all := l.conn.observe(observed, l.complete)
 	if len(all) == 0 {
 		return 0, false
 	}
@@ -259,8 +256,7 @@ func sized(e *event.Event, size event.Size) event.Event {
 // first returns the observation of the first hello, and false if there is none
 // yet.
 func (l *life) first() (event.Observation, bool) {
-	parsed := new([2]parser.ClientHello)
-	all := l.conn.observe(parsed, l.complete)
+	all := l.conn.observe(new(observed), l.complete)
 	if len(all) == 0 {
 		return event.Observation{}, false
 	}

@@ -22,9 +22,9 @@ type helloOnly struct {
 
 var helloOfFour = hellotest.Message(0x0303, []parser.CipherSuite{0x1301, 0x1302, 0x1303, 0xc02b})
 
-func (c helloOnly) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
-	all := []event.Observation{{Index: 1}}
-	observe.Message(&all[0], &parsed[0], c.message())
+func (c helloOnly) observe(into *observed, complete func(*event.Observation)) []event.Observation {
+	all := append(into.all[:0], event.Observation{Index: 1})
+	observe.Message(&all[0], &into.hellos[0], c.message())
 	complete(&all[0])
 	return all
 }

@@ -56,14 +56,14 @@ func newQUICHellos(h *quicHello, s *settling) *quicHellos {
 }
 
 // observe implements lifeConn.
-func (hs *quicHellos) observe(parsed *[2]parser.ClientHello, complete func(*event.Observation)) []event.Observation {
+func (hs *quicHellos) observe(into *observed, complete func(*event.Observation)) []event.Observation {
 	hs.mu.Lock()
 	first, second := hs.first, hs.second
 	hs.mu.Unlock()
 	conn := event.ConnID(first.id[8:])
-	all := []event.Observation{first.observation(&parsed[0])}
+	all := append(into.all[:0], first.observation(&into.hellos[0]))
 	if second != nil {
-		all = append(all, second.observation(&parsed[1]))
+		all = append(all, second.observation(&into.hellos[1]))
 	}
 	for i := range all {
 		all[i].Conn = conn

@@ -34,7 +34,7 @@ type settling struct {
 	memo      event.Memo
 	observers sync.Pool        // of *event.Observer
 	onFill    func(event.Size) // for tests; may be nil
-	hellos    sync.Pool        // of *[2]parser.ClientHello
+	observed  sync.Pool        // of *observed
 
 	mu      sync.Mutex
 	open    lru.List[life] // not settled, by the time of the hello
@@ -74,12 +74,25 @@ func (s *settling) fill(e *event.Event, o *event.Observation, size event.Size) {
 	}
 }
 
-// getHellos returns memory to parse the hellos of a connection into.
-func (s *settling) getHellos() *[2]parser.ClientHello {
-	if h, ok := s.hellos.Get().(*[2]parser.ClientHello); ok {
-		return h
+// An observed is memory for what is known of the hellos of a connection, which are
+// parsed into it.
+type observed struct {
+	hellos [2]parser.ClientHello
+	all    [2]event.Observation
+}
+
+// getObserved returns memory that is to be given to putObserved.
+func (s *settling) getObserved() *observed {
+	if o, ok := s.observed.Get().(*observed); ok {
+		return o
 	}
-	return new([2]parser.ClientHello)
+	return new(observed)
+}
+
+// putObserved takes memory back that nobody refers to.
+func (s *settling) putObserved(o *observed) {
+	clear(o.all[:])
+	s.observed.Put(o)
 }
 
 // begin has l wait until it is settled.
