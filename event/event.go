@@ -85,8 +85,8 @@ func (e *Event) Fingerprint(key string) string { return e.Fingerprints.Get(key) 
 
 // Compact returns e as [Observer.Event] makes it in size [Compact]. It shares memory
 // with e.
-func (e *Event) Compact() Event {
-	c := *e
+func (e *Event) Compact() (c Event) {
+	c = *e
 	c.Via, c.Carrier, c.QUIC = nil, nil, nil
 	c.Conn, c.Shared, c.CommunityID, c.Handshake, c.FrontJA4 = ConnID{}, false, "", nil, nil
 	c.CipherSuites, c.Extensions, c.SupportedGroups, c.SignatureAlgorithms = nil, nil, nil, nil

@@ -102,16 +102,17 @@ func FromContext(ctx context.Context) (event.Event, bool) {
 // connection are remembered. A request with another User-Agent than the first has
 // the tag agents-differ, unless one of the two has none or the connection is that of
 // a trusted proxy. It returns false where [ClientOf] returns nil.
-func EventOf(r *http.Request, size event.Size) (event.Event, bool) {
+func EventOf(r *http.Request, size event.Size) (e event.Event, ok bool) {
 	c := clientOf(r.Context())
 	if c == nil {
-		return event.Event{}, false
+		return e, false
 	}
 	l := c.theLife()
 	if l == nil {
-		return event.Event{}, false
+		return e, false
 	}
-	return l.eventOf(r, size)
+	ok = copyIn(&e, l.eventOf(r, size), size)
+	return e, ok
 }
 
 // Wrap returns a handler that calls h, once the Event of the connection is settled

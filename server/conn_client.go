@@ -82,11 +82,12 @@ func (c *Conn) keepHello() {
 //
 // The first call computes every fingerprint. Later ones return what it has found,
 // for hellos of up to 4 KiB.
-func (c *Conn) Event(size event.Size) (event.Event, bool) {
+func (c *Conn) Event(size event.Size) (e event.Event, ok bool) {
 	if !c.outcome.Load() {
-		return event.Event{}, false
+		return e, false
 	}
-	return c.theLife().event(size)
+	ok = copyIn(&e, c.theLife().event(size), size)
+	return e, ok
 }
 
 // currentLife returns the life of c, or nil.
@@ -124,9 +125,11 @@ func (c *Conn) observe(into *observed, complete func(*event.Observation)) []even
 	c.mu.Lock()
 	c.retain = true
 	c.aliased = c.aliased || c.first.inBlock
-	all := append(into.all[:0], c.observation(1, &into.hellos[0]))
+	all := into.all[:1]
+	c.observation(&all[0], 1, &into.hellos[0])
 	if c.second != nil {
-		all = append(all, c.observation(2, &into.hellos[1]))
+		all = into.all[:2]
+		c.observation(&all[1], 2, &into.hellos[1])
 	}
 	c.mu.Unlock()
 	for i := range all {
@@ -189,7 +192,8 @@ func (c *Conn) Observation() (event.Observation, bool) {
 	defer c.mu.Unlock()
 	c.retain = true
 	c.aliased = c.aliased || c.first.inBlock
-	o := c.observation(1, h)
+	var o event.Observation
+	c.observation(&o, 1, h)
 	if c.life != nil {
 		c.life.complete(&o)
 	}

@@ -207,13 +207,18 @@ func (c *Conn) notify(index int) {
 	if l == nil || l.Observe == nil && l.Decide == nil && (l.Settled == nil || index > 1) {
 		return
 	}
-	h := l.getHello()
-	defer l.hellos.Put(h)
+	s := l.settling()
+	observed := s.getObserved()
+	defer s.putObserved(observed)
+	o := &observed.all[0]
+	if l.Observe != nil {
+		o = new(event.Observation) // the hook may keep it, without what it refers to
+	}
 	c.mu.Lock()
-	o := c.observation(index, h)
+	c.observation(o, index, &observed.hellos[0])
 	c.mu.Unlock()
 	if l.Observe != nil {
-		l.Observe(&o)
+		l.Observe(o)
 	}
 	if l.Decide == nil || errors.Is(o.Err, net.ErrClosed) {
 		return
@@ -275,10 +280,10 @@ func (c *Conn) endWait() {
 	}
 }
 
-// observation returns what is known of a hello, which it parses into h. It is
-// called with mu held.
-func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
-	o := event.Observation{
+// observation sets o, which is zero, to what is known of a hello, which it parses into
+// h. It is called with mu held.
+func (c *Conn) observation(o *event.Observation, index int, h *parser.ClientHello) {
+	*o = event.Observation{
 		ID:       c.first.id,
 		Conn:     event.ConnID(c.first.id[8:]),
 		Shared:   c.isShared(),
@@ -292,7 +297,7 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 		Received: c.received,
 	}
 	if c.err != nil {
-		return o
+		return
 	}
 	m := &c.first
 	if index == 2 {
@@ -300,13 +305,12 @@ func (c *Conn) observation(index int, h *parser.ClientHello) event.Observation {
 	}
 	o.ID = m.id
 	o.Time, o.RecordVersion, o.Carrier.Records = m.time, m.version, m.records
-	if observe.Message(&o, h, m.raw); h.SSLv2 {
+	if observe.Message(o, h, m.raw); h.SSLv2 {
 		o.Carrier.Records = 0 // it came in none of TLS
 	}
 	if index == 1 {
-		o.Tells = c.track(&o)
+		o.Tells = c.track(o)
 	}
-	return o
 }
 
 // track returns the tells that the first hello shows together with other connections

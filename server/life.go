@@ -190,8 +190,12 @@ func (l *life) setFinal(e *event.Event) {
 	}
 }
 
-// event returns the Event of the first hello.
-func (l *life) event(size event.Size) (event.Event, bool) {
+// event returns the Event of the first hello in size or a larger one, or nil if there
+// is none yet. Others have it, too.
+//
+// Events are passed by their address. They have more than a kilobyte, and the stack
+// of a connection would have to grow for a few of them.
+func (l *life) event(size event.Size) *event.Event {
 	l.mu.Lock()
 	known, version := l.final, l.version
 	if known == nil {
@@ -199,17 +203,17 @@ func (l *life) event(size event.Size) (event.Event, bool) {
 	}
 	l.mu.Unlock()
 	if known != nil && size != event.Detail {
-		return sized(known, size), true
+		return known
 	}
 	e := new(event.Event)
 	bytes, ok := l.fillFirst(e, size, nil)
 	if !ok {
-		return event.Event{}, false
+		return nil
 	}
 	if size <= event.Full && bytes <= maxKeptHello {
 		l.keep(e, version)
 	}
-	return sized(e, size), true
+	return e
 }
 
 // fillFirst makes the Event of the first hello, in full size or, if that is asked
@@ -245,12 +249,20 @@ func (l *life) keep(e *event.Event, version int) {
 	}
 }
 
-// sized returns e in size.
-func sized(e *event.Event, size event.Size) event.Event {
-	if size == event.Compact {
-		return e.Compact()
+// copyIn sets dst to e in size, and reports whether there is an e. It is not inlined,
+// because the copies would stand in the frame of a caller under which the Event is
+// made.
+//
+//go:noinline
+func copyIn(dst, e *event.Event, size event.Size) bool {
+	switch {
+	case e == nil:
+	case size == event.Compact:
+		*dst = e.Compact()
+	default:
+		*dst = *e
 	}
-	return *e
+	return e != nil
 }
 
 // first returns the observation of the first hello, and false if there is none
@@ -286,17 +298,22 @@ func (l *life) setFront(f *event.FrontJA4) {
 }
 
 // eventOf returns the Event with what r says of its client, and what a server in
-// front says in r.
-func (l *life) eventOf(r *http.Request, size event.Size) (event.Event, bool) {
-	e, ok := l.eventOfAgent(r, size)
-	if ok && size >= event.Full {
-		e.FrontJA4 = frontOf(r)
+// front says in r, as event does.
+func (l *life) eventOf(r *http.Request, size event.Size) *event.Event {
+	e := l.eventOfAgent(r, size)
+	if e == nil {
+		return nil
 	}
-	return e, ok
+	if front := frontOf(r); front != nil || e.FrontJA4 != nil {
+		changed := *e
+		changed.FrontJA4 = front
+		return &changed
+	}
+	return e
 }
 
-// eventOfAgent returns the Event with what r says of its client.
-func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool) {
+// eventOfAgent returns the Event with what r says of its client, as event does.
+func (l *life) eventOfAgent(r *http.Request, size event.Size) *event.Event {
 	says := l.requestCame(r)
 	l.mu.Lock()
 	final, claim, ok := l.final, (*known.Claim)(nil), false
@@ -306,19 +323,14 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 		claim, ok = j.claim, true
 	}
 	l.mu.Unlock()
-	if final != nil && ok && size != event.Detail {
-		e := *final
-		e.UserAgent, e.Claim = parser.Text([]byte(says.userAgent)), claim
-		if differs && !e.Shared {
-			e.Tags = append(slices.Clip(e.Tags), tagAgentsDiffer)
-		}
-		return sized(&e, size), true
-	}
-	if first {
+	switch {
+	case first:
 		return l.event(size)
+	case final != nil && ok && size != event.Detail:
+		return withAgent(final, says.userAgent, claim, differs)
 	}
-	var e event.Event
-	_, observed := l.fillFirst(&e, size, func(o *event.Observation) {
+	e := new(event.Event)
+	_, observed := l.fillFirst(e, size, func(o *event.Observation) {
 		headers := o.Request.Headers
 		o.Request = says.request(l.settling.osOf)
 		o.Request.Headers = headers
@@ -327,7 +339,7 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 		}
 	})
 	if !observed {
-		return e, false
+		return nil
 	}
 	l.mu.Lock()
 	if j := l.judgedOf(says); j != nil { // others may have asked at the same time
@@ -336,7 +348,17 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) (event.Event, bool
 		l.judged = append(l.judged, judged{says, e.Claim, true})
 	}
 	l.mu.Unlock()
-	return sized(&e, size), true
+	return e
+}
+
+// withAgent returns a copy of e with another User-Agent and its claim.
+func withAgent(e *event.Event, userAgent string, claim *known.Claim, differs bool) *event.Event {
+	changed := *e
+	changed.UserAgent, changed.Claim = parser.Text([]byte(userAgent)), claim
+	if differs && !changed.Shared {
+		changed.Tags = append(slices.Clip(changed.Tags), tagAgentsDiffer)
+	}
+	return &changed
 }
 
 // judgedOf returns what is remembered of requests that say this, or nil. It is

@@ -51,16 +51,16 @@ func TestRequestsAfterTheEvent(t *testing.T) {
 	l := &life{settling: new(settling), conn: helloOnly{}}
 	l.settle(event.SettledTime)
 	l.settleNow(event.SettledRequest, claimFields{userAgent: "first/1"}, known.Request{UserAgent: "first/1"}, nil)
-	e, _ := l.eventOf(requestOf("second/1"), event.Full)
+	e := l.eventOf(requestOf("second/1"), event.Full)
 	assert.Equal(t, "second/1", e.UserAgent)
 	assert.Equal(t, []string{tagAgentsDiffer}, e.Tags)
-	e, ok := l.event(event.Full) // keeps it
-	require.True(t, ok)
+	e = l.event(event.Full) // keeps it
+	require.NotNil(t, e)
 	assert.Empty(t, e.UserAgent)
 	assert.Nil(t, e.Claim)
 	for range 2 {
 		for agent, tags := range map[string][]string{"first/1": nil, "second/1": {tagAgentsDiffer}} {
-			e, _ = l.eventOf(requestOf(agent), event.Full)
+			e = l.eventOf(requestOf(agent), event.Full)
 			assert.Equal(t, agent, e.UserAgent)
 			assert.NotNil(t, e.Claim)
 			assert.Equal(t, tags, e.Tags)
@@ -80,7 +80,7 @@ func TestAgentsAreRememberedOnce(t *testing.T) {
 		wg.Go(func() {
 			<-start
 			for range 20 {
-				e, _ := l.eventOf(requestOf("second/1"), event.Full)
+				e := l.eventOf(requestOf("second/1"), event.Full)
 				assert.NotNil(t, e.Claim)
 			}
 		})
@@ -96,8 +96,8 @@ func TestRequestsWithoutAgent(t *testing.T) {
 	for _, agents := range [][]string{{"", "curl/8.0", ""}, {"curl/8.0", "", "curl/8.0"}} {
 		l := &life{settling: new(settling), conn: helloOnly{}}
 		for _, agent := range agents {
-			e, ok := l.eventOf(requestOf(agent), event.Full)
-			assert.True(t, ok)
+			e := l.eventOf(requestOf(agent), event.Full)
+			require.NotNil(t, e)
 			assert.Equal(t, agent, e.UserAgent)
 			assert.Equal(t, agent != "", e.Claim != nil)
 			assert.Empty(t, e.Tags)

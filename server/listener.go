@@ -9,7 +9,6 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/known"
-	"github.com/tlspeek/tlspeek/parser"
 )
 
 // A Listener makes each connection that it accepts a [*Conn], which reads the
@@ -102,7 +101,6 @@ type Listener struct {
 
 	unbounded Limits    // used where Limits is nil
 	blocks    sync.Pool // of *block, four fifths of what a Conn costs
-	hellos    sync.Pool // of *parser.ClientHello, for observations
 	once      sync.Once // for lives
 	lives     settling
 }
@@ -196,12 +194,4 @@ func (l *Listener) putBlock(b *block) {
 	if l != nil {
 		l.blocks.Put(b)
 	}
-}
-
-// getHello returns memory to parse into.
-func (l *Listener) getHello() *parser.ClientHello {
-	if h, ok := l.hellos.Get().(*parser.ClientHello); ok {
-		return h
-	}
-	return new(parser.ClientHello)
 }

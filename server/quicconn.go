@@ -20,11 +20,11 @@ type quicHello struct {
 	src, dst netip.AddrPort
 }
 
-// observation parses the hello into parsed.
-func (h *quicHello) observation(parsed *parser.ClientHello) event.Observation {
-	o := event.Observation{ID: h.id, Time: h.time, Src: h.src, Dst: h.dst}
-	observe.QUIC(&o, parsed, h.Hello)
-	return o
+// observation sets o, which is zero, to what is known of the hello, which it parses
+// into parsed.
+func (h *quicHello) observation(o *event.Observation, parsed *parser.ClientHello) {
+	*o = event.Observation{ID: h.id, Time: h.time, Src: h.src, Dst: h.dst}
+	observe.QUIC(o, parsed, h.Hello)
 }
 
 // A quicConn is a connection of quic-go, and a client.
@@ -61,9 +61,11 @@ func (hs *quicHellos) observe(into *observed, complete func(*event.Observation))
 	first, second := hs.first, hs.second
 	hs.mu.Unlock()
 	conn := event.ConnID(first.id[8:])
-	all := append(into.all[:0], first.observation(&into.hellos[0]))
+	all := into.all[:1]
+	first.observation(&all[0], &into.hellos[0])
 	if second != nil {
-		all = append(all, second.observation(&into.hellos[1]))
+		all = into.all[:2]
+		second.observation(&all[1], &into.hellos[1])
 	}
 	for i := range all {
 		all[i].Conn = conn
@@ -107,12 +109,13 @@ func (c *quicConn) setHellos(hs *quicHellos) {
 	c.mu.Unlock()
 }
 
-func (c *quicConn) Event(size event.Size) (event.Event, bool) {
+func (c *quicConn) Event(size event.Size) (e event.Event, ok bool) {
 	l := c.theLife()
 	if l == nil {
-		return event.Event{}, false
+		return e, false
 	}
-	return l.event(size)
+	ok = copyIn(&e, l.event(size), size)
+	return e, ok
 }
 
 func (c *quicConn) Observation() (event.Observation, bool) {

@@ -82,7 +82,8 @@ func (t *tap) inspect(datagram, oob []byte, client netip.AddrPort) {
 		if t.observe == nil {
 			continue
 		}
-		o := h.observation(new(parser.ClientHello))
+		var o event.Observation
+		h.observation(&o, new(parser.ClientHello))
 		t.observe(&o)
 	}
 }
