@@ -24,7 +24,7 @@ func serveError(t *testing.T, args ...string) string {
 func TestServeRefusesFlags(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--cert needs --key, and --key needs --cert":                                           {"--cert", "server.pem"},
-		"--cert and --acme exclude each other":                                                 {"--cert", "a", "--key", "b", "--acme", "c.example"},
+		"--cert and --acme exclude each other":                                                 {"--cert", "a", "--key", "b", "--acme", "c.example", "--listen", ":443"},
 		"--hello-json-max-size 0: must be 1 or more":                                           {"--hello-json-max-size", "0"},
 		"--hello-json-keep 0: must be 1 or more":                                               {"--hello-json-keep", "0"},
 		`--log-format "xml": must be text or json`:                                             {"--log-format", "xml"},

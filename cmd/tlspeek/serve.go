@@ -33,6 +33,8 @@ type serveFlags struct {
 	acme      []string
 	acmeEmail string
 
+	acmeForwarded bool
+
 	events        string
 	eventsFull    bool
 	eventsAt      string
@@ -87,7 +89,7 @@ change. SIGINT, SIGTERM and SIGHUP end it once the open connections are finished
 or --grace is over. A second signal ends it at once.
 
 Every flag can be set in the environment: --hello-json as TLSPEEK_HELLO_JSON.
-Sockets passed by systemd replace --listen.`,
+Sockets passed by systemd replace --listen; with --listen systemd there must be some.`,
 		Example: `  tlspeek serve
   tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl
   tlspeek serve --clients mine.jsonl
@@ -104,12 +106,13 @@ Sockets passed by systemd replace --listen.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", "localhost:8443", "`address` to listen on")
+	flags.StringVar(&f.listen, "listen", "localhost:8443", "`address` to listen on; or systemd, for the sockets that it passes")
 	flags.BoolVar(&f.http3, "http3", true, "serve HTTP/3 on the same port over UDP")
 	flags.StringVar(&f.cert, "cert", "", "PEM `file` of the certificate and its chain")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's key")
 	flags.StringVar(&f.stateDir, "state-dir", defaultStateDir(), "`folder` for the certificates that serve creates or obtains")
 	flags.StringSliceVar(&f.acme, "acme", nil, "obtain certificates for these `hosts` from Let's Encrypt; needs port 443")
+	flags.BoolVar(&f.acmeForwarded, "acme-forwarded", false, "port 443 of these hosts is forwarded to the port of --listen, by a firewall or a proxy that passes TLS through")
 	flags.StringVar(&f.acmeEmail, "acme-email", "", "email `address` for messages from Let's Encrypt")
 
 	flags.StringVar(&f.clients, "clients", "", clientsHelp)
@@ -149,37 +152,37 @@ Sockets passed by systemd replace --listen.`,
 }
 
 // check checks the values of flags and their combinations.
-func (f *serveFlags) check() error {
-	switch {
-	case (f.cert == "") != (f.key == ""):
-		return errors.New("--cert needs --key, and --key needs --cert")
-	case f.cert != "" && len(f.acme) > 0:
-		return errors.New("--cert and --acme exclude each other")
-	case f.helloJSONKeep < 1:
-		return fmt.Errorf("--hello-json-keep %d: must be 1 or more", f.helloJSONKeep)
-	case f.helloJSONSize < 1:
-		return fmt.Errorf("--hello-json-max-size %d: must be 1 or more", f.helloJSONSize)
-	case min(f.maxConns, f.maxHalfOpen, f.maxPerAddr, f.maxHello, f.maxRecords, f.retryAbove) < 0 || f.eventsMaxSize < 0:
-		return errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size must be 0 or more")
-	case f.grace < 0 || f.eventsMaxAge < 0:
-		return errors.New("--grace and --events-max-age must be 0 or more")
-	case f.logFormat != "text" && f.logFormat != "json":
-		return fmt.Errorf("--log-format %q: must be text or json", f.logFormat)
-	case f.handshakeTimeout == 0:
-		return errors.New("--handshake-timeout 0: must be a time, or negative for no limit")
-	case f.eventsAt != "settled" && f.eventsAt != "hello":
-		return fmt.Errorf("--events-at %q: must be settled or hello", f.eventsAt)
-	case f.settle == 0:
-		return errors.New("--settle 0: must be a time, or negative for no limit")
-	case f.pprof && f.admin == "":
-		return errors.New("--pprof needs --admin")
-	case f.trustHeader != "" && len(f.trustedProxies) == 0:
-		return errors.New("--trust-header needs --trusted-proxies")
-	case f.trustHeader != "" && !httpguts.ValidHeaderFieldName(f.trustHeader):
-		return fmt.Errorf("--trust-header %q: not the name of a header field", f.trustHeader)
+func (f *serveFlags) check() error { return errors.Join(f.problems()...) }
+
+// problems returns everything that is wrong with the values of flags and their
+// combinations.
+func (f *serveFlags) problems() (all []error) {
+	for _, p := range []struct {
+		wrong bool
+		err   error
+	}{
+		{(f.cert == "") != (f.key == ""), errors.New("--cert needs --key, and --key needs --cert")},
+		{f.cert != "" && len(f.acme) > 0, errors.New("--cert and --acme exclude each other")},
+		{f.helloJSONKeep < 1, fmt.Errorf("--hello-json-keep %d: must be 1 or more", f.helloJSONKeep)},
+		{f.helloJSONSize < 1, fmt.Errorf("--hello-json-max-size %d: must be 1 or more", f.helloJSONSize)},
+		{min(f.maxConns, f.maxHalfOpen, f.maxPerAddr, f.maxHello, f.maxRecords, f.retryAbove) < 0 || f.eventsMaxSize < 0, errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size must be 0 or more")},
+		{f.grace < 0 || f.eventsMaxAge < 0, errors.New("--grace and --events-max-age must be 0 or more")},
+		{f.logFormat != "text" && f.logFormat != "json", fmt.Errorf("--log-format %q: must be text or json", f.logFormat)},
+		{f.handshakeTimeout == 0, errors.New("--handshake-timeout 0: must be a time, or negative for no limit")},
+		{f.eventsAt != "settled" && f.eventsAt != "hello", fmt.Errorf("--events-at %q: must be settled or hello", f.eventsAt)},
+		{f.settle == 0, errors.New("--settle 0: must be a time, or negative for no limit")},
+		{f.pprof && f.admin == "", errors.New("--pprof needs --admin")},
+		{f.trustHeader != "" && len(f.trustedProxies) == 0, errors.New("--trust-header needs --trusted-proxies")},
+		{f.trustHeader != "" && !httpguts.ValidHeaderFieldName(f.trustHeader), fmt.Errorf("--trust-header %q: not the name of a header field", f.trustHeader)},
+	} {
+		if p.wrong {
+			all = append(all, p.err)
+		}
 	}
-	_, err := f.syncEvery()
-	return err
+	if _, err := f.syncEvery(); err != nil {
+		all = append(all, err)
+	}
+	return append(all, f.acmeProblems()...)
 }
 
 // syncEvery returns --events-fsync in the form of [sink.RotatingFile].
@@ -231,6 +234,9 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	ln, udp, err := listen.Sockets(f.listen, f.http3)
 	if err != nil {
 		return errors.Join(listenError(err), closeEvents())
+	}
+	if err := f.acmePortOf(ln.Addr()); err != nil {
+		return errors.Join(err, ln.Close(), closeEvents())
 	}
 	listener := &server.Listener{
 		Listener:         ln,
@@ -360,6 +366,8 @@ func printHints(w io.Writer, addr net.Addr) {
 func listenError(err error) error {
 	op, address := new(net.OpError), new(net.AddrError)
 	switch {
+	case errors.Is(err, listen.ErrNotPassed):
+		return fmt.Errorf("--listen systemd: %w: start it by a socket unit such as packaging/tlspeek.socket, or use an address", err)
 	case errors.As(err, &address):
 		return fmt.Errorf("--listen: %w: use host and port, such as localhost:8443, or :443 for all addresses", err)
 	case errors.As(err, &op) && op.Net == "udp":

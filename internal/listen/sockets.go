@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -11,11 +13,24 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
+// Systemd is an address for [Sockets]: those that systemd passes, and no others.
+const Systemd = "systemd"
+
+// ErrNotPassed says that systemd has passed no sockets.
+var ErrNotPassed = errors.New("systemd has passed no sockets")
+
+// Inherited reports whether systemd has passed sockets to this process.
+func Inherited() bool {
+	pid, _ := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	return pid == os.Getpid() && n > 0
+}
+
 // Sockets opens a listener at addr, and with udp the UDP sockets of its port. For
 // localhost it opens both loopback addresses, as browsers may use either. If
 // systemd has passed sockets (see systemd.socket), it returns those and ignores
 // addr: then the program needs no right to low ports. If it fails, it has closed
-// what it opened.
+// what it opened. The error is ErrNotPassed if addr is Systemd and none were passed.
 func Sockets(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	for tries := 1; ; tries++ {
 		ln, conns, err := listen(addr, udp)
@@ -28,7 +43,11 @@ func Sockets(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 
 func listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	listeners, conns, err := systemdSockets()
-	if err == nil && len(listeners) == 0 {
+	switch {
+	case err != nil || len(listeners) > 0:
+	case addr == Systemd:
+		err = ErrNotPassed
+	default:
 		listeners, err = listenTCP(addr)
 	}
 	if err == nil && udp && len(conns) == 0 {

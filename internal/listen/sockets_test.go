@@ -61,6 +61,18 @@ func TestListen(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestListenToSocketsOfSystemdAlone(t *testing.T) {
+	require.False(t, listen.Inherited())
+	_, _, err := listen.Sockets(listen.Systemd, true)
+	require.ErrorIs(t, err, listen.ErrNotPassed)
+
+	t.Setenv("LISTEN_FDS", "2")
+	t.Setenv("LISTEN_PID", "1")
+	require.False(t, listen.Inherited(), "they are for another process")
+	t.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
+	require.True(t, listen.Inherited())
+}
+
 func TestListenWhereItCannot(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
