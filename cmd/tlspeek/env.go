@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,18 +10,27 @@ import (
 )
 
 // fromEnvironment sets flags from the environment, such as --hello-json from
-// TLSPEEK_HELLO_JSON. Flags on the command line take precedence.
+// TLSPEEK_HELLO_JSON. Flags on the command line take precedence. The error has an
+// error for each variable that cannot be used, as errors.Join returns it.
 func fromEnvironment(flags *pflag.FlagSet) error {
-	var failed error
+	var failed []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := "TLSPEEK_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(f.Name)
 		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || failed != nil {
+		if !ok || f.Changed {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			failed = fmt.Errorf("%s: %w", name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+			if _, list := f.Value.(pflag.SliceValue); !list {
+				_ = f.Value.Set(f.DefValue) // a value that does not parse is 0 now
+			}
 		}
 	})
-	return failed
+	return errors.Join(failed...)
+}
+
+// variable returns the environment variable of a flag.
+func variable(flag string) string {
+	return "TLSPEEK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

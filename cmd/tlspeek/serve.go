@@ -34,6 +34,7 @@ type serveFlags struct {
 	acmeEmail string
 
 	acmeForwarded bool
+	checkOnly     bool
 
 	events        string
 	eventsFull    bool
@@ -93,10 +94,15 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 		Example: `  tlspeek serve
   tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl
   tlspeek serve --clients mine.jsonl
+  tlspeek serve --check --listen :443 --cert server.pem --key server.key
   tlspeek serve --listen :443 --acme tls.example --admin 127.0.0.1:9090`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnvironment(cmd.Flags()); err != nil {
+			err := fromEnvironment(cmd.Flags())
+			if f.checkOnly {
+				return checkServe(cmd, &f, err)
+			}
+			if err != nil {
 				return err
 			}
 			if err := f.check(); err != nil {
@@ -107,6 +113,7 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "localhost:8443", "`address` to listen on; or systemd, for the sockets that it passes")
+	flags.BoolVar(&f.checkOnly, "check", false, "only say what would keep serve from working with these flags, on standard output; status 1 if there is a problem")
 	flags.BoolVar(&f.http3, "http3", true, "serve HTTP/3 on the same port over UDP")
 	flags.StringVar(&f.cert, "cert", "", "PEM `file` of the certificate and its chain")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's key")

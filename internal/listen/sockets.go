@@ -71,6 +71,58 @@ func listen(addr string, udp bool) (net.Listener, []*net.UDPConn, error) {
 	return merge(listeners), conns, nil
 }
 
+// Try opens the sockets that [Sockets] opens. Sockets returns the first error, and Try
+// all of them: UDP is tried where TCP fails. release closes the sockets; first is the
+// address of a TCP socket, or nil.
+func Try(addr string, udp bool) (first net.Addr, release func(), errs []error) {
+	listeners, conns, err := systemdSockets()
+	release = func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	if err == nil && len(listeners) == 0 {
+		if addr == Systemd {
+			return nil, release, []error{ErrNotPassed}
+		}
+		listeners, err = listenTCP(addr)
+	}
+	if err != nil {
+		errs = append(errs, err)
+	}
+	switch {
+	case !udp || len(conns) > 0:
+		err = nil
+	case len(listeners) > 0:
+		conns, err = listenUDP(listeners)
+	default:
+		err = tryUDP(addr)
+	}
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if len(listeners) > 0 {
+		first = listeners[0].Addr()
+	}
+	return first, release, errs
+}
+
+// tryUDP opens and closes a UDP socket at addr. An error in the address itself is
+// that of TCP, and not returned again.
+func tryUDP(addr string) error {
+	c, err := net.ListenPacket("udp", addr)
+	if err == nil {
+		return c.Close()
+	}
+	if address, dns := new(net.AddrError), new(net.DNSError); errors.As(err, &address) || errors.As(err, &dns) {
+		return nil
+	}
+	return err
+}
+
 func listenTCP(addr string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -73,6 +73,27 @@ func TestListenToSocketsOfSystemdAlone(t *testing.T) {
 	require.True(t, listen.Inherited())
 }
 
+// TestTry: both ports are taken, by others.
+func TestTry(t *testing.T) {
+	first, release, errs := listen.Try("localhost:0", true)
+	require.Empty(t, errs)
+	_, _, errs = listen.Try(first.String(), true)
+	require.Len(t, errs, 2)
+	for _, err := range errs {
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+	}
+	_, _, errs = listen.Try(first.String(), false)
+	require.Len(t, errs, 1)
+	release()
+	_, again, errs := listen.Try(first.String(), true)
+	require.Empty(t, errs)
+	again()
+	_, _, errs = listen.Try("8443", true)
+	require.Len(t, errs, 1, "an error in the address is one error")
+	_, _, errs = listen.Try(listen.Systemd, true)
+	require.ErrorIs(t, errs[0], listen.ErrNotPassed)
+}
+
 func TestListenWhereItCannot(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
