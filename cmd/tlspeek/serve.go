@@ -272,6 +272,7 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}
 	printHints(stderr, ln.Addr())
+	notifySystemd(ctx, log)
 	err = e.serve(ctx)
 	return errors.Join(err, stopAdmin(), closeEvents())
 }
