@@ -4,7 +4,7 @@ FUZZTIME ?= 60s
 BENCH    ?= .
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test check integration fuzz bench bench-server eval generate clean
+.PHONY: build run test check integration licenses fuzz bench bench-server eval generate clean
 
 build:
 	go build -o bin/tlspeek ./cmd/tlspeek
@@ -21,7 +21,8 @@ check:
 	$(STATICCHECK) ./...
 	go mod tidy -diff
 	$(MAKE) generate
-	git diff --exit-code -- '*_gen.go'
+	git diff --exit-code -- '*_gen.go' '*_gen.txt'
+	$(MAKE) licenses
 	$(MAKE) test
 	go test -race ./...
 
@@ -29,6 +30,11 @@ check:
 # a module of its own, which downloads grpc-go, cmux and go-proxyproto.
 integration:
 	cd server/integration && go mod tidy -diff && go vet ./... && $(STATICCHECK) ./... && go test -race ./...
+
+# The generator of what "tlspeek version --licenses" prints, a module of its own. "make
+# generate" runs it: it fails if a dependency has no licence, or one that is not allowed.
+licenses:
+	cd internal/licenses/gen && go mod tidy -diff && go vet ./... && $(STATICCHECK) ./... && go test ./...
 
 # Every fuzz target in turn, FUZZTIME each.
 fuzz:

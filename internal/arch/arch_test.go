@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"internal/eval":         {"parser", "fingerprint", "known"},
 	"internal/listen":       {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
 	"internal/preflight":    {"internal/listen", "github.com/stretchr/testify"},
+	"internal/licenses":     {"github.com/stretchr/testify"},
 	"internal/hellotest":    {"parser", "github.com/stretchr/testify"},
 	"internal/servertest":   {"server", "internal/listen", "github.com/stretchr/testify"},
 }
