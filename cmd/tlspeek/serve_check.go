@@ -64,6 +64,8 @@ func (f *serveFlags) checkCertificate(r *preflight.Report) {
 		r.Certificate(f.cert, f.key, time.Now())
 		return
 	case len(f.acme) > 0 && len(f.acmeProblems()) > 0: // which are those of flags
+	case len(f.acme) > 0 && !f.acmeForwarded && isLoopback(f.listen):
+		r.Warn("--acme", "Let's Encrypt cannot reach the address "+f.listen, "use --listen :443, or --acme-forwarded if port 443 of these hosts is forwarded to it")
 	case len(f.acme) > 0:
 		r.OK("--acme", strings.Join(f.acme, ", ")+": obtained once the program runs; only then can it be seen whether Let's Encrypt reaches it")
 	default:
@@ -73,6 +75,13 @@ func (f *serveFlags) checkCertificate(r *preflight.Report) {
 		r.OK("--state-dir", f.stateDir+": can be written to")
 		r.Room("--state-dir", f.stateDir, 0)
 	}
+}
+
+// isLoopback reports whether only this machine can connect to addr.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func (f *serveFlags) checkClients(r *preflight.Report) {

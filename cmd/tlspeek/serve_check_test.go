@@ -119,6 +119,20 @@ func TestCheckOfPorts(t *testing.T) {
 	assert.Contains(t, said, "warning --admin 0.0.0.0:0 is not a loopback address: whoever reaches it sees metrics and the memory of the program")
 }
 
+// TestCheckOfAcme does not depend on whether this machine lets it open port 443.
+func TestCheckOfAcme(t *testing.T) {
+	for args, want := range map[string]string{
+		"--listen :443":                            "ok --acme tls.example: obtained once the program runs",
+		"--listen localhost:443":                   "warning --acme Let's Encrypt cannot reach the address localhost:443",
+		"--listen 127.0.0.1:0 --acme-forwarded":    "ok --acme tls.example: obtained once the program runs",
+		"--listen 127.0.0.1:0":                     "problem flags --acme needs port 443, not 0",
+		"--listen :443 --cert a.pem --key key.pem": "problem flags --cert and --acme exclude each other",
+	} {
+		said, _ := check(t, append(strings.Fields(args), "--acme", "tls.example", "--state-dir", t.TempDir())...)
+		assert.Contains(t, said, want, args)
+	}
+}
+
 // TestCheckInEnvironment: every flag can be set there, also --check.
 func TestCheckInEnvironment(t *testing.T) {
 	t.Setenv("TLSPEEK_CHECK", "true")

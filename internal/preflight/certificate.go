@@ -24,6 +24,7 @@ const expirySoon = 14 * 24 * time.Hour
 // Certificate checks the PEM files of a certificate with its chain and of its key.
 // An empty name skips that file. Subjects are --cert and --key.
 func (r *Report) Certificate(certFile, keyFile string, now time.Time) {
+	before := r.Count(Problem)
 	var certs, keys []*pem.Block
 	if certFile != "" {
 		certs = r.certificateBlocks("--cert", certFile)
@@ -38,6 +39,12 @@ func (r *Report) Certificate(certFile, keyFile string, now time.Time) {
 	}
 	if len(chain) > 0 {
 		r.chain(certFile, chain, public, now)
+	}
+	// Whatever crypto/tls does not load is a problem, also where it was not foreseen.
+	if certFile != "" && keyFile != "" && before == r.Count(Problem) {
+		if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
+			r.Fail("--cert", err.Error(), "")
+		}
 	}
 }
 
@@ -128,15 +135,13 @@ func (r *Report) parseKey(file string, b *pem.Block) crypto.PublicKey {
 		r.Fail("--key", file+": is encrypted", "openssl pkey -in "+file+" -out key.pem")
 		return nil
 	}
-	var key any
-	var err error
-	switch b.Type {
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(b.Bytes)
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(b.Bytes)
-	default:
-		key, err = x509.ParsePKCS8PrivateKey(b.Bytes)
+	// As crypto/tls does, whatever the type of the block says.
+	key, err := x509.ParsePKCS8PrivateKey(b.Bytes)
+	if rsaKey, rsaErr := x509.ParsePKCS1PrivateKey(b.Bytes); err != nil && rsaErr == nil {
+		key, err = rsaKey, nil
+	}
+	if ecKey, ecErr := x509.ParseECPrivateKey(b.Bytes); err != nil && ecErr == nil {
+		key, err = ecKey, nil
 	}
 	signer, ok := key.(crypto.Signer)
 	switch {

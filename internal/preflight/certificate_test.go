@@ -7,12 +7,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +214,44 @@ func TestCertificateProblemsAreAllReported(t *testing.T) {
 	id := issue(t, nil, newKey(t), func(c *x509.Certificate) { c.NotAfter, c.DNSNames = now.Add(-time.Second), nil })
 	r := check(t, certPEM(id), keyPEM(t, newKey(t)))
 	assert.Len(t, texts(r, preflight.Problem), 3, "expired, without names, another key: %v", r)
+}
+
+// TestCertificateAsCryptoTLS: what crypto/tls loads has no problem of form, and what it
+// does not load has one.
+func TestCertificateAsCryptoTLS(t *testing.T) {
+	ec, ok := newKey(t).(*ecdsa.PrivateKey)
+	require.True(t, ok)
+	id := issue(t, nil, ec, nil)
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(ec)
+	require.NoError(t, err)
+	cert, block := certPEM(id), func(kind string, der []byte) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	}
+	both := append(slices.Clone(cert), keyPEM(t, ec)...)
+	for name, pair := range map[string][2][]byte{
+		"SEC 1":                        {cert, block("EC PRIVATE KEY", sec1)},
+		"with parameters":              {cert, append(block("EC PARAMETERS", []byte{6, 0}), block("EC PRIVATE KEY", sec1)...)},
+		"another type":                 {cert, block("RSA PRIVATE KEY", pkcs8)},
+		"SEC 1 as PKCS #8":             {cert, block("PRIVATE KEY", sec1)},
+		"one file for both":            {both, both},
+		"text around":                  {append([]byte("subject=tls.example\n"), cert...), append([]byte("a key\n"), keyPEM(t, ec)...)},
+		"nothing":                      {nil, nil},
+		"another key":                  {cert, keyPEM(t, newKey(t))},
+		"a cut key":                    {cert, block("PRIVATE KEY", pkcs8[:len(pkcs8)-1])},
+		"bytes after the key":          {cert, block("PRIVATE KEY", append(slices.Clone(pkcs8), 0))},
+		"a cut certificate":            {cert[:len(cert)-40], keyPEM(t, ec)},
+		"a damaged second certificate": {append(slices.Clone(cert), block("CERTIFICATE", []byte{1})...), keyPEM(t, ec)},
+	} {
+		_, err := tls.X509KeyPair(pair[0], pair[1])
+		problems := texts(check(t, pair[0], pair[1]), preflight.Problem)
+		if err != nil {
+			assert.NotEmpty(t, problems, "%s: %v", name, err)
+		} else if name != "a damaged second certificate" { // clients may reject it
+			assert.Empty(t, problems, name)
+		}
+	}
 }
 
 func TestCertificateFiles(t *testing.T) {
