@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"output":                {"event", "fingerprint", "known"},
 	"tally":                 {"event", "output"},
+	"signals":               {},
 	"sink":                  {"event", "internal/atomicfile"},
 	"server":                {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
 	"server/echo":           {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
