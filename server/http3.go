@@ -95,7 +95,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
 			return s.newConn(ctx, t, client)
 		},
-		VerifySourceAddress: func(net.Addr) bool { return s.halfOpen.Load() >= s.retryAbove() },
+		VerifySourceAddress: func(net.Addr) bool { return s.mustVerify() },
 	}
 	defer transport.Close()
 	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.decidingConfig()), &quic.Config{
@@ -176,6 +176,14 @@ func (s *HTTP3) Close() error {
 	return nil
 }
 
+// mustVerify reports whether a new client has to prove its address first.
+func (s *HTTP3) mustVerify() bool {
+	if s.halfOpen.Load() >= s.retryAbove() {
+		return true
+	}
+	return s.Limits != nil && s.Limits.AllowUnverified != nil && !s.Limits.AllowUnverified()
+}
+
 func (s *HTTP3) retryAbove() int64 {
 	if s.RetryAbove == 0 {
 		return defaultRetryAbove
@@ -197,8 +205,10 @@ func (s *HTTP3) Announce(h http.Header) {
 // newConn records a connection that begins, or refuses it.
 func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
 	c := &quicConn{addr: addrPort(client.RemoteAddr), verified: client.AddrVerified, halfOpen: true}
-	if s.Limits != nil && !s.Limits.addQUIC(c) {
-		return nil, errTooMany
+	if s.Limits != nil {
+		if err := s.Limits.addQUIC(c); err != nil {
+			return nil, err
+		}
 	}
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {

@@ -48,8 +48,8 @@ func (m *message) parse() (*parser.ClientHello, error) {
 func (c *Conn) afterRead(b []byte, err error) {
 	if c.addrPending && len(b) > 0 {
 		c.addrPending = false
-		if !c.listener.limits().addAddr(c, addrPort(c.RemoteAddr()).Addr()) {
-			c.refused = errTooManyPerAddr
+		if err := c.listener.limits().addAddr(c, addrPort(c.RemoteAddr()).Addr()); err != nil {
+			c.refused = err
 		}
 	}
 	c.inspect(b)

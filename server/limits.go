@@ -29,6 +29,21 @@ type Limits struct {
 	// unfinished handshakes can cost.
 	MaxHalfOpen int
 
+	// Allow, if not nil, is called for each new connection with the address of
+	// its client, before the connection costs anything, and has it closed by
+	// returning false: for a limit on how fast they come. A connection through a
+	// trusted proxy is asked for when its PROXY header is read, and one over QUIC
+	// once its client has proved its address; if that is refused, it may be asked for
+	// again with the client's next packet. A connection without an IP address is not
+	// asked for. Allow is called without a lock, by several goroutines at once.
+	Allow func(client netip.Addr) bool
+
+	// AllowUnverified, if not nil, is called for each new connection over QUIC whose
+	// client has not proved its address. Where it returns false, the client has to
+	// prove it first (RFC 9000, section 8.1.2), and its handshake costs nothing
+	// before. It has no address: others could use up the rate of that.
+	AllowUnverified func() bool
+
 	// Dropped, if not nil, is called for each connection closed for a bound,
 	// without a lock, by the goroutine that accepts or reads.
 	Dropped func(DropReason)
@@ -36,7 +51,8 @@ type Limits struct {
 	table connTable
 }
 
-// A DropReason says for which bound of [Limits] a connection was closed.
+// A DropReason says for which bound of [Limits] a connection was closed: one of the
+// constants, or "rate" where Allow returned false.
 type DropReason string
 
 // The bounds that connections are closed for.
@@ -44,6 +60,8 @@ const (
 	DropConns    DropReason = "conns"
 	DropAddr     DropReason = "addr"
 	DropHalfOpen DropReason = "half_open"
+
+	dropRate DropReason = "rate"
 )
 
 // ErrOverLimit says that a hello was longer than MaxHello of its [Listener], or
@@ -54,6 +72,7 @@ var ErrOverLimit = errors.New("hello over limit")
 var (
 	errTooManyPerAddr = errors.New("refused: too many connections from its address")
 	errTooMany        = errors.New("refused: too many connections")
+	errTooFast        = errors.New("refused: too many new connections")
 )
 
 // A connTable counts connections.
@@ -111,15 +130,29 @@ func (l *Limits) add(c *Conn, addr netip.Addr) bool {
 	return true
 }
 
-// addAddr counts c, which came through a proxy, for its client's address.
-func (l *Limits) addAddr(c *Conn, addr netip.Addr) bool {
+// allow asks Allow for a new connection of addr.
+func (l *Limits) allow(addr netip.Addr) bool {
+	if l.Allow == nil || !addr.IsValid() || l.Allow(addr.Unmap().WithZone("")) {
+		return true
+	}
+	l.dropped(dropRate)
+	return false
+}
+
+// addAddr counts c, which came through a proxy, for its client's address. It returns
+// an error if c is refused.
+func (l *Limits) addAddr(c *Conn, addr netip.Addr) error {
+	if !l.allow(addr) {
+		return errTooFast
+	}
 	l.table.mu.Lock()
 	ok := l.count(&c.entry, addr)
 	l.table.mu.Unlock()
 	if !ok {
 		l.dropped(DropAddr)
+		return errTooManyPerAddr
 	}
-	return ok
+	return nil
 }
 
 // handshakeDone removes c from those whose handshake is not finished.
@@ -143,9 +176,11 @@ func (l *Limits) remove(c *Conn) {
 	t.uncount(&c.entry)
 }
 
-// addQUIC counts a connection over QUIC. It returns false if that is over a
-// bound.
-func (l *Limits) addQUIC(c *quicConn) bool {
+// addQUIC counts a connection over QUIC. It returns an error if c is refused.
+func (l *Limits) addQUIC(c *quicConn) error {
+	if c.verified && !l.allow(c.addr.Addr()) {
+		return errTooFast
+	}
 	l.table.mu.Lock()
 	full := l.full()
 	if !full {
@@ -155,13 +190,17 @@ func (l *Limits) addQUIC(c *quicConn) bool {
 	l.table.mu.Unlock()
 	if full {
 		l.dropped(DropConns)
+		return errTooMany
 	}
-	return !full
+	return nil
 }
 
 // addQUICAddr counts a connection over QUIC for its client's address, once the
 // client has proved it: others could have that address shut out before.
 func (l *Limits) addQUICAddr(c *quicConn) bool {
+	if !c.verified && !l.allow(c.addr.Addr()) {
+		return false
+	}
 	l.table.mu.Lock()
 	ok := !c.entry.open || l.count(&c.entry, c.addr.Addr())
 	l.table.mu.Unlock()

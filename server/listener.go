@@ -143,8 +143,11 @@ func (l *Listener) newConn(socket net.Conn) *Conn {
 	c := &Conn{listener: l, accepted: time.Now()}
 	limits := l.limits()
 	var addr netip.Addr
-	if c.Conn, c.addrPending = l.behindProxy(socket); !c.addrPending && limits.MaxPerAddr > 0 {
+	if c.Conn, c.addrPending = l.behindProxy(socket); !c.addrPending && (limits.MaxPerAddr > 0 || limits.Allow != nil) {
 		addr = addrPort(socket.RemoteAddr()).Addr()
+		if !limits.allow(addr) {
+			return nil
+		}
 	}
 	if !limits.add(c, addr) {
 		return nil
