@@ -54,6 +54,7 @@ type serveFlags struct {
 	maxHello         int
 	maxRecords       int
 	retryAbove       int
+	rates            rateFlags
 	trustedProxies   []string
 	trustHeader      string
 
@@ -138,6 +139,7 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 	flags.IntVar(&f.maxConns, "max-conns", 0, "maximum `number` of open connections; 0 for no limit")
 	flags.IntVar(&f.maxHalfOpen, "max-half-open", 0, "maximum `number` of unfinished handshakes; one more closes the oldest; 0 for no limit")
 	flags.IntVar(&f.maxPerAddr, "max-per-addr", 0, "maximum `number` of open connections from an IPv4 address or IPv6 /64; 0 for no limit")
+	f.rates.add(flags)
 	flags.IntVar(&f.maxHello, "max-hello", 0, "maximum `bytes` of a hello to fingerprint; 0 for the limit of crypto/tls, 65540")
 	flags.IntVar(&f.maxRecords, "max-records", 0, "maximum `number` of records of a hello to fingerprint; 0 for no limit")
 	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients must prove their address; 0 for always")
@@ -261,13 +263,14 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		server:   &server.Server{TLSConfig: config, UDP: udp, RetryAbove: f.retryAboveField(), Log: log},
 		listener: listener,
 		page:     f.page.page(),
+		rates:    f.rates.rates(proxies, log),
 		recorder: recorder,
 		atHello:  f.eventsAt == "hello" && recorder.File != nil,
 		grace:    f.grace,
 		log:      log,
 	}
 	e.connect()
-	stopAdmin, err := startAdmin(f, e.server, listener)
+	stopAdmin, err := startAdmin(f, e.server, listener, e.rates.refusedRequests)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}

@@ -42,8 +42,8 @@ func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool)
 }
 
 // startAdmin counts what s and ln do, and serves the metrics at --admin until stop
-// is called. Without --admin it does nothing.
-func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener) (stop func() error, err error) {
+// is called, with more metrics if there are. Without --admin it does nothing.
+func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, more ...prometheus.Collector) (stop func() error, err error) {
 	if f.admin == "" {
 		return func() error { return nil }, nil
 	}
@@ -53,6 +53,7 @@ func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener) (stop func
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(more...)
 	addMetrics(registry, s, ln)
 	srv := &http.Server{Handler: adminHandler(s, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)

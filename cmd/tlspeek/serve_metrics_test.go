@@ -42,7 +42,7 @@ func TestMetricsCount(t *testing.T) {
 		ln.Observe(o)
 	}
 	assert.Equal(t, len(outcomes), passed)
-	drops := []server.DropReason{server.DropConns, server.DropAddr, server.DropHalfOpen}
+	drops := []server.DropReason{server.DropConns, server.DropAddr, server.DropHalfOpen, "rate"}
 	for _, why := range drops {
 		ln.Limits.Dropped(why)
 	}

@@ -21,6 +21,7 @@ type endpoint struct {
 	server   *server.Server
 	listener *server.Listener
 	page     *page.Page
+	rates    *rates
 	recorder *sink.Recorder
 	atHello  bool          // Events are recorded when the hello has come
 	grace    time.Duration // that open connections have at the end
@@ -33,8 +34,9 @@ type endpoint struct {
 // connect connects the parts of e.
 func (e *endpoint) connect() {
 	clients := e.listener.Clients
-	h := &echo.Handler{Page: e.page}
-	e.server.Handler, e.server.Lines = h, h.ServeLines
+	h := &echo.Handler{Page: e.page, NextLine: e.rates.nextLine}
+	e.server.Handler, e.server.Lines = e.rates.handler(h), h.ServeLines
+	e.rates.bound(e.listener.Limits)
 	e.page.Enter, e.page.Clients = h.Enter, clients
 	e.observer.Clients = clients
 	e.listener.Observe = e.observe

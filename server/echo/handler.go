@@ -26,6 +26,10 @@ type Handler struct {
 	// Page, if not nil, is what browsers get.
 	Page Page
 
+	// NextLine, if not nil, is called before each line is answered, with the context
+	// of its connection. It may wait. An error ends the connection.
+	NextLine func(ctx context.Context) error
+
 	limiter answers.Limiter
 	once    sync.Once
 	mux     *http.ServeMux

@@ -59,6 +59,11 @@ func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
 			size = sizeOf(line)
 		}
 		long = false
+		if h.NextLine != nil {
+			if err := h.NextLine(ctx); err != nil {
+				return err
+			}
+		}
 		if kept, err = h.answerLine(ctx, conn, size, kept); err != nil {
 			return err
 		}

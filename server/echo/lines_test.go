@@ -2,14 +2,20 @@ package echo_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/internal/servertest"
+	"github.com/tlspeek/tlspeek/server"
 	"github.com/tlspeek/tlspeek/server/echo"
 )
 
@@ -45,4 +51,27 @@ func TestLinesOfEachSize(t *testing.T) {
 	assert.NotContains(t, all[1], `"raw"`)
 	assert.Contains(t, all[2], `"raw"`)
 	assert.Less(t, len(all[0]), 900)
+}
+
+// TestNextLine: each line waits for NextLine, whose error ends the connection.
+func TestNextLine(t *testing.T) {
+	var calls atomic.Int64
+	h := &echo.Handler{NextLine: func(ctx context.Context) error {
+		assert.NotNil(t, server.ClientOf(ctx))
+		if calls.Add(1) > 2 {
+			return errors.New("enough")
+		}
+		return nil
+	}}
+	ln := &server.Listener{Listener: servertest.Listen(t)}
+	serve(t, h, new(server.Server), ln)
+	c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "a\nb\nc\nd\n")
+	require.NoError(t, err)
+	all, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(string(all), "\n"))
+	assert.EqualValues(t, 3, calls.Load())
 }
