@@ -52,9 +52,9 @@ func (f *rateFlags) add(flags *pflag.FlagSet) {
 		flags.Var(flag, name, usage)
 	}
 	add(&f.conns, "rate-conns", 50, 200, "maximum `rate` of new connections from an IPv4 address or IPv6 /64, and 8 times that from an IPv4 /24 or IPv6 /48"+forms)
-	add(&f.connsTotal, "rate-conns-total", 1000, 2000, "maximum `rate` of new connections from all clients together"+forms)
+	add(&f.connsTotal, "rate-conns-total", 2000, 4000, "maximum `rate` of new connections from all clients together"+forms)
 	add(&f.requests, "rate-requests", 100, 500, "maximum `rate` of requests and lines, as --rate-conns")
-	add(&f.requestsTotal, "rate-requests-total", 5000, 10000, "maximum `rate` of requests and lines, as --rate-conns-total")
+	add(&f.requestsTotal, "rate-requests-total", 10000, 20000, "maximum `rate` of requests and lines, as --rate-conns-total")
 }
 
 // A rateFlag is the value of a flag.

@@ -271,7 +271,7 @@ func TestRateLevels(t *testing.T) {
 		{"IPv6 loopback by default", nil, fixed("::1"), 5000, ""},
 		{"others by default", nil, fixed("198.51.100.7"), 200, "addr"},
 		{"networks by default", nil, v6, 1600, "network"},
-		{"all by default", nil, apart, 2000, "total"},
+		{"all by default", nil, apart, 4000, "total"},
 	} {
 		r := testRates(t, slog.New(slog.DiscardHandler), c.args...)
 		passed, limit := 0, ""
