@@ -175,12 +175,15 @@ func (r *rates) nextLine(ctx context.Context) error {
 	}
 	client := clientAddr(ctx)
 	deadline := time.Now().Add(lineWait)
-	for {
+	// Of the connections of a client that wait, one has its turn each time. The others
+	// wait twice as long, so that many of them do not wake up all the time.
+	for factor := time.Duration(1); ; factor *= 2 {
 		now := time.Now()
 		limit, wait := r.requests.refuse(client, r.trusts(client), now)
 		if limit == "" {
 			return nil
 		}
+		wait *= factor
 		if now.Add(wait).After(deadline) {
 			r.refusedRequest(limit, client)
 			return errTooManyLines

@@ -338,6 +338,38 @@ func TestRateOfLines(t *testing.T) {
 	})
 }
 
+// A countingContext counts how often somebody waits for it.
+type countingContext struct {
+	context.Context
+	waits *atomic.Int64
+}
+
+func (c countingContext) Done() <-chan struct{} {
+	c.waits.Add(1)
+	return c.Context.Done()
+}
+
+// TestManyLinesWait: a thousand connections that wait for one rate wake up ten times
+// each, and not each time that one of them has its turn.
+func TestManyLinesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := testRates(t, slog.New(slog.DiscardHandler), "--rate-requests-total=100/s burst 1")
+		ctx := countingContext{t.Context(), new(atomic.Int64)}
+		var served atomic.Int64
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				if r.nextLine(ctx) == nil {
+					served.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		assert.Positive(t, served.Load())
+		assert.LessOrEqual(t, ctx.waits.Load(), int64(10*1000))
+	})
+}
+
 // TestServeLimitsLines: the line protocol is limited, too.
 func TestServeLimitsLines(t *testing.T) {
 	addr, _ := startServe(t, "--http3=false", "--rate-requests", "1/h burst 2")
