@@ -21,7 +21,7 @@ const DefaultSlots = 1 << 16
 // keys that come once make no difference to others.
 //
 // Measured with 65,536 slots, 10/s burst 20, and keys that all have 10 a second for
-// ten seconds, evenly: with 30,000 keys under 0.1 % of these events are refused, with
+// ten seconds, evenly: with 30,000 keys about 0.1 % of these events are refused, with
 // 100,000 keys 46 % are; with 5 a second each, none of 100,000 keys is refused. So a table
 // should have twice as many slots as there are keys that use all of their rate.
 //
