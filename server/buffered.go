@@ -15,14 +15,25 @@ const maxLine = 8192
 // A buffered connection has the first line read ahead.
 type buffered struct {
 	*tls.Conn
-	r *bufio.Reader // nil once all of it is handed on
+	r       *bufio.Reader // nil once all of it is handed on
+	lineEnd func()        // called when Read has the end of the first line; nil once it has
 }
 
 func newBuffered(c *tls.Conn) *buffered {
-	return &buffered{c, bufio.NewReaderSize(c, maxLine)}
+	return &buffered{Conn: c, r: bufio.NewReaderSize(c, maxLine)}
 }
 
 func (b *buffered) Read(p []byte) (int, error) {
+	n, err := b.read(p)
+	if b.lineEnd != nil && bytes.IndexByte(p[:n], '\n') >= 0 {
+		b.lineEnd()
+		b.lineEnd = nil
+	}
+	return n, err
+}
+
+// read reads what was read ahead, and then from the TLS connection.
+func (b *buffered) read(p []byte) (int, error) {
 	if b.r == nil {
 		return b.Conn.Read(p)
 	}
@@ -35,6 +46,12 @@ func (b *buffered) Read(p []byte) (int, error) {
 
 // NetConn returns the TLS connection.
 func (b *buffered) NetConn() net.Conn { return b.Conn }
+
+// hasLine reports whether all of the first line is read ahead.
+func (b *buffered) hasLine() bool {
+	ahead, _ := b.r.Peek(b.r.Buffered()) // which is there
+	return bytes.IndexByte(ahead, '\n') >= 0
+}
 
 // speaksHTTP waits for the first line and reports whether it is that of an HTTP
 // request. A line too long for the buffer counts by its beginning.

@@ -64,7 +64,10 @@ type Listener struct {
 	//
 	// The first request is the first on the wire where [Server] or
 	// [ConfigureHTTP2] serves HTTP/2, and otherwise the first that reaches a handler
-	// of [Wrap], or [EventOf].
+	// of [Wrap], or [EventOf]. An http.Server answers "OPTIONS *" over HTTP/1.1 before
+	// any handler, unless its DisableGeneralOptionsHandler is set; a Server does not.
+	// The first line of the line protocol is whole with its newline; it is that of a
+	// Server.
 	Settled func(o *event.Observation, e *event.Event)
 
 	// SettleTimeout is how long after its handshake a connection may stay without

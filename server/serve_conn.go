@@ -67,9 +67,16 @@ func (v *serving) serve(conn net.Conn) {
 	if v.Lines == nil {
 		return
 	}
-	if below != nil && b.r.Buffered() > 0 {
-		l, state := below.theLife(), c.ConnectionState()
-		l.settleNow(event.SettledLine, claimFields{}, known.Request{}, below.timed(handshakeOf(&state)))
+	if below != nil {
+		settle := func() {
+			l, state := below.theLife(), c.ConnectionState()
+			l.settleNow(event.SettledLine, claimFields{}, known.Request{}, below.timed(handshakeOf(&state)))
+		}
+		if b.hasLine() {
+			settle()
+		} else { // it is longer than what is read ahead, or the client has ended
+			b.lineEnd = settle
+		}
 	}
 	defer context.AfterFunc(v.life.hardStop, func() { c.Close() })()
 	if err := v.Lines(ConnContext(softStop, c), b); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -151,7 +152,7 @@ func (v *serving) configure() error {
 	if h == nil {
 		h = http.DefaultServeMux
 	}
-	h = limitBodies(Wrap(h), timeout(v.BodyTimeout, defaultBodyTimeout))
+	h = limitBodies(Wrap(answerGeneralOptions(h)), timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
 		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l.Limits, Decide: l.Decide, RetryAbove: v.RetryAbove, IdleTimeout: idle, shared: l.settling()}
@@ -166,6 +167,8 @@ func (v *serving) configure() error {
 		IdleTimeout:       idle,
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: write, MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(v.log.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true, // it answers before Wrap has the request
 	}
 	return ConfigureHTTP2(v.http)
 }
@@ -183,6 +186,24 @@ func limitBodies(next http.Handler, limit time.Duration) http.Handler {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// maxOptionsBody is how much of the body of an "OPTIONS *" request is read, as in
+// net/http.
+const maxOptionsBody = 4 << 10
+
+// answerGeneralOptions answers "OPTIONS *" (RFC 9110, section 9.3.7) as net/http does.
+func answerGeneralOptions(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodOptions || r.RequestURI != "*" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Length", "0")
+		if r.ContentLength != 0 {
+			io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxOptionsBody)) // over that, net/http closes the connection
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
@@ -32,6 +33,7 @@ func TestSettledByUnusualRequests(t *testing.T) {
 		"WebSocket": {"GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: socket/1\r\n\r\n", event.SettledRequest, "socket/1"},
 		"CONNECT":             {"CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\nUser-Agent: tunnel/1\r\n\r\n", event.SettledRequest, "tunnel/1"},
+		"OPTIONS *":           {"OPTIONS * HTTP/1.1\r\nHost: x\r\nUser-Agent: all/1\r\n\r\n", event.SettledRequest, "all/1"},
 		"two User-Agents":     {"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: first/1\r\nUser-Agent: second/1\r\n\r\n", event.SettledRequest, "first/1"},
 		"no User-Agent":       {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", event.SettledRequest, ""},
 		"two in one segment":  {"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: a/1\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nUser-Agent: b/1\r\n\r\n", event.SettledRequest, "a/1"},
@@ -72,6 +74,80 @@ func TestSettledByUnusualRequests(t *testing.T) {
 			assert.Equal(t, c.agent, events[0].UserAgent)
 			assert.NotNil(t, events[0].Handshake)
 		})
+	}
+}
+
+// TestGeneralOptions: "OPTIONS *" is answered as by net/http, also with a body, and not
+// by the handler.
+func TestGeneralOptions(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { assert.NotEqual(t, "*", r.RequestURI) })
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	ask := func(addr, request string) (answer string) {
+		conn, err := tls.Dial("tcp", addr, config)
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, request)
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return fmt.Sprint(resp.Status, resp.ContentLength, resp.Close, string(body))
+	}
+	oracle := &http.Server{Handler: handler, TLSConfig: servertest.Config(t)}
+	plain := servertest.Listen(t)
+	go oracle.ServeTLS(plain, "", "")
+	defer oracle.Close()
+	l := &server.Listener{Listener: servertest.Listen(t)}
+	stop := serve(t, &server.Server{Handler: handler}, l, time.Second)
+	for _, request := range []string{
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+		"OPTIONS * HTTP/1.0\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n" + strings.Repeat("x", 5000),
+		"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		assert.Equal(t, ask(plain.Addr().String(), request), ask(l.Addr().String(), request), "%.40q", request)
+	}
+	require.NoError(t, stop())
+}
+
+// TestLineSettlesAtItsEnd: a line that comes in parts settles the Event when it is
+// whole, however long it is, and the end of the connection does if it never is.
+func TestLineSettlesAtItsEnd(t *testing.T) {
+	serverConfig := servertest.Config(t)
+	for _, first := range []string{"hel", "h", strings.Repeat("x", 10_000)} {
+		for _, ends := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				var settled settledEvents
+				pipes := servertest.NewPipes()
+				l := &server.Listener{Listener: pipes, Settled: settled.add}
+				stop := serve(t, &server.Server{TLSConfig: serverConfig}, l, time.Second)
+				conn := tls.Client(pipes.Dial(), &tls.Config{InsecureSkipVerify: true})
+				require.NoError(t, conn.Handshake())
+				go io.Copy(io.Discard, conn)
+				_, err := io.WriteString(conn, first)
+				require.NoError(t, err)
+				synctest.Wait()
+				assert.Empty(t, settled.all())
+				want := event.SettledEnd
+				if ends {
+					want = event.SettledLine
+					_, err = io.WriteString(conn, "lo\n")
+					require.NoError(t, err)
+					synctest.Wait()
+					assert.Len(t, settled.all(), 1)
+				}
+				conn.Close()
+				require.NoError(t, stop())
+				require.NoError(t, l.SettleAll(t.Context()))
+				events := settled.all()
+				require.Len(t, events, 1)
+				assert.Equal(t, want, events[0].Settled)
+				assert.NotNil(t, events[0].Handshake)
+			})
+		}
 	}
 }
 
