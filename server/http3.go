@@ -214,6 +214,9 @@ func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (c
 	context.AfterFunc(ctx, func() {
 		t.unbind(c)
 		if l := c.theLife(); l != nil {
+			if !c.hasFinished() {
+				l.outcomeCame(failedQUIC(context.Cause(ctx)))
+			}
 			l.settle(event.SettledEnd)
 		}
 		s.handshakeDone(c)
@@ -254,7 +257,7 @@ func (l *quicListener) Accept(ctx context.Context) (*quic.Conn, error) {
 		c.finish()
 		if life := c.theLife(); life != nil {
 			state := conn.ConnectionState().TLS
-			life.setHandshake(c.timed(handshakeOf(&state)))
+			life.outcomeCame(c.timed(handshakeOf(&state)))
 			life.settling.handshakeDone(life)
 		}
 		l.server.handshakeDone(c)

@@ -391,6 +391,17 @@ func (l *life) setHandshake(h *event.Handshake) {
 	}
 }
 
+// outcomeCame keeps the outcome of a handshake, unless it comes too late or is nil.
+func (l *life) outcomeCame(h *event.Handshake) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h == nil || l.handshake != nil || l.settled != event.NotSettled {
+		return
+	}
+	l.handshake, l.seen = h, nil
+	l.version++
+}
+
 // decided records a Decision.
 func (l *life) decided(d Decision) {
 	l.mu.Lock()

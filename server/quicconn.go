@@ -1,10 +1,15 @@
 package server
 
 import (
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/quic-go/quic-go"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/observe"
@@ -142,6 +147,47 @@ func (c *quicConn) finish() {
 	defer c.mu.Unlock()
 	c.finished = time.Now()
 }
+
+// hasFinished reports whether the handshake is finished.
+func (c *quicConn) hasFinished() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.finished.IsZero()
+}
+
+// failedQUIC returns the outcome of a handshake on a connection that has ended with
+// err, in the words of crypto/tls where the error is one of TLS. It returns nil if
+// the handshake was finished after all: there are application errors only then.
+func failedQUIC(err error) *event.Handshake {
+	if _, ok := errors.AsType[*quic.ApplicationError](err); ok || err == nil {
+		return nil
+	}
+	if transport, ok := errors.AsType[*quic.TransportError](err); ok {
+		err = transportError(transport)
+	}
+	return failedHandshake(err)
+}
+
+// transportError returns the error of crypto/tls that caused err, or else err without
+// the reason that a client gives, which may be any text.
+func transportError(err *quic.TransportError) error {
+	if err.Remote {
+		if err.ErrorCode.IsCryptoError() {
+			return fmt.Errorf("remote error: %w", tls.AlertError(err.ErrorCode-firstCryptoError))
+		}
+		return &quic.TransportError{Remote: true, ErrorCode: err.ErrorCode, FrameType: err.FrameType}
+	}
+	for _, cause := range err.Unwrap() {
+		if cause != nil && cause != net.ErrClosed { // which stands for any end
+			return cause
+		}
+	}
+	return err
+}
+
+// firstCryptoError is the error code of QUIC for alert 0 of TLS (RFC 9001, section
+// 4.8).
+const firstCryptoError = 0x100
 
 // RemoteAddr returns the address of the client.
 func (c *quicConn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
