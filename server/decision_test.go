@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,4 +90,57 @@ func TestWaitOfADecision(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(began))
 		synctest.Wait()
 	})
+}
+
+// TestDecideIsAskedForSecondHellos: over TCP and QUIC, Decide is called for the hello
+// after a HelloRetryRequest too, may close the connection then, and is not called a
+// third time. Sessions are resumed all the same.
+func TestDecideIsAskedForSecondHellos(t *testing.T) {
+	for _, over := range []string{"tcp", "quic"} {
+		for _, serverName := range []string{"localhost", ""} {
+			for _, refuse := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s to %q, refused %v", over, serverName, refuse), func(t *testing.T) {
+					var settled settledEvents
+					var mu sync.Mutex
+					var asked []bool // whether for a second hello
+					udp := servertest.UDP(t)
+					l := &server.Listener{Listener: servertest.Listen(t), Settled: settled.add, Decide: func(c server.Client) server.Decision {
+						mu.Lock()
+						defer mu.Unlock()
+						second := !c.Times().SecondHello.IsZero()
+						asked = append(asked, second)
+						return server.Decision{Rule: map[bool]string{false: "first", true: "second"}[second], Close: second && refuse}
+					}}
+					config := servertest.Config(t)
+					config.CurvePreferences = []tls.CurveID{tls.CurveP521}
+					stop := serve(t, &server.Server{TLSConfig: config, Handler: http.HandlerFunc(verdicts), UDP: []*net.UDPConn{udp}}, l, time.Second)
+					clientConfig := &tls.Config{InsecureSkipVerify: true, ServerName: serverName, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+					for attempt := range 2 {
+						transport := http.RoundTripper(&http.Transport{TLSClientConfig: clientConfig.Clone(), ForceAttemptHTTP2: true, DisableKeepAlives: true})
+						url := "https://" + l.Addr().String()
+						if over == "quic" {
+							h3 := &http3.Transport{TLSClientConfig: clientConfig.Clone()}
+							defer h3.Close()
+							transport, url = h3, "https://"+udp.LocalAddr().String()
+						}
+						resp, err := (&http.Client{Transport: transport}).Get(url)
+						assert.Equal(t, refuse, err != nil, "%v", err)
+						if err == nil {
+							resp.Body.Close()
+							assert.Equal(t, attempt == 1, resp.TLS.DidResume)
+						}
+					}
+					events := settled.wait(t, 4)
+					for _, e := range events {
+						assert.Equal(t, "second", e.Rule)
+						require.NotNil(t, e.Handshake)
+						assert.True(t, e.Handshake.HelloRetryRequest)
+						assert.Equal(t, refuse, e.Handshake.Error == server.ErrRefused.Error(), e.Handshake.Error)
+					}
+					require.NoError(t, stop())
+					assert.Equal(t, []bool{false, true, false, true}, asked)
+				})
+			}
+		}
+	}
 }

@@ -36,8 +36,9 @@ type HTTP3 struct {
 
 	// Decide is that of a [Listener]. It is called when crypto/tls has read the
 	// hello, and answers nothing before; a Decision to close ends the handshake with
-	// an error. It is called once for a connection: not for a hello after a
-	// HelloRetryRequest.
+	// an error. For the hello after a HelloRetryRequest it is called again: before the
+	// answer, too, or, where a session is resumed, after it. The Config of that
+	// Decision does not apply.
 	Decide func(c Client) Decision
 
 	// Settled, SettleTimeout and MaxUnsettled are those of a [Listener]. Hellos of
@@ -137,33 +138,6 @@ func (s *HTTP3) settling() *settling {
 
 // SettleAll is that of a [Listener].
 func (s *HTTP3) SettleAll(ctx context.Context) error { return s.settling().all(ctx) }
-
-// decidingConfig returns TLSConfig, where Decide is asked for each connection.
-func (s *HTTP3) decidingConfig() *tls.Config {
-	if s.Decide == nil {
-		return s.TLSConfig
-	}
-	config := s.TLSConfig.Clone()
-	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
-		if c, ok := clientOf(info.Context()).(*quicConn); ok {
-			d := s.Decide(c)
-			if l := c.theLife(); l != nil {
-				l.decided(d)
-			}
-			if d.Close {
-				return nil, ErrRefused
-			}
-			if d.Config != nil {
-				return d.Config, nil
-			}
-		}
-		if s.TLSConfig.GetConfigForClient != nil {
-			return s.TLSConfig.GetConfigForClient(info)
-		}
-		return nil, nil
-	}
-	return config
-}
 
 // Shutdown refuses new connections and requests, and waits until those that have
 // begun are finished. When ctx is done before, it closes what is left and

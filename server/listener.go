@@ -42,7 +42,8 @@ type Listener struct {
 	// connection. It is also called for a connection that ends, times out or turns
 	// out to be something else before there is a hello, but not if the server closes
 	// it: the Err of its Observation says which. c.Event gives what is known of the
-	// first hello.
+	// first hello. For the hello after a HelloRetryRequest, c.Times has its time, and
+	// the Config of the Decision comes too late.
 	//
 	// The goroutine that reads from the connection calls it. It may block, as
 	// Observe may. The time counts for HandshakeTimeout, which does not
