@@ -80,8 +80,8 @@ func (c *Conn) keepHello() {
 // one, and false until either has come. What event.Detail adds must not be
 // changed.
 //
-// The first call computes every fingerprint. Later ones return what it has found,
-// for hellos of up to 4 KiB.
+// The first call computes every fingerprint. Later ones return what it has found; if
+// that takes more than 16 KiB, as long as there is room, see [Listener.MaxUnsettled].
 func (c *Conn) Event(size event.Size) (e event.Event, ok bool) {
 	if !c.outcome.Load() {
 		return e, false

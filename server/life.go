@@ -16,11 +16,6 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// maxKeptHello is the longest message whose Event is kept. Its Event takes up to
-// 33 KB as long as the connection is open, that of a browser's hello of 2 KB takes
-// 4 KB, and one of 60 KB would take 490 KB.
-const maxKeptHello = 4 << 10
-
 // maxJudged is the number of User-Agents of a connection whose claims are kept.
 const maxJudged = 4
 
@@ -31,6 +26,7 @@ type life struct {
 	conn     lifeConn
 	node     lru.Node[life] // guarded by the settling
 	timed    lru.Node[life] // likewise
+	kept     lru.Node[life] // likewise; of keptBytes
 	since    time.Time      // likewise: when the handshake was done
 
 	handing sync.Mutex // guards handed; held while the hook is called
@@ -47,6 +43,7 @@ type life struct {
 	seen      *event.Event // the full Event of the first hello before it was settled
 	version   int          // number of changes since, which seen may lack
 	final     *event.Event // and once it was settled
+	keptBytes int          // what seen or final takes, if the settling bounds that
 	judged    []judged     // the first is that of the first request
 }
 
@@ -94,8 +91,8 @@ func (l *life) claimToSettle(why event.Settled) bool {
 	if l.settled != event.NotSettled {
 		return false
 	}
-	l.settled, l.seen = why, nil
-	l.version++
+	l.settled = why
+	l.dropSeen()
 	return true
 }
 
@@ -105,6 +102,9 @@ func (l *life) settle(why event.Settled) {
 	s.enter()
 	defer s.leave()
 	if !l.claimToSettle(why) {
+		if why == event.SettledEnd {
+			l.dropLarge()
+		}
 		return
 	}
 	s.mu.Lock()
@@ -136,14 +136,17 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 		l.mu.Unlock()
 		return
 	}
-	l.settled, l.seen = why, nil
-	l.version++
+	l.settled = why
+	counted := l.dropSeen()
 	l.request = request
 	if l.handshake == nil {
 		l.handshake = handshake
 	}
 	l.mu.Unlock()
 	if s.hook == nil {
+		if counted {
+			s.countKept(l)
+		}
 		return
 	}
 	s.mu.Lock()
@@ -164,30 +167,11 @@ func (l *life) handOn() {
 		o, e := &all[l.handed], new(event.Event)
 		l.settling.fill(e, o, event.Full)
 		if l.handed == 0 {
-			l.keepFinal(e, o.Carrier.Bytes)
+			l.keepFinal(e)
 		}
 		l.settling.hook(o, e)
 	}
 	l.settling.putObserved(observed)
-}
-
-// keepFinal keeps e, which nobody may change from now on, and its claim, unless its
-// message is too long.
-func (l *life) keepFinal(e *event.Event, bytes int) {
-	if bytes > maxKeptHello {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.setFinal(e)
-}
-
-// setFinal keeps e, which was settled, and its claim. It is called with mu held.
-func (l *life) setFinal(e *event.Event) {
-	l.final = e
-	if l.settled == event.SettledRequest {
-		l.judged[0].claim, l.judged[0].known = e.Claim, true
-	}
 }
 
 // event returns the Event of the first hello in size or a larger one, or nil if there
@@ -206,19 +190,18 @@ func (l *life) event(size event.Size) *event.Event {
 		return known
 	}
 	e := new(event.Event)
-	bytes, ok := l.fillFirst(e, size, nil)
-	if !ok {
+	if !l.fillFirst(e, size, nil) {
 		return nil
 	}
-	if size <= event.Full && bytes <= maxKeptHello {
+	if size <= event.Full {
 		l.keep(e, version)
 	}
 	return e
 }
 
 // fillFirst makes the Event of the first hello, in full size or, if that is asked
-// for, in detail. It returns the length of the hello, and false if there is none yet.
-func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Observation)) (bytes int, ok bool) {
+// for, in detail. It returns false if there is none yet.
+func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Observation)) (ok bool) {
 	s := l.settling
 	observed := s.getObserved()
 	if size <= event.Full { // the other one refers to it
@@ -226,27 +209,13 @@ func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Obs
 	}
 	all := l.conn.observe(observed, l.complete)
 	if len(all) == 0 {
-		return 0, false
+		return false
 	}
 	if change != nil {
 		change(&all[0])
 	}
 	s.fill(e, &all[0], max(size, event.Full))
-	return all[0].Carrier.Bytes, true
-}
-
-// keep keeps e, which nobody may change from now on, unless more has become known
-// since version.
-func (l *life) keep(e *event.Event, version int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.version != version:
-	case l.settled == event.NotSettled:
-		l.seen = e
-	default:
-		l.setFinal(e)
-	}
+	return true
 }
 
 // copyIn sets dst to e in size, and reports whether there is an e. It is not inlined,
@@ -330,7 +299,7 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) *event.Event {
 		return withAgent(final, says.userAgent, claim, differs)
 	}
 	e := new(event.Event)
-	_, observed := l.fillFirst(e, size, func(o *event.Observation) {
+	observed := l.fillFirst(e, size, func(o *event.Observation) {
 		headers := o.Request.Headers
 		o.Request = says.request(l.settling.osOf)
 		o.Request.Headers = headers
@@ -394,20 +363,19 @@ func (l *life) setHandshake(h *event.Handshake) {
 // outcomeCame keeps the outcome of a handshake, unless it comes too late or is nil.
 func (l *life) outcomeCame(h *event.Handshake) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if h == nil || l.handshake != nil || l.settled != event.NotSettled {
+		l.mu.Unlock()
 		return
 	}
-	l.handshake, l.seen = h, nil
-	l.version++
+	l.handshake = h
+	l.changedAndUnlock()
 }
 
 // decided records a Decision.
 func (l *life) decided(d Decision) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rule, l.tags, l.seen = d.Rule, d.Tags, nil
-	l.version++
+	defer l.changedAndUnlock()
+	l.rule, l.tags = d.Rule, d.Tags
 	switch {
 	case d.Rule == "":
 	case d.Close:
@@ -423,13 +391,7 @@ func (l *life) decided(d Decision) {
 // that comes too late.
 func (l *life) changed() bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.settled != event.NotSettled {
-		return false
-	}
-	l.seen = nil
-	l.version++
-	return true
+	return l.changedAndUnlock()
 }
 
 // handshakeOf returns the outcome of a handshake that is finished, or nil.

@@ -76,7 +76,9 @@ type Listener struct {
 	SettleTimeout time.Duration
 
 	// MaxUnsettled bounds the memory of connections that are not settled, in bytes:
-	// 1 KiB and its messages for each. 0 is 64 MiB.
+	// 1 KiB and its messages for each. What they leave is for Events that somebody
+	// has asked for before they were settled, and for settled ones of more than 16
+	// KiB: these are computed again when they were dropped. 0 is 64 MiB.
 	MaxUnsettled int
 
 	// Clients has user-supplied clients, by which Events name clients beside

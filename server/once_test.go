@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -28,12 +30,17 @@ func TestEventIsMadeOnce(t *testing.T) {
 		decide bool
 		hook   bool
 		want   int
+		long   bool // the hello is of more than 4 KiB
 	}{
-		{"asked by handlers", false, false, false, 1},
-		{"asked by handlers, HTTP/2", true, false, false, 1},
-		{"handed on", false, false, true, 1},
-		{"handed on, HTTP/2", true, false, true, 1},
-		{"asked at the hello and handed on", true, true, true, 2},
+		{"asked by handlers", false, false, false, 1, false},
+		{"asked by handlers, HTTP/2", true, false, false, 1, false},
+		{"handed on", false, false, true, 1, false},
+		{"handed on, HTTP/2", true, false, true, 1, false},
+		{"asked at the hello and handed on", true, true, true, 2, false},
+		{"asked by handlers, long hello", false, false, false, 1, true},
+		{"handed on, long hello", false, false, true, 1, true},
+		{"handed on, long hello, HTTP/2", true, false, true, 1, true},
+		{"asked at the hello and handed on, long hello", true, true, true, 2, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -69,7 +76,11 @@ func TestEventIsMadeOnce(t *testing.T) {
 				assert.True(t, ok)
 			}))}
 			go srv.Serve(l)
-			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: c.http2}}
+			config := &tls.Config{InsecureSkipVerify: true}
+			if c.long {
+				config.NextProtos = append(slices.Repeat([]string{strings.Repeat("x", 255)}, 20), "http/1.1")
+			}
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: c.http2}}
 			for range 5 {
 				res, err := client.Get("https://" + ln.Addr().String())
 				require.NoError(t, err)

@@ -38,6 +38,7 @@ type settling struct {
 
 	mu      sync.Mutex
 	open    lru.List[life] // not settled, by the time of the hello
+	kept    lru.List[life] // with an Event that can be made again, by when it was
 	waiting lru.List[life] // of these, whose handshake is done, by when it was
 	ended   lru.List[life] // settled, to be handed on
 	timer   *time.Timer    // for the oldest that waits
@@ -99,13 +100,7 @@ func (s *settling) putObserved(o *observed) {
 func (s *settling) begin(l *life, bytes int) {
 	s.mu.Lock()
 	s.open.Add(&l.node, l, lifeSize+bytes)
-	full := s.evict()
-	s.busy++
-	s.mu.Unlock()
-	defer s.leave()
-	for _, old := range full {
-		old.settle(event.SettledFull)
-	}
+	s.makeRoom()
 }
 
 // enter counts the caller as busy until leave. From a list to the next, or to the
@@ -126,16 +121,29 @@ func (s *settling) leave() {
 // grow records that l has a message more.
 func (s *settling) grow(l *life, bytes int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if l.node.List() == &s.open {
 		s.open.Resize(&l.node, l.node.Size()+bytes)
 	}
+	s.makeRoom()
 }
 
-// evict returns the oldest lives if there is not enough room for all. It is
-// called with mu held.
+// makeRoom settles the oldest lives if there is not enough room for all, and unlocks
+// mu, with which it is called.
+func (s *settling) makeRoom() {
+	full := s.evict()
+	s.busy++
+	s.mu.Unlock()
+	defer s.leave()
+	for _, old := range full {
+		old.settle(event.SettledFull)
+	}
+}
+
+// evict drops Events that can be made again, if there is not enough room for all, and
+// then returns the oldest lives. It is called with mu held.
 func (s *settling) evict() (full []*life) {
-	for s.open.Size() > s.maxBytes {
+	s.evictKept()
+	for s.open.Size() > s.room() {
 		l := s.open.Oldest()
 		s.remove(l)
 		full = append(full, l)
@@ -143,11 +151,22 @@ func (s *settling) evict() (full []*life) {
 	return full
 }
 
+// room returns how many bytes there are in all.
+func (s *settling) room() int {
+	if s.maxBytes == 0 {
+		return defaultMaxUnsettled
+	}
+	return s.maxBytes
+}
+
 // remove takes l out of the lists of those that are not settled. It is called
 // with mu held.
 func (s *settling) remove(l *life) {
 	s.open.Remove(&l.node)
 	s.waiting.Remove(&l.timed)
+	if l.kept.List() != nil {
+		s.syncKept(l)
+	}
 }
 
 // handshakeDone has l wait for the timeout from now on.
