@@ -232,6 +232,7 @@ func (l *quicListener) Accept(ctx context.Context) (*quic.Conn, error) {
 		if life := c.theLife(); life != nil {
 			state := conn.ConnectionState().TLS
 			life.outcomeCame(c.timed(handshakeOf(&state)))
+			life.settling.verify(life)
 			life.settling.handshakeDone(life)
 		}
 		l.server.handshakeDone(c)

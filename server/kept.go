@@ -157,7 +157,7 @@ func (s *settling) syncKept(l *life) {
 // first. A life that waits is not settled for the Event of another. It is called with
 // mu held.
 func (s *settling) evictKept() {
-	for s.kept.Len() > 0 && s.open.Size()+s.kept.Size() > s.room() {
+	for s.kept.Len() > 0 && s.waitingSize()+s.kept.Size() > s.room() {
 		l := s.kept.Oldest()
 		s.kept.Remove(&l.kept)
 		l.mu.Lock()

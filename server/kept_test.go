@@ -39,7 +39,7 @@ func TestKeptEventsAreCounted(t *testing.T) {
 			require.NotNil(t, l.event(event.Full))
 		}
 		assert.Equal(t, before+1, made.Load())
-		assert.LessOrEqual(t, s.open.Size()+s.kept.Size(), room)
+		assert.LessOrEqual(t, s.waitingSize()+s.kept.Size(), room)
 	}
 	assert.Equal(t, len(lives), s.open.Len(), "nobody was settled")
 	assert.Nil(t, lives[0].seen, "the oldest are dropped")

@@ -29,6 +29,8 @@ type life struct {
 	kept     lru.Node[life] // likewise; of keptBytes
 	since    time.Time      // likewise: when the handshake was done
 
+	unverified bool // likewise: over QUIC, the client has not proved its address
+
 	handing sync.Mutex // guards handed; held while the hook is called
 	handed  int        // number of hellos that were handed on
 

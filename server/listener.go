@@ -78,7 +78,8 @@ type Listener struct {
 	// MaxUnsettled bounds the memory of connections that are not settled, in bytes:
 	// 1 KiB and its messages for each. What they leave is for Events that somebody
 	// has asked for before they were settled, and for settled ones of more than 16
-	// KiB: these are computed again when they were dropped. 0 is 64 MiB.
+	// KiB: these are computed again when they were dropped. Clients over QUIC have a
+	// quarter of it at most until their address is verified. 0 is 64 MiB.
 	MaxUnsettled int
 
 	// Clients has user-supplied clients, by which Events name clients beside

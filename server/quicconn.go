@@ -112,6 +112,9 @@ func (c *quicConn) setHellos(hs *quicHellos) {
 	c.mu.Lock()
 	c.hellos = hs
 	c.mu.Unlock()
+	if c.verified {
+		hs.life.settling.verify(&hs.life)
+	}
 }
 
 func (c *quicConn) Event(size event.Size) (e event.Event, ok bool) {

@@ -74,3 +74,28 @@ func TestFailedHandshakesOverQUIC(t *testing.T) {
 		})
 	}
 }
+
+// TestVerifiedClientsOverQUIC: clients whose handshake is finished do not count as those
+// that have not proved their address, which have a quarter of the room.
+func TestVerifiedClientsOverQUIC(t *testing.T) {
+	var settled settledEvents
+	l := &server.Listener{Listener: servertest.Listen(t), Settled: settled.add, MaxUnsettled: 48 << 10}
+	udp := servertest.UDP(t)
+	srv := &server.Server{UDP: []*net.UDPConn{udp}}
+	stop := serve(t, srv, l, time.Second)
+	const n = 12 // of 2.5 KiB, where the quarter has room for four
+	for range n {
+		conn, err := quic.DialAddr(t.Context(), udp.LocalAddr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
+		require.NoError(t, err)
+		defer conn.CloseWithError(0, "")
+		require.Eventually(t, func() bool { return srv.HalfOpenQUIC() == 0 }, 20*time.Second, time.Millisecond)
+	}
+	assert.Empty(t, settled.all())
+	require.NoError(t, stop())
+	require.NoError(t, l.SettleAll(t.Context()))
+	events := settled.all()
+	assert.Len(t, events, n)
+	for _, e := range events {
+		assert.Equal(t, event.SettledEnd, e.Settled)
+	}
+}

@@ -16,9 +16,10 @@ const (
 	defaultSettleTimeout = time.Minute
 	defaultMaxUnsettled  = 64 << 20
 
-	lifeSize   = 1 << 10 // bytes of a life besides its messages
-	maxHandOns = 8       // goroutines that hand on the Events of connections that have ended
-	maxAgents  = 256     // User-Agents that were parsed
+	lifeSize        = 1 << 10 // bytes of a life besides its messages
+	unverifiedShare = 4       // clients that have not proved their address have one part in so many of the room
+	maxHandOns      = 8       // goroutines that hand on the Events of connections that have ended
+	maxAgents       = 256     // User-Agents that were parsed
 )
 
 // A settling hands on the Events of connections once no more will be known of
@@ -36,16 +37,17 @@ type settling struct {
 	onFill    func(event.Size) // for tests; may be nil
 	observed  sync.Pool        // of *observed
 
-	mu      sync.Mutex
-	open    lru.List[life] // not settled, by the time of the hello
-	kept    lru.List[life] // with an Event that can be made again, by when it was
-	waiting lru.List[life] // of these, whose handshake is done, by when it was
-	ended   lru.List[life] // settled, to be handed on
-	timer   *time.Timer    // for the oldest that waits
-	workers int            // goroutines that hand on what is in ended
-	busy    int            // others that settle, ask for the outcome of a handshake, or hand on
-	lost    int64          // that were not handed on for want of room
-	idle    sync.Cond      // on mu; no worker and nobody busy
+	mu         sync.Mutex
+	open       lru.List[life] // not settled, by the time of the hello
+	unverified lru.List[life] // the same, of clients over QUIC that have not proved their address
+	kept       lru.List[life] // with an Event that can be made again, by when it was
+	waiting    lru.List[life] // of these, whose handshake is done, by when it was
+	ended      lru.List[life] // settled, to be handed on
+	timer      *time.Timer    // for the oldest that waits
+	workers    int            // goroutines that hand on what is in ended
+	busy       int            // others that settle, ask for the outcome of a handshake, or hand on
+	lost       int64          // that were not handed on for want of room
+	idle       sync.Cond      // on mu; no worker and nobody busy
 
 	agentsMu sync.Mutex
 	agents   map[string]string // operating systems by User-Agent
@@ -118,11 +120,37 @@ func (s *settling) leave() {
 	s.mu.Unlock()
 }
 
+// beginUnverified is begin for a client that has not proved its address yet: verify
+// says that it has.
+func (s *settling) beginUnverified(l *life, bytes int) {
+	s.mu.Lock()
+	l.unverified = true
+	s.unverified.Add(&l.node, l, lifeSize+bytes)
+	s.makeRoom()
+}
+
+// verify records that the client of l has proved its address.
+func (s *settling) verify(l *life) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.unverified = false
+	size := l.node.Size()
+	if s.unverified.Remove(&l.node) {
+		s.open.Add(&l.node, l, size)
+	}
+}
+
+// isOpen reports whether l is one of those that are not settled. It is called with mu
+// held.
+func (s *settling) isOpen(l *life) bool {
+	return l.node.List() == &s.open || l.node.List() == &s.unverified
+}
+
 // grow records that l has a message more.
 func (s *settling) grow(l *life, bytes int) {
 	s.mu.Lock()
-	if l.node.List() == &s.open {
-		s.open.Resize(&l.node, l.node.Size()+bytes)
+	if s.isOpen(l) {
+		l.node.List().Resize(&l.node, l.node.Size()+bytes)
 	}
 	s.makeRoom()
 }
@@ -140,16 +168,31 @@ func (s *settling) makeRoom() {
 }
 
 // evict drops Events that can be made again, if there is not enough room for all, and
-// then returns the oldest lives. It is called with mu held.
+// then returns the oldest lives. Any number of hellos can be sent over QUIC in the name
+// of others: they have a part of the room and settle each other. It is called with mu
+// held.
 func (s *settling) evict() (full []*life) {
 	s.evictKept()
-	for s.open.Size() > s.room() {
-		l := s.open.Oldest()
+	for {
+		var l *life
+		switch {
+		case s.unverified.Size() > s.room()/unverifiedShare:
+			l = s.unverified.Oldest()
+		case s.waitingSize() <= s.room():
+			return full
+		case s.open.Len() > 0:
+			l = s.open.Oldest()
+		default:
+			l = s.unverified.Oldest()
+		}
 		s.remove(l)
 		full = append(full, l)
 	}
-	return full
 }
+
+// waitingSize returns what the lives that are not settled take. It is called with mu
+// held.
+func (s *settling) waitingSize() int { return s.open.Size() + s.unverified.Size() }
 
 // room returns how many bytes there are in all.
 func (s *settling) room() int {
@@ -163,6 +206,7 @@ func (s *settling) room() int {
 // with mu held.
 func (s *settling) remove(l *life) {
 	s.open.Remove(&l.node)
+	s.unverified.Remove(&l.node)
 	s.waiting.Remove(&l.timed)
 	if l.kept.List() != nil {
 		s.syncKept(l)
@@ -176,7 +220,7 @@ func (s *settling) handshakeDone(l *life) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.node.List() != &s.open || l.timed.List() != nil {
+	if !s.isOpen(l) || l.timed.List() != nil {
 		return
 	}
 	l.since = time.Now()
@@ -221,7 +265,11 @@ func (s *settling) enqueue(l *life) {
 	size := lifeSize + l.conn.messageSize()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended.Len() > 0 && s.ended.Size()+size > s.maxBytes {
+	room := s.maxBytes
+	if l.unverified {
+		room /= unverifiedShare
+	}
+	if s.ended.Len() > 0 && s.ended.Size()+size > room {
 		s.lost++
 		return
 	}
@@ -271,9 +319,11 @@ func (s *settling) all(ctx context.Context) error {
 	s.mu.Lock()
 	s.idle.L = &s.mu
 	var left []*life
-	for l := range s.open.All() {
-		s.remove(l)
-		left = append(left, l)
+	for _, list := range [...]*lru.List[life]{&s.open, &s.unverified} {
+		for l := range list.All() {
+			s.remove(l)
+			left = append(left, l)
+		}
 	}
 	s.busy++
 	s.mu.Unlock()

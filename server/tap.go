@@ -106,6 +106,10 @@ func (t *tap) assemble(datagram, oob []byte, client netip.AddrPort) (hellos []*q
 		}
 		hs := newQUICHellos(hello, t.settling)
 		f.latest = hs
+		if t.settling.hook != nil {
+			t.settling.beginUnverified(&hs.life, len(h.Message))
+			t.settling.handshakeDone(&hs.life) // if no connection comes of it
+		}
 		id := string(h.DCID.Bytes())
 		switch c := t.conns[id]; {
 		case h.Index > 1:
@@ -119,10 +123,6 @@ func (t *tap) assemble(datagram, oob []byte, client netip.AddrPort) (hellos []*q
 		default:
 			t.hellos[id] = hs
 			f.ids = append(f.ids, id)
-		}
-		if t.settling.hook != nil {
-			t.settling.begin(&hs.life, len(h.Message))
-			t.settling.handshakeDone(&hs.life) // if no connection comes of it
 		}
 	}
 	return hellos
