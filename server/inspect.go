@@ -161,7 +161,7 @@ func (c *Conn) begin(index, bytes int) {
 	} else {
 		l.settling.grow(l, bytes)
 		if !l.changed() {
-			l.settling.handLate(l)
+			l.settling.enqueue(l)
 		}
 	}
 }

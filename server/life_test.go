@@ -1,7 +1,9 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -39,6 +41,49 @@ func (c helloOnly) message() []byte {
 func (c helloOnly) messageSize() int                        { return len(c.message()) }
 func (helloOnly) timed(h *event.Handshake) *event.Handshake { return h }
 func (helloOnly) askHandshake() func() *event.Handshake     { return nil }
+
+// A twoHellos is a connection with two hellos.
+type twoHellos struct{ helloOnly }
+
+func (c twoHellos) observe(into *observed, complete func(*event.Observation)) []event.Observation {
+	all := append(c.helloOnly.observe(into, complete), event.Observation{Index: 2})
+	observe.Message(&all[1], &into.hellos[1], c.message())
+	complete(&all[1])
+	all[0].Conn, all[1].Conn = event.ConnID{1}, event.ConnID{1}
+	return all
+}
+
+// TestEventsOfAConnectionAreInOrder: whoever hands on the Events of a connection, and
+// how many do at once, the second comes when the hook has returned for the first.
+func TestEventsOfAConnectionAreInOrder(t *testing.T) {
+	s := new(settling)
+	var mu sync.Mutex
+	order := make(map[event.ConnID][]string)
+	s.configure(func(o *event.Observation, e *event.Event) {
+		note := func(what string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order[o.Conn] = append(order[o.Conn], fmt.Sprint(what, " ", o.Index))
+		}
+		note("begin")
+		runtime.Gosched()
+		note("end")
+	}, 0, 0, nil)
+	for range 200 {
+		clear(order)
+		l := &life{settling: s, conn: twoHellos{}}
+		l.settle(event.SettledFull)
+		for range 10 {
+			s.enqueue(&life{settling: s, conn: helloOnly{}}) // others in between
+			s.enqueue(l)
+		}
+		l.handOn()
+		require.NoError(t, s.all(t.Context()))
+		mu.Lock()
+		assert.Equal(t, []string{"begin 1", "end 1", "begin 2", "end 2"}, order[event.ConnID{1}])
+		mu.Unlock()
+	}
+}
 
 func requestOf(agent string) *http.Request {
 	return &http.Request{Header: http.Header{"User-Agent": {agent}}}

@@ -63,12 +63,16 @@ type Listener struct {
 	// than MaxUnsettled. It is never called with a lock held. It must not panic:
 	// over HTTP/2 and for connections that have ended nothing recovers from that.
 	//
+	// The two Events of a connection come in their order, and never at once. Those of
+	// different connections come in about the order in which these were settled: one
+	// that takes longer, or whose handshake has to be asked about, is overtaken. Each
+	// has the time of its hello.
+	//
 	// The first request is the first on the wire where [Server] or
 	// [ConfigureHTTP2] serves HTTP/2, and otherwise the first that reaches a handler
 	// of [Wrap], or [EventOf]. An http.Server answers "OPTIONS *" over HTTP/1.1 before
 	// any handler, unless its DisableGeneralOptionsHandler is set; a Server does not.
-	// The first line of the line protocol is whole with its newline; it is that of a
-	// Server.
+	// Only a Server has a line protocol. Its first line is whole with its newline.
 	Settled func(o *event.Observation, e *event.Event)
 
 	// SettleTimeout is how long after its handshake a connection may stay without

@@ -104,7 +104,7 @@ func (hs *quicHellos) setSecond(h *quicHello) {
 	hs.mu.Unlock()
 	hs.life.settling.grow(&hs.life, len(h.Message))
 	if !hs.life.changed() && hs.life.settling.hook != nil {
-		hs.life.settling.handLate(&hs.life)
+		hs.life.settling.enqueue(&hs.life)
 	}
 }
 

@@ -259,12 +259,15 @@ func (s *settling) expire() {
 	}
 }
 
-// enqueue has l, which is settled, handed on by another goroutine. If there is no
-// room for it, it is lost.
+// enqueue has l, which is settled, handed on by another goroutine: all its hellos, or a
+// second one that came later. If there is no room for it, it is lost.
 func (s *settling) enqueue(l *life) {
 	size := lifeSize + l.conn.messageSize()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if l.node.List() == &s.ended {
+		return
+	}
 	room := s.maxBytes
 	if l.unverified {
 		room /= unverifiedShare
@@ -345,16 +348,6 @@ func (s *settling) all(ctx context.Context) error {
 		s.idle.Wait()
 	}
 	return nil
-}
-
-// handLate hands on a second hello of l, whose first was settled before.
-func (s *settling) handLate(l *life) {
-	s.mu.Lock()
-	queued := l.node.List() != nil
-	s.mu.Unlock()
-	if !queued {
-		s.enqueue(l)
-	}
 }
 
 // lostEvents returns the number of connections whose Events were lost.

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,4 +72,34 @@ func TestUnverifiedClientsQueueInAShare(t *testing.T) {
 	assert.Equal(t, lost, s.lostEvents())
 	close(release)
 	require.NoError(t, s.all(t.Context()))
+}
+
+// TestQueuedOnce: a second hello that comes while the first still waits for the hook is
+// handed on with it, and whoever waits behind keeps its place.
+func TestQueuedOnce(t *testing.T) {
+	release := make(chan struct{})
+	var calls atomic.Int64
+	s := new(settling)
+	s.configure(func(*event.Observation, *event.Event) {
+		<-release
+		calls.Add(1)
+	}, -1, 0, nil)
+	for range maxHandOns {
+		beginLife(s.begin, s).settle(event.SettledEnd)
+	}
+	require.Eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.ended.Len() == 0 // each worker has one
+	}, 20*time.Second, time.Millisecond)
+	for range 10 {
+		l := &life{settling: s, conn: twoHellos{}}
+		l.settle(event.SettledFull)
+		s.enqueue(l)
+	}
+	assert.Equal(t, 10, s.ended.Len())
+	close(release)
+	require.NoError(t, s.all(t.Context()))
+	assert.Zero(t, s.ended.Size())
+	assert.EqualValues(t, maxHandOns+2*10, calls.Load())
 }
