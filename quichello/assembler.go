@@ -38,6 +38,13 @@ const (
 	// of 64 KiB takes 60; the rest is for retransmissions.
 	maxInitials = 256
 
+	// maxUnopened bounds the Initials of a datagram that authenticate under no
+	// keys, which cost the most: each is tried with the keys of up to five
+	// connections. A client sends none. A server drops a packet that does not
+	// open and goes on with the next one (RFC 9001, section 5.2), and so do we,
+	// for as many as a corrupt datagram may have.
+	maxUnopened = 4
+
 	// maxHellos is 2 because TLS 1.3 allows one HelloRetryRequest (RFC 8446,
 	// section 4.1.4).
 	maxHellos = 2
@@ -192,6 +199,7 @@ func (a *Assembler) read(datagram []byte) (owner int, err error) {
 		version    = in.version
 		left       = in.left
 		counted    = false
+		unopened   = 0
 	)
 	for more := true; more; more = nextInitial(&datagram, &in) {
 		// All packets of a datagram belong to one connection. A receiver
@@ -201,6 +209,9 @@ func (a *Assembler) read(datagram []byte) (owner int, err error) {
 		}
 		p, place := a.open(&candidates, &in)
 		if place < 0 {
+			if unopened++; unopened == maxUnopened {
+				break
+			}
 			continue // a server also goes on to the next packet
 		}
 		if c == nil {

@@ -20,6 +20,7 @@ type keys struct {
 // connection id of the client's first Initial (RFC 9001, section 5.2). The keys
 // are two thirds of the cost of an Initial.
 func (o *Opener) derive(k *keys, s suite, dcid *ConnectionID) {
+	o.derivations++
 	p := &o.derived // on the stack it would escape to the heap
 	*p = o.hmac.initialKeys(s, dcid.bytes[:dcid.n])
 	// Keys of 16 bytes and AES blocks are always accepted.

@@ -26,7 +26,14 @@ type Opener struct {
 	hello *Hello
 
 	seed maphash.Seed // for the hashes of hellos
+
+	derivations, attempts int
 }
+
+// Work returns how many times o has derived keys and how many packets it has
+// tried to open. Each set of keys costs about twice as much as a packet. Whoever
+// reads datagrams of unknown clients can bound their cost with it.
+func (o *Opener) Work() (derivations, attempts int) { return o.derivations, o.attempts }
 
 // Reuse takes back a Hello that [Assembler.Next] returned. It is for advanced
 // use: it saves two allocations a hello. Nobody may use the Hello, its Message
@@ -49,6 +56,7 @@ type openedPacket struct {
 // returns false if the packet does not authenticate under k; nothing in it is
 // then to be trusted.
 func (o *Opener) open(k *keys, in *initial, largest int64) (openedPacket, bool) {
+	o.attempts++
 	// The sample is found as if the packet number took 4 bytes.
 	k.header.Encrypt(o.mask[:], in.packet[in.pnOffset+4:in.pnOffset+4+16])
 	first := in.packet[0] ^ o.mask[0]&0x0f
