@@ -33,6 +33,10 @@ type Event struct {
 	// CommunityID is Corelight's hash of the flow, version 1 with seed 0. Full.
 	CommunityID string `json:"community_id,omitempty"`
 
+	// AddressVerified is false if a client over QUIC has not shown that it has the
+	// address in SrcIP, which anybody can forge, and otherwise nil.
+	AddressVerified *bool `json:"address_verified,omitempty"`
+
 	SNI     *string  `json:"sni,omitempty"`     // server_name; nil without the extension, empty for one without a name
 	ALPN    []string `json:"alpn,omitempty"`    // protocols in the order offered
 	Version string   `json:"version,omitempty"` // the highest offered: "1.3", "ssl 3.0", or "0x7f1c" if it has no name

@@ -2,6 +2,7 @@ package event
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/jsonw"
@@ -120,6 +121,16 @@ func fieldsBefore() []Field {
 			Key: "dst_port",
 			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 				return appendNumber(dst, key, int64(e.DstPort)), nil
+			},
+		},
+		{
+			Key:    "address_verified",
+			Origin: Live,
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				if e.AddressVerified != nil {
+					dst = strconv.AppendBool(key.Begin(dst), *e.AddressVerified)
+				}
+				return dst, nil
 			},
 		},
 		offline(textsField("via", Full, func(e *Event) []string { return e.Via })),

@@ -37,6 +37,7 @@ func everyObservation(t *testing.T) []*Observation {
 	live.Settled, live.Rule, live.Action, live.Tags = SettledRequest, "no-bots", "close", []string{"a", "b"}
 	live.Handshake = &Handshake{Version: "1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Group: "x25519", ALPN: "h2",
 		Resumed: true, HelloRetryRequest: true, Error: "EOF", Milliseconds: 3}
+	live.Unverified = true
 	live.FrontJA4 = &FrontJA4{Header: "Cf-Ja4", JA4: "t13d1516h2_8daaf6152771_e5627efa2ab1"}
 	live.Tells = []known.Tell{{Name: "frozen-order"}}
 	live.Src, live.Dst = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")

@@ -57,6 +57,7 @@ func TestRememberedLife(t *testing.T) {
 		func(o *Observation) { o.Request.Platform = "Windows" },
 		func(o *Observation) { o.Request.Headers = "host,accept" },
 		func(o *Observation) { o.Settled = SettledTime },
+		func(o *Observation) { o.Unverified = true },
 		func(o *Observation) { o.Rule = "no-bots" },
 		func(o *Observation) { o.Action = "close" },
 		func(o *Observation) { o.Tags = []string{"a"} },

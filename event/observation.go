@@ -46,6 +46,10 @@ type Observation struct {
 	Action    string       // what it decided
 	Tags      []string     // what rules and the server add
 
+	// Unverified says that a client over QUIC has not shown that it has the address
+	// in Src.
+	Unverified bool
+
 	// RecordVersion is the legacy_record_version of the first TLS record.
 	RecordVersion parser.Version
 

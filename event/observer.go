@@ -138,12 +138,16 @@ func (ob *Observer) addPeers(e *Event, o *Observation) {
 // isLive reports whether a compact Event of o has a field of live connections.
 func (o *Observation) isLive() bool {
 	r := &o.Request
-	return len(o.HTTP2)|len(o.HTTP3)|len(o.Rule)|len(o.Action)|len(o.Tags)|int(o.Settled) != 0 ||
+	return o.Unverified || len(o.HTTP2)|len(o.HTTP3)|len(o.Rule)|len(o.Action)|len(o.Tags)|int(o.Settled) != 0 ||
 		len(r.UserAgent)|len(r.OS)|len(r.ClientHints)|len(r.Platform)|len(r.Headers) != 0
 }
 
 // addLife fills what is known of the connection and its requests.
 func (e *Event) addLife(o *Observation, size Size) {
+	e.AddressVerified = nil
+	if o.Unverified {
+		e.AddressVerified = new(false)
+	}
 	e.HTTP3 = o.HTTP3
 	e.UserAgent = parser.Text([]byte(o.Request.UserAgent))
 	e.Settled, e.Rule, e.Action, e.Tags = o.Settled, o.Rule, o.Action, o.Tags

@@ -36,6 +36,12 @@ var columnsBefore = []Column{
 	{"src_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.SrcPort)) }},
 	{"dst_ip", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return e.DstIP.AppendTo(dst) }},
 	{"dst_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.DstPort)) }},
+	{"address_verified", event.Compact, inNone, func(dst []byte, e *event.Event) []byte {
+		if e.AddressVerified == nil {
+			return dst
+		}
+		return strconv.AppendBool(dst, *e.AddressVerified)
+	}},
 	{"via", event.Full, inFull, func(dst []byte, e *event.Event) []byte { return appendTexts(dst, e.Via) }},
 	{"hello_index", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.HelloIndex)) }},
 	{"conn", event.Full, inNone, func(dst []byte, e *event.Event) []byte {

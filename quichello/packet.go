@@ -8,11 +8,25 @@ import (
 	"github.com/tlspeek/tlspeek/internal/varint"
 )
 
+// MaxConnectionIDLen is the length of the longest connection ID in bytes (RFC 9000,
+// section 17.2).
+const MaxConnectionIDLen = 20
+
 // A ConnectionID is a QUIC connection ID of 0 to 20 bytes. Two are equal with
 // == if their bytes are.
 type ConnectionID struct {
 	n     uint8
-	bytes [20]byte
+	bytes [MaxConnectionIDLen]byte
+}
+
+// ConnectionIDFrom returns the connection ID with the given bytes. It returns false if
+// there are more than [MaxConnectionIDLen].
+func ConnectionIDFrom(b []byte) (id ConnectionID, ok bool) {
+	if len(b) > MaxConnectionIDLen {
+		return ConnectionID{}, false
+	}
+	id.n = uint8(copy(id.bytes[:], b))
+	return id, true
 }
 
 // Len returns the length of id in bytes.
@@ -23,6 +37,27 @@ func (id ConnectionID) Bytes() []byte { return id.bytes[:id.n] }
 
 // String returns the bytes of id in hex.
 func (id ConnectionID) String() string { return hex.EncodeToString(id.bytes[:id.n]) }
+
+// ConnectionIDs returns the connection IDs of the first packet of a datagram, if that has
+// a long header (RFC 8999, section 5.1) and is no Version Negotiation packet.
+func ConnectionIDs(datagram []byte) (dst, src ConnectionID, ok bool) {
+	var (
+		s                = cryptobyte.String(datagram)
+		first            uint8
+		version          uint32
+		dstBytes, srcAll cryptobyte.String
+	)
+	if !s.ReadUint8(&first) || first&0x80 == 0 || !s.ReadUint32(&version) || version == 0 ||
+		!s.ReadUint8LengthPrefixed(&dstBytes) || !s.ReadUint8LengthPrefixed(&srcAll) {
+		return ConnectionID{}, ConnectionID{}, false
+	}
+	dst, ok = ConnectionIDFrom(dstBytes)
+	if !ok {
+		return ConnectionID{}, ConnectionID{}, false
+	}
+	src, ok = ConnectionIDFrom(srcAll)
+	return dst, src, ok
+}
 
 // An initial is one Initial packet whose payload is still protected. Its bytes
 // alias the datagram.
@@ -57,6 +92,14 @@ func IsInitial(datagram []byte) bool {
 	return nextInitial(&datagram, &in)
 }
 
+// InitialTokenLen returns the length of the token in the first Initial of a datagram,
+// and false for a datagram that has none by [IsInitial].
+func InitialTokenLen(datagram []byte) (n int, ok bool) {
+	var in initial
+	ok = nextInitial(&datagram, &in)
+	return in.tokenLen, ok
+}
+
 // nextInitial reads packets from a datagram up to the next Initial. It skips
 // packets of other types by their Length. A packet that it cannot read, or that
 // has a short header, ends the datagram.
@@ -73,8 +116,8 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		// RFC 9000, section 17.2.
 		if !s.ReadUint8(&first) || first&0x80 == 0 ||
 			!s.ReadUint32(&version) ||
-			!s.ReadUint8LengthPrefixed(&dcid) || len(dcid) > 20 ||
-			!s.ReadUint8LengthPrefixed(&scid) || len(scid) > 20 {
+			!s.ReadUint8LengthPrefixed(&dcid) || len(dcid) > MaxConnectionIDLen ||
+			!s.ReadUint8LengthPrefixed(&scid) || len(scid) > MaxConnectionIDLen {
 			return false
 		}
 		suite := Version(version).suite()
@@ -107,8 +150,8 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 			pnOffset: pnOffset,
 			left:     len(packet),
 		}
-		in.dcid.n = uint8(copy(in.dcid.bytes[:], dcid))
-		in.scid.n = uint8(copy(in.scid.bytes[:], scid))
+		in.dcid, _ = ConnectionIDFrom(dcid)
+		in.scid, _ = ConnectionIDFrom(scid)
 		return true
 	}
 	return false

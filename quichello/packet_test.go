@@ -61,3 +61,40 @@ func TestRandomDatagrams(t *testing.T) {
 	}
 	assert.Empty(t, a.Pending())
 }
+
+func TestConnectionIDFrom(t *testing.T) {
+	for n := range MaxConnectionIDLen + 1 {
+		id, ok := ConnectionIDFrom(make([]byte, n))
+		assert.True(t, ok)
+		assert.Equal(t, make([]byte, n), id.Bytes())
+	}
+	_, ok := ConnectionIDFrom(make([]byte, MaxConnectionIDLen+1))
+	assert.False(t, ok)
+}
+
+func TestInitialTokenLen(t *testing.T) {
+	client := sealer{version: Version1, dcid: []byte("8 bytes."), token: make([]byte, 70)}
+	n, ok := InitialTokenLen(client.datagram(0, cryptoFrame(0, helloMessage(300, 1))))
+	assert.True(t, ok)
+	assert.Equal(t, 70, n)
+	_, ok = InitialTokenLen([]byte{0x45, 0, 0})
+	assert.False(t, ok)
+}
+
+func TestConnectionIDs(t *testing.T) {
+	packet := []byte("\xc0\x00\x00\x00\x01\x03dst\x04srcs")
+	for n := range packet {
+		_, _, ok := ConnectionIDs(packet[:n])
+		assert.False(t, ok, n)
+	}
+	dst, src, ok := ConnectionIDs(packet)
+	assert.True(t, ok)
+	assert.Equal(t, "dst", string(dst.Bytes()))
+	assert.Equal(t, "srcs", string(src.Bytes()))
+	_, _, ok = ConnectionIDs([]byte("\x80\x00\x00\x00\x00\x03dst\x04srcs"))
+	assert.False(t, ok, "Version Negotiation")
+	_, _, ok = ConnectionIDs([]byte("\x40\x00\x00\x00\x01\x03dst\x04srcs"))
+	assert.False(t, ok, "short header")
+	_, _, ok = ConnectionIDs(append([]byte("\xc0\x00\x00\x00\x01\x15"), make([]byte, 40)...))
+	assert.False(t, ok, "a connection ID of 21 bytes")
+}

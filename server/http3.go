@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/known"
+	"github.com/tlspeek/tlspeek/quichello"
 )
 
 // An HTTP3 serves HTTP/3 to clients whose hellos it reads: [ClientOf],
@@ -31,8 +32,12 @@ type HTTP3 struct {
 	// Observe, if not nil, is called with each hello, and with a malformed one,
 	// as that of a [Listener]: by the goroutine that reads from the socket, so
 	// that all clients of the socket wait for it. It is called for each client
-	// that sends a hello, whether it has proved its address or not.
+	// that sends a hello, whether it has shown its address or not, which Unverified
+	// of the Observation says. See Verified.
 	Observe func(*event.Observation)
+
+	// Verified is that of a [Listener].
+	Verified func(*event.Observation)
 
 	// Decide is that of a [Listener]. It is called when crypto/tls has read the
 	// hello, and answers nothing before; a Decision to close ends the handshake with
@@ -64,6 +69,7 @@ type HTTP3 struct {
 	// packet.
 	IdleTimeout time.Duration
 
+	drops     helloDrops
 	flowBytes int // for tests: the limit of the tap, if not 0
 
 	once   sync.Once // for lives
@@ -87,12 +93,13 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	}
 	defer s.life.running.Done()
 	t := newTap(conn, s.Observe)
-	t.settling = s.settling()
+	t.verified, t.settling, t.drops = s.Verified, s.settling(), &s.drops
 	if s.flowBytes > 0 {
 		t.limit = s.flowBytes
 	}
 	transport := &quic.Transport{
-		Conn: t,
+		Conn:               t,
+		ConnectionIDLength: serverIDLen,
 		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
 			return s.newConn(ctx, t, client)
 		},
@@ -104,7 +111,8 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		// The connection id is the original one, also after a Retry.
 		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
 			if c, ok := clientOf(ctx).(*quicConn); ok {
-				t.bind(string(id.Bytes()), c)
+				first, _ := quichello.ConnectionIDFrom(id.Bytes())
+				t.bind(first, c)
 			}
 			return nil
 		},
@@ -178,7 +186,7 @@ func (s *HTTP3) Announce(h http.Header) {
 
 // newConn records a connection that begins, or refuses it.
 func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (context.Context, error) {
-	c := &quicConn{addr: addrPort(client.RemoteAddr), verified: client.AddrVerified, halfOpen: true}
+	c := &quicConn{addr: addrPort(client.RemoteAddr), verified: client.AddrVerified, halfOpen: true, tap: t}
 	if s.Limits != nil {
 		if err := s.Limits.addQUIC(c); err != nil {
 			return nil, err
@@ -229,6 +237,7 @@ func (l *quicListener) Accept(ctx context.Context) (*quic.Conn, error) {
 			return conn, nil
 		}
 		c.finish()
+		c.tap.finish(c)
 		if life := c.theLife(); life != nil {
 			state := conn.ConnectionState().TLS
 			life.outcomeCame(c.timed(handshakeOf(&state)))

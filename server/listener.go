@@ -37,6 +37,13 @@ type Listener struct {
 	// connection wait. What o refers to is reused: copy what you keep.
 	Observe func(o *event.Observation)
 
+	// Verified, if not nil, is called with a hello over QUIC that Observe was called
+	// with as Unverified, once its client has shown that it has the address that it
+	// sends from: it has answered a Retry or another packet of the server, or its
+	// handshake is finished. Hellos over TCP are verified when they come. It must not
+	// block, since other clients of the socket may wait.
+	Verified func(o *event.Observation)
+
 	// Decide, if not nil, is called with each hello of a connection, after Observe
 	// and before crypto/tls has all of it, and returns what becomes of the
 	// connection. It is also called for a connection that ends, times out or turns

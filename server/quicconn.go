@@ -27,17 +27,18 @@ type quicHello struct {
 
 // observation sets o, which is zero, to what is known of the hello, which it parses
 // into parsed.
-func (h *quicHello) observation(o *event.Observation, parsed *parser.ClientHello) {
-	*o = event.Observation{ID: h.id, Time: h.time, Src: h.src, Dst: h.dst}
+func (h *quicHello) observation(o *event.Observation, parsed *parser.ClientHello, verified bool) {
+	*o = event.Observation{ID: h.id, Time: h.time, Src: h.src, Dst: h.dst, Unverified: !verified}
 	observe.QUIC(o, parsed, h.Hello)
 }
 
 // A quicConn is a connection of quic-go, and a client.
 type quicConn struct {
-	addr     netip.AddrPort // of the client
-	verified bool           // the client has proved its address
-	id       string         // guarded by the tap
-	entry    connEntry      // guarded by the Limits
+	addr     netip.AddrPort         // of the client
+	verified bool                   // the client has proved its address
+	id       quichello.ConnectionID // that the client chose first; guarded by the tap
+	tap      *tap
+	entry    connEntry // guarded by the Limits
 
 	mu       sync.Mutex
 	hellos   *quicHellos // nil before the first has come
@@ -52,6 +53,7 @@ type quicHellos struct {
 
 	mu            sync.Mutex
 	first, second *quicHello
+	verified      bool // the client has shown its address
 }
 
 func newQUICHellos(h *quicHello, s *settling) *quicHellos {
@@ -63,14 +65,14 @@ func newQUICHellos(h *quicHello, s *settling) *quicHellos {
 // observe implements lifeConn.
 func (hs *quicHellos) observe(into *observed, complete func(*event.Observation)) []event.Observation {
 	hs.mu.Lock()
-	first, second := hs.first, hs.second
+	first, second, verified := hs.first, hs.second, hs.verified
 	hs.mu.Unlock()
 	conn := event.ConnID(first.id[8:])
 	all := into.all[:1]
-	first.observation(&all[0], &into.hellos[0])
+	first.observation(&all[0], &into.hellos[0], verified)
 	if second != nil {
 		all = into.all[:2]
-		second.observation(&all[1], &into.hellos[1])
+		second.observation(&all[1], &into.hellos[1], verified)
 	}
 	for i := range all {
 		all[i].Conn = conn
@@ -97,15 +99,36 @@ func (hs *quicHellos) timed(h *event.Handshake) *event.Handshake { return h }
 // askHandshake implements lifeConn. Who accepts the connection has told.
 func (hs *quicHellos) askHandshake() func() *event.Handshake { return nil }
 
-// setSecond adds the hello after a HelloRetryRequest.
-func (hs *quicHellos) setSecond(h *quicHello) {
+// verify records that the client has shown its address. The first time it returns the
+// hellos that have come, and later none.
+func (hs *quicHellos) verify() (came []*quicHello) {
+	hs.mu.Lock()
+	if hs.verified {
+		hs.mu.Unlock()
+		return nil
+	}
+	hs.verified = true
+	came = append(came, hs.first)
+	if hs.second != nil {
+		came = append(came, hs.second)
+	}
+	hs.mu.Unlock()
+	hs.life.changed()
+	return came
+}
+
+// setSecond adds the hello after a HelloRetryRequest. It reports whether the client has
+// shown its address.
+func (hs *quicHellos) setSecond(h *quicHello) (verified bool) {
 	hs.mu.Lock()
 	hs.second = h
+	verified = hs.verified
 	hs.mu.Unlock()
 	hs.life.settling.grow(&hs.life, len(h.Message))
 	if !hs.life.changed() && hs.life.settling.hook != nil {
 		hs.life.settling.enqueue(&hs.life)
 	}
+	return verified
 }
 
 func (c *quicConn) setHellos(hs *quicHellos) {
@@ -142,6 +165,13 @@ func (c *quicConn) theLife() *life {
 		return nil
 	}
 	return &c.hellos.life
+}
+
+// theHellos returns the hellos of c, or nil before the first has come.
+func (c *quicConn) theHellos() *quicHellos {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hellos
 }
 
 // finish records that the handshake is finished.

@@ -155,7 +155,7 @@ func (v *serving) configure() error {
 	h = limitBodies(Wrap(answerGeneralOptions(h)), timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
-		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Clients: l.Clients, Limits: l.Limits, Decide: l.Decide, RetryAbove: v.RetryAbove, IdleTimeout: idle, shared: l.settling()}
+		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Verified: l.Verified, Clients: l.Clients, Limits: l.Limits, Decide: l.Decide, RetryAbove: v.RetryAbove, IdleTimeout: idle, shared: l.settling()}
 		v.http3.Store(h3)
 		h = announce(h, h3)
 	}

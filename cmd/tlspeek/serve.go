@@ -39,6 +39,7 @@ type serveFlags struct {
 	events        string
 	eventsFull    bool
 	eventsAt      string
+	unverified    bool
 	settle        time.Duration
 	eventsMaxSize int64
 	eventsMaxAge  time.Duration
@@ -127,6 +128,7 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 	flags.StringVar(&f.events, "events", "", "append the Event of each hello to `file`, one per line; - is standard output")
 	flags.BoolVar(&f.eventsFull, "events-full", false, "write Events in full size")
 	flags.StringVar(&f.eventsAt, "events-at", "settled", "`when` to write an Event: settled (with the first request, the outcome of the handshake and the claim) or hello (at once, without these)")
+	flags.BoolVar(&f.unverified, "events-unverified", false, "also write and show hellos over QUIC whose client has not shown that it has its address: anybody can send them under any address")
 	flags.DurationVar(&f.settle, "settle", time.Minute, "time after the handshake for a first request, before the Event is written without one; negative for no limit")
 	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before one exceeds this number of `bytes`; 0 for no limit")
 	flags.DurationVar(&f.eventsMaxAge, "events-max-age", 0, "begin a new events file after this time; 0 for no limit")
@@ -270,6 +272,9 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		log:      log,
 	}
 	e.connect()
+	if !f.unverified {
+		showVerified(listener)
+	}
 	stopAdmin, err := startAdmin(f, e.server, listener, e.rates.refusedRequests)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())

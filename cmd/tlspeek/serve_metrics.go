@@ -35,7 +35,12 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
-	r.MustRegister(hellos, bytes, handshakes, drops,
+	unverified := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tlspeek_unverified_hellos_total",
+		Help: "Hellos over QUIC when they came, before their client has shown its address; tlspeek_hellos_total has those whose client has shown it.",
+	})
+	addQUICMetrics(r, s)
+	r.MustRegister(unverified, hellos, bytes, handshakes, drops,
 		gauge("tlspeek_connections", "Open TCP connections.", func() int {
 			open, _ := ln.Conns()
 			return open
@@ -54,16 +59,29 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 			Help: "Clients whose earlier connections were forgotten for want of room, and are not compared with later ones.",
 		}, func() float64 { return float64(ln.Forgotten()) }))
 
-	next := ln.Observe
-	ln.Observe = func(o *event.Observation) {
+	count := func(o *event.Observation) {
 		transport := o.Transport
 		if o.Hello != nil {
 			transport = o.Hello.Transport
 			bytes.WithLabelValues(transport.String()).Observe(float64(len(o.Hello.Raw)))
 		}
 		hellos.WithLabelValues(transport.String(), outcomeOf(o)).Inc()
-		if next != nil {
-			next(o)
+	}
+	observe, verified := ln.Observe, ln.Verified
+	ln.Observe = func(o *event.Observation) {
+		if o.Unverified {
+			unverified.Inc()
+		} else {
+			count(o)
+		}
+		if observe != nil {
+			observe(o)
+		}
+	}
+	ln.Verified = func(o *event.Observation) {
+		count(o)
+		if verified != nil {
+			verified(o)
 		}
 	}
 	ln.Limits.Dropped = func(why server.DropReason) { drops.WithLabelValues(string(why)).Inc() }

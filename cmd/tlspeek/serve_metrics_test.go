@@ -68,7 +68,46 @@ func TestMetricsCount(t *testing.T) {
 	for _, why := range drops {
 		assert.Equal(t, 1.0, counts["tlspeek_dropped_total "+string(why)], why)
 	}
-	assert.Len(t, counts, len(outcomes)+len(drops))
+	for _, limit := range []string{"port", "room", "total"} {
+		assert.Contains(t, counts, "tlspeek_dropped_quic_hellos_total "+limit)
+	}
+	assert.Len(t, counts, len(outcomes)+len(drops)+3)
+}
+
+// TestUnverifiedHellosAreCountedApart: a hello over QUIC counts with others once its
+// client has shown its address, and is then shown, too.
+func TestUnverifiedHellosAreCountedApart(t *testing.T) {
+	ln := &server.Listener{Limits: new(server.Limits)}
+	registry := prometheus.NewRegistry()
+	var shown []bool
+	settled := 0
+	ln.Observe = func(o *event.Observation) { shown = append(shown, o.Unverified) }
+	ln.Settled = func(*event.Observation, *event.Event) { settled++ }
+	showVerified(ln)
+	addMetrics(registry, new(server.Server), ln)
+	hello := *countedOutcomes(t)["hello"]
+	forged := hello
+	forged.Unverified = true
+	for range 3 {
+		ln.Observe(&forged)
+		ln.Settled(&forged, nil)
+	}
+	assert.Empty(t, shown)
+	ln.Verified(&hello)
+	ln.Settled(&hello, nil)
+	assert.Equal(t, []bool{false}, shown)
+	assert.Equal(t, 1, settled)
+
+	counts := map[string]float64{}
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.Metric {
+			counts[f.GetName()] += m.GetCounter().GetValue()
+		}
+	}
+	assert.Equal(t, 3.0, counts["tlspeek_unverified_hellos_total"])
+	assert.Equal(t, 1.0, counts["tlspeek_hellos_total"])
 }
 
 // TestMetricsAreDocumented finds each metric, and each outcome, in docs/serve.md.
@@ -86,7 +125,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	s.OnHandshake(0, nil)
 	families, err := registry.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 9, "a metric without a value is not gathered: count one here")
+	require.Len(t, families, 11, "a metric without a value is not gathered: count one here")
 	for _, f := range families {
 		assert.True(t, strings.Contains(docs, "`"+f.GetName()+"`"), "docs/serve.md lacks %s", f.GetName())
 	}
