@@ -64,9 +64,9 @@ type HTTP3 struct {
 	// negative is for all clients.
 	RetryAbove int
 
-	// IdleTimeout is how long a connection stays open without a request. 0 is
-	// for the timeout of the QUIC connection alone, 30 seconds without any
-	// packet.
+	// IdleTimeout is how long a connection stays open without a request, whatever
+	// else it sends. 0 is for the timeout of the QUIC connection alone, 30 seconds
+	// without any packet.
 	IdleTimeout time.Duration
 
 	drops     helloDrops
@@ -106,22 +106,21 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		VerifySourceAddress: func(net.Addr) bool { return s.mustVerify() },
 	}
 	defer transport.Close()
-	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.decidingConfig()), &quic.Config{
-		MaxIncomingStreams: maxStreams,
-		// The connection id is the original one, also after a Retry.
-		Tracer: func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
-			if c, ok := clientOf(ctx).(*quicConn); ok {
-				first, _ := quichello.ConnectionIDFrom(id.Bytes())
-				t.bind(first, c)
-			}
-			return nil
-		},
-	})
+	config := quicConfig()
+	// The connection id is the original one, also after a Retry.
+	config.Tracer = func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
+		if c, ok := clientOf(ctx).(*quicConn); ok {
+			first, _ := quichello.ConnectionIDFrom(id.Bytes())
+			t.bind(first, c)
+		}
+		return nil
+	}
+	ln, err := transport.Listen(http3.ConfigureTLSConfig(s.decidingConfig()), config)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	h3 := &http3.Server{Handler: s.Handler, IdleTimeout: s.IdleTimeout}
+	h3 := &http3.Server{Handler: watchRequests(s.Handler), IdleTimeout: s.IdleTimeout, MaxHeaderBytes: maxHTTP3Header}
 	served := make(chan error, 1)
 	go func() { served <- h3.ServeListener(&quicListener{ln, s}) }()
 	s.server.Store(h3)
@@ -195,6 +194,7 @@ func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (c
 	s.halfOpen.Add(1)
 	context.AfterFunc(ctx, func() {
 		t.unbind(c)
+		c.idle.stop()
 		if l := c.theLife(); l != nil {
 			if !c.hasFinished() {
 				l.outcomeCame(failedQUIC(context.Cause(ctx)))
@@ -246,6 +246,7 @@ func (l *quicListener) Accept(ctx context.Context) (*quic.Conn, error) {
 		}
 		l.server.handshakeDone(c)
 		if limits := l.server.Limits; limits == nil || limits.addQUICAddr(c) {
+			c.watchIdle(conn, l.server.IdleTimeout)
 			return conn, nil
 		}
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "") // the client may have disconnected

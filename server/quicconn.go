@@ -39,6 +39,7 @@ type quicConn struct {
 	id       quichello.ConnectionID // that the client chose first; guarded by the tap
 	tap      *tap
 	entry    connEntry // guarded by the Limits
+	idle     idleWatch
 
 	mu       sync.Mutex
 	hellos   *quicHellos // nil before the first has come
