@@ -35,6 +35,10 @@ const maxTapBytes = 16 << 20
 // one.
 const maxWork = 30_000
 
+// firstWork is what a port may cost although all clients together have reached maxWork:
+// enough for the rest of a hello whose first part was read.
+const firstWork = 16
+
 // workOf returns the cost of key derivations and attempts to open a packet. The
 // unit is that of an attempt, 1 to 3 microseconds.
 func workOf(derivations, attempts int) int { return 2*derivations + attempts }
@@ -80,6 +84,9 @@ type issuedID struct {
 
 // serverIDLen is the length of the connection IDs that the server chooses.
 const serverIDLen = 8
+
+// begins reports whether f has not cost more than a client that opens a connection.
+func (f *flow) begins() bool { return f.spent[0]+f.spent[1] < firstWork }
 
 // size returns about how many bytes of memory f takes.
 func (f *flow) size() int {

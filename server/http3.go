@@ -61,7 +61,8 @@ type HTTP3 struct {
 
 	// RetryAbove is how many handshakes may be unfinished before further
 	// clients have to prove their address (RFC 9000, section 8.1.2). 0 is 100,
-	// negative is for all clients.
+	// negative is for all clients. So do those who come while more hellos arrive
+	// than are read.
 	RetryAbove int
 
 	// IdleTimeout is how long a connection stays open without a request, whatever
@@ -103,7 +104,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
 			return s.newConn(ctx, t, client)
 		},
-		VerifySourceAddress: func(net.Addr) bool { return s.mustVerify() },
+		VerifySourceAddress: func(net.Addr) bool { return s.mustVerify() || t.isOverloaded() },
 	}
 	defer transport.Close()
 	config := quicConfig()

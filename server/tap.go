@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -28,6 +29,8 @@ type tap struct {
 	drops    *helloDrops
 	local    netip.AddrPort
 	now      func() time.Time
+
+	overload atomic.Int64 // when Initials were last not read since all were too many, in Unix nanoseconds
 
 	mu      sync.Mutex
 	opener  quichello.Opener
@@ -181,15 +184,19 @@ func (t *tap) assemble(found *inspected, f *flow, datagram, oob []byte, client n
 	if hasToken {
 		class = 1
 	}
+	if f != nil && now.Sub(f.begun) > maxFlowAge {
+		f = nil
+	}
 	switch {
-	case f != nil && now.Sub(f.begun) <= maxFlowAge && !f.work.allows(now, maxFlowAge):
+	case f != nil && !f.work.allows(now, maxFlowAge):
 		t.drops.port.Add(1)
 		return
-	case !known && !t.work[class].allows(now, time.Second):
+	case !known && !(f != nil && f.begins()) && !t.work[class].allows(now, time.Second):
 		t.drops.total.Add(1)
+		t.overload.Store(now.UnixNano())
 		return
 	}
-	if f == nil || now.Sub(f.begun) > maxFlowAge {
+	if f == nil {
 		f = t.newFlow(found, client, now)
 	}
 	derived, attempted := t.opener.Work()
@@ -216,6 +223,10 @@ func (t *tap) assemble(found *inspected, f *flow, datagram, oob []byte, client n
 	t.ages.Resize(&f.node, f.size())
 	t.makeRoom(found, f, now)
 }
+
+// isOverloaded reports whether Initials of new clients may not have been read that
+// quic-go is about to see. Their clients are to come again with a token.
+func (t *tap) isOverloaded() bool { return t.now().UnixNano()-t.overload.Load() < int64(time.Second) }
 
 // addHello adds a hello of f, and gives it to its connection if that is there. Known says
 // that its client has shown its address.
