@@ -235,3 +235,37 @@ func TestShownAddress(t *testing.T) {
 		assert.Equal(t, 1, *verified)
 	}
 }
+
+// TestSecondHelloOfOnePort: a hello after a HelloRetryRequest is that of its connection,
+// also if another one has begun from the same port.
+func TestSecondHelloOfOnePort(t *testing.T) {
+	tap, observed, _ := testTap()
+	var conns []*quicConn
+	for i := range 2 {
+		tap.inspect(quictest.Initial(dcid(i), nil, 0, 0, quicMessage(1000, i)), nil, clientAt(0))
+		c := &quicConn{addr: clientAt(0), tap: tap}
+		id, _ := quichello.ConnectionIDFrom(dcid(i))
+		tap.bind(id, c)
+		conns = append(conns, c)
+	}
+	tap.inspect(quictest.Initial(dcid(0), nil, 1, 1000, quicMessage(1000, 2)), nil, clientAt(0))
+	assert.Equal(t, 3, *observed)
+	require.NotNil(t, conns[0].theHellos().second)
+	assert.Equal(t, quicMessage(1000, 2), conns[0].theHellos().second.Message)
+	assert.Nil(t, conns[1].theHellos().second)
+}
+
+// TestHelloAfterRetryIsNotGuessed: if the first hello is forgotten, the one that comes
+// with a token is that of a connection only if there is no other.
+func TestHelloAfterRetryIsNotGuessed(t *testing.T) {
+	for n, want := range map[int]bool{1: true, 2: false} {
+		tap, _, _ := testTap()
+		for i := range n {
+			tap.inspect(quictest.Initial(dcid(i), []byte("token"), 0, 0, quicMessage(1000, i)), nil, clientAt(0))
+		}
+		c := &quicConn{addr: clientAt(0), tap: tap, verified: true}
+		id, _ := quichello.ConnectionIDFrom([]byte("before the Retry"))
+		tap.bind(id, c)
+		assert.Equal(t, want, c.theHellos() != nil, "%d hellos", n)
+	}
+}
