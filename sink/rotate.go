@@ -219,7 +219,7 @@ func (f *RotatingFile) rotate() error {
 		} else if err = os.Remove(f.Path); err != nil {
 			os.Remove(old)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // else somebody has removed or renamed it
 			return fmt.Errorf("rotating %s: %w", f.Path, err)
 		}
 		f.failed = errors.Join(f.failed, f.close())

@@ -161,6 +161,13 @@ func TestRotatingFileNoticesThatItIsGone(t *testing.T) {
 		require.NoError(t, write("3\n"))
 		assert.Equal(t, "3\n", read(t, path))
 		require.NoError(t, f.Close())
+
+		f = &sink.RotatingFile{Path: path, MaxSize: 1}
+		_, err := f.Write([]byte("4\n"))
+		require.NoError(t, err)
+		require.NoError(t, os.RemoveAll(dir))
+		_, err = f.Write([]byte("5\n"))
+		require.ErrorIs(t, err, os.ErrNotExist, "rotating notices it at once")
 	})
 }
 
