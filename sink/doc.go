@@ -1,5 +1,5 @@
-// Package sink has the places where Events go: an events file that is rotated, a
-// file of the latest Events, and a Recorder that writes to both.
+// Package sink has the places where Events go: an events file that is rotated, with a
+// Queue in front of it, a file of the latest Events, and a Recorder for both.
 //
 // # Terms
 //
@@ -15,9 +15,10 @@
 //
 // # Concurrency
 //
-// RotatingFile, Latest and Recorder are safe for use by several goroutines once
-// their fields are set. The package starts no goroutine, but for the timer of
-// RotatingFile.SyncEvery.
+// RotatingFile, Queue, Latest and Recorder are safe for use by several goroutines
+// once their fields are set. Queue.Run and Recorder.Run are for goroutines of the
+// caller. The package starts none, but for the timer of RotatingFile.SyncEvery and
+// that of the messages of a Queue.
 //
 // # Compatibility
 //

@@ -2,8 +2,6 @@ package sink
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -11,77 +9,62 @@ import (
 	"github.com/tlspeek/tlspeek/event"
 )
 
-// A Recorder writes Events to an events file, and keeps the latest ones. It is safe for use by several goroutines at once. The fields
-// must not be changed once it is used.
+// A Recorder has Events written to an events file, and keeps the latest ones. It is
+// safe for use by several goroutines at once. The fields must not be changed once it
+// is used.
 type Recorder struct {
-	File   io.Writer  // gets one JSON line for each Event, in one Write; may be nil
-	Size   event.Size // of the Events in File: Compact or Full
+	Events *Queue     // gets one JSON line for each Event; may be nil
+	Size   event.Size // of these: Compact or Full
 	Latest *Latest    // may be nil
 
-	// Log gets an error when recording begins to fail, and a message when it
-	// works again, with the number of Events lost. Nil discards both.
+	// Log gets the errors of saving Latest. Nil discards them.
 	Log *slog.Logger
 
-	mu   sync.Mutex
-	line []byte
-	lost int // Events, since recording fails
+	encoders sync.Pool // of *[]byte, memory for a line
 }
 
-// record writes e to File.
-func (r *Recorder) record(e *event.Event) error {
-	if r.Size == event.Compact {
-		compact := e.Compact()
-		e = &compact
+// maxEncoder is the memory for a line that is kept for the next one.
+const maxEncoder = 64 << 10
+
+// encode calls use with e as JSON and a line feed. The line may not be used after that.
+func (r *Recorder) encode(e *event.Event, use func(line []byte)) {
+	buf, ok := r.encoders.Get().(*[]byte)
+	if !ok {
+		buf = new([]byte)
 	}
-	line, err := e.AppendJSON(r.line[:0])
-	if err != nil {
-		return fmt.Errorf("writing an Event: %w", err)
+	line, err := e.AppendJSON((*buf)[:0])
+	if err == nil { // an Event that is not of detail is always written
+		line = append(line, '\n')
+		use(line)
 	}
-	r.line = append(line, '\n')
-	if _, err := r.File.Write(r.line); err != nil {
-		return fmt.Errorf("writing to the events file: %w", err)
+	if cap(line) <= maxEncoder {
+		*buf = line
+		r.encoders.Put(buf)
 	}
-	return nil
 }
 
 // Show adds e, which is full, to the latest Events, unless the client has sent
 // nothing.
 func (r *Recorder) Show(e *event.Event) {
-	if r.Latest == nil || isSilent(e) {
-		return
+	if r.Latest != nil && !isSilent(e) {
+		r.encode(e, func(line []byte) { r.Latest.Add(line[:len(line)-1]) })
 	}
-	line, err := e.AppendJSON(nil)
-	if err != nil { // an Event that is not of detail is always written
-		return
-	}
-	r.Latest.Add(line)
 }
 
 // isSilent reports whether e is of a port scan or a silent client.
 func isSilent(e *event.Event) bool { return e.Error != "" && e.Received == "" && e.SSLv2 == nil }
 
-// Record writes e, which is full, to File, unless the client has sent nothing. It
-// keeps nothing of e, and blocks as long as writing to File does.
+// Record adds e, which is full, to the queue of the events file, unless the client
+// has sent nothing. It keeps nothing of e, and never waits for the file.
 func (r *Recorder) Record(e *event.Event) {
-	if r.File == nil || isSilent(e) {
+	if r.Events == nil || isSilent(e) {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err := r.record(e)
-	lost := r.lost
-	if err != nil {
-		r.lost++
-	} else {
-		r.lost = 0
+	if r.Size == event.Compact {
+		compact := e.Compact()
+		e = &compact
 	}
-	switch {
-	case r.Log == nil:
-	case err != nil && lost == 0:
-		r.Log.Error("recording a hello", "error", err)
-	case err == nil && lost > 0:
-		r.Log.Info("recording hellos again", "lost", lost)
-	}
+	r.encode(e, func(line []byte) { _, _ = r.Events.Write(line) }) // the queue counts what it loses
 }
 
 // saveInterval is how often the file of the latest Events is written.

@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,7 +53,9 @@ func TestRecorder(t *testing.T) {
 	var lines bytes.Buffer
 	latest := &sink.Latest{Path: path, Keep: 3}
 	require.NoError(t, latest.Load())
-	r := &sink.Recorder{File: &lines, Size: event.Full, Latest: latest}
+	q := &sink.Queue{W: &lines}
+	r := &sink.Recorder{Events: q, Size: event.Full, Latest: latest}
+	go q.Run()
 	observe(r, hello("one.example"))
 	observe(r, &event.Observation{Err: errors.New("no hello")})
 	observe(r, hello("two.example"))
@@ -64,6 +63,7 @@ func TestRecorder(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, r.Run(ctx))
+	require.NoError(t, q.Close(t.Context()))
 
 	all := bytes.Split(bytes.TrimSuffix(lines.Bytes(), []byte("\n")), []byte("\n"))
 	require.Len(t, all, 3, "a client that sent nothing is not recorded")
@@ -96,30 +96,4 @@ func TestRecorderSavesWhileItRuns(t *testing.T) {
 		cancel()
 		require.NoError(t, <-ran)
 	})
-}
-
-// TestRecorderLogsFailuresOnce: the disk is full for three Events.
-func TestRecorderLogsFailuresOnce(t *testing.T) {
-	var log bytes.Buffer
-	file := &fullFor{n: 3}
-	r := &sink.Recorder{File: file, Log: slog.New(slog.NewTextHandler(&log, nil))}
-	for range 5 {
-		observe(r, hello("x.example"))
-	}
-	assert.Equal(t, 2, strings.Count(file.String(), "\n"))
-	assert.Equal(t, 1, strings.Count(log.String(), "no space left on device"))
-	assert.Contains(t, log.String(), `msg="recording hellos again" lost=3`)
-}
-
-// A fullFor is full for n writes.
-type fullFor struct {
-	n int
-	bytes.Buffer
-}
-
-func (f *fullFor) Write(p []byte) (int, error) {
-	if f.n--; f.n >= 0 {
-		return 0, syscall.ENOSPC
-	}
-	return f.Buffer.Write(p)
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -17,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
@@ -44,6 +44,7 @@ type serveFlags struct {
 	eventsMaxSize int64
 	eventsMaxAge  time.Duration
 	eventsFsync   string
+	eventsQueue   int
 	helloJSON     string
 	helloJSONKeep int
 	helloJSONSize int
@@ -89,7 +90,8 @@ Event, a full one for the line "full", and the hello as a tree for "detail".
 Without --cert and --key, serve creates a self-signed certificate for localhost
 and keeps it in the state directory. It reloads certificates when their files
 change. SIGINT, SIGTERM and SIGHUP end it once the open connections are finished
-or --grace is over. A second signal ends it at once.
+and the files are written, or --grace is over. A second signal ends it at once.
+The exit status is 1 if the last Events could not be written.
 
 Every flag can be set in the environment: --hello-json as TLSPEEK_HELLO_JSON.
 Sockets passed by systemd replace --listen; with --listen systemd there must be some.`,
@@ -132,7 +134,8 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 	flags.DurationVar(&f.settle, "settle", time.Minute, "time after the handshake for a first request, before the Event is written without one; negative for no limit")
 	flags.Int64Var(&f.eventsMaxSize, "events-max-size", 0, "begin a new events file before one exceeds this number of `bytes`; 0 for no limit")
 	flags.DurationVar(&f.eventsMaxAge, "events-max-age", 0, "begin a new events file after this time; 0 for no limit")
-	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "`when` to sync the events file to disk: always (after each Event), never, or at an interval such as 1s")
+	flags.StringVar(&f.eventsFsync, "events-fsync", "never", "`when` to sync the events file to disk: always (after each Event, or several that came at once), never, or at an interval such as 1s")
+	flags.IntVar(&f.eventsQueue, "events-queue", sink.DefaultQueueBytes, "maximum `bytes` of Events that wait in memory for a slow or full disk or pipe; the newest are lost beyond that, some 15,000 by default")
 	flags.StringVar(&f.helloJSON, "hello-json", "", "keep the latest Events in `file`, as one JSON array")
 	flags.IntVar(&f.helloJSONKeep, "hello-json-keep", 10000, "maximum `number` of Events in that file")
 	flags.IntVar(&f.helloJSONSize, "hello-json-max-size", sink.DefaultLatestBytes, "maximum `bytes` of Events in that file, which are also kept in memory")
@@ -175,6 +178,7 @@ func (f *serveFlags) problems() (all []error) {
 		{(f.cert == "") != (f.key == ""), errors.New("--cert needs --key, and --key needs --cert")},
 		{f.cert != "" && len(f.acme) > 0, errors.New("--cert and --acme exclude each other")},
 		{f.helloJSONKeep < 1, fmt.Errorf("--hello-json-keep %d: must be 1 or more", f.helloJSONKeep)},
+		{f.eventsQueue < minEventsQueue, fmt.Errorf("--events-queue %d: must be %d or more", f.eventsQueue, minEventsQueue)},
 		{f.helloJSONSize < 1, fmt.Errorf("--hello-json-max-size %d: must be 1 or more", f.helloJSONSize)},
 		{min(f.maxConns, f.maxHalfOpen, f.maxPerAddr, f.maxHello, f.maxRecords, f.retryAbove) < 0 || f.eventsMaxSize < 0, errors.New("--max-conns, --max-half-open, --max-per-addr, --max-hello, --max-records, --retry-above and --events-max-size must be 0 or more")},
 		{f.grace < 0 || f.eventsMaxAge < 0, errors.New("--grace and --events-max-age must be 0 or more")},
@@ -221,6 +225,7 @@ func (f *serveFlags) retryAboveField() int {
 }
 
 func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
+	signal.Ignore(syscall.SIGPIPE) // a reader of --events or of the log that ends does not end the program
 	options := &slog.HandlerOptions{Level: f.logLevel}
 	log := slog.New(slog.NewTextHandler(stderr, options))
 	if f.logFormat == "json" {
@@ -261,13 +266,16 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		SettleTimeout:    f.settle,
 	}
 	recorder.Log = log
+	if recorder.Events != nil {
+		recorder.Events.Log = log
+	}
 	e := &endpoint{
 		server:   &server.Server{TLSConfig: config, UDP: udp, RetryAbove: f.retryAboveField(), Log: log},
 		listener: listener,
 		page:     f.page.page(),
 		rates:    f.rates.rates(proxies, log),
 		recorder: recorder,
-		atHello:  f.eventsAt == "hello" && recorder.File != nil,
+		atHello:  f.eventsAt == "hello" && recorder.Events != nil,
 		grace:    f.grace,
 		log:      log,
 	}
@@ -275,14 +283,15 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	if !f.unverified {
 		showVerified(listener)
 	}
-	stopAdmin, err := startAdmin(f, e.server, listener, e.rates.refusedRequests)
+	stopAdmin, err := startAdmin(f, e.server, listener, recorder.Events, e.rates.refusedRequests)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}
 	printHints(stderr, ln.Addr())
 	notifySystemd(ctx, log)
+	e.recording = startRecording(recorder, closeEvents)
 	err = e.serve(ctx)
-	return errors.Join(err, stopAdmin(), closeEvents())
+	return errors.Join(err, stopAdmin())
 }
 
 // certificates returns a configuration with the certificate of --cert or --acme, or
@@ -317,38 +326,6 @@ func prefixes(list []string) (all []netip.Prefix, err error) {
 		all = append(all, p.Masked())
 	}
 	return all, nil
-}
-
-// openRecorder opens the files of --events and --hello-json.
-func openRecorder(f *serveFlags, stdout io.Writer) (r *sink.Recorder, closeFile func() error, err error) {
-	r, closeFile = &sink.Recorder{}, func() error { return nil }
-	if f.eventsFull {
-		r.Size = event.Full
-	}
-	if f.helloJSON != "" {
-		r.Latest = &sink.Latest{Path: f.helloJSON, Keep: f.helloJSONKeep, MaxBytes: f.helloJSONSize}
-		if err := r.Latest.Load(); err != nil {
-			return nil, nil, err
-		}
-		if err := r.Latest.Save(); err != nil { // fails now rather than when there are Events to lose
-			return nil, nil, err
-		}
-	}
-	switch f.events {
-	case "":
-	case "-":
-		r.File = stdout
-	default:
-		file := &sink.RotatingFile{Path: f.events, MaxSize: f.eventsMaxSize, MaxAge: f.eventsMaxAge}
-		if file.SyncEvery, err = f.syncEvery(); err != nil {
-			return nil, nil, err
-		}
-		if err := file.Open(); err != nil {
-			return nil, nil, err
-		}
-		r.File, closeFile = file, file.Close
-	}
-	return r, closeFile, nil
 }
 
 // defaultStateDir follows the XDG Base Directory Specification.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/sink"
 )
 
 // adminHandler serves /healthz, /readyz and /metrics to the operator of a Server,
@@ -41,9 +42,10 @@ func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool)
 	return mux
 }
 
-// startAdmin counts what s and ln do, and serves the metrics at --admin until stop
-// is called, with more metrics if there are. Without --admin it does nothing.
-func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, more ...prometheus.Collector) (stop func() error, err error) {
+// startAdmin counts what s, ln and q do, and serves the metrics at --admin until stop
+// is called, with more metrics if there are. Without --admin it does nothing. q may be
+// nil.
+func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, q *sink.Queue, more ...prometheus.Collector) (stop func() error, err error) {
 	if f.admin == "" {
 		return func() error { return nil }, nil
 	}
@@ -55,6 +57,7 @@ func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, more ...pr
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(more...)
 	addMetrics(registry, s, ln)
+	addEventMetrics(registry, q, ln)
 	srv := &http.Server{Handler: adminHandler(s, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()

@@ -51,10 +51,6 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 		}),
 		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", s.HalfOpenQUIC),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "tlspeek_lost_events_total",
-			Help: "Connections whose Events were not recorded, because recording others took too long.",
-		}, func() float64 { return float64(ln.Lost()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tlspeek_forgotten_clients_total",
 			Help: "Clients whose earlier connections were forgotten for want of room, and are not compared with later ones.",
 		}, func() float64 { return float64(ln.Forgotten()) }))

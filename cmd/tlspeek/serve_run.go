@@ -27,6 +27,8 @@ type endpoint struct {
 	grace    time.Duration // that open connections have at the end
 	log      *slog.Logger
 
+	recording *recording
+
 	observing sync.Mutex
 	observer  event.Observer // of what is shown at once
 }
@@ -40,7 +42,7 @@ func (e *endpoint) connect() {
 	e.page.Enter, e.page.Clients = h.Enter, clients
 	e.observer.Clients = clients
 	e.listener.Observe = e.observe
-	if e.recorder.File != nil && !e.atHello {
+	if e.recorder.Events != nil && !e.atHello {
 		e.listener.Settled = func(_ *event.Observation, settled *event.Event) { e.recorder.Record(settled) }
 	}
 }
@@ -82,9 +84,6 @@ func logFailure(log *slog.Logger, o *event.Observation) {
 // serve runs until ctx is done or the listener fails. Then it gives the open
 // connections the grace period, and writes the files.
 func (e *endpoint) serve(ctx context.Context) error {
-	recording, stopRecording := context.WithCancel(context.Background())
-	recorded := make(chan error, 1)
-	go func() { recorded <- e.recorder.Run(recording) }()
 	served := make(chan error, 1)
 	go func() { served <- e.server.Serve(e.listener) }()
 	var err error
@@ -95,9 +94,10 @@ func (e *endpoint) serve(ctx context.Context) error {
 	if e.page.Live != nil {
 		e.page.Live.Stop()
 	}
-	// A tenth of the grace period is for what was not settled before. It is no error
-	// that the rest was too short for a connection.
-	grace, release := context.WithTimeout(context.Background(), e.grace)
+	// A tenth of the grace period is for what was not settled before, and for the
+	// files. It is no error that the rest was too short for a connection.
+	end := time.Now().Add(e.grace)
+	grace, release := context.WithDeadline(context.Background(), end)
 	defer release()
 	open, releaseOpen := context.WithTimeout(grace, e.grace*9/10)
 	defer releaseOpen()
@@ -105,9 +105,10 @@ func (e *endpoint) serve(ctx context.Context) error {
 	if e.listener.SettleAll(grace) != nil {
 		e.log.Warn("events were lost: the grace period was too short to write them", "grace", e.grace)
 	}
-	stopRecording()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, <-recorded)
+	flush, releaseFlush := context.WithTimeout(context.Background(), max(time.Until(end), minFlush))
+	defer releaseFlush()
+	return errors.Join(err, e.recording.finish(flush, e.log))
 }
