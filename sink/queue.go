@@ -286,7 +286,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	if !q.closed {
 		q.closed = true
 		close(q.closing)
-		if q.timer != nil {
+		if q.reports > 0 { // the first message is not held back
 			q.timer.Stop()
 		}
 	}

@@ -224,8 +224,15 @@ func (f *serveFlags) retryAboveField() int {
 	return f.retryAbove
 }
 
+// serve runs the endpoint. Its log, on stderr, holds up nobody either.
 func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 	signal.Ignore(syscall.SIGPIPE) // a reader of --events or of the log that ends does not end the program
+	lines := &sink.Queue{W: stderr, MaxBytes: logQueueBytes}
+	go lines.Run()
+	return closeLog(lines, f.logGrace(), serveWithLog(ctx, f, stdout, lines))
+}
+
+func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *sink.Queue) error {
 	options := &slog.HandlerOptions{Level: f.logLevel}
 	log := slog.New(slog.NewTextHandler(stderr, options))
 	if f.logFormat == "json" {
@@ -276,14 +283,14 @@ func serve(ctx context.Context, f *serveFlags, stdout, stderr io.Writer) error {
 		rates:    f.rates.rates(proxies, log),
 		recorder: recorder,
 		atHello:  f.eventsAt == "hello" && recorder.Events != nil,
-		grace:    f.grace,
+		grace:    max(0, f.grace-f.logGrace()),
 		log:      log,
 	}
 	e.connect()
 	if !f.unverified {
 		showVerified(listener)
 	}
-	stopAdmin, err := startAdmin(f, e.server, listener, recorder.Events, e.rates.refusedRequests)
+	stopAdmin, err := startAdmin(f, e.server, listener, recorder.Events, stderr, e.rates.refusedRequests)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}

@@ -42,10 +42,10 @@ func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool)
 	return mux
 }
 
-// startAdmin counts what s, ln and q do, and serves the metrics at --admin until stop
-// is called, with more metrics if there are. Without --admin it does nothing. q may be
-// nil.
-func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, q *sink.Queue, more ...prometheus.Collector) (stop func() error, err error) {
+// startAdmin counts what s and ln do, and the queues of --events, which may be nil,
+// and of the log, and serves the metrics at --admin until stop is called, with more
+// metrics if there are. Without --admin it does nothing.
+func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, events, log *sink.Queue, more ...prometheus.Collector) (stop func() error, err error) {
 	if f.admin == "" {
 		return func() error { return nil }, nil
 	}
@@ -57,7 +57,8 @@ func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, q *sink.Qu
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(more...)
 	addMetrics(registry, s, ln)
-	addEventMetrics(registry, q, ln)
+	addEventMetrics(registry, events, ln)
+	addLogMetrics(registry, log)
 	srv := &http.Server{Handler: adminHandler(s, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()

@@ -103,7 +103,7 @@ func (e *endpoint) serve(ctx context.Context) error {
 	defer releaseOpen()
 	_ = e.server.Shutdown(open)
 	if e.listener.SettleAll(grace) != nil {
-		e.log.Warn("events were lost: the grace period was too short to write them", "grace", e.grace)
+		e.log.Warn("events were lost: the grace period was too short to write them")
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
