@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +25,10 @@ const chunkBytes = 64 << 10
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
+
+	// pipeRetry is for a pipe that is full, and that somebody who shares it has made
+	// non-blocking. That is no error.
+	pipeRetry = 10 * time.Millisecond
 )
 
 // reportInterval is the time between two messages about lost lines.
@@ -201,10 +206,17 @@ func (q *Queue) drain(chunk []byte) bool {
 		if n < len(left) && err == nil {
 			err = io.ErrShortWrite
 		}
+		full := errors.Is(err, syscall.EAGAIN)
+		if full {
+			err = nil
+		}
 		if !q.wrote(n, err) {
 			return false
 		}
 		left = left[n:]
+		if full {
+			time.Sleep(pipeRetry)
+		}
 		if err == nil || len(left) == 0 {
 			continue
 		}

@@ -184,6 +184,28 @@ func TestQueueRecovers(t *testing.T) {
 	}
 }
 
+// TestQueueOnANonBlockingPipe: the pipe is full again and again, also after Close.
+func TestQueueOnANonBlockingPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		out := &faulty{err: syscall.EAGAIN, room: 150}
+		q := &sink.Queue{W: out, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		go q.Run()
+		accepted := fill(q, 50, 100)
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			for range 60 {
+				time.Sleep(time.Second)
+				out.grow(150)
+			}
+		})
+		require.NoError(t, q.Close(t.Context()))
+		reader.Wait()
+		assert.Equal(t, accepted, out.String())
+		assert.Empty(t, log.text())
+	})
+}
+
 // TestQueueReportsLosses: at once, and then every ten seconds what is lost in all.
 func TestQueueReportsLosses(t *testing.T) {
 	for name, err := range map[string]error{"error": syscall.EPIPE, "full": nil} {
