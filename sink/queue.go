@@ -358,26 +358,21 @@ func (q *Queue) reportSoon() {
 }
 
 // report logs what was lost since the last time, and looks again later until
-// nothing more is.
+// nothing more is. While logging blocks, nothing more is reported.
 func (q *Queue) report() {
 	q.mu.Lock()
-	var total int64
-	for _, n := range q.lost {
-		total += n
-	}
+	total := q.lostInAll()
 	fresh, first := total-q.reported, q.reports == 0
 	over := !first && fresh == 0 && !q.failing
 	outage := total - q.earlier
 	err, waiting := q.lastErr, q.waiting()
 	q.reported = total
 	q.reports++
-	switch {
-	case over:
-		q.reporting, q.earlier, q.lastErr = false, total, nil
-	case !q.closed:
-		q.timer.Reset(reportInterval)
+	if over {
+		q.earlier, q.lastErr = total, nil
 	}
 	q.mu.Unlock()
+
 	switch {
 	case over:
 		q.Log.Info("writing Events again", "lost", outage)
@@ -387,4 +382,25 @@ func (q *Queue) report() {
 	default:
 		q.Log.Error("Events are lost: writing them takes too long", "lost", outage, "waiting_bytes", waiting)
 	}
+
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+	case !over:
+		q.timer.Reset(reportInterval)
+	default:
+		q.reporting = false
+		if q.failing || q.lostInAll() > total {
+			q.reportSoon()
+		}
+	}
+}
+
+// lostInAll is called with mu held.
+func (q *Queue) lostInAll() (total int64) {
+	for _, n := range q.lost {
+		total += n
+	}
+	return total
 }

@@ -247,12 +247,17 @@ func TestQueueLogStalls(t *testing.T) {
 		out := &faulty{err: syscall.ENOSPC}
 		q := &sink.Queue{W: out, MaxBytes: 4000, Log: slog.New(slog.NewTextHandler(log, nil))}
 		go q.Run()
-		accepted := fill(q, 100, 100)
-		time.Sleep(time.Minute)
+		accepted := fill(q, 1, 100)
+		for range 60 { // some are lost between any two messages
+			time.Sleep(time.Second)
+			accepted += fill(q, 50, 100)
+		}
 		out.grow(1 << 20)
 		require.NoError(t, q.Close(t.Context()))
 		assert.Equal(t, accepted, out.String())
 		close(log.open)
+		synctest.Wait()
+		assert.Equal(t, 1, strings.Count(log.String(), "\n"), "messages do not pile up")
 	})
 }
 
