@@ -159,13 +159,16 @@ func TestServeEndsAtOnce(t *testing.T) {
 	_, w := pipe(t)
 	p := startServeProcess(t, w, "--events", "-", "--events-full", "--grace", "1h")
 	p.ask(t, 100)
-	ended := make(chan error, 1)
-	go func() { ended <- p.cmd.Wait() }()
+	ended := make(chan *os.ProcessState, 1)
+	go func() {
+		state, _ := p.cmd.Process.Wait()
+		ended <- state
+	}()
 	for len(ended) == 0 {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM) // two that come together are one
 		time.Sleep(10 * time.Millisecond)
 	}
-	assert.Equal(t, syscall.SIGTERM, p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+	assert.Equal(t, syscall.SIGTERM, (<-ended).Sys().(syscall.WaitStatus).Signal())
 }
 
 // TestServeWithALogThatNobodyReads: neither clients nor the end are held up. Each
