@@ -23,6 +23,10 @@ type Client interface {
 	// be changed.
 	Observation() (event.Observation, bool)
 
+	// HelloSize returns how many bytes the hellos have together, or 0 if none has
+	// come. It costs much less than an Event: use it to estimate what one will cost.
+	HelloSize() int
+
 	// RemoteAddr returns the address of the client.
 	RemoteAddr() net.Addr
 

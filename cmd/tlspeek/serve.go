@@ -21,6 +21,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/echo"
 	"github.com/tlspeek/tlspeek/sink"
 )
 
@@ -66,6 +67,7 @@ type serveFlags struct {
 	logLevel  slog.Level
 	logFormat string
 	page      pageFlags
+	budget    budgetFlags
 	clients   string // a file
 }
 
@@ -152,6 +154,7 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 	flags.StringVar(&f.trustHeader, "trust-header", "", "`name` of the header field in which these proxies pass on the JA4 of their own clients, such as CloudFront-Viewer-JA4-Fingerprint")
 
 	f.page.add(flags)
+	f.budget.add(flags)
 	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz and /metrics")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof/ there as well")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time for open connections to finish when the program ends")
@@ -195,6 +198,9 @@ func (f *serveFlags) problems() (all []error) {
 		}
 	}
 	if _, err := f.syncEvery(); err != nil {
+		all = append(all, err)
+	}
+	if err := f.budget.check(); err != nil {
 		all = append(all, err)
 	}
 	return append(all, f.acmeProblems()...)
@@ -281,6 +287,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 		listener: listener,
 		page:     f.page.page(),
 		rates:    f.rates.rates(proxies, log),
+		handler:  &echo.Handler{MaxBytes: f.budget.answerMemory},
 		recorder: recorder,
 		atHello:  f.eventsAt == "hello" && recorder.Events != nil,
 		grace:    max(0, f.grace-f.logGrace()),
@@ -290,7 +297,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 	if !f.unverified {
 		showVerified(listener)
 	}
-	stopAdmin, err := startAdmin(f, e.server, listener, recorder.Events, stderr, e.rates.refusedRequests)
+	stopAdmin, err := startAdmin(f, e, stderr)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}

@@ -42,10 +42,9 @@ func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool)
 	return mux
 }
 
-// startAdmin counts what s and ln do, and the queues of --events, which may be nil,
-// and of the log, and serves the metrics at --admin until stop is called, with more
-// metrics if there are. Without --admin it does nothing.
-func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, events, log *sink.Queue, more ...prometheus.Collector) (stop func() error, err error) {
+// startAdmin counts what e does, and its log, and serves the metrics at --admin until
+// stop is called. Without --admin it does nothing.
+func startAdmin(f *serveFlags, e *endpoint, log *sink.Queue) (stop func() error, err error) {
 	if f.admin == "" {
 		return func() error { return nil }, nil
 	}
@@ -55,11 +54,12 @@ func startAdmin(f *serveFlags, s *server.Server, ln *server.Listener, events, lo
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(more...)
-	addMetrics(registry, s, ln)
-	addEventMetrics(registry, events, ln)
+	registry.MustRegister(e.rates.refusedRequests)
+	addMetrics(registry, e.server, e.listener)
+	addEventMetrics(registry, e.recorder.Events, e.listener)
 	addLogMetrics(registry, log)
-	srv := &http.Server{Handler: adminHandler(s, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
+	addBudgetMetrics(registry, e.handler)
+	srv := &http.Server{Handler: adminHandler(e.server, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()
 	return func() error {

@@ -22,6 +22,7 @@ type endpoint struct {
 	listener *server.Listener
 	page     *page.Page
 	rates    *rates
+	handler  *echo.Handler
 	recorder *sink.Recorder
 	atHello  bool          // Events are recorded when the hello has come
 	grace    time.Duration // that open connections have at the end
@@ -36,10 +37,10 @@ type endpoint struct {
 // connect connects the parts of e.
 func (e *endpoint) connect() {
 	clients := e.listener.Clients
-	h := &echo.Handler{Page: e.page, NextLine: e.rates.nextLine}
-	e.server.Handler, e.server.Lines = e.rates.handler(h), h.ServeLines
+	e.handler.Page, e.handler.NextLine = e.page, e.rates.nextLine
+	e.server.Handler, e.server.Lines = e.rates.handler(e.handler), e.handler.ServeLines
 	e.rates.bound(e.listener.Limits)
-	e.page.Enter, e.page.Clients = h.Enter, clients
+	e.page.Clients = clients
 	e.observer.Clients = clients
 	e.listener.Observe = e.observe
 	if e.recorder.Events != nil && !e.atHello {

@@ -2,7 +2,6 @@ package answers
 
 import (
 	"io"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -29,10 +28,4 @@ func Write(w io.Writer, setDeadline func(time.Time) error, body []byte) error {
 		}
 	}
 	return nil
-}
-
-// WriteBody writes the body of a response as Write does. An error means that
-// the client has disconnected; there is nobody to tell.
-func WriteBody(w http.ResponseWriter, body []byte) {
-	_ = Write(w, http.NewResponseController(w).SetWriteDeadline, body)
 }

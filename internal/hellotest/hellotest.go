@@ -52,7 +52,11 @@ func Real(t testing.TB) map[string]*parser.ClientHello {
 // Hello returns a hello over TLS 1.2 with one cipher suite and the given
 // extensions, each as [Extension] returns it.
 func Hello(extensions ...[]byte) *parser.ClientHello {
-	h, err := parser.Parse(Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f}, extensions...))
+	return mustParse(Message(parser.VersionTLS12, []parser.CipherSuite{0xc02f}, extensions...))
+}
+
+func mustParse(msg []byte) *parser.ClientHello {
+	h, err := parser.Parse(msg)
 	if err != nil {
 		panic(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -99,6 +100,21 @@ func (p *Pipes) Dial() net.Conn {
 	p.conns <- near
 	return far
 }
+
+// DialFrom is Dial for a client with an address.
+func (p *Pipes) DialFrom(client netip.AddrPort) net.Conn {
+	near, far := net.Pipe()
+	p.conns <- addressed{near, client}
+	return far
+}
+
+// An addressed connection comes from a client with an address.
+type addressed struct {
+	net.Conn
+	client netip.AddrPort
+}
+
+func (c addressed) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.client) }
 
 // Accept waits for a connection.
 func (p *Pipes) Accept() (net.Conn, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,8 +19,10 @@ import (
 // finds the connection by the request's context: see [server.ConnContext] and
 // [server.HTTP3].
 //
-// At most 64 answers are under way at once, and 16 for one client. Others wait
-// for these, and are answered 503 after 15 seconds.
+// What its answers cost is bounded, in all and for each client, by the IPv4 address or
+// the IPv6 /64: the requests under way, the memory of answers until they are read, and
+// those that take long to make. A client that holds its share waits for its own answers,
+// and holds up nobody else. After 15 seconds it gets 503 with Retry-After.
 //
 // The zero value is ready. The fields must not be changed once it serves.
 type Handler struct {
@@ -30,9 +33,36 @@ type Handler struct {
 	// of its connection. It may wait. An error ends the connection.
 	NextLine func(ctx context.Context) error
 
-	limiter answers.Limiter
+	// MaxBytes is how much memory answers and uploads may have together, in bytes, until
+	// they are read. 0 is 64 MiB. One client gets up to a fifth of it.
+	MaxBytes int64
+
+	// Refused, if not nil, is called for each request, line and watcher that is refused,
+	// with what there was too little of, one of [Resources], and for whom: "client" if
+	// the client holds its share already, and "all" if all clients together hold too
+	// much. It is called by the goroutine of the request.
+	Refused func(resource, cause string)
+
+	budgets answers.Budgets
 	once    sync.Once
-	mux     *http.ServeMux
+	handler http.Handler
+}
+
+// A Resource is something that answers use up, of which there is a bounded amount.
+type Resource struct {
+	Name        string // such as "large_answers"
+	Used, Total int64
+}
+
+// Resources returns what h has of each resource, and how much of it is used now.
+func (h *Handler) Resources() []Resource {
+	h.once.Do(h.register)
+	var list []Resource
+	for _, r := range answers.Resources {
+		used, total := h.budgets.Used(r)
+		list = append(list, Resource{string(r), used, total})
+	}
+	return list
 }
 
 // A Page is what browsers get: at / instead of JSON, and at the paths that it
@@ -42,48 +72,63 @@ type Page interface {
 	Register(mux *http.ServeMux)
 }
 
-// Enter counts an answer that is made elsewhere, such as on the page, among
-// those under way. It waits until there may be one more, and returns false if
-// that takes too long. The answer counts until leave is called.
-func (h *Handler) Enter(ctx context.Context) (leave func(), ok bool) { return h.limiter.Enter(ctx) }
-
 // ServeHTTP answers at /, /json, /hello.bin, /api/all, /api/clean and
 // /api/browserleaks, and at the paths of the page.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.once.Do(h.register)
-	h.mux.ServeHTTP(w, r)
+	h.handler.ServeHTTP(w, r)
 }
 
 func (h *Handler) register() {
-	h.mux = http.NewServeMux()
-	event := crossOrigin(http.MethodGet, h.limiter.Limit(h.answerEvent))
+	h.budgets.MaxBytes = h.MaxBytes
+	if h.Refused != nil {
+		h.budgets.Refused = func(r answers.Resource, cause string) { h.Refused(string(r), cause) }
+	}
+	mux := http.NewServeMux()
+	h.handler = h.budgets.Limit(mux)
+	event := crossOrigin(http.MethodGet, h.answerEvent)
 	root := event
 	if h.Page != nil {
 		root = func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Vary", "Accept")
 			if acceptsHTML(r) {
-				h.Page.ServeHTTP(w, r)
+				h.Page.ServeHTTP(w, h.withBudgets(r))
 				return
 			}
 			event(w, r)
 		}
-		h.Page.Register(h.mux)
+		pages := http.NewServeMux()
+		h.Page.Register(pages)
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { pages.ServeHTTP(w, h.withBudgets(r)) })
 	}
-	h.mux.HandleFunc("GET /{$}", root)
-	h.mux.HandleFunc("OPTIONS /{$}", event)
-	h.mux.HandleFunc("/json", event)
-	h.mux.HandleFunc("/hello.bin", crossOrigin(http.MethodGet, h.limiter.Limit(h.answerMessage)))
+	mux.HandleFunc("GET /{$}", root)
+	mux.HandleFunc("OPTIONS /{$}", event)
+	mux.HandleFunc("/json", event)
+	mux.HandleFunc("/hello.bin", crossOrigin(http.MethodGet, h.answerMessage))
 	for path, shape := range map[string]func(*request) any{
 		"/api/all":          func(q *request) any { return peetAll(q) },
 		"/api/clean":        func(q *request) any { return peetClean(q) },
 		"/api/browserleaks": func(q *request) any { return browserleaks(q) },
 	} {
-		h.mux.HandleFunc(path, crossOrigin("", h.limiter.Limit(h.answerShape(shape))))
+		mux.HandleFunc(path, crossOrigin("", h.answerShape(shape)))
 	}
-	h.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=86400")
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+// withBudgets has the page share the budgets of h.
+func (h *Handler) withBudgets(r *http.Request) *http.Request {
+	return r.WithContext(answers.WithBudgets(r.Context(), &h.budgets))
+}
+
+// helloSize returns the length of the client's hello, or 0 if it is not known.
+func helloSize(ctx context.Context) int {
+	if c := server.ClientOf(ctx); c != nil {
+		return c.HelloSize()
+	}
+	return 0
 }
 
 // acceptsHTML reports whether r is the request of a browser, and not of a
@@ -142,59 +187,55 @@ func requestOf(r *http.Request) (*request, bool) {
 	return q, true
 }
 
-const unknownConnection = "no hello is known of this connection"
+var errUnknownConnection = errors.New("no hello is known of this connection")
 
 func (h *Handler) answerEvent(w http.ResponseWriter, r *http.Request) {
 	size := event.Full
 	if r.URL.Query().Get("detail") == "1" {
 		size = event.Detail
 	}
-	e, ok := answers.EventOf(r, size)
-	if !ok {
-		http.Error(w, unknownConnection, http.StatusInternalServerError)
-		return
-	}
-	body, err := e.AppendJSON(nil)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
-	answers.WriteBody(w, append(body, '\n'))
+	h.budgets.Serve(w, r, answers.EventCost(size, helloSize(r.Context())), func() ([]byte, error) {
+		e, ok := answers.EventOf(r, size)
+		if !ok {
+			return nil, errUnknownConnection
+		}
+		body, err := e.AppendJSON(nil)
+		return append(body, '\n'), err
+	})
 }
 
 // answerMessage answers with the bytes of the handshake message.
 func (h *Handler) answerMessage(w http.ResponseWriter, r *http.Request) {
-	var o event.Observation
-	if c := server.ClientOf(r.Context()); c != nil {
-		o, _ = c.Observation()
-	}
-	if o.Hello == nil {
-		http.Error(w, unknownConnection, http.StatusInternalServerError)
-		return
-	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", `attachment; filename="hello.bin"`)
-	answers.WriteBody(w, o.Hello.Raw)
+	h.budgets.Serve(w, r, answers.MessageCost(helloSize(r.Context())), func() ([]byte, error) {
+		var o event.Observation
+		if c := server.ClientOf(r.Context()); c != nil {
+			o, _ = c.Observation()
+		}
+		if o.Hello == nil {
+			return nil, errUnknownConnection
+		}
+		w.Header().Set("Content-Disposition", `attachment; filename="hello.bin"`)
+		return o.Hello.Raw, nil
+	})
 }
 
 // answerShape answers in the form of another endpoint.
 func (h *Handler) answerShape(shape func(*request) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, ok := requestOf(r)
-		if !ok {
-			http.Error(w, unknownConnection, http.StatusInternalServerError)
-			return
-		}
-		var body bytes.Buffer
-		e := json.NewEncoder(&body)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		if err := e.Encode(shape(q)); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
 		w.Header().Set("Content-Type", "application/json")
-		answers.WriteBody(w, body.Bytes())
+		h.budgets.Serve(w, r, answers.ShapeCost(helloSize(r.Context())), func() ([]byte, error) {
+			q, ok := requestOf(r)
+			if !ok {
+				return nil, errUnknownConnection
+			}
+			var body bytes.Buffer
+			e := json.NewEncoder(&body)
+			e.SetEscapeHTML(false)
+			e.SetIndent("", "  ")
+			err := e.Encode(shape(q))
+			return body.Bytes(), err
+		})
 	}
 }

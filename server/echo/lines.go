@@ -33,8 +33,10 @@ const (
 //
 // The Event is compact, and lacks the last of its candidates if it would be over 900
 // bytes with them. After the line "full" it is full, and after "detail" it has the
-// hello as a tree and as bytes.
+// hello as a tree and as bytes. If there is no room for an answer for 15 seconds, the
+// line is {"error":...}, and the last one.
 func (h *Handler) ServeLines(ctx context.Context, conn net.Conn) error {
+	h.once.Do(h.register)
 	b := bufio.NewReaderSize(conn, lineBuffer)
 	var kept keptAnswer
 	long := false // the line is longer than the buffer
@@ -102,19 +104,27 @@ type keptAnswer struct {
 	text []byte // nil if none is kept
 }
 
+// busyLine is the answer to a line that has waited in vain.
+const busyLine = `{"error":"` + answers.Busy + `"}` + "\n"
+
 // answerLine answers a line with an Event of the given size, and returns the answer
 // if it is short enough to keep for the next one.
 func (h *Handler) answerLine(ctx context.Context, conn net.Conn, size event.Size, kept keptAnswer) (keptAnswer, error) {
-	leave, ok := h.limiter.Enter(ctx)
-	if !ok {
-		return keptAnswer{}, errors.New(answers.Busy)
+	c := server.ClientOf(ctx)
+	if c == nil {
+		return keptAnswer{}, errUnknownConnection
 	}
-	defer leave()
+	cost := answers.EventCost(size, c.HelloSize())
+	if kept.text != nil && kept.size == size {
+		cost = answers.Cost{Bytes: len(kept.text)}
+	}
+	a, ok := h.budgets.Begin(ctx, answers.NetworkOf(conn.RemoteAddr()), cost)
+	if !ok {
+		err := answers.Write(conn, conn.SetWriteDeadline, []byte(busyLine))
+		return keptAnswer{}, errors.Join(errors.New(answers.Busy), err)
+	}
+	defer a.End()
 	if kept.text == nil || kept.size != size {
-		c := server.ClientOf(ctx)
-		if c == nil {
-			return keptAnswer{}, errors.New(unknownConnection)
-		}
 		e, ok := answers.EventOfClient(c, size)
 		if !ok {
 			return keptAnswer{}, server.ErrNoHello
@@ -125,6 +135,7 @@ func (h *Handler) answerLine(ctx context.Context, conn net.Conn, size event.Size
 		}
 		kept = keptAnswer{size, text}
 	}
+	a.Rendered(cap(kept.text))
 	if err := answers.Write(conn, conn.SetWriteDeadline, kept.text); err != nil {
 		return keptAnswer{}, err
 	}

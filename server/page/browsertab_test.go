@@ -58,7 +58,6 @@ func startPageWith(t *testing.T) (address string, cert *x509.Certificate) {
 	require.NoError(t, err)
 	p := &Page{Live: &Live{Addresses: true}, Read: readHex}
 	h := &echo.Handler{Page: p}
-	p.Enter = h.Enter
 	srv := &server.Server{
 		Handler:   h,
 		UDP:       []*net.UDPConn{udp},

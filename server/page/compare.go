@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,9 @@ const (
 	maxListed    = 40      // hellos of a capture
 	maxUpload    = 10 * time.Second
 	maxReading   = 5 * time.Second
-	maxReadings  = 4   // at a time
 	maxChangeRow = 200 // changes of one field
+
+	maxParts = 16 // of a form
 
 	maxRefill = 16 << 10 // bytes of text
 )
@@ -59,67 +61,69 @@ func (p *Page) compare(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
-	leave, ok := p.begin(w, r)
-	if !ok {
-		return
-	}
-	defer leave()
 	q := r.URL.Query()
 	in := compareInput{client: q.Get("client"), with: "mine"}
 	if q.Has("with") {
 		in.with = q.Get("with")
 	}
-	if in.client == "" {
-		p.show(w, r, http.StatusOK, "compare.html", p.newCompareView(&in))
+	a, ok := p.begin(w, r, answers.PageCost(p.inputSize(&in)))
+	if !ok {
 		return
 	}
-	p.answerCompare(w, r, &in)
+	defer a.End()
+	if in.client == "" {
+		p.show(w, r, a, http.StatusOK, "compare.html", p.newCompareView(&in))
+		return
+	}
+	p.answerCompare(w, r, a, &in)
 }
 
-// compareForm reads the hello that a form brings.
+// compareForm reads the hello that a form brings. The whole of it must come before it
+// can hold up others.
 func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
-	leave, ok := p.enterReading(r.Context())
+	size := r.ContentLength
+	if size < 0 || size > maxInput {
+		size = maxInput
+	}
+	release, ok := p.budgetsOf(r).BeginUpload(r.Context(), answers.ClientOf(r), size)
 	if !ok {
-		p.showFormError(w, r, &compareInput{with: "mine"}, http.StatusServiceUnavailable, errBusy)
+		p.refuse(w, r, "There are too many uploads at once: try again in a moment.")
 		return
 	}
-	defer leave()
+	defer release()
 	// Some transports have no deadlines; those have bounds of their own.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxUpload))
 	r.Body = http.MaxBytesReader(w, r.Body, maxInput)
-	in, err := readForm(r)
+	in, err := readForm(r, size)
+	a, ok := p.begin(w, r, answers.PageCost(p.inputSize(&in)))
+	if !ok {
+		return
+	}
+	defer a.End()
 	if err != nil {
 		status := http.StatusBadRequest
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			status = http.StatusRequestEntityTooLarge
 			err = fmt.Errorf("more than %d MiB: cut the capture down to the hellos that matter", maxInput>>20)
 		}
-		p.showFormError(w, r, &in, status, err)
+		p.showFormError(w, r, a, &in, status, err)
 		return
 	}
-	done, ok := p.begin(w, r)
-	if !ok {
-		return
-	}
-	defer done()
-	p.answerCompare(w, r, &in)
+	p.answerCompare(w, r, a, &in)
 }
 
-var errBusy = errors.New("others are giving hellos to read just now: try again in a moment")
-
-// enterReading waits until one more input may be read.
-func (p *Page) enterReading(ctx context.Context) (leave func(), ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, maxReading)
-	defer cancel()
-	select {
-	case p.readings <- struct{}{}:
-		return func() { <-p.readings }, true
-	case <-ctx.Done():
-		return nil, false
+// inputSize returns about how long the hello is that a form brings or names.
+func (p *Page) inputSize(in *compareInput) int {
+	if in.client == "" {
+		return len(in.file) + len(in.text)
 	}
+	if k := p.index.byID(in.client); k != nil {
+		return len(k.hello.Raw)
+	}
+	return 0
 }
 
 // A compareInput is what the form asks for.
@@ -130,25 +134,48 @@ type compareInput struct {
 	with   string
 }
 
-func readForm(r *http.Request) (in compareInput, err error) {
-	if err := r.ParseForm(); err != nil {
+// readForm reads the form of r, which has about size bytes.
+func readForm(r *http.Request, size int64) (in compareInput, err error) {
+	parts, err := r.MultipartReader()
+	if errors.Is(err, http.ErrNotMultipart) {
+		err = r.ParseForm()
+		in.text, in.client, in.with = strings.TrimSpace(r.PostForm.Get("hello")), r.PostForm.Get("client"), r.PostForm.Get("with")
 		return in, err
 	}
-	// As much memory as the body may have, so that no part goes to a file.
-	if err := r.ParseMultipartForm(maxInput); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return in, err
-	}
-	in.text, in.client, in.with = strings.TrimSpace(r.PostFormValue("hello")), r.PostFormValue("client"), r.PostFormValue("with")
-	if r.MultipartForm == nil || len(r.MultipartForm.File["file"]) == 0 {
-		return in, nil
-	}
-	f, err := r.MultipartForm.File["file"][0].Open()
 	if err != nil {
 		return in, err
 	}
-	defer f.Close()
-	in.file, err = io.ReadAll(f)
-	return in, err
+	for n := 0; ; n++ {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			return in, nil
+		}
+		if err == nil && n == maxParts {
+			err = fmt.Errorf("more than %d parts", maxParts)
+		}
+		if err != nil {
+			return in, err
+		}
+		var b bytes.Buffer
+		if part.FormName() == "file" && in.file == nil {
+			b.Grow(int(size) + bytes.MinRead) // there is one copy of a long upload
+		}
+		if _, err := b.ReadFrom(part); err != nil {
+			return in, err
+		}
+		switch text := b.String; part.FormName() {
+		case "hello":
+			in.text = strings.TrimSpace(text())
+		case "client":
+			in.client = text()
+		case "with":
+			in.with = text()
+		case "file":
+			if in.file == nil {
+				in.file = b.Bytes()
+			}
+		}
+	}
 }
 
 // An inputHello is a hello in what the form brings.
@@ -210,16 +237,16 @@ func observeMessage(msg []byte, transport parser.Transport) event.Observation {
 }
 
 // answerCompare shows the hello that was given, and how it differs from another.
-func (p *Page) answerCompare(w http.ResponseWriter, r *http.Request, in *compareInput) {
+func (p *Page) answerCompare(w http.ResponseWriter, r *http.Request, a *answers.Answer, in *compareInput) {
 	list, err := p.readInput(r.Context(), in)
 	if err != nil {
-		p.showFormError(w, r, in, http.StatusUnprocessableEntity, err)
+		p.showFormError(w, r, a, in, http.StatusUnprocessableEntity, err)
 		return
 	}
 	v := p.newCompareView(in)
 	if len(list) > 1 {
 		v.Compare.listHellos(list, p.Clients)
-		p.show(w, r, http.StatusOK, "compare.html", v)
+		p.show(w, r, a, http.StatusOK, "compare.html", v)
 		return
 	}
 	h := &list[0]
@@ -228,14 +255,14 @@ func (p *Page) answerCompare(w http.ResponseWriter, r *http.Request, in *compare
 		err = p.compareWith(v.Compare, r, h, in.with)
 	}
 	if err != nil {
-		p.showFormError(w, r, in, http.StatusUnprocessableEntity, err)
+		p.showFormError(w, r, a, in, http.StatusUnprocessableEntity, err)
 		return
 	}
 	hello.second = v.Compare.Difference != nil
 	v.Title, _ = whoText(hello)
 	v.Compare.Name = h.name
 	v.Hello = newHelloData(hello)
-	p.show(w, r, http.StatusOK, "compare.html", v)
+	p.show(w, r, a, http.StatusOK, "compare.html", v)
 }
 
 func (p *Page) viewInput(in *inputHello) (*view, error) {
@@ -279,10 +306,10 @@ func (p *Page) compareWith(v *compareView, r *http.Request, in *inputHello, with
 }
 
 // showFormError shows the form again, with an error.
-func (p *Page) showFormError(w http.ResponseWriter, r *http.Request, in *compareInput, status int, err error) {
+func (p *Page) showFormError(w http.ResponseWriter, r *http.Request, a *answers.Answer, in *compareInput, status int, err error) {
 	v := p.newCompareView(in)
 	v.Message = parser.Text([]byte(err.Error()))
-	p.show(w, r, status, "compare.html", v)
+	p.show(w, r, a, status, "compare.html", v)
 }
 
 func (p *Page) newCompareView(in *compareInput) *pageView {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/answers"
 )
 
 // Bounds of the live view.
@@ -18,8 +19,7 @@ const (
 	liveRows     = 100  // hellos
 	liveCounted  = 1000 // texts that are counted
 	liveTop      = 8    // bars of a chart
-	liveWatchers = 64
-	liveText     = 120 // bytes of a name
+	liveText     = 120  // bytes of a name
 	liveInterval = 500 * time.Millisecond
 	liveTimeout  = 10 * time.Second // for a watcher to take an update
 )
@@ -31,13 +31,12 @@ type Live struct {
 	// Addresses lets watchers ask for the addresses of clients.
 	Addresses bool
 
-	mu       sync.Mutex
-	rows     [liveRows]liveRow
-	total    int // hellos so far; the latest is at (total-1) % liveRows
-	clients  frequency
-	ja4s     frequency
-	watchers int
-	stopped  chan struct{}
+	mu      sync.Mutex
+	rows    [liveRows]liveRow
+	total   int // hellos so far; the latest is at (total-1) % liveRows
+	clients frequency
+	ja4s    frequency
+	stopped chan struct{}
 }
 
 // A liveRow is a hello in the live view.
@@ -120,21 +119,11 @@ func (l *Live) stop() chan struct{} {
 	return l.stopped
 }
 
-// enter adds a watcher, if there is room for one.
-func (l *Live) enter() (stopped <-chan struct{}, ok bool) {
+// watch returns a channel that is closed by Stop.
+func (l *Live) watch() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.watchers == liveWatchers {
-		return nil, false
-	}
-	l.watchers++
-	return l.stop(), true
-}
-
-func (l *Live) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.watchers--
+	return l.stop()
 }
 
 // A frequency counts texts. It finds the frequent ones of a stream of any length
@@ -211,23 +200,31 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
+	a, ok := p.begin(w, r, answers.PageCost(0))
+	if !ok {
+		return
+	}
+	defer a.End()
 	v := p.newPageView("Live", "/live")
 	asked := p.Live.Addresses && r.URL.Query().Get("addresses") == "1"
 	v.Watch = &liveView{p.Live.since(0, asked), p.Live.Addresses, asked}
 	v.Watch.Missed = 0
 	slices.Reverse(v.Watch.Rows)
-	p.show(w, r, http.StatusOK, "live.html", v)
+	p.show(w, r, a, http.StatusOK, "live.html", v)
 }
 
 // liveEvents sends updates as server-sent events.
 func (p *Page) liveEvents(w http.ResponseWriter, r *http.Request) {
-	stopped, ok := p.Live.enter()
+	b := p.budgetsOf(r)
+	leave, ok := b.TryEnter(answers.ClientOf(r), answers.Watchers)
 	if !ok {
-		w.Header().Set("Retry-After", "30")
-		http.Error(w, "too many watch already; try again later", http.StatusServiceUnavailable)
+		b.Refuse(w, r, func() {
+			answers.WriteText(w, http.StatusServiceUnavailable, "too many watch already: try again later")
+		})
 		return
 	}
-	defer p.Live.leave()
+	defer leave()
+	stopped := p.Live.watch()
 	h := w.Header()
 	setPageHeaders(h)
 	h.Set("Content-Type", "text/event-stream")

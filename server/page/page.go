@@ -1,17 +1,11 @@
 package page
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io/fs"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 
@@ -31,8 +25,8 @@ var webFiles embed.FS
 // The zero value is ready. The fields must not be changed once it serves.
 type Page struct {
 	// Read finds the hellos in what a reader pasted or dropped: hex, base64,
-	// records, a capture. It is called by the goroutine of the request, at most
-	// four times at once; ctx is done after five seconds. An Observation with an
+	// records, a capture. It is called by the goroutine of the request, once at a time
+	// for one client; ctx is done after five seconds. An Observation with an
 	// Err may have a Hello, decoded up to the error. If Read is nil,
 	// only known clients and permalinks can be compared.
 	Read func(ctx context.Context, input []byte) ([]event.Observation, error)
@@ -44,12 +38,7 @@ type Page struct {
 	// the built-in ones. It may be nil.
 	Clients *known.Database
 
-	// Enter, if not nil, is called before each answer about a hello, and leave
-	// after it. It may block. If it returns false, the answer is 503. Nil bounds
-	// the answers to 64 at once, and 16 for one client.
-	Enter func(ctx context.Context) (leave func(), ok bool)
-
-	limiter answers.Limiter // used where Enter is nil
+	budgets answers.Budgets // used where an echo.Handler does not share its own
 
 	// event, if not nil, replaces eventOf in tests.
 	event func(*http.Request, event.Size) (event.Event, bool)
@@ -58,8 +47,8 @@ type Page struct {
 	err       error // of what follows
 	templates *template.Template
 	index     *clientIndex
-	version   string        // of the style sheet and the script
-	readings  chan struct{} // has an element for each input that is being read
+	version   string // of the style sheet and the script
+	static    map[string]staticFile
 }
 
 // securityPolicy lets the page load its own style sheet and script, and nothing
@@ -85,11 +74,11 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.ready(w) {
 		return
 	}
-	leave, ok := p.begin(w, r)
+	a, ok := p.begin(w, r, answers.PageCost(helloSize(r)))
 	if !ok {
 		return
 	}
-	defer leave()
+	defer a.End()
 	e, ok := p.eventOf(r)
 	if !ok {
 		p.fail(w, r, http.StatusInternalServerError, "No hello is known of this connection.")
@@ -103,22 +92,34 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := p.newPageView("Your ClientHello", "/")
 	v.Compare = &compareView{Clients: p.index.groups, With: "mine"}
 	v.Hello = newHelloData(hello)
-	p.show(w, r, http.StatusOK, "page.html", v)
+	p.show(w, r, a, http.StatusOK, "page.html", v)
 }
 
 // begin waits until there may be one more answer. If that takes too long it
 // answers 503 and returns false.
-func (p *Page) begin(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
-	enter := p.Enter
-	if enter == nil {
-		enter = p.limiter.Enter
-	}
-	leave, ok = enter(r.Context())
+func (p *Page) begin(w http.ResponseWriter, r *http.Request, c answers.Cost) (*answers.Answer, bool) {
+	a, ok := p.budgetsOf(r).Begin(r.Context(), answers.ClientOf(r), c)
 	if !ok {
-		w.Header().Set("Retry-After", answers.RetryAfter)
-		p.fail(w, r, http.StatusServiceUnavailable, "There are too many answers at once: try again in a moment.")
+		p.refuse(w, r, "There are "+answers.Busy+".")
 	}
-	return leave, ok
+	return a, ok
+}
+
+// refuse answers 503, because the client or all clients have too much under way.
+func (p *Page) refuse(w http.ResponseWriter, r *http.Request, message string) {
+	p.budgetsOf(r).Refuse(w, r, func() { p.fail(w, r, http.StatusServiceUnavailable, message) })
+}
+
+func (p *Page) budgetsOf(r *http.Request) *answers.Budgets {
+	return answers.BudgetsOf(r.Context(), &p.budgets)
+}
+
+// helloSize returns the length of the hello of r's client, or 0 if it is not known.
+func helloSize(r *http.Request) int {
+	if c := server.ClientOf(r.Context()); c != nil {
+		return c.HelloSize()
+	}
+	return 0
 }
 
 func (p *Page) eventOf(r *http.Request) (event.Event, bool) {
@@ -139,7 +140,6 @@ func (p *Page) ready(w http.ResponseWriter) bool {
 }
 
 func (p *Page) load() (err error) {
-	p.readings = make(chan struct{}, maxReadings)
 	if p.index, err = loadClients(); err != nil {
 		return fmt.Errorf("reading the known clients: %w", err)
 	}
@@ -149,16 +149,8 @@ func (p *Page) load() (err error) {
 	if _, err = p.templates.New("sections").Parse(sectionTemplate()); err != nil {
 		return err
 	}
-	sum := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(staticTypes)) {
-		b, err := webFiles.ReadFile("web/" + name)
-		if err != nil {
-			return err
-		}
-		sum.Write(b)
-	}
-	p.version = hex.EncodeToString(sum.Sum(nil)[:6])
-	return nil
+	p.static, p.version, err = loadStatic()
+	return err
 }
 
 // A pageView is what the templates of whole pages show.
@@ -178,18 +170,23 @@ func (p *Page) newPageView(title, path string) *pageView {
 	return &pageView{Title: title, Path: path, Version: p.version, Live: p.Live != nil}
 }
 
-// show answers with a page.
-func (p *Page) show(w http.ResponseWriter, r *http.Request, status int, name string, v *pageView) {
-	var b bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&b, name, v); err != nil {
-		http.Error(w, "making the page: "+err.Error(), http.StatusInternalServerError)
+// show answers with a page, and says to a, which may be nil, what it takes.
+func (p *Page) show(w http.ResponseWriter, r *http.Request, a *answers.Answer, status int, name string, v *pageView) {
+	h := w.Header()
+	body := newBody(h, r)
+	if err := p.templates.ExecuteTemplate(body, name, v); err != nil {
+		h.Del("Content-Encoding")
+		answers.WriteText(w, http.StatusInternalServerError, "making the page: "+err.Error())
 		return
 	}
-	h := w.Header()
+	b := body.bytes()
+	if a != nil {
+		a.Rendered(cap(b))
+	}
 	setPageHeaders(h)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	write(w, r, status, b.Bytes())
+	answers.WriteBody(w, status, b)
 }
 
 func setPageHeaders(h http.Header) {
@@ -204,33 +201,7 @@ func setPageHeaders(h http.Header) {
 func (p *Page) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
 	v := p.newPageView("That did not work", "")
 	v.Message = message
-	p.show(w, r, status, "error.html", v)
-}
-
-// staticTypes has the files that browsers may load.
-var staticTypes = map[string]string{
-	"style.css": "text/css; charset=utf-8",
-	"page.js":   "text/javascript; charset=utf-8",
-	"icon.svg":  "image/svg+xml",
-}
-
-func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	kind, ok := staticTypes[name]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	b, err := fs.ReadFile(webFiles, "web/"+name)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	setPageHeaders(h)
-	h.Set("Content-Type", kind)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address has a version
-	write(w, r, http.StatusOK, b)
+	p.show(w, r, nil, status, "error.html", v)
 }
 
 // templateFuncs are what the templates call.

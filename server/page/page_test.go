@@ -270,21 +270,6 @@ func TestCompare(t *testing.T) {
 	assert.Contains(t, w.Body.String(), "this server reads known clients and permalinks only")
 }
 
-func TestCompareTakesFewAtATime(t *testing.T) {
-	p := &Page{}
-	require.True(t, p.ready(httptest.NewRecorder()))
-	h := pageOf(p, hellotest.Real(t)["node-24"])
-	for range maxReadings {
-		_, ok := p.enterReading(t.Context())
-		require.True(t, ok)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/compare", nil))
-	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
-}
-
 // Each hello of a capture has a button that sends it again.
 func TestFoundHellosCanBeTaken(t *testing.T) {
 	real := hellotest.Real(t)
@@ -378,20 +363,10 @@ func TestLiveEvents(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(data), &u))
 	assert.Equal(t, 2, u.Total)
 	assert.Len(t, u.Rows, 1)
-	assert.Eventually(t, func() bool { return p.Live.watching() == 0 }, 5*time.Second, time.Millisecond)
-}
-
-func (l *Live) watching() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.watchers
-}
-
-func TestLiveWatchersAreBounded(t *testing.T) {
-	p := &Page{Live: &Live{watchers: liveWatchers}}
-	w := get(pageOf(p, nil), "/live/events", "text/event-stream")
-	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
-	assert.Equal(t, "30", w.Header().Get("Retry-After"))
+	assert.Eventually(t, func() bool {
+		used, _ := p.budgets.Used(answers.Watchers)
+		return used == 0
+	}, 5*time.Second, time.Millisecond)
 }
 
 func TestWhoInWords(t *testing.T) {

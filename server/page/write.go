@@ -3,31 +3,56 @@ package page
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"net/http"
 	"strings"
-
-	"github.com/tlspeek/tlspeek/internal/answers"
 )
 
-// write answers with body, compressed if the client accepts that: the page of a
-// large hello has 1 MB. It contains no secrets whose length could leak.
-func write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
-	h := w.Header()
-	h.Add("Vary", "Accept-Encoding")
-	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		h.Set("Content-Encoding", "gzip")
-		body = compress(body)
-	}
-	w.WriteHeader(status)
-	answers.WriteBody(w, body)
+// A body is the body of a response while it is made, compressed if the client accepts
+// that: the page of a large hello has 1 MB. It contains no secrets whose length could
+// leak.
+type body struct {
+	buffer bytes.Buffer
+	gzip   *gzip.Writer // nil if it is not compressed
 }
 
-func compress(body []byte) []byte {
-	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	z.Write(body)
-	z.Close()
-	return b.Bytes()
+// newBody returns one for the client of r, and says so in h.
+func newBody(h http.Header, r *http.Request) *body {
+	b := new(body)
+	if setEncoding(h, r) {
+		b.gzip = newGzip(&b.buffer)
+	}
+	return b
+}
+
+func (b *body) Write(p []byte) (int, error) {
+	if b.gzip != nil {
+		return b.gzip.Write(p)
+	}
+	return b.buffer.Write(p)
+}
+
+// bytes returns what was written. There may be no more after it.
+func (b *body) bytes() []byte {
+	if b.gzip != nil {
+		b.gzip.Close()
+	}
+	return b.buffer.Bytes()
+}
+
+func newGzip(w io.Writer) *gzip.Writer {
+	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	return z
+}
+
+// setEncoding says in h how the body is encoded, and reports whether it is compressed.
+func setEncoding(h http.Header, r *http.Request) bool {
+	h.Add("Vary", "Accept-Encoding")
+	if !acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		return false
+	}
+	h.Set("Content-Encoding", "gzip")
+	return true
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).
