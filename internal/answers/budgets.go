@@ -25,13 +25,14 @@ const (
 	SmallAnswers Resource = "small_answers" // bytes
 	LargeAnswers Resource = "large_answers" // bytes
 	Renders      Resource = "renders"       // answers that are made now and take long
+	Readings     Resource = "readings"      // uploads that are read now
 	Uploads      Resource = "uploads"       // bytes
 	Watchers     Resource = "watchers"      // of the live view
 	Refusals     Resource = "refusals"      // texts that clients have not read yet
 )
 
 // Resources has them all.
-var Resources = [...]Resource{Requests, SmallAnswers, LargeAnswers, Renders, Uploads, Watchers, Refusals}
+var Resources = [...]Resource{Requests, SmallAnswers, LargeAnswers, Renders, Readings, Uploads, Watchers, Refusals}
 
 // The causes of a refusal: what the client holds, and what all hold together.
 const (
@@ -78,14 +79,17 @@ func (b *Budgets) makeBudgets() {
 	if bytes <= 0 {
 		bytes = DefaultMaxBytes
 	}
-	renders := int64(max(2, min(4, runtime.GOMAXPROCS(0)/2)))
+	// Short answers need a processor, too.
+	processors := int64(max(1, min(4, runtime.GOMAXPROCS(0)/2)))
 	b.budgets = map[Resource]*budget.Budget{
 		// A stream over HTTP/2 whose client reads nothing takes about 25 KB.
 		Requests:     {Total: maxRequests, Divisor: 8, Least: 8},
 		SmallAnswers: {Total: bytes / 8, Divisor: 16, Least: least},
 		LargeAnswers: {Total: bytes / 8 * 3, Divisor: 8},
-		// Making one answer takes up to 40 MB for a moment.
-		Renders:  {Total: renders, Divisor: renders, Least: 1},
+		// Making one answer takes up to 40 MB for a moment, and reading a capture as much
+		// for seconds.
+		Renders:  {Total: processors, Divisor: max(2, processors), Least: 1},
+		Readings: {Total: processors, Divisor: max(2, processors), Least: 1},
 		Uploads:  {Total: bytes / 2, Divisor: 2, Least: least},
 		Watchers: {Total: 256, Divisor: 32, Least: 1},
 		Refusals: {Total: 256, Divisor: 8, Least: 1},
@@ -145,13 +149,26 @@ func (b *Budgets) BeginUpload(ctx context.Context, client netip.Addr, n int64) (
 }
 
 // An Answer is one under way.
-type Answer struct{ bytes, render budget.Hold }
+type Answer struct {
+	budgets                *Budgets
+	client                 netip.Addr
+	bytes, reading, render budget.Hold
+}
 
 // Begin waits until the client may have one more answer, and until it can be made. It
 // returns false if that takes too long, or ctx is done. The answer is under way until
 // End is called.
 func (b *Budgets) Begin(ctx context.Context, client netip.Addr, c Cost) (*Answer, bool) {
-	a := new(Answer)
+	a, ok := b.Reserve(ctx, client, c)
+	if ok && c.Heavy && !a.Render(ctx) {
+		a.End()
+		ok = false
+	}
+	return a, ok
+}
+
+// Reserve is Begin for an answer that is not made yet.
+func (b *Budgets) Reserve(ctx context.Context, client netip.Addr, c Cost) (*Answer, bool) {
 	r := SmallAnswers
 	if c.Heavy {
 		r = LargeAnswers
@@ -159,31 +176,39 @@ func (b *Budgets) Begin(ctx context.Context, client netip.Addr, c Cost) (*Answer
 	of := b.of(r)
 	// One that may be longer than any counts as the longest until it is made.
 	bytes, err := of.Acquire(ctx, client, min(max(int64(c.Bytes), minimum), of.Total/of.Divisor))
-	if err != nil {
-		b.count(r, err)
-		return nil, false
-	}
-	a.bytes = bytes
-	if !c.Heavy {
-		return a, true
-	}
-	if a.render, err = b.of(Renders).Acquire(ctx, client, 1); err != nil {
-		a.End()
-		b.count(Renders, err)
-		return nil, false
-	}
-	return a, true
+	b.count(r, err)
+	return &Answer{budgets: b, client: client, bytes: bytes}, err == nil
+}
+
+// Read waits until an upload can be read for the answer. Until Rendered is called,
+// nothing may wait for the client.
+func (a *Answer) Read(ctx context.Context) (ok bool) {
+	return a.enter(ctx, Readings, &a.reading)
+}
+
+// Render waits until the answer can be made, as Read does.
+func (a *Answer) Render(ctx context.Context) (ok bool) {
+	return a.enter(ctx, Renders, &a.render)
+}
+
+func (a *Answer) enter(ctx context.Context, r Resource, hold *budget.Hold) bool {
+	var err error
+	*hold, err = a.budgets.of(r).Acquire(ctx, a.client, 1)
+	a.budgets.count(r, err)
+	return err == nil
 }
 
 // Rendered says that the answer is made and takes n bytes, which its client has to
 // read.
 func (a *Answer) Rendered(n int) {
+	a.reading.Release()
 	a.render.Release()
 	a.bytes.Resize(max(int64(n), minimum))
 }
 
 // End ends the answer. It may be called again.
 func (a *Answer) End() {
+	a.reading.Release()
 	a.render.Release()
 	a.bytes.Release()
 }

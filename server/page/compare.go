@@ -29,6 +29,9 @@ const (
 
 	maxParts = 16 // of a form
 
+	// usualHello is how many bytes a hello counts for before it is read.
+	usualHello = 2 << 10
+
 	maxRefill = 16 << 10 // bytes of text
 )
 
@@ -66,16 +69,16 @@ func (p *Page) compare(w http.ResponseWriter, r *http.Request) {
 	if q.Has("with") {
 		in.with = q.Get("with")
 	}
-	a, ok := p.begin(w, r, answers.PageCost(p.inputSize(&in)))
+	if in.client != "" {
+		p.answerCompare(w, r, &in)
+		return
+	}
+	a, ok := p.begin(w, r, answers.PageCost(0))
 	if !ok {
 		return
 	}
 	defer a.End()
-	if in.client == "" {
-		p.show(w, r, a, http.StatusOK, "compare.html", p.newCompareView(&in))
-		return
-	}
-	p.answerCompare(w, r, a, &in)
+	p.show(w, r, a, http.StatusOK, "compare.html", p.newCompareView(&in))
 }
 
 // compareForm reads the hello that a form brings. The whole of it must come before it
@@ -98,32 +101,19 @@ func (p *Page) compareForm(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxUpload))
 	r.Body = http.MaxBytesReader(w, r.Body, maxInput)
 	in, err := readForm(r, size)
-	a, ok := p.begin(w, r, answers.PageCost(p.inputSize(&in)))
-	if !ok {
-		return
-	}
-	defer a.End()
 	if err != nil {
 		status := http.StatusBadRequest
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			status = http.StatusRequestEntityTooLarge
 			err = fmt.Errorf("more than %d MiB: cut the capture down to the hellos that matter", maxInput>>20)
 		}
-		p.showFormError(w, r, a, &in, status, err)
+		if a, ok := p.begin(w, r, answers.PageCost(0)); ok {
+			defer a.End()
+			p.showFormError(w, r, a, &in, status, err)
+		}
 		return
 	}
-	p.answerCompare(w, r, a, &in)
-}
-
-// inputSize returns about how long the hello is that a form brings or names.
-func (p *Page) inputSize(in *compareInput) int {
-	if in.client == "" {
-		return len(in.file) + len(in.text)
-	}
-	if k := p.index.byID(in.client); k != nil {
-		return len(k.hello.Raw)
-	}
-	return 0
+	p.answerCompare(w, r, &in)
 }
 
 // A compareInput is what the form asks for.
@@ -236,9 +226,21 @@ func observeMessage(msg []byte, transport parser.Transport) event.Observation {
 	return o
 }
 
-// answerCompare shows the hello that was given, and how it differs from another.
-func (p *Page) answerCompare(w http.ResponseWriter, r *http.Request, a *answers.Answer, in *compareInput) {
+// answerCompare shows the hello that was given, and how it differs from another. What
+// was given has come whole, so that its client can hold up nobody.
+func (p *Page) answerCompare(w http.ResponseWriter, r *http.Request, in *compareInput) {
+	a, ok := p.budgetsOf(r).Reserve(r.Context(), answers.ClientOf(r), answers.PageCost(usualHello))
+	defer a.End()
+	if !ok || !a.Read(r.Context()) {
+		p.refuse(w, r, busy)
+		return
+	}
 	list, err := p.readInput(r.Context(), in)
+	if !a.Render(r.Context()) {
+		a.End()
+		p.refuse(w, r, busy)
+		return
+	}
 	if err != nil {
 		p.showFormError(w, r, a, in, http.StatusUnprocessableEntity, err)
 		return

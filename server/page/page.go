@@ -100,10 +100,12 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Page) begin(w http.ResponseWriter, r *http.Request, c answers.Cost) (*answers.Answer, bool) {
 	a, ok := p.budgetsOf(r).Begin(r.Context(), answers.ClientOf(r), c)
 	if !ok {
-		p.refuse(w, r, "There are "+answers.Busy+".")
+		p.refuse(w, r, busy)
 	}
 	return a, ok
 }
+
+const busy = "There are " + answers.Busy + "."
 
 // refuse answers 503, because the client or all clients have too much under way.
 func (p *Page) refuse(w http.ResponseWriter, r *http.Request, message string) {
