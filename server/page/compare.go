@@ -27,6 +27,9 @@ const (
 	maxReading   = 5 * time.Second
 	maxChangeRow = 200 // changes of one field
 
+	maxListedSize = 512 << 10 // bytes of all hellos that are listed
+	maxListedName = 255       // bytes of a server name there
+
 	maxParts = 16 // of a form
 
 	// usualHello is how many bytes a hello counts for before it is read.
@@ -333,18 +336,27 @@ func refill(text string) string {
 // listHellos lists the hellos of a capture.
 func (v *compareView) listHellos(list []inputHello, clients *known.Database) {
 	ob := event.Observer{Clients: clients}
+	size := 0
 	for i := range list {
 		if i == maxListed {
 			v.Beyond = len(list) - maxListed
 			break
 		}
 		h := &list[i]
-		f := foundHello{Event: ob.Event(&h.Observation, event.Full), Who: "unknown"}
+		f := foundHello{Event: ob.Event(&h.Observation, event.Compact), Who: "unknown"}
+		if f.Event.SNI != nil {
+			name := truncate(*f.Event.SNI, maxListedName)
+			f.Event.SNI = &name
+		}
 		if len(f.Event.Client) > 0 {
 			f.Who = nameAndVersion(&f.Event.Client[0])
 		}
 		if h.Hello != nil {
-			f.Input = linkText(h.Hello.Raw, h.Hello.Transport)
+			if size += len(h.Hello.Raw); size <= maxListedSize {
+				f.Input = linkText(h.Hello.Raw, h.Hello.Transport)
+			} else {
+				f.Event.Error = "too long to list: give it alone"
+			}
 		}
 		v.Found = append(v.Found, f)
 	}
