@@ -181,9 +181,15 @@ func limitBodies(next http.Handler, limit time.Duration) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.Body != http.NoBody {
+		if r.ContentLength != 0 {
+			c := http.NewResponseController(w)
 			// A connection without deadlines is bounded by its transport.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
+			_ = c.SetReadDeadline(time.Now().Add(limit))
+			if r.ProtoMajor == 2 {
+				// Otherwise that of a stream that was reset meanwhile keeps all of the
+				// stream in memory until it has passed.
+				defer c.SetReadDeadline(time.Time{})
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

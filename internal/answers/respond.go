@@ -3,6 +3,7 @@ package answers
 import (
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Limit returns a handler that counts the requests of next. Ones that are too many get
@@ -19,12 +20,19 @@ func (b *Budgets) Limit(next http.Handler) http.Handler {
 		defer hold.Release()
 		next.ServeHTTP(w, r)
 		flush(w, r)
+		if r.ProtoMajor == 2 && r.Context().Err() != nil {
+			// The deadline of a stream that was reset would keep all of it in memory.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		}
 	})
 }
 
 // Refuse answers 503 with Retry-After, and with words unless the client has left too
-// many unread already.
+// many unread already. A client that has disconnected gets nothing.
 func (b *Budgets) Refuse(w http.ResponseWriter, r *http.Request, words func()) {
+	if r.Context().Err() != nil {
+		return
+	}
 	w.Header().Set("Retry-After", RetryAfter)
 	hold, err := b.of(Refusals).TryAcquire(ClientOf(r), 1)
 	if err != nil {

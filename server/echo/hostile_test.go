@@ -1,12 +1,14 @@
 package echo_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -318,4 +320,49 @@ func TestUnreadLines(t *testing.T) {
 			a.requireShares(1)
 		})
 	}
+}
+
+// TestResets: one client resets each of its requests at once, with and without a body.
+// Nothing of them remains.
+func TestResets(t *testing.T) {
+	for method, end := range map[string]bool{"GET": true, "POST": false} {
+		attack(t, func(a *target) {
+			conn := a.dial(client(1), &tls.Config{NextProtos: []string{"h2"}})
+			_, err := io.WriteString(conn, http2.ClientPreface)
+			require.NoError(a, err)
+			batch := bufio.NewWriterSize(conn, 64<<10)
+			f := http2.NewFramer(batch, conn)
+			require.NoError(a, f.WriteSettings())
+			go io.Copy(io.Discard, conn)
+			var block bytes.Buffer
+			e := hpack.NewEncoder(&block)
+			reset := func(from, to uint32) {
+				for i := from; i < to; i++ {
+					block.Reset()
+					for _, h := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "x"}, {":path", "/json"}} {
+						require.NoError(a, e.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}))
+					}
+					require.NoError(a, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: block.Bytes(), EndStream: end, EndHeaders: true}))
+					require.NoError(a, f.WriteRSTStream(2*i+1, http2.ErrCodeCancel))
+					if i%50 == 49 { // the next ones come before the handlers of these have begun
+						require.NoError(a, batch.Flush())
+						synctest.Wait()
+					}
+				}
+			}
+			reset(0, 100)
+			before := liveHeap()
+			reset(100, 8100)
+			assert.Less(a, liveHeap()-before, int64(1<<20), "8,000 streams with %s", method)
+			a.honest()
+		})
+	}
+}
+
+// liveHeap returns how many bytes are in use.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

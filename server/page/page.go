@@ -172,10 +172,10 @@ func (p *Page) newPageView(title, path string) *pageView {
 	return &pageView{Title: title, Path: path, Version: p.version, Live: p.Live != nil}
 }
 
-// show answers with a page, and says to a, which may be nil, what it takes.
+// show answers with a page, and says to a what it takes. It is nil for a short one.
 func (p *Page) show(w http.ResponseWriter, r *http.Request, a *answers.Answer, status int, name string, v *pageView) {
 	h := w.Header()
-	body := newBody(h, r)
+	body := newBody(h, r, a == nil)
 	if err := p.templates.ExecuteTemplate(body, name, v); err != nil {
 		h.Del("Content-Encoding")
 		answers.WriteText(w, http.StatusInternalServerError, "making the page: "+err.Error())

@@ -16,10 +16,11 @@ type body struct {
 	gzip   *gzip.Writer // nil if it is not compressed
 }
 
-// newBody returns one for the client of r, and says so in h.
-func newBody(h http.Header, r *http.Request) *body {
+// newBody returns one for the client of r, and says so in h. One that is short is not
+// compressed: that takes a megabyte of tables.
+func newBody(h http.Header, r *http.Request, short bool) *body {
 	b := new(body)
-	if setEncoding(h, r) {
+	if !short && setEncoding(h, r) {
 		b.gzip = newGzip(&b.buffer)
 	}
 	return b
