@@ -18,7 +18,7 @@ type budgetFlags struct {
 }
 
 func (f *budgetFlags) add(flags *pflag.FlagSet) {
-	flags.Int64Var(&f.answerMemory, "answer-memory", 64<<20, "maximum `bytes` of answers and uploads in memory, until clients have read them; one client gets up to a quarter")
+	flags.Int64Var(&f.answerMemory, "answer-memory", 64<<20, "maximum `bytes` of answers and uploads in memory, until clients have read them; one client gets up to a third")
 }
 
 func (f *budgetFlags) check() error {

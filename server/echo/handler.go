@@ -34,11 +34,11 @@ type Handler struct {
 	NextLine func(ctx context.Context) error
 
 	// MaxBytes is how much memory answers and uploads may have together, in bytes, until
-	// they are read. 0 is 64 MiB. One client gets up to a fifth of it.
+	// they are read. 0 is 64 MiB. One client gets up to a third of it.
 	MaxBytes int64
 
 	// Refused, if not nil, is called for each request, line and watcher that is refused,
-	// with what there was too little of, one of [Resources], and for whom: "client" if
+	// with what there was too little of, one of [Handler.Resources], and for whom: "client" if
 	// the client holds its share already, and "all" if all clients together hold too
 	// much. It is called by the goroutine of the request.
 	Refused func(resource, cause string)

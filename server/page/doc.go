@@ -18,7 +18,9 @@
 // # Bounds
 //
 // Of a message over 16 KiB the page shows the first 16 KiB. An upload has at most
-// 8 MiB, of whose hellos it lists 40. Nothing that is uploaded is kept.
+// 8 MiB, of whose hellos it lists 40. Nothing that is uploaded is kept. What answers cost
+// is bounded as in package echo, for each client and in all, and together with what an
+// echo.Handler answers that has the page.
 //
 // # Concurrency
 //
