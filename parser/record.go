@@ -1,6 +1,10 @@
 package parser
 
-import "github.com/tlspeek/tlspeek/internal/tlsrecord"
+import (
+	"slices"
+
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
+)
 
 // alertWarning is AlertLevel warning (RFC 8446, section 6).
 const alertWarning = 1
@@ -56,6 +60,17 @@ func (a *RecordAssembler) Pending() []byte {
 	return a.buf
 }
 
+// Detach lets the caller keep the message that Next returned last, if it is in memory
+// of a: no later call writes to it. It reports whether it is. If not, the message
+// aliases the stream.
+func (a *RecordAssembler) Detach() bool {
+	if !a.done || len(a.buf) == 0 {
+		return false
+	}
+	a.buf = nil
+	return true
+}
+
 // Reset makes a ready for another stream. It keeps a's memory.
 func (a *RecordAssembler) Reset() { *a = RecordAssembler{buf: a.buf[:0]} }
 
@@ -78,10 +93,14 @@ func (a *RecordAssembler) Next(stream []byte) (msg []byte, used int, err error) 
 		switch {
 		case a.sslv2 || a.offset == 0 && b[0]&0x80 != 0:
 			msg = a.readSSLv2(b)
-		case a.left == 0:
+		case a.left > 0:
+			msg = a.readFragment(b)
+		case a.headerRead > 0 || len(a.buf) < headerLen:
 			a.readHeader(b)
 		default:
-			msg = a.readFragment(b[:min(len(b), a.left)])
+			if b = a.readRecords(b); len(b) > 0 {
+				a.readHeader(b)
+			}
 		}
 	}
 	a.done = msg != nil
@@ -120,12 +139,44 @@ func (a *RecordAssembler) readHeader(b []byte) {
 	}
 }
 
-// readFragment reads b, which is part of the current record's fragment. It
+// readRecords reads whole handshake records up to the one that ends the message, and
+// returns the rest of b. It does what readHeader and readFragment do, several times as
+// fast for short records.
+func (a *RecordAssembler) readRecords(b []byte) []byte {
+	missing := tlsrecord.MessageLen(a.buf) - len(a.buf)
+	a.reserve(missing, len(b))
+	buf, rest := a.buf, b
+	for len(rest) > tlsrecord.HeaderLen && rest[0] == tlsrecord.Handshake && rest[1] <= tlsrecord.MaxMajor {
+		n := int(rest[3])<<8 | int(rest[4])
+		if n == 0 || n > tlsrecord.MaxFragment || n >= missing || n > len(rest)-tlsrecord.HeaderLen {
+			break
+		}
+		if n == 1 { // constants do not wait for what was just loaded
+			buf = append(buf, rest[tlsrecord.HeaderLen])
+			rest = rest[tlsrecord.HeaderLen+1:]
+		} else {
+			buf = append(buf, rest[tlsrecord.HeaderLen:tlsrecord.HeaderLen+n]...)
+			rest = rest[tlsrecord.HeaderLen+n:]
+		}
+		missing -= n
+		a.records++
+	}
+	a.buf = buf
+	a.offset += len(b) - len(rest)
+	return rest
+}
+
+// reserve makes room for the missing bytes of a message, but not for more than are
+// left of the stream.
+func (a *RecordAssembler) reserve(missing, left int) { a.buf = slices.Grow(a.buf, min(missing, left)) }
+
+// readFragment reads the part of stream that belongs to the current record. It
 // stops at the end of a message, and returns the message.
-func (a *RecordAssembler) readFragment(b []byte) []byte {
+func (a *RecordAssembler) readFragment(stream []byte) []byte {
+	b := stream[:min(len(stream), a.left)]
 	switch a.header[0] {
 	case tlsrecord.Handshake:
-		return a.readHandshake(b)
+		return a.readHandshake(b, len(stream))
 	case tlsrecord.Alert:
 		if a.left == 2 && b[0] != alertWarning {
 			a.fail(a.offset, "alert.level", ErrAlert)
@@ -136,7 +187,8 @@ func (a *RecordAssembler) readFragment(b []byte) []byte {
 	return nil
 }
 
-func (a *RecordAssembler) readHandshake(b []byte) []byte {
+// readHandshake reads b, with left bytes from its beginning to the end of the stream.
+func (a *RecordAssembler) readHandshake(b []byte, left int) []byte {
 	if !a.counted {
 		a.counted = true
 		a.records++
@@ -165,7 +217,9 @@ func (a *RecordAssembler) readHandshake(b []byte) []byte {
 			return nil
 		}
 	}
-	n := min(tlsrecord.MessageLen(a.buf)-len(a.buf), len(b))
+	missing := tlsrecord.MessageLen(a.buf) - len(a.buf)
+	a.reserve(missing, left)
+	n := min(missing, len(b))
 	a.buf = append(a.buf, b[:n]...)
 	a.skip(n)
 	if len(a.buf) < tlsrecord.MessageLen(a.buf) {

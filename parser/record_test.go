@@ -3,6 +3,7 @@ package parser
 import (
 	"bufio"
 	"encoding/hex"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -222,4 +223,78 @@ func TestRecordAssemblerAllocs(t *testing.T) {
 			panic("no message")
 		}
 	}))
+}
+
+// TestRecordAssemblerReadsRecordsAtOnce compares with reading one byte at a time,
+// where no record is read whole, over streams that were changed at random.
+func TestRecordAssemblerReadsRecordsAtOnce(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	hello := readHellos(t)["chromium-156"].Raw
+	whole, failed := 0, 0
+	for range 3000 {
+		var stream []byte
+		for rest := hello; len(rest) > 0; {
+			n := min(len(rest), 1+rnd.IntN(1<<rnd.IntN(10)))
+			stream = append(stream, records(rest[:n], 1<<rnd.IntN(9))...)
+			rest = rest[n:]
+			switch rnd.IntN(40) {
+			case 0:
+				stream = append(stream, tlsrecord.Handshake, 3, 1, 0, 0)
+			case 1:
+				stream = append(stream, tlsrecord.Alert, 3, 1, 0, 2, 1, 112)
+			case 2:
+				stream = append(stream, tlsrecord.ChangeCipherSpec, 3, 3, 0, 1, 1)
+			}
+		}
+		stream = append(stream, stream[:rnd.IntN(len(stream))]...)
+		if rnd.IntN(3) == 0 {
+			stream[rnd.IntN(len(stream))] ^= byte(1 + rnd.IntN(255))
+		}
+		want := assemble(stream, []byte{0})
+		for _, cuts := range [][]byte{nil, {5}, {6, 40}, {byte(rnd.IntN(256)), byte(rnd.IntN(256))}} {
+			require.Equal(t, want, assemble(stream, cuts), "%x, cut by %v", stream, cuts)
+		}
+		if whole += len(want.msgs); want.err != nil {
+			failed++
+		}
+	}
+	assert.Greater(t, whole, 1000)
+	assert.Greater(t, failed, 200)
+}
+
+// TestRecordAssemblerDetach keeps messages, some of which lie in the assembler.
+func TestRecordAssemblerDetach(t *testing.T) {
+	hellos := readHellos(t)
+	var a RecordAssembler
+	assert.False(t, a.Detach(), "there is no message")
+	var kept [][]byte
+	var want [][]byte
+	for i, name := range []string{"chromium-156", "nmap-sV", "firefox-153", "python-tls12"} {
+		size := []int{16384, 20}[i%2]
+		stream := records(hellos[name].Raw, size)
+		msg, n, err := a.Next(stream)
+		require.NoError(t, err)
+		require.Equal(t, len(stream), n)
+		assert.Equal(t, size == 20, a.Detach(), name)
+		kept, want = append(kept, msg), append(want, hellos[name].Raw)
+	}
+	assert.Equal(t, want, kept)
+	_, _, err := a.Next(records(hellos["nmap-sV"].Raw, 10)[:100])
+	require.NoError(t, err)
+	assert.False(t, a.Detach(), "it is not whole")
+	assert.NotZero(t, a.Buffered())
+}
+
+// TestRecordAssemblerTakesWhatItNeeds: a message whose records are all there takes as
+// much memory as it has bytes.
+func TestRecordAssemblerTakesWhatItNeeds(t *testing.T) {
+	msg := make([]byte, 1<<16)
+	msg[0], msg[1], msg[2], msg[3] = tlsrecord.ClientHello, 0, 0xff, 0xfc
+	for _, size := range []int{1, 50, 16384} {
+		var a RecordAssembler
+		got, _, err := a.Next(records(msg, size))
+		require.NoError(t, err)
+		require.Len(t, got, len(msg))
+		assert.LessOrEqual(t, cap(got), len(msg)+8192, "records of %d bytes", size)
+	}
 }
