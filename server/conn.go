@@ -20,10 +20,10 @@ import (
 )
 
 // A Conn is a connection that reads its client's hello as it passes, and is a
-// [Client]. The first Read waits until the hello is complete, as long as the
-// bytes so far can be the beginning of one and fit in a block. From then on, and in
-// every other case, Read hands bytes on as they come. It inspects each byte once and
-// changes none: crypto/tls answers as it would without a Conn.
+// [Client]. Read holds back a hello until it is whole, at most 64 KiB and its record
+// headers. It hands on at once whatever crypto/tls could answer earlier, a hello in
+// more than a few records of under 16 bytes, and everything after the hello. It
+// changes no byte: crypto/tls answers as it would without a Conn.
 //
 // Like any net.Conn, it may be used by several goroutines at once.
 type Conn struct {
@@ -39,6 +39,7 @@ type Conn struct {
 
 	reading     sync.Mutex // guards what only readers use
 	ahead       readAhead
+	scan        helloScan // of what is held back
 	records     parser.RecordAssembler
 	tracker     handshakeTracker
 	parseDone   bool        // no more records are parsed
@@ -72,7 +73,7 @@ type Conn struct {
 type state uint32
 
 const (
-	// Bytes are read ahead and inspected, and none is handed on.
+	// Bytes are read ahead and held back. They are scanned, but not inspected yet.
 	stateBuffering state = iota
 
 	// Bytes are handed on, and inspected as they come.
@@ -95,15 +96,15 @@ func (c *Conn) advance(s state) {
 	}
 }
 
-// blockSize is how much a connection reads at once while it waits for a hello,
-// and how much Read holds back at most: 99 of 100 hellos of real clients fit.
+// blockSize is how much of a hello fits in the memory that connections share: 99 of
+// 100 hellos of real clients.
 const blockSize = 2304
 
 type block [blockSize]byte
 
 // readAhead is what was read from below and not yet handed on.
 type readAhead struct {
-	block *block // memory of a Listener; nil before it is needed and once it is released
+	block *block // memory of a Listener; nil before bytes come and once it is released
 	bytes []byte // in block, as long as they fit
 	next  int    // in bytes, the first to hand on
 	err   error  // that the connection ended with, after bytes
@@ -129,17 +130,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if !c.ahead.empty() && c.deadline.expired() {
 		return 0, c.timeoutError()
 	}
-	for c.mustWait() {
-		err := c.fill()
-		if !isTimeout(err) {
-			continue
-		}
-		if len(c.ahead.bytes) == 0 {
+	for c.inState(stateBuffering) {
+		if err := c.fill(p); isTimeout(err) && len(c.ahead.bytes) == 0 {
 			return 0, err
+		} else if err != nil {
+			c.endHolding()
 		}
-		break
 	}
-	c.advance(stateForwarding)
+	if c.closed.Load() { // meanwhile
+		return 0, c.closedError("read")
+	}
 	n, err := 0, error(nil)
 	if c.refused == nil {
 		n, err = c.handOn(p)
@@ -148,7 +148,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, c.refused
 	}
 	if c.ahead.empty() {
-		if !c.outcome.Load() || c.err != nil {
+		if !c.first.inBlock {
 			c.releaseBlock()
 		}
 		if c.inState(stateDraining) && c.ahead.err == nil {
@@ -158,29 +158,67 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// mustWait reports whether to hold back what came so far: it is the beginning of
-// a hello, and nothing that crypto/tls could answer yet.
-func (c *Conn) mustWait() bool {
-	return c.inState(stateBuffering) && !c.outcome.Load() && !c.tracker.nonHandshake && c.ahead.err == nil && len(c.ahead.bytes) < blockSize
+// endHolding inspects what is held back, which may be handed on then.
+func (c *Conn) endHolding() {
+	if c.inState(stateBuffering) {
+		c.inspect(c.ahead.bytes)
+		c.advance(stateForwarding)
+	}
 }
 
 // fill reads ahead once. It keeps an error for Read, but not a timeout: the user
 // may move the deadline, and then reading goes on.
-func (c *Conn) fill() error {
+//
+// The first bytes are read into scratch, if it is not empty: a silent client needs no
+// block.
+func (c *Conn) fill(scratch []byte) error {
 	a := &c.ahead
-	if a.bytes == nil {
-		a.block = c.listener.getBlock()
-		a.bytes = a.block[:0]
-	}
 	from := len(a.bytes)
-	a.bytes = slices.Grow(a.bytes, 1)
-	n, err := c.Conn.Read(a.bytes[from:cap(a.bytes)])
+	var n int
+	var err error
+	if from == 0 && len(scratch) > 0 {
+		if n, err = c.Conn.Read(scratch); n > 0 {
+			c.reserve(n)
+			copy(a.bytes[:n], scratch)
+		}
+	} else {
+		c.reserve(1)
+		n, err = c.Conn.Read(a.bytes[from:cap(a.bytes)])
+	}
 	a.bytes = a.bytes[:from+n]
 	c.afterRead(a.bytes[from:], err)
 	if !isTimeout(err) {
 		a.err = err
 	}
+	if len(a.bytes) == 0 {
+		c.releaseBlock()
+	}
 	return err
+}
+
+// reserve makes room for n more bytes at least: in a block, or else in memory that
+// grows with what has come, up to the end of the hello.
+func (c *Conn) reserve(n int) {
+	a := &c.ahead
+	if a.bytes == nil && n <= blockSize {
+		a.block = c.listener.getBlock()
+		a.bytes = a.block[:0]
+	}
+	have := len(a.bytes)
+	if have+n <= cap(a.bytes) {
+		return
+	}
+	size := 2 * have
+	if c.inState(stateBuffering) {
+		if end := c.scan.end(a.bytes); end > have {
+			size = min(size, end)
+		}
+	}
+	larger := append(slices.Grow([]byte(nil), max(size, have+n)), a.bytes...)
+	if !c.first.inBlock {
+		c.putBlock()
+	}
+	a.bytes = larger
 }
 
 func isTimeout(err error) bool {
@@ -216,10 +254,10 @@ func (c *Conn) handOn(p []byte) (int, error) {
 	return n, err
 }
 
-// releaseBlock gives the block back where no hello lies in it. It keeps the
+// releaseBlock frees what was read ahead where no hello lies in it. It keeps the
 // bytes to report if none comes.
 func (c *Conn) releaseBlock() {
-	if c.ahead.block == nil {
+	if c.ahead.bytes == nil {
 		return
 	}
 	if !c.outcome.Load() && c.received == nil {

@@ -62,7 +62,7 @@ func (c *Conn) wait() error {
 			c.fail(fmt.Errorf("%w of %d bytes with all that is around it", ErrOverLimit, maxAhead))
 			return nil
 		}
-		if err := c.fill(); isTimeout(err) && !c.outcome.Load() {
+		if err := c.fill(nil); isTimeout(err) && !c.outcome.Load() {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ type message struct {
 	time    time.Time
 	records int
 	version parser.Version // of the first record
-	inBlock bool           // raw aliases the block of the connection
+	inBlock bool           // raw aliases what was read ahead
 	parsed  *parser.ClientHello
 	err     error // of parsing
 }
@@ -44,7 +44,7 @@ func (m *message) parse() (*parser.ClientHello, error) {
 	return m.parsed, nil
 }
 
-// afterRead inspects what reading from below returned.
+// afterRead scans or inspects what reading from below returned.
 func (c *Conn) afterRead(b []byte, err error) {
 	if c.addrPending && len(b) > 0 {
 		c.addrPending = false
@@ -52,12 +52,26 @@ func (c *Conn) afterRead(b []byte, err error) {
 			c.refused = err
 		}
 	}
-	c.inspect(b)
 	// Close says itself that the connection is closed, and the user may move a
 	// deadline that has passed.
-	if err != nil && !errors.Is(err, net.ErrClosed) && (!isTimeout(err) || c.deadline.handshakeExpired(err)) {
+	failed := err != nil && !errors.Is(err, net.ErrClosed) && (!isTimeout(err) || c.deadline.handshakeExpired(err))
+	if !c.inState(stateBuffering) {
+		c.inspect(b)
+	} else if failed || c.scanAhead() != scanPending {
+		c.endHolding()
+	}
+	if failed {
 		c.fail(err)
 	}
+}
+
+// scanAhead scans what is held back.
+func (c *Conn) scanAhead() scanResult {
+	maxMessage, maxRecords := 0, 0
+	if c.listener != nil {
+		maxMessage, maxRecords = c.listener.MaxHello, c.listener.MaxRecords
+	}
+	return c.scan.next(c.ahead.bytes, maxMessage, maxRecords)
 }
 
 // inspect reads b, the next bytes of the client.
@@ -69,9 +83,8 @@ func (c *Conn) inspect(b []byte) {
 	for len(b) > 0 {
 		var msg []byte
 		var err error
-		n, inPlace := len(b), false
+		n, held := len(b), c.inState(stateBuffering)
 		if !c.parseDone {
-			inPlace = c.inState(stateBuffering) && c.records.Buffered() == 0
 			msg, n, err = c.records.Next(b)
 			if err == nil {
 				err = c.overLimit(len(msg))
@@ -85,7 +98,7 @@ func (c *Conn) inspect(b []byte) {
 			c.fail(err)
 		case msg != nil:
 			c.tracker.helloRead = true
-			c.setHello(msg, inPlace && c.records.Records() == 1)
+			c.setHello(msg, held)
 		}
 		b = b[n:]
 	}
@@ -129,10 +142,15 @@ func (c *Conn) overLimit(n int) error {
 }
 
 // setHello takes msg for the hello, or for the second one, which follows a
-// HelloRetryRequest.
-func (c *Conn) setHello(msg []byte, inBlock bool) {
-	m := message{id: newID(), raw: msg, time: time.Now(), version: c.records.RecordVersion(), records: c.records.Records(), inBlock: inBlock}
-	if !inBlock {
+// HelloRetryRequest. Held says that what msg may alias is held back, and not the
+// memory of a reader.
+func (c *Conn) setHello(msg []byte, held bool) {
+	m := message{id: newID(), raw: msg, time: time.Now(), version: c.records.RecordVersion(), records: c.records.Records()}
+	switch {
+	case c.records.Detach(): // it is ours
+	case held:
+		m.inBlock = true
+	default:
 		m.raw = slices.Clone(msg)
 	}
 	index := 1

@@ -301,22 +301,38 @@ func TestClientHelloReadsNoMore(t *testing.T) {
 	assert.True(t, bytes.Equal(warnings, all), "they are handed on")
 }
 
-// TestReadHoldsABlockAtMost: the hello is longer.
-func TestReadHoldsABlockAtMost(t *testing.T) {
+// TestReadHoldsBackAHello: until it is whole, or a deadline passes, and no longer. One
+// in too many records is not held back.
+func TestReadHoldsBackAHello(t *testing.T) {
 	message := hellotest.Message(0x0303, []parser.CipherSuite{0xc02b}, hellotest.Extension(21, make([]byte, 60_000)))
-	s := &script{stream: records(message, 1<<14, 0x0301), chunk: 100}
-	conn, err := (&server.Listener{Listener: one{s}}).Accept()
-	require.NoError(t, err)
-	buf := make([]byte, 1)
-	_, err = conn.Read(buf)
-	require.NoError(t, err)
-	assert.Less(t, s.sent, 2500)
-	rest, err := io.ReadAll(conn)
-	require.NoError(t, err)
-	assert.True(t, bytes.Equal(s.stream, append(buf, rest...)))
-	h, err := conn.(*server.Conn).ClientHello()
-	require.NoError(t, err)
-	assert.Equal(t, message, h.Raw)
+	largest := append([]byte{1, 1, 0, 0}, make([]byte, 1<<16)...)
+	for _, c := range []struct {
+		message     []byte
+		record      int
+		least, most int // bytes read when Read returns
+	}{
+		{message, 1 << 14, len(message), len(message) + 4*5 + 100},
+		{message, 100, len(message), len(message)*105/100 + 110},
+		{largest, 16, len(largest) * 21 / 16, len(largest)*21/16 + 110},
+		{message, 15, 2304, 2304 + 100},
+		{message, 1, 2304, 2304 + 100},
+	} {
+		stream := records(c.message, c.record, 0x0301)
+		s := &script{stream: append(stream, record(20, 0x0303, []byte{1})...), chunk: 100}
+		conn, err := (&server.Listener{Listener: one{s}}).Accept()
+		require.NoError(t, err)
+		buf := make([]byte, 1)
+		_, err = conn.Read(buf)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, s.sent, c.least)
+		assert.LessOrEqual(t, s.sent, c.most)
+		rest, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(s.stream, append(buf, rest...)))
+		h, err := conn.(*server.Conn).ClientHello()
+		require.NoError(t, err)
+		assert.Equal(t, c.message, h.Raw)
+	}
 }
 
 // TestHelloOutlivesItsConnection keeps hellos while later connections reuse memory.

@@ -10,15 +10,14 @@ import (
 // of its part of the handshake. The zero value is ready.
 type handshakeTracker struct {
 	header  [tlsrecord.HeaderLen]byte
-	n       int  // bytes of header that were read
-	left    int  // bytes of the record that were not read
-	atStart bool // the next byte is the first of a fragment
-	isHello bool // the record begins with a ClientHello
-	ccs     bool // ChangeCipherSpec has come, and no ClientHello since
+	n       uint8  // bytes of header that were read
+	left    uint16 // bytes of the record that were not read
+	atStart bool   // the next byte is the first of a fragment
+	isHello bool   // the record begins with a ClientHello
+	ccs     bool   // ChangeCipherSpec has come, and no ClientHello since
 
-	nonHandshake bool // saw a record that cannot hold a hello
-	helloRead    bool // crypto/tls may have read a ClientHello
-	rejected     bool // a header is not one of TLS
+	helloRead bool // crypto/tls may have read a ClientHello
+	rejected  bool // a header is not one of TLS
 }
 
 // sent says what the server has sent in a handshake, as far as it matters here.
@@ -49,18 +48,20 @@ func (t *handshakeTracker) ended(b []byte, s sent) bool {
 	if t.rejected {
 		return false
 	}
-	for len(b) > 0 {
+	for {
+		if b = t.skipHandshake(b); len(b) == 0 {
+			return false
+		}
 		if t.left == 0 {
 			n := copy(t.header[t.n:], b)
-			t.n += n
+			t.n += uint8(n)
 			b = b[n:]
-			if t.n < len(t.header) {
+			if int(t.n) < len(t.header) {
 				return false
 			}
 			t.n = 0
-			t.left = int(t.header[3])<<8 | int(t.header[4])
+			t.left = uint16(t.header[3])<<8 | uint16(t.header[4])
 			t.atStart, t.isHello = true, false
-			t.nonHandshake = t.nonHandshake || t.header[0] != tlsrecord.Handshake || t.left == 0 || t.left > tlsrecord.MaxPlaintext
 			if !t.helloRead && !startsTLS(t.header) {
 				t.rejected = true
 				return true
@@ -71,8 +72,8 @@ func (t *handshakeTracker) ended(b []byte, s sent) bool {
 			t.atStart = false
 			t.isHello = b[0] == tlsrecord.ClientHello
 		}
-		n := min(t.left, len(b))
-		t.left -= n
+		n := min(int(t.left), len(b))
+		t.left -= uint16(n)
 		b = b[n:]
 		if t.left > 0 {
 			return false
@@ -89,7 +90,26 @@ func (t *handshakeTracker) ended(b []byte, s sent) bool {
 			return true
 		}
 	}
-	return false
+}
+
+// skipHandshake skips whole handshake records before any ChangeCipherSpec, which end
+// nothing, and returns the rest. A hello may come in many short ones.
+func (t *handshakeTracker) skipHandshake(b []byte) []byte {
+	if t.n > 0 || t.left > 0 || t.ccs {
+		return b
+	}
+	for len(b) >= tlsrecord.HeaderLen && b[0] == tlsrecord.Handshake && b[1] <= tlsrecord.MaxMajor {
+		n := int(b[3])<<8 | int(b[4])
+		if n > len(b)-tlsrecord.HeaderLen {
+			break
+		}
+		if n == 1 { // a constant does not wait for what was just loaded
+			b = b[tlsrecord.HeaderLen+1:]
+		} else {
+			b = b[tlsrecord.HeaderLen+n:]
+		}
+	}
+	return b
 }
 
 // startsTLS reports whether crypto/tls reads on after the header of a record
