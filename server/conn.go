@@ -122,9 +122,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if c.closed.Load() { // also where bytes were read ahead
-		return 0, c.closedError("read")
+		return 0, c.closedError()
 	}
 	if len(p) == 0 {
+		if c.ahead.empty() {
+			return c.Conn.Read(p)
+		}
 		return 0, nil
 	}
 	if !c.ahead.empty() && c.deadline.expired() {
@@ -138,7 +141,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 	}
 	if c.closed.Load() { // meanwhile
-		return 0, c.closedError("read")
+		return 0, c.closedError()
 	}
 	n, err := 0, error(nil)
 	if c.refused == nil {
@@ -232,9 +235,13 @@ func (c *Conn) timeoutError() error {
 	return &net.OpError{Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 }
 
-// closedError returns the error of a socket that was closed.
-func (c *Conn) closedError(op string) error {
-	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: net.ErrClosed}
+// closedError returns the error of the connection below, which is closed. Reading
+// nothing returns it without taking what is still there.
+func (c *Conn) closedError() error {
+	if _, err := c.Conn.Read(nil); err != nil {
+		return err
+	}
+	return &net.OpError{Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: net.ErrClosed}
 }
 
 // handOn reads what was read ahead, and then from below.
@@ -245,11 +252,18 @@ func (c *Conn) handOn(p []byte) (int, error) {
 		a.next += n
 		return n, nil
 	}
-	if err := a.err; err != nil {
+	end := a.err
+	if end != nil && !c.deadline.expired() {
 		a.err = nil
-		return 0, err
+		return 0, end
 	}
 	n, err := c.Conn.Read(p)
+	if end != nil && isTimeout(err) { // which comes first on a socket
+		return n, err
+	}
+	if a.err = nil; end != nil && n == 0 {
+		return 0, end
+	}
 	c.afterRead(p[:n], err)
 	return n, err
 }
@@ -340,7 +354,11 @@ func (c *Conn) close() error {
 // SetDeadline sets the deadlines for reading and writing. Until the handshake
 // has ended, that of the [Listener] counts if it is earlier.
 func (c *Conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	err := c.SetReadDeadline(t)
+	if errWrite := c.SetWriteDeadline(t); err == nil {
+		err = errWrite
+	}
+	return err // callers look for a net.Error, and not in a list of errors
 }
 
 // SetReadDeadline sets the deadline for reading, as [Conn.SetDeadline] does.

@@ -3,6 +3,7 @@ package server_test
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -86,7 +87,7 @@ func TestWaitOfADecision(t *testing.T) {
 		conn, err = l.Accept()
 		require.NoError(t, err)
 		time.AfterFunc(time.Second, func() { conn.Close() })
-		assert.ErrorIs(t, tls.Server(conn, config).Handshake(), net.ErrClosed)
+		assert.ErrorIs(t, tls.Server(conn, config).Handshake(), io.ErrClosedPipe)
 		assert.Equal(t, time.Second, time.Since(began))
 		synctest.Wait()
 	})
