@@ -34,9 +34,9 @@
 // # The wire
 //
 // Nothing on the wire changes. crypto/tls and quic-go read what the client sent,
-// byte for byte. A [Conn] holds back only the beginning of a hello, which crypto/tls
-// could not answer yet, and one block of it at most. A malformed hello reaches
-// crypto/tls too, which answers it as it would alone.
+// byte for byte. A [Conn] holds back a hello until it is whole, at most 64 KiB and its
+// record headers, and nothing that crypto/tls could answer before. A malformed hello
+// reaches crypto/tls too, which answers it as it would alone.
 //
 // # Concurrency
 //

@@ -24,6 +24,12 @@ type Listener struct {
 	// HandshakeTimeout is how long a client may take from Accept to the end of
 	// its handshake, whatever it sends, and whether it reads or not. 0 is 10
 	// seconds, negative is no limit.
+	//
+	// A connection sees that end in the first encrypted record of the client, once it
+	// is whole. With client certificates in TLS 1.3, that record has the certificate or
+	// a part of it, and a client may stall before the rest. [Server] limits
+	// the whole handshake then, too. So does net/http if http.Server has a
+	// ReadHeaderTimeout, and crypto/tls with a context for tls.Conn.HandshakeContext.
 	HandshakeTimeout time.Duration
 
 	// Observe, if not nil, is called with each hello: once for a connection,
