@@ -1,10 +1,6 @@
 package parser
 
-import (
-	"slices"
-
-	"github.com/tlspeek/tlspeek/internal/tlsrecord"
-)
+import "github.com/tlspeek/tlspeek/internal/tlsrecord"
 
 // alertWarning is AlertLevel warning (RFC 8446, section 6).
 const alertWarning = 1
@@ -166,9 +162,17 @@ func (a *RecordAssembler) readRecords(b []byte) []byte {
 	return rest
 }
 
-// reserve makes room for the missing bytes of a message, but not for more than are
-// left of the stream.
-func (a *RecordAssembler) reserve(missing, left int) { a.buf = slices.Grow(a.buf, min(missing, left)) }
+// reserve makes room for the missing bytes of a message, as far as they are in the
+// bytes that are left of the stream, if all records are as long as the last one. It
+// grows as append does, but to no more than the message needs.
+func (a *RecordAssembler) reserve(missing, left int) {
+	n := int(a.header[3])<<8 | int(a.header[4])
+	more := min(missing, left*n/(n+tlsrecord.HeaderLen))
+	if more > cap(a.buf)-len(a.buf) {
+		more = min(missing, max(more, 192+len(a.buf)/4))
+		a.buf = append(make([]byte, 0, len(a.buf)+more), a.buf...)
+	}
+}
 
 // readFragment reads the part of stream that belongs to the current record. It
 // stops at the end of a message, and returns the message.

@@ -297,4 +297,18 @@ func TestRecordAssemblerTakesWhatItNeeds(t *testing.T) {
 		require.Len(t, got, len(msg))
 		assert.LessOrEqual(t, cap(got), len(msg)+8192, "records of %d bytes", size)
 	}
+	var a RecordAssembler
+	_, _, err := a.Next(records(msg, 1)[:6000])
+	require.NoError(t, err)
+	assert.Equal(t, 1000, a.Buffered())
+	assert.LessOrEqual(t, cap(a.buf), 1024, "the rest was headers")
+	a.Reset()
+	for rest := records(msg, 1); len(rest) > 1; {
+		n := min(576, len(rest)-1)
+		_, _, err := a.Next(rest[:n])
+		require.NoError(t, err)
+		rest = rest[n:]
+	}
+	assert.Equal(t, len(msg)-1, a.Buffered())
+	assert.LessOrEqual(t, cap(a.buf), len(msg), "a message that is not whole")
 }
