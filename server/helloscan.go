@@ -65,7 +65,7 @@ func (s *helloScan) next(b []byte, maxMessage, maxRecords int) scanResult {
 			return scanOther
 		case s.length > 0 && message >= int(s.length):
 			return scanWhole
-		case int(s.record)+tlsrecord.HeaderLen+len(fragment) > blockSize && message < minFragment*records:
+		case int(s.record)+tlsrecord.HeaderLen+len(fragment) >= blockSize && message < minFragment*records:
 			return scanOther
 		case len(fragment) < n:
 			return scanPending

@@ -54,7 +54,7 @@ func slowScan(stream []byte) (scanResult, int) {
 			records++
 			recordStart = n
 		}
-		if n > blockSize && len(r) > 4 && a.Buffered() < minFragment*records {
+		if n >= blockSize && len(r) > 4 && a.Buffered() < minFragment*records {
 			return scanOther, n
 		}
 	}

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestHandshakeEnds: the server has answered a hello.
@@ -66,4 +68,43 @@ func TestClassify(t *testing.T) {
 	}
 	assert.Equal(t, sentOther, classify([]byte("\x15"+retry[1:])))
 	assert.Equal(t, sentOther, classify([]byte(retry[:20]+"x"+retry[21:])))
+}
+
+// TestHandshakeTrackerSkipsRecords compares with following one byte at a time, where no
+// record is skipped, over streams of random records.
+func TestHandshakeTrackerSkipsRecords(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	endOf := func(stream []byte, step int, helloRead bool) int {
+		f := handshakeTracker{helloRead: helloRead}
+		for i := 0; i < len(stream); i += step {
+			if f.ended(stream[i:min(i+step, len(stream))], sentOther) {
+				return i
+			}
+		}
+		return -1
+	}
+	ended := 0
+	for i := range 5000 {
+		var stream []byte
+		for range 1 + rnd.IntN(12) {
+			typ := []byte{22, 22, 22, 22, 20, 21, 23, 0}[rnd.IntN(6+rnd.IntN(3))]
+			fragment := make([]byte, rnd.IntN(1<<rnd.IntN(9)))
+			if len(fragment) > 0 {
+				fragment[0] = byte(rnd.IntN(3))
+			}
+			stream = append(stream, typ, byte(rnd.IntN(17)), 1, byte(len(fragment)>>8), byte(len(fragment)))
+			stream = append(stream, fragment...)
+		}
+		want := endOf(stream, 1, i%2 == 0)
+		for _, step := range []int{7, 600, len(stream)} {
+			got := endOf(stream, step, i%2 == 0)
+			require.Equal(t, want < 0, got < 0, "%x, %d at a time", stream, step)
+			require.True(t, want < 0 || got <= want && want < got+step, "%x, %d at a time: %d, not %d", stream, step, got, want)
+		}
+		if want >= 0 {
+			ended++
+		}
+	}
+	assert.Greater(t, ended, 1000)
+	assert.Less(t, ended, 4000)
 }
