@@ -194,7 +194,8 @@ func (c *Conn) fill(scratch []byte) error {
 		a.err = err
 	}
 	if len(a.bytes) == 0 {
-		c.releaseBlock()
+		a.bytes = nil
+		c.putBlock()
 	}
 	return err
 }

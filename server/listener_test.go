@@ -383,3 +383,26 @@ func TestHelloOutlivesItsConnection(t *testing.T) {
 		assert.Equal(t, want[i], string(h.ServerName))
 	}
 }
+
+// TestReceivedAfterATimeout: the first wait for a hello times out before anything has
+// come, and then something else comes.
+func TestReceivedAfterATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, client := net.Pipe()
+		defer client.Close()
+		accepted, err := (&server.Listener{Listener: single{near}}).Accept()
+		require.NoError(t, err)
+		conn := accepted.(*server.Conn)
+		defer conn.Close()
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
+		_, err = conn.ClientHello()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, conn.SetReadDeadline(time.Time{}))
+		go io.WriteString(client, "GET / HTTP/1.1\r\n")
+		_, err = conn.ClientHello()
+		require.ErrorIs(t, err, parser.ErrNotTLS)
+		o, ok := conn.Observation()
+		require.True(t, ok)
+		assert.Equal(t, "GET / HTTP/1.1\r\n", string(o.Received))
+	})
+}
