@@ -49,7 +49,7 @@ bench:
 
 # What a server pays for the hellos of its clients, beside plain crypto/tls.
 bench-server:
-	go test -run '^$$' -bench 'Server|BesideHalfOpen|Memory' -benchtime 15x ./server
+	go test -run '^$$' -bench 'Server|BesideHalfOpen|Memory|LongHello' -benchtime 15x ./server
 
 # How well clients are named, and impersonators found, over labelled captures:
 # make eval CLIENTS=DIR. Without a directory, over the built-in clients.
