@@ -61,7 +61,7 @@ type flow struct {
 	messages  int          // bytes of these
 	waiting   []*quicConn  // with a proved address, and without a hello
 	issued    []issuedID   // oldest first
-	work      budget       // of the flow
+	work      workBudget   // of the flow
 	spent     [2]int       // of the budgets of all flows
 }
 
@@ -181,16 +181,18 @@ func (f *flow) hasAnswered(client quichello.ConnectionID) bool {
 	return slices.ContainsFunc(f.issued, func(i issuedID) bool { return i.used && i.client == client })
 }
 
-// A budget allows a burst of work, and as much again each period. The zero value is
+// A workBudget allows a burst of work, and as much again each period. The zero value is
 // unspent.
-type budget struct {
+type workBudget struct {
 	until time.Time // all is unspent again
 }
 
-func (b *budget) allows(now time.Time, period time.Duration) bool { return b.until.Sub(now) < period }
+func (b *workBudget) allows(now time.Time, period time.Duration) bool {
+	return b.until.Sub(now) < period
+}
 
 // spend takes work of a burst out of b. It may take more than there is.
-func (b *budget) spend(now time.Time, work, burst int, period time.Duration) {
+func (b *workBudget) spend(now time.Time, work, burst int, period time.Duration) {
 	if b.until.Before(now) {
 		b.until = now
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/tlspeek/tlspeek/internal/budget"
 	"github.com/tlspeek/tlspeek/internal/lru"
 )
 
@@ -228,7 +229,7 @@ func (l *Limits) count(e *connEntry, addr netip.Addr) bool {
 		return true
 	}
 	t := &l.table
-	addr = network(addr)
+	addr = budget.Network(addr)
 	if t.perAddr[addr] >= l.MaxPerAddr {
 		return false
 	}
@@ -247,17 +248,6 @@ func (t *connTable) uncount(e *connEntry) {
 			delete(t.perAddr, a)
 		}
 	}
-}
-
-// network returns the addresses among which one client can choose: of IPv6, a
-// /64.
-func network(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		prefix, _ := a.Prefix(64)
-		return prefix.Addr()
-	}
-	return a
 }
 
 func (l *Limits) dropped(why DropReason) {

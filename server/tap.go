@@ -37,7 +37,7 @@ type tap struct {
 	flows   map[netip.AddrPort]*flow // by the client's address
 	ages    lru.List[flow]           // the same
 	limit   int                      // of their sizes
-	work    [2]budget                // of Initials without a token and with one
+	work    [2]workBudget            // of Initials without a token and with one
 	waiting map[connKey]*quicConn    // those without a hello yet
 }
 
@@ -158,7 +158,7 @@ func (t *tap) hasShownAddress(f *flow, dst quichello.ConnectionID, found *inspec
 
 // refund gives back what was spent for a client that has shown its address.
 func (t *tap) refund(f *flow) {
-	f.work = budget{}
+	f.work = workBudget{}
 	for class := range f.spent {
 		t.work[class].spend(time.Time{}, -f.spent[class], maxWork, time.Second)
 	}

@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"tally":                 {"event", "output"},
 	"signals":               {},
 	"sink":                  {"event", "internal/atomicfile"},
-	"server":                {"internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
+	"server":                {"internal/budget", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
 	"server/echo":           {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
 	"server/page":           {"internal/observe", "server", "parser", "quichello", "fingerprint", "fingerprint/explain", "known", "event", "internal/answers"},
 	"internal/answers":      {"internal/budget", "server", "parser", "known", "event"},
