@@ -128,7 +128,10 @@ func kindOfError(err error) string {
 		}
 	}
 	if e, ok := err.(net.Error); ok { // not errors.As: callers do this, too
-		kinds = append(kinds, fmt.Sprintf("timeout %v, temporary %v", e.Timeout(), e.Temporary()))
+		kinds = append(kinds, fmt.Sprint("timeout ", e.Timeout()))
+	}
+	if e, ok := err.(interface{ Temporary() bool }); ok { // crypto/tls asks for it
+		kinds = append(kinds, fmt.Sprint("temporary ", e.Temporary()))
 	}
 	if e, ok := err.(*net.OpError); ok {
 		kinds = append(kinds, e.Op, e.Net)
