@@ -24,7 +24,18 @@ func check(t *testing.T, args ...string) (said string, status int) {
 	return strings.Join(strings.Fields(stdout.String()), " "), status
 }
 
+// clearEnvironment unsets the variables of flags, and those of tests, until the test ends.
+func clearEnvironment(t *testing.T) {
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "TLSPEEK_") {
+			t.Setenv(name, "") // which restores it
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+}
+
 func TestCheckFindsNothing(t *testing.T) {
+	clearEnvironment(t)
 	cert, key, err := listen.SelfSigned(filepath.Join(t.TempDir(), "state"))
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -43,6 +54,7 @@ func TestCheckFindsNothing(t *testing.T) {
 
 // TestCheckReportsEverything has one problem of each kind. Nothing on disk changes.
 func TestCheckReportsEverything(t *testing.T) {
+	clearEnvironment(t)
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.WriteFile(at("file"), []byte("nonsense"), 0o600))
@@ -97,6 +109,7 @@ func listFiles(t *testing.T, dir string) map[string]string {
 
 // TestCheckOfPorts: both ports are tried, and one for two purposes is told.
 func TestCheckOfPorts(t *testing.T) {
+	clearEnvironment(t)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer tcp.Close()
@@ -121,6 +134,7 @@ func TestCheckOfPorts(t *testing.T) {
 
 // TestCheckOfAcme does not depend on whether this machine lets it open port 443.
 func TestCheckOfAcme(t *testing.T) {
+	clearEnvironment(t)
 	for args, want := range map[string]string{
 		"--listen :443":                            "ok --acme tls.example: obtained once the program runs",
 		"--listen localhost:443":                   "warning --acme Let's Encrypt cannot reach the address localhost:443",
@@ -135,6 +149,7 @@ func TestCheckOfAcme(t *testing.T) {
 
 // TestCheckInEnvironment: every flag can be set there, also --check.
 func TestCheckInEnvironment(t *testing.T) {
+	clearEnvironment(t)
 	t.Setenv("TLSPEEK_CHECK", "true")
 	t.Setenv("TLSPEEK_MAX_CONNS", "2000000000")
 	var stdout, stderr bytes.Buffer
