@@ -137,6 +137,7 @@ func (a *target) requireShares(clients int) {
 
 // used returns how much of a resource is used.
 func (a *target) used(name string) int64 {
+	synctest.Wait() // an answer may have been read before its handler returns
 	for _, r := range a.handler.Resources() {
 		if r.Name == name {
 			return r.Used
