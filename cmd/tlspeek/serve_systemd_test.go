@@ -98,8 +98,11 @@ func TestServeUnderSystemd(t *testing.T) {
 	notified, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	require.NoError(t, err)
 	defer notified.Close()
+	var stderr bytes.Buffer
 	said := func() string {
 		var buf [64]byte
+		// The program may have ended: then nothing comes.
+		require.NoError(t, notified.SetReadDeadline(time.Now().Add(time.Minute)))
 		n, err := notified.Read(buf[:])
 		require.NoError(t, err)
 		return string(buf[:n])
@@ -119,7 +122,6 @@ func TestServeUnderSystemd(t *testing.T) {
 	out, err := check.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	var stderr bytes.Buffer
 	cmd := exec.Command("/bin/sh", append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, program}, arguments("Service ExecStart")...)...)
 	cmd.Env = append(environment, "LISTEN_FDS=2", "NOTIFY_SOCKET="+notified.LocalAddr().String())
 	cmd.ExtraFiles = []*os.File{tcpFile, udpFile}
