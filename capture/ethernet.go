@@ -24,8 +24,9 @@ type etherRow struct {
 	read   layerReader // nil if what it carries has no hellos
 }
 
-// etherTypes is sorted by number. It has all EtherTypes that are known but those
-// that etherType reads itself: IP and the usual VLAN tags.
+// etherTypes is sorted by number. It has all EtherTypes that are read but those
+// that etherType reads itself: IP and the usual VLAN tags. Names of others are in
+// etherNames.
 var etherTypes = []etherRow{
 	{0x0806, nil},                      // ARP
 	{0x22eb, (*scanner).erspan3},       // ERSPAN type III
@@ -96,7 +97,7 @@ func (s *scanner) otherEtherType(t uint16, b []byte) {
 	}
 	switch row := rowOfEtherType(s.etherTypes, t); {
 	case row == nil:
-		s.stats.Unknown++
+		s.countUnknownEtherType(EtherType(t))
 	case row.read != nil:
 		row.read(s, b)
 	}
@@ -156,7 +157,11 @@ func (s *scanner) tag6(b []byte) {
 // section 9.3).
 func (s *scanner) macsec(b []byte) {
 	const hasSCI, encrypted, changed = 0x20, 8, 4
-	if len(b) < 6 || b[0]&(encrypted|changed) != 0 {
+	if len(b) < 6 {
+		return
+	}
+	if b[0]&(encrypted|changed) != 0 {
+		s.stats.Encrypted++
 		return
 	}
 	n := 6

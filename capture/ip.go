@@ -54,6 +54,10 @@ func (s *scanner) ip(b []byte) {
 		s.ipv4(b)
 	case 6:
 		s.ipv6(b)
+	default:
+		if s.depth == 0 {
+			s.stats.NotIP++
+		}
 	}
 }
 
@@ -190,6 +194,7 @@ func (s *scanner) ipTunnel(protocol uint8, addrs, b []byte) {
 			return
 		}
 	}
+	s.countUnknownProtocol(Protocol(protocol))
 }
 
 // ipv4InIP reads an IPv4 packet inside an IP packet.

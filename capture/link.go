@@ -24,15 +24,6 @@ func (s *scanner) link(t LinkType, b []byte) {
 	row.read(s, b)
 }
 
-// countUnknownLink counts a packet of a link type that cannot be read.
-func (s *scanner) countUnknownLink(t LinkType) {
-	s.stats.Unknown++
-	if s.stats.UnknownLinks == nil {
-		s.stats.UnknownLinks = make(map[LinkType]int64)
-	}
-	s.stats.UnknownLinks[t]++
-}
-
 // after reads what follows the first n bytes of b.
 func (s *scanner) after(b []byte, n int, read layerReader) {
 	if n < len(b) {

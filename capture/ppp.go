@@ -5,7 +5,9 @@ import "encoding/binary"
 // Protocol numbers of PPP, of IANA's registry.
 const (
 	pppIPv4     = 0x0021
+	pppECP      = 0x0053 // encrypted (RFC 1968)
 	pppIPv6     = 0x0057
+	pppCCP      = 0x00fd // compressed or, with MPPE, encrypted (RFC 1962, RFC 3078)
 	pppMPLS     = 0x0281
 	pppMPLSMult = 0x0283
 )
@@ -29,6 +31,8 @@ func (s *scanner) ppp(b []byte) {
 		s.ip(b)
 	case pppMPLS, pppMPLSMult:
 		s.mpls(b)
+	case pppECP, pppCCP:
+		s.stats.Encrypted++
 	}
 }
 

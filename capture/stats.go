@@ -1,12 +1,5 @@
 package capture
 
-import (
-	"cmp"
-	"fmt"
-	"maps"
-	"slices"
-)
-
 // Stats counts what was read, and what was dropped or could not be read.
 type Stats struct {
 	Packets int64 // packets read
@@ -14,12 +7,21 @@ type Stats struct {
 	Hellos  int64 // hellos found
 	Errors  int64 // hellos that could not be decoded to their end
 
-	Unknown   int64 // packets of a link type or an EtherType that cannot be read
+	Unknown   int64 // packets of a link type, an EtherType or an IP protocol that cannot be read
+	NotIP     int64 // packets that should begin with an IP header, and do not
+	Encrypted int64 // packets that IEEE 802.11, MACsec or PPP encrypts
 	TooNested int64 // packets with more than 16 encapsulations
 
-	// UnknownLinks counts the packets of each link type that cannot be read. It is
-	// nil if there are none.
-	UnknownLinks map[LinkType]int64
+	// The packets of each link type, EtherType and IP protocol that cannot be read.
+	// They are nil if there are none. Those that never carry a hello, such as ARP and
+	// ICMP, are not counted.
+	UnknownLinks      map[LinkType]int64
+	UnknownEtherTypes map[EtherType]int64
+	UnknownProtocols  map[Protocol]int64
+
+	// Cut counts the packets that were captured only in part, in connections whose
+	// hello was awaited, and in QUIC and DTLS handshakes.
+	Cut int64
 
 	// Overlaps counts the hellos with parts that came twice with different bytes.
 	Overlaps int64
@@ -50,7 +52,10 @@ var counters = []counter{
 	{field: func(s *Stats) *int64 { return &s.Errors }, text: "malformed, with an error in the results"},
 	{field: func(s *Stats) *int64 { return &s.Overlaps }, text: "with parts that arrived twice and differ: the first copy counts"},
 	{field: func(s *Stats) *int64 { return &s.Incomplete }, text: "incomplete: the rest is not in the capture"},
-	{field: func(s *Stats) *int64 { return &s.Unknown }, notes: (*Stats).linkNotes},
+	{field: func(s *Stats) *int64 { return &s.Cut }, text: "packets cut short by the capture (snap length) where a hello may be"},
+	{field: func(s *Stats) *int64 { return &s.Unknown }, notes: (*Stats).unknownNotes},
+	{field: func(s *Stats) *int64 { return &s.NotIP }, text: "packets that do not begin with an IP header, against their link type: not read"},
+	{field: func(s *Stats) *int64 { return &s.Encrypted }, text: "packets encrypted by IEEE 802.11, MACsec or PPP: not read"},
 	{field: func(s *Stats) *int64 { return &s.TooNested }, text: "in more than 16 encapsulations: not read"},
 	{field: func(s *Stats) *int64 { return &s.DroppedStreams }, text: "connections dropped for lack of memory (MaxMemory)"},
 	{field: func(s *Stats) *int64 { return &s.DroppedHellos }, text: "of them in the middle of a hello"},
@@ -63,11 +68,14 @@ func (s *Stats) Add(other *Stats) {
 	for _, c := range counters {
 		*c.field(s) += *c.field(other)
 	}
-	if s.UnknownLinks == nil && len(other.UnknownLinks) > 0 {
-		s.UnknownLinks = make(map[LinkType]int64)
-	}
 	for t, n := range other.UnknownLinks {
-		s.UnknownLinks[t] += n
+		increment(&s.UnknownLinks, t, n)
+	}
+	for t, n := range other.UnknownEtherTypes {
+		increment(&s.UnknownEtherTypes, t, n)
+	}
+	for p, n := range other.UnknownProtocols {
+		increment(&s.UnknownProtocols, p, n)
 	}
 }
 
@@ -80,8 +88,7 @@ type Note struct {
 }
 
 // Notes returns what was malformed, dropped or not read, in the order in which to
-// print it. The counts are not 0. Packets of unknown EtherTypes are left out, as
-// most captures have some that never carry a hello.
+// print it. The counts are not 0.
 func (s *Stats) Notes() []Note {
 	var notes []Note
 	for _, c := range counters {
@@ -95,19 +102,9 @@ func (s *Stats) Notes() []Note {
 	return notes
 }
 
-// linkNotes returns a note for each link type that cannot be read, the most
-// frequent first.
-func (s *Stats) linkNotes() []Note {
-	types := slices.SortedFunc(maps.Keys(s.UnknownLinks), func(a, b LinkType) int {
-		return cmp.Or(cmp.Compare(s.UnknownLinks[b], s.UnknownLinks[a]), cmp.Compare(a, b))
-	})
-	var notes []Note
-	for _, t := range types {
-		packets := "packets"
-		if s.UnknownLinks[t] == 1 {
-			packets = "packet"
-		}
-		notes = append(notes, Note{s.UnknownLinks[t], fmt.Sprintf("%s of link type %v: not read", packets, t)})
-	}
-	return notes
+// unknownNotes returns notes of what cannot be read.
+func (s *Stats) unknownNotes() []Note {
+	notes := typeNotes(s.UnknownLinks, "link type")
+	notes = append(notes, typeNotes(s.UnknownEtherTypes, "EtherType")...)
+	return append(notes, typeNotes(s.UnknownProtocols, "IP protocol")...)
 }

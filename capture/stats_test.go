@@ -10,13 +10,18 @@ import (
 
 // distinctStats returns Stats in which each counter has a number of its own.
 func distinctStats(t *testing.T) *Stats {
-	s := &Stats{UnknownLinks: map[LinkType]int64{147: 1000, 9999: 2000}}
+	s := &Stats{
+		UnknownLinks:      map[LinkType]int64{147: 1000, 9999: 2000},
+		UnknownEtherTypes: map[EtherType]int64{0x8906: 3000},
+		UnknownProtocols:  map[Protocol]int64{50: 4000},
+	}
 	v := reflect.ValueOf(s).Elem()
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.Int64 {
 			f.SetInt(int64(i + 1))
 		} else {
-			require.Equal(t, "UnknownLinks", v.Type().Field(i).Name)
+			require.Equal(t, reflect.Map, f.Kind())
+			require.NotZero(t, f.Len(), v.Type().Field(i).Name)
 		}
 	}
 	return s
@@ -44,7 +49,13 @@ func TestStatsAdd(t *testing.T) {
 	var total Stats
 	total.Add(s)
 	assert.Equal(t, s, &total)
-	total.Add(&Stats{UnknownLinks: map[LinkType]int64{147: 1, 148: 2}})
+	total.Add(&Stats{
+		UnknownLinks:      map[LinkType]int64{147: 1, 148: 2},
+		UnknownEtherTypes: map[EtherType]int64{0x8906: 1},
+		UnknownProtocols:  map[Protocol]int64{50: 1, 132: 2},
+	})
+	assert.Equal(t, map[EtherType]int64{0x8906: 3001}, total.UnknownEtherTypes)
+	assert.Equal(t, map[Protocol]int64{50: 4001, 132: 2}, total.UnknownProtocols)
 	assert.Equal(t, map[LinkType]int64{147: 1001, 148: 2, 9999: 2000}, total.UnknownLinks)
 	assert.Equal(t, map[LinkType]int64{147: 1000, 9999: 2000}, s.UnknownLinks)
 
@@ -68,8 +79,10 @@ func TestNotes(t *testing.T) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		switch {
-		case name == "UnknownLinks":
-			assert.True(t, counts[1000] && counts[2000])
+		case v.Field(i).Kind() == reflect.Map:
+			for _, n := range v.Field(i).Seq2() {
+				assert.True(t, counts[n.Int()], name)
+			}
 		case name == "Unknown":
 			assert.False(t, counts[v.Field(i).Int()])
 		default:

@@ -76,6 +76,9 @@ func (s *scanner) tcp(addrs, b []byte) {
 	}
 	if len(payload) > 0 {
 		s.segment(sequence, payload)
+		if s.uncaptured() > 0 {
+			s.cutSegment()
+		}
 	}
 	if flags&tcpFIN != 0 {
 		s.closeConnection(sequence + uint32(len(payload)))

@@ -80,6 +80,9 @@ func udpPayload(b []byte) []byte {
 // datagram looks for a hello in the payload of a datagram.
 func (s *scanner) datagram(p []byte) {
 	if kind := s.classify(p); kind != nil {
+		if kind.layer == 0 && s.uncaptured() > 0 {
+			s.stats.Cut++
+		}
 		kind.read(s, p)
 	}
 }

@@ -35,7 +35,11 @@ func (s *scanner) ieee80211(b []byte) {
 		qosAggregate             = 0x80
 		address4, qosLen, htcLen = 6, 2, 4
 	)
-	if len(b) < headerLen || b[0]&typeMask != typeData || b[0]&subtypeNull != 0 || b[1]&protected != 0 {
+	if len(b) < headerLen || b[0]&typeMask != typeData || b[0]&subtypeNull != 0 {
+		return
+	}
+	if b[1]&protected != 0 {
+		s.stats.Encrypted++
 		return
 	}
 	n := headerLen

@@ -66,7 +66,8 @@ If a file is damaged, scan prints the hellos before the damage, reports the erro
 and reads the other files. The exit status is 1.
 
 A summary on standard error counts what was read and what was not: errors, packets
-of unknown link types, and files in directories that are no captures.`,
+of unknown link types, EtherTypes and IP protocols, encrypted packets, packets that
+were cut short, and files in directories that are no captures.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
