@@ -300,6 +300,29 @@ func TestSkipClients(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
+// TestTreeIsEscaped: the tree of a hello is escaped as encoding/json escapes it.
+func TestTreeIsEscaped(t *testing.T) {
+	for _, text := range []string{"plain \"text\"", "a<b", "a>b", "a&b", "<a & b>", "a\u2028b", "a\u2029b", "\u2027 \u2030"} {
+		e := Event{Transport: "tls", Hello: &parser.Field{Name: "client_hello", Bytes: []byte{1}, Value: text, ValueName: text}}
+		want, err := json.Marshal(e.Hello)
+		require.NoError(t, err)
+		got, err := e.AppendJSON([]byte("<&>"))
+		require.NoError(t, err)
+		assert.Equal(t, `<&>{"transport":"tls","hello":`+string(want)+"}", string(got))
+	}
+}
+
+// TestTreeTakesNoMemory: the tree and the bytes of a hello are appended as they are.
+func TestTreeTakesNoMemory(t *testing.T) {
+	var ob Observer
+	e := ob.Event(observation(hellotest.Real(t)["chromium-156"]), Detail)
+	buf, err := e.AppendJSON(nil)
+	require.NoError(t, err)
+	detail := testing.AllocsPerRun(100, func() { e.AppendJSON(buf[:0]) })
+	e.Hello, e.Raw = nil, nil
+	assert.Equal(t, testing.AllocsPerRun(100, func() { e.AppendJSON(buf[:0]) }), detail)
+}
+
 func BenchmarkCompact(b *testing.B) {
 	h := hellotest.Real(b)["chromium-156"]
 	o := observation(h)

@@ -1,13 +1,13 @@
 package event
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/internal/jsonw"
 	"github.com/tlspeek/tlspeek/known"
-	"github.com/tlspeek/tlspeek/parser"
 )
 
 // An Origin is where Events come from.
@@ -231,15 +231,25 @@ func fieldsAfter() []Field {
 		live(textsField("tags", Compact, func(e *Event) []string { return e.Tags })),
 		scoped(perShape, textField("error", Compact, func(e *Event) string { return e.Error })),
 		scoped(perShape, textField("received", Compact, func(e *Event) string { return e.Received })),
-		structField("hello", Detail, func(e *Event) *parser.Field { return e.Hello }),
+		{
+			Key:  "hello",
+			Size: Detail,
+			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+				if e.Hello != nil {
+					dst = appendTree(dst, key, e.Hello)
+				}
+				return dst, nil
+			},
+		},
 		{
 			Key:  "raw",
 			Size: Detail,
 			appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
-				if len(e.Raw) == 0 {
-					return dst, nil
+				if len(e.Raw) > 0 {
+					dst = base64.StdEncoding.AppendEncode(append(key.Begin(dst), '"'), e.Raw)
+					dst = append(dst, '"')
 				}
-				return appendMarshaled(dst, key, e.Raw)
+				return dst, nil
 			},
 		},
 	}

@@ -87,3 +87,25 @@ func appendMarshaled(dst []byte, key jsonw.Key, v any) ([]byte, error) {
 	}
 	return append(key.Begin(dst), b...), nil
 }
+
+// appendTree appends a member with the tree of a hello. encoding/json would read all
+// of the tree again.
+func appendTree(dst []byte, key jsonw.Key, f *parser.Field) []byte {
+	dst = key.Begin(dst)
+	start := len(dst)
+	return escapeHTML(f.AppendJSON(dst), start)
+}
+
+// escapeHTML escapes in the JSON in dst[start:] what encoding/json escapes in texts:
+// <, >, &, and the line separators of Unicode. Few hellos have any of them.
+func escapeHTML(dst []byte, start int) []byte {
+	const separators = "\xe2\x80" // U+2028 and U+2029 begin with these bytes
+	text := dst[start:]
+	if bytes.IndexByte(text, '<') < 0 && bytes.IndexByte(text, '>') < 0 && bytes.IndexByte(text, '&') < 0 &&
+		!bytes.Contains(text, []byte(separators)) {
+		return dst
+	}
+	var escaped bytes.Buffer
+	json.HTMLEscape(&escaped, text)
+	return append(dst[:start], escaped.Bytes()...)
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
 )
 
 // writes counts what is written to it, and fails if err is set.
@@ -179,3 +180,20 @@ func TestWriterAllocates(t *testing.T) {
 	want := testing.AllocsPerRun(1000, func() { buf, _ = ob.AppendJSON(buf[:0], o, event.Compact) })
 	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() { w.WriteObservation(&ob, o) }), want)
 }
+
+// benchmarkWriter measures the whole way from an Observation to its line.
+func benchmarkWriter(b *testing.B, f *Format, size event.Size) {
+	o := observation(hellotest.Real(b)["chromium-156"])
+	var ob event.Observer
+	w := f.Open(io.Discard, Options{Size: size})
+	b.ReportAllocs()
+	for b.Loop() {
+		w.WriteObservation(&ob, o)
+	}
+}
+
+func BenchmarkJSONL(b *testing.B)  { benchmarkWriter(b, JSONL, event.Compact) }
+func BenchmarkCSV(b *testing.B)    { benchmarkWriter(b, CSV, event.Compact) }
+func BenchmarkTSV(b *testing.B)    { benchmarkWriter(b, TSV, event.Compact) }
+func BenchmarkFull(b *testing.B)   { benchmarkWriter(b, JSONL, event.Full) }
+func BenchmarkDetail(b *testing.B) { benchmarkWriter(b, JSONL, event.Detail) }

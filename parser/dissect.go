@@ -37,13 +37,13 @@ const undecoded = "undecoded"
 // A vector has a child "length", and then its elements, or one child "opaque"
 // if its bytes have no structure. The tree aliases h.Raw.
 func Dissect(h *ClientHello) Field {
-	d := dissector{reader: reader{h.Raw, len(h.Raw)}, raw: h.Raw}
+	d := dissector{reader: reader{h.Raw, len(h.Raw)}, raw: h.Raw, fields: make([]Field, 0, fieldBlock)}
 	if len(h.Raw) > 0 && h.Raw[0]&0x80 != 0 {
 		d.clientHelloSSLv2()
 	} else {
 		d.clientHello(h.Transport)
 	}
-	return Field{Name: "client_hello", Bytes: h.Raw, Children: d.fields}
+	return Field{Name: "client_hello", Bytes: h.Raw, Children: d.children(0)}
 }
 
 // check returns the first error in an extension's body, or nil.
@@ -61,7 +61,8 @@ func (h *ClientHello) check(e *Extension) *Error {
 type dissector struct {
 	reader
 	raw       []byte
-	fields    []Field // children of the current field
+	fields    []Field // read so far of the current field and of those around it
+	block     []Field // memory for children
 	checkOnly bool    // only find err, keep no fields
 	err       *Error  // the first error
 	stop      bool    // nothing more can be read
@@ -117,11 +118,32 @@ func (d *dissector) group(name string, body func(*dissector)) *Field {
 		body(d)
 		return nil
 	}
-	at, outer := d.offset(), d.fields
-	d.fields = nil
+	at, first := d.offset(), len(d.fields)
 	body(d)
-	d.fields = append(outer, Field{Name: name, Offset: at, Bytes: d.raw[at:d.offset()], Children: d.fields})
+	children := d.children(first)
+	d.fields = append(d.fields, Field{Name: name, Offset: at, Bytes: d.raw[at:d.offset()], Children: children})
 	return &d.fields[len(d.fields)-1]
+}
+
+// fieldBlock is for how many fields memory is allocated at a time. A hello of a
+// browser has about 200.
+const fieldBlock = 64
+
+// children takes the fields from d.fields[first] on, which are the children of one
+// field, and returns them in memory of their own, or nil if there are none.
+func (d *dissector) children(first int) []Field {
+	n := len(d.fields) - first
+	if n == 0 {
+		return nil
+	}
+	if len(d.block) < n {
+		d.block = make([]Field, max(n, fieldBlock))
+	}
+	children := d.block[:n:n]
+	d.block = d.block[n:]
+	copy(children, d.fields[first:])
+	d.fields = d.fields[:first]
+	return children
 }
 
 // list is group for a list that ends where d does. Each call of element reads
