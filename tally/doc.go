@@ -11,9 +11,12 @@
 // The tables are safe for concurrent use: goroutines that read different captures add
 // to one table. The zero value of a table, with its exported fields set, is ready.
 //
-// A table holds a row for each value, and at most MaxBytes of rows. Beyond that it
-// counts the values that it has, and no new ones: Dropped says how many Events it did
-// not count. The package starts no goroutine.
+// A table holds a row for each value, and at most MaxBytes of rows. They are compact: a
+// Top takes about 70 bytes for a value besides its text, and a Unique about 130, besides
+// its text and an example, which is compressed. Beyond MaxBytes a Top forgets the values
+// that occurred least, so that it has the most frequent ones, and a Unique takes no new
+// ones. Both say how many Events are in no row: Dropped, and the last line of Write. The
+// package starts no goroutine.
 //
 // # Compatibility
 //

@@ -31,8 +31,8 @@ func TestTop(t *testing.T) {
 	for i, version := range []string{"1.3", "1.2", "", "1.3", "1.1", "1.1", "1.3", `a,b "c"`} {
 		top.Add(at(i, version))
 	}
-	assert.Equal(t, []Count{{"1.3", 3}, {"1.1", 2}, {"", 1}, {"1.2", 1}, {`a,b "c"`, 1}}, top.Counts(0))
-	assert.Equal(t, []Count{{"1.3", 3}, {"1.1", 2}}, top.Counts(2))
+	assert.Equal(t, []Count{{"1.3", 3, 0}, {"1.1", 2, 0}, {"", 1, 0}, {"1.2", 1, 0}, {`a,b "c"`, 1, 0}}, top.Counts(0))
+	assert.Equal(t, []Count{{"1.3", 3, 0}, {"1.1", 2, 0}}, top.Counts(2))
 	assert.Len(t, top.Counts(10), 5)
 	assert.Equal(t, "before\n         3  1.3\n         2  1.1\n         1  -\n", string(top.Append([]byte("before\n"), output.JSONL, 3)))
 	assert.Equal(t, "count,version\n3,1.3\n2,1.1\n1,\n1,1.2\n1,\"a,b \"\"c\"\"\"\n", string(top.Append(nil, output.CSV, 0)))
@@ -76,36 +76,6 @@ func TestUnique(t *testing.T) {
 	got, err = byDefault.Append(nil, 0)
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(string(got), "count\tfirst\tlast\ttime\ttransport\t"), "%s", got)
-}
-
-// TestTablesAreBounded: a full table counts the values that it has, and says how many
-// Events it did not count.
-func TestTablesAreBounded(t *testing.T) {
-	const rows, maxBytes = 10, 10 * (rowBytes + 1000)
-	top := Top{Column: column(t, "version"), MaxBytes: maxBytes}
-	unique := Unique{Column: column(t, "version"), Format: output.TSV, Columns: []output.Column{column(t, "sni"), column(t, "error")}, MaxBytes: maxBytes}
-	for i := range 100 {
-		e := at(i, fmt.Sprintf("%1000d", i))
-		top.Add(e)
-		require.NoError(t, unique.Add(e))
-	}
-	e := at(0, fmt.Sprintf("%1000d", 0))
-	top.Add(e)
-	assert.Len(t, top.Counts(0), rows)
-	assert.Equal(t, int64(90), top.Dropped())
-	assert.Equal(t, int64(2), top.Counts(0)[0].Events)
-	assert.LessOrEqual(t, top.bytes, int64(maxBytes))
-	assert.Len(t, unique.rows, 9, "with examples there is room for one less")
-	assert.Equal(t, int64(91), unique.Dropped())
-
-	e.Time = e.Time.Add(-time.Second)
-	e.Error = strings.Repeat("x", 2*maxBytes) // an example for which there is no room
-	require.NoError(t, unique.Add(e))
-	assert.Equal(t, int64(92), unique.Dropped())
-	assert.LessOrEqual(t, unique.bytes, int64(maxBytes))
-	got, err := unique.Append(nil, 1)
-	require.NoError(t, err)
-	assert.Contains(t, string(got), "\n1\t2026-11-22T00:00:00Z\t")
 }
 
 // TestExampleInAnyOrder: of Events at one time the example is that of the first file

@@ -83,7 +83,7 @@ were cut short, and files in directories that are no captures.`,
 	s.filterFlags.add(f)
 	f.StringVar(&s.clients, "clients", "", clientsHelp)
 	f.IntVarP(&s.jobs, "jobs", "j", runtime.NumCPU(), "`number` of files to read at once")
-	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos, for each job")
+	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos, for each job; half of it for the table of --top and --unique")
 	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "maximum `GiB` of an expanded compressed file")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	suggest(cmd, "transport", "tls", "quic", "dtls")
@@ -114,8 +114,9 @@ func (s *scan) run(ctx context.Context) (err error) {
 	if s.output.clients, err = clientfile.Database(s.clients); err != nil {
 		return err
 	}
-	s.reader = capture.Reader{MaxMemory: s.memory << 20, MaxExpanded: s.expand << 30}
 	files, skipped, failed := captureinput.Expand(s.paths)
+	s.reader.MaxExpanded = s.expand << 30
+	defer s.divideMemory(max(1, min(s.jobs, len(files))))()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(max(100, gcPercent/max(1, min(s.jobs, len(files)))))
 	}
@@ -134,6 +135,7 @@ func (s *scan) run(ctx context.Context) (err error) {
 			failures:    len(failed),
 			skipped:     skipped,
 			forgotten:   s.forgotten.Load(),
+			uncounted:   s.output.uncounted(),
 			interrupted: ctx.Err() != nil,
 			took:        time.Since(s.progress.start),
 		}

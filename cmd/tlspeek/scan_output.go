@@ -162,25 +162,27 @@ func (o *scanOutput) begin(w *ordered.Writer) {
 
 // end prints the table if there is one, and everything that is buffered.
 func (o *scanOutput) end(w *ordered.Writer) (err error) {
-	var table []byte
 	switch {
 	case o.count:
-		table = append(strconv.AppendInt(nil, o.hellos.Load(), 10), '\n')
+		_, err = w.Write(append(strconv.AppendInt(nil, o.hellos.Load(), 10), '\n'))
 	case o.top != "":
-		table = o.topTable.Append(nil, o.format, o.limit)
+		err = o.topTable.Write(w, o.format, o.limit)
 	case o.unique != "":
-		if table, err = o.uniqueTable.Append(nil, o.limit); err != nil {
-			return err
-		}
+		err = o.uniqueTable.Write(w, o.limit)
 	}
-	w.Write(table)
+	if err != nil {
+		return err
+	}
 	return w.Flush()
 }
 
+// uncounted returns how many hellos are in no row of the table, which was full.
+func (o *scanOutput) uncounted() int64 { return o.topTable.Dropped() + o.uniqueTable.Dropped() }
+
 // incomplete returns an error if the table had no room for all values.
 func (o *scanOutput) incomplete() error {
-	if n := o.topTable.Dropped() + o.uniqueTable.Dropped(); n > 0 {
-		return fmt.Errorf("the table is full: %s with other values not counted: choose hellos with --sni, --host and the like", count(n, "hello"))
+	if n := o.uncounted(); n > 0 {
+		return fmt.Errorf("the table is full: %s with other values not counted for lack of memory: use a larger --max-memory, or choose hellos with --sni, --host and the like", count(n, "hello"))
 	}
 	return nil
 }

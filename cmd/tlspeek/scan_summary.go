@@ -17,6 +17,7 @@ type summary struct {
 	failures    int           // errors that were reported
 	skipped     []captureinput.Skipped
 	forgotten   int64 // clients, by known.Trackers
+	uncounted   int64 // hellos that are in no row of a full table
 	interrupted bool
 	took        time.Duration
 }
@@ -41,6 +42,11 @@ func (s *summary) write(w io.Writer) {
 		what = "client forgotten for lack of memory: its later hellos may lack the tells of several connections"
 	}
 	s.line(w, s.forgotten, what)
+	what = "hellos with values that the table has no row for, for lack of memory (--max-memory)"
+	if s.uncounted == 1 {
+		what = "hello with a value that the table has no row for, for lack of memory (--max-memory)"
+	}
+	s.line(w, s.uncounted, what)
 	s.writeSkipped(w)
 }
 

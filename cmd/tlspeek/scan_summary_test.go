@@ -38,6 +38,10 @@ func TestSummary(t *testing.T) {
 			"           1 client forgotten for lack of memory: its later hellos may lack the tells of several connections\n"},
 		{summary{forgotten: 1200}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"       1,200 clients forgotten for lack of memory: their later hellos may lack the tells of several connections\n"},
+		{summary{uncounted: 1}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"           1 hello with a value that the table has no row for, for lack of memory (--max-memory)\n"},
+		{summary{uncounted: 12345}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"      12,345 hellos with values that the table has no row for, for lack of memory (--max-memory)\n"},
 		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"           1 file in a directory skipped\n" +
 			"               day/0: empty file\n"},

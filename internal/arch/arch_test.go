@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"event":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint", "known"},
 	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
 	"output":                {"event", "fingerprint", "known"},
-	"tally":                 {"event", "output"},
+	"tally":                 {"event", "output", "github.com/klauspost/compress/s2"},
 	"signals":               {},
 	"sink":                  {"event", "internal/atomicfile"},
 	"server":                {"internal/budget", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
