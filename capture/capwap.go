@@ -4,7 +4,8 @@ import "encoding/binary"
 
 // capwap reads a CAPWAP data packet (RFC 5415, section 4.3).
 func (s *scanner) capwap(b []byte) {
-	if len(b) < 8 || b[0] != 0 { // another version, or encrypted with DTLS
+	if len(b) < 8 || b[0] != 0 { // another version, or DTLS
+		s.capwapDTLS(b)
 		return
 	}
 	word := binary.BigEndian.Uint32(b)
@@ -24,4 +25,22 @@ func (s *scanner) capwap(b []byte) {
 		b = append([]byte{b[1], b[0]}, b[2:]...)
 	}
 	s.ieee80211(b)
+}
+
+// capwapDTLS reads a DTLS record after a CAPWAP DTLS header (RFC 5415, section 4.2),
+// which is that of the control channel, and of a data channel with encryption. The
+// header has 4 bytes; that of early drafts has 1. The client is the access point.
+func (s *scanner) capwapDTLS(b []byte) {
+	const preambleDTLS = 1 // version 0, type 1
+	if b[0] != preambleDTLS {
+		return // a message of the control channel that is not encrypted
+	}
+	p := b[1:]
+	if !isDTLSHandshake(p) {
+		p = b[4:]
+	}
+	if isDTLSHandshake(p) {
+		s.addLayer(LayerCAPWAP, 0)
+		s.dtls(p)
+	}
 }

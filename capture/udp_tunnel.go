@@ -22,6 +22,7 @@ var udpTunnels = []udpTunnel{
 	{4754, LayerGRE, (*scanner).gre}, // RFC 8086
 	{4789, LayerVXLAN, (*scanner).vxlan},
 	{4790, LayerVXLAN, (*scanner).vxlanGPE},
+	{5246, LayerCAPWAP, (*scanner).capwapDTLS},
 	{5247, LayerCAPWAP, (*scanner).capwap},
 	{6081, LayerGeneve, (*scanner).geneve},
 	{6635, LayerMPLS, (*scanner).mpls},   // RFC 7510
