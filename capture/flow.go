@@ -15,7 +15,7 @@ type flow struct {
 	node lru.Node[flow] // in flows.awaited or flows.done; the size is about the bytes held
 
 	quic quichello.Assembler
-	scid []byte // the client's source connection id
+	scid quichello.ConnectionID // the client's source connection id
 	dtls *parser.DTLSAssembler
 	vpn  *openVPN
 	eap  *eapStream // nil unless a hello has begun
@@ -54,7 +54,7 @@ func (fs *flows) newFlow(key uint64) *flow {
 	if fs.unusedFlow = nil; f == nil {
 		f = new(flow)
 	}
-	*f = flow{key: key, scid: f.scid[:0], quic: quichello.Assembler{Opener: &fs.opener}}
+	*f = flow{key: key, quic: quichello.Assembler{Opener: &fs.opener}}
 	return f
 }
 

@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"bytes"
-
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -25,7 +23,7 @@ func (s *scanner) quic(p []byte) {
 		fs.unusedFlow = f // it holds nothing
 		return
 	case !known:
-		f.scid = append(f.scid[:0], sourceID(p)...)
+		_, f.scid, _ = quichello.ConnectionIDs(p)
 	}
 	fs.track(f, f.quic.Buffered()-held)
 	for ; hello != nil; hello, _ = f.quic.Next(nil) {
@@ -43,14 +41,9 @@ func (s *scanner) quic(p []byte) {
 // is the source connection id of a client's Initial in the other direction.
 func (s *scanner) isReply(p []byte) bool {
 	f := s.flows.byKey[s.reverseKey()]
-	return f != nil && bytes.Equal(destinationID(p), f.scid)
-}
-
-// destinationID returns the destination connection id of a long header.
-func destinationID(p []byte) []byte { return p[6 : 6+int(p[5])] }
-
-// sourceID returns the source connection id of a long header.
-func sourceID(p []byte) []byte {
-	p = p[6+int(p[5]):]
-	return p[1 : 1+int(p[0])]
+	if f == nil {
+		return false
+	}
+	id, _, _ := quichello.ConnectionIDs(p)
+	return id == f.scid
 }

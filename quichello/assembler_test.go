@@ -70,6 +70,8 @@ func TestVersions(t *testing.T) {
 	}{
 		{Version1, "1", suiteV1},
 		{Version2, "2", suiteV2},
+		{draft21, "draft-21", suiteDraft22},
+		{0xff000016, "draft-22", suiteDraft22},
 		{0xff000017, "draft-23", suiteDraft23},
 		{0xff00001b, "draft-27", suiteDraft23},
 		{0xff00001c, "draft-28", suiteDraft23},
@@ -103,9 +105,54 @@ func TestVersions(t *testing.T) {
 			assert.Equal(t, test.version, hellos[0].Version)
 		})
 	}
-	for _, version := range []Version{0, 3, 0xff000016, 0xff000023, 0x51303530, 0x709a50c4} {
+	for _, version := range []Version{0, 3, 0xff000014, 0xff000023, 0x51303530, 0x709a50c4} {
 		client := sealer{version: version, dcid: []byte("8 bytes.")}
 		assert.False(t, IsInitial(client.datagram(0, cryptoFrame(0, hello))), version)
+	}
+}
+
+// TestReservedVersions: a reserved version may have the keys of version 1 or of draft 29.
+func TestReservedVersions(t *testing.T) {
+	hello := helloMessage(3000, 1)
+	for _, suite := range []suite{suiteV1, suiteDraft29} {
+		client := sealer{version: 0xfafaaaba, suite: suite, dcid: []byte("8 bytes."), scid: []byte("scid")}
+		require.True(t, client.version.isReserved())
+		var a Assembler
+		require.Empty(t, next(t, &a, client.datagram(0, cryptoFrame(0, hello[:1000]))))
+		require.Empty(t, next(t, &a, client.datagram(1, cryptoFrame(1000, hello[1000:2000]))))
+		hellos := next(t, &a, client.datagram(2, cryptoFrame(2000, hello[2000:])))
+		require.Len(t, hellos, 1)
+		assert.Equal(t, hello, hellos[0].Message)
+		derivations, _ := a.Opener.Work()
+		assert.LessOrEqual(t, derivations, 2)
+	}
+	for _, suite := range []suite{suiteV2, suiteDraft23} {
+		client := sealer{version: 0x0a0a0a0a, suite: suite, dcid: []byte("8 bytes.")}
+		var a Assembler
+		h, err := a.Next(client.datagram(0, cryptoFrame(0, hello)))
+		assert.Nil(t, h)
+		assert.Equal(t, ErrAuthentication, err)
+	}
+}
+
+// TestDraft21 reads connection IDs whose lengths share a byte.
+func TestDraft21(t *testing.T) {
+	hello := helloMessage(300, 1)
+	id := helloMessage(18, 9)
+	for _, lengths := range [][2]int{{0, 0}, {4, 0}, {0, 4}, {8, 8}, {18, 18}, {18, 5}} {
+		client := sealer{version: draft21, dcid: id[:lengths[0]], scid: id[:lengths[1]]}
+		datagram := client.datagram(0, cryptoFrame(0, hello))
+		var a Assembler
+		hellos := next(t, &a, datagram)
+		require.Len(t, hellos, 1, lengths)
+		assert.Equal(t, lengths, [2]int{hellos[0].DCID.Len(), hellos[0].SCID.Len()})
+		dst, src, ok := ConnectionIDs(datagram)
+		require.True(t, ok)
+		assert.Equal(t, hellos[0].DCID, dst)
+		assert.Equal(t, hellos[0].SCID, src)
+		for n := range 6 + lengths[0] + lengths[1] {
+			assert.False(t, IsInitial(datagram[:n]))
+		}
 	}
 }
 

@@ -61,10 +61,19 @@ func (c *connection) open(o *Opener, in *initial) (openedPacket, bool) {
 		}
 		k = c.negotiated
 	}
-	if k.suite != in.suite {
+	if k.suite != in.suite && (k.suite != suiteDraft29 || !in.version.isReserved()) {
 		o.derive(k, in.suite, &c.original)
 	}
-	return o.open(k, in, c.largest)
+	p, ok := o.open(k, in, c.largest)
+	if !ok && c.opened == 0 && in.version.isReserved() {
+		other := suiteDraft29
+		if k.suite == other {
+			other = suiteV1
+		}
+		o.derive(k, other, &c.original)
+		p, ok = o.open(k, in, c.largest)
+	}
+	return p, ok
 }
 
 // finish frees the connection's memory. Its further Initials are ignored.

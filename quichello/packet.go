@@ -39,7 +39,8 @@ func (id ConnectionID) Bytes() []byte { return id.bytes[:id.n] }
 func (id ConnectionID) String() string { return hex.EncodeToString(id.bytes[:id.n]) }
 
 // ConnectionIDs returns the connection IDs of the first packet of a datagram, if that has
-// a long header (RFC 8999, section 5.1) and is no Version Negotiation packet.
+// a long header (RFC 8999, section 5.1, or that of draft 21) and is no Version Negotiation
+// packet.
 func ConnectionIDs(datagram []byte) (dst, src ConnectionID, ok bool) {
 	var (
 		s                = cryptobyte.String(datagram)
@@ -48,7 +49,7 @@ func ConnectionIDs(datagram []byte) (dst, src ConnectionID, ok bool) {
 		dstBytes, srcAll cryptobyte.String
 	)
 	if !s.ReadUint8(&first) || first&0x80 == 0 || !s.ReadUint32(&version) || version == 0 ||
-		!s.ReadUint8LengthPrefixed(&dstBytes) || !s.ReadUint8LengthPrefixed(&srcAll) {
+		!readIDs(&s, Version(version), &dstBytes, &srcAll) {
 		return ConnectionID{}, ConnectionID{}, false
 	}
 	dst, ok = ConnectionIDFrom(dstBytes)
@@ -57,6 +58,21 @@ func ConnectionIDs(datagram []byte) (dst, src ConnectionID, ok bool) {
 	}
 	src, ok = ConnectionIDFrom(srcAll)
 	return dst, src, ok
+}
+
+// readIDs reads the connection IDs of a long header.
+func readIDs(s *cryptobyte.String, v Version, dst, src *cryptobyte.String) bool {
+	if v != draft21 {
+		return s.ReadUint8LengthPrefixed(dst) && s.ReadUint8LengthPrefixed(src)
+	}
+	var lengths uint8
+	idLen := func(n uint8) int { // 0, or 4 to 18
+		if n == 0 {
+			return 0
+		}
+		return int(n) + 3
+	}
+	return s.ReadUint8(&lengths) && s.ReadBytes((*[]byte)(dst), idLen(lengths>>4)) && s.ReadBytes((*[]byte)(src), idLen(lengths&15))
 }
 
 // An initial is one Initial packet whose payload is still protected. Its bytes
@@ -116,8 +132,7 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		// RFC 9000, section 17.2.
 		if !s.ReadUint8(&first) || first&0x80 == 0 ||
 			!s.ReadUint32(&version) ||
-			!s.ReadUint8LengthPrefixed(&dcid) || len(dcid) > MaxConnectionIDLen ||
-			!s.ReadUint8LengthPrefixed(&scid) || len(scid) > MaxConnectionIDLen {
+			!readIDs(&s, Version(version), &dcid, &scid) || len(dcid) > MaxConnectionIDLen || len(scid) > MaxConnectionIDLen {
 			return false
 		}
 		suite := Version(version).suite()

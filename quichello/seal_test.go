@@ -20,6 +20,7 @@ type sealer struct {
 	token      []byte
 	keyID      []byte // the DCID that the keys derive from; nil for dcid
 	server     bool   // seal as the server
+	suite      suite  // that of the version, unless it is set
 	flip       byte   // bits of the first byte: 0x30 for another type of packet, 0x40 for the fixed bit
 }
 
@@ -36,7 +37,11 @@ func (c *sealer) keys() (key, iv, hp []byte) {
 	if c.server {
 		side = "server in"
 	}
-	initial := must(hkdf.Extract(sha256.New, id, []byte(c.version.suite().salt())))
+	suite := c.suite
+	if suite == noSuite {
+		suite = c.version.suite()
+	}
+	initial := must(hkdf.Extract(sha256.New, id, []byte(suite.salt())))
 	secret := expandLabel(initial, side, 32)
 	return expandLabel(secret, prefix+" key", 16), expandLabel(secret, prefix+" iv", 12), expandLabel(secret, prefix+" hp", 16)
 }
@@ -55,8 +60,13 @@ func (c *sealer) seal(number uint64, n int, payload []byte) []byte {
 	first := 0xc0 | c.version.suite().initialType()<<4 | byte(n-1)
 	first ^= c.flip
 	b := binary.BigEndian.AppendUint32([]byte{first}, uint32(c.version))
-	b = append(append(b, byte(len(c.dcid))), c.dcid...)
-	b = append(append(b, byte(len(c.scid))), c.scid...)
+	if c.version == draft21 {
+		b = append(b, byte(max(0, len(c.dcid)-3)<<4|max(0, len(c.scid)-3)))
+		b = append(append(b, c.dcid...), c.scid...)
+	} else {
+		b = append(append(b, byte(len(c.dcid))), c.dcid...)
+		b = append(append(b, byte(len(c.scid))), c.scid...)
+	}
 	if c.flip&0x30 == 0 {
 		b = append(varint.Append(b, uint64(len(c.token))), c.token...)
 	}

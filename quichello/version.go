@@ -10,13 +10,18 @@ import (
 type Version uint32
 
 // The versions of the Standards Track. The package also opens Initials of the
-// drafts 23 to 34 (0xff000017 to 0xff000022), of the versions of mvfst and
+// drafts 21 to 34 (0xff000015 to 0xff000022), of the versions of mvfst and
 // Google that carry TLS, and of the reserved versions 0x?a?a?a?a, with which
-// clients provoke version negotiation and which they protect like version 1.
+// clients provoke version negotiation and which they protect like version 1 or
+// draft 29.
 const (
 	Version1 Version = quicversion.V1 // RFC 9000
 	Version2 Version = quicversion.V2 // RFC 9369
 )
+
+// draft21 is the last draft in which the lengths of both connection IDs share a
+// byte (draft-ietf-quic-transport-21, section 17.2).
+const draft21 Version = 0xff000015
 
 // Other versions, with the names that their implementations give them.
 const (
@@ -72,10 +77,12 @@ func (v Version) suite() suite {
 		return suiteT051
 	}
 	switch draft := v & 0xff; {
-	case quicversion.IsGREASE(uint32(v)):
+	case v.isReserved(): // or suiteDraft29: see connection.open
 		return suiteV1
 	case !quicversion.IsDraft(uint32(v)):
 		return noSuite
+	case 21 <= draft && draft <= 22:
+		return suiteDraft22
 	case 23 <= draft && draft <= 28:
 		return suiteDraft23
 	case 29 <= draft && draft <= 32:
@@ -85,6 +92,10 @@ func (v Version) suite() suite {
 	}
 	return noSuite
 }
+
+// isReserved reports whether v is reserved to provoke version negotiation (RFC
+// 9000, section 15). It does not say with which keys Initials are protected.
+func (v Version) isReserved() bool { return quicversion.IsGREASE(uint32(v)) }
 
 // salt returns the salt of HKDF-Extract. Drafts changed it with each
 // incompatible version, so that nothing would come to depend on it.
