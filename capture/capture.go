@@ -23,7 +23,8 @@ type Hello struct {
 	// the server.
 	Src, Dst netip.AddrPort
 
-	// Transport is TLS for a hello over TCP, also inside OpenVPN, and for one in EAP.
+	// Transport is TLS for a hello over TCP, also inside OpenVPN, for one on a stream of
+	// SCTP, and for one in EAP.
 	Transport parser.Transport
 
 	// Index is 1, or 2 for the hello after a HelloRetryRequest or a
@@ -45,7 +46,8 @@ type Hello struct {
 
 	// Records, Segments and Datagrams are how many TLS or DTLS records, TCP segments
 	// and UDP datagrams the message came in. They are 0 where they do not apply or
-	// are unknown.
+	// are unknown. Packets of EAP, and over SCTP the chunks of TLS and the messages of
+	// DTLS, count as datagrams.
 	Records, Segments, Datagrams int
 
 	// RecordVersion is the legacy_record_version of the first TLS or DTLS record, or

@@ -1,5 +1,5 @@
-// Package capture finds TLS ClientHellos in packet captures: over TCP, QUIC and
-// DTLS, on any port, in any encapsulation, however they are fragmented. A million
+// Package capture finds TLS ClientHellos in packet captures: over TCP, QUIC, DTLS
+// and SCTP, on any port, in any encapsulation, however they are fragmented. A million
 // random datagrams, and as many random segments, give none.
 //
 // [Read] reads a pcap or pcapng file or stream, also a compressed one.

@@ -11,8 +11,11 @@ func isDTLSHandshake(p []byte) bool {
 const dtlsRecordHeader = 13
 
 // dtls reads a datagram that begins with a DTLS handshake record.
-func (s *scanner) dtls(p []byte) {
-	fs, key := &s.flows, s.flowKey()
+func (s *scanner) dtls(p []byte) { s.dtlsFlow(s.flowKey(), p) }
+
+// dtlsFlow is dtls for a datagram of the flow with the given key.
+func (s *scanner) dtlsFlow(key uint64, p []byte) {
+	fs := &s.flows
 	f := fs.byKey[key]
 	if f == nil && p[dtlsRecordHeader] != handshakeClientHello {
 		return // from a server, or of a handshake that has begun

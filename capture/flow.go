@@ -9,7 +9,7 @@ import (
 )
 
 // A flow is the state of the datagrams from one client to one server, over QUIC,
-// DTLS or OpenVPN, or of one login over EAP.
+// DTLS or OpenVPN, of one login over EAP, or of one stream over SCTP.
 type flow struct {
 	key  uint64
 	node lru.Node[flow] // in flows.awaited or flows.done; the size is about the bytes held
@@ -19,6 +19,7 @@ type flow struct {
 	dtls *parser.DTLSAssembler
 	vpn  *openVPN
 	eap  *eapStream // nil unless a hello has begun
+	sctp *sctpStream
 }
 
 // flowOverhead is how many bytes a flow takes besides its data.
@@ -102,7 +103,7 @@ func (fs *flows) end() {
 	for _, f := range fs.byKey {
 		fs.dropped += int64(f.quic.Dropped())
 		fs.incomplete += int64(len(f.quic.Pending()))
-		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.incomplete() {
+		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.incomplete() || f.sctp != nil && f.sctp.incomplete() {
 			fs.incomplete++
 		}
 	}

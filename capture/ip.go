@@ -16,6 +16,7 @@ const (
 	ipDest     uint8 = 60
 	ipEtherIP  uint8 = 97
 	ipL2TP     uint8 = 115
+	ipSCTP     uint8 = 132
 	ipMobility uint8 = 135
 	ipUDPLite  uint8 = 136
 	ipMPLS     uint8 = 137
@@ -41,6 +42,7 @@ var ipProtocols = []ipRow{
 	{ipGRE, (*scanner).gre},         // RFC 2784
 	{ipEtherIP, (*scanner).etherIP}, // RFC 3378
 	{ipL2TP, (*scanner).l2tpv3},     // RFC 3931
+	{ipSCTP, (*scanner).sctp},       // RFC 9260
 	{ipMPLS, (*scanner).mpls},       // RFC 4023
 }
 
@@ -190,6 +192,7 @@ func (s *scanner) ipTunnel(protocol uint8, addrs, b []byte) {
 	}
 	for i := range s.ipProtocols {
 		if row := &s.ipProtocols[i]; row.number == protocol {
+			s.addrs = addrs
 			row.read(s, b)
 			return
 		}

@@ -8,7 +8,8 @@ type Layer struct {
 	Kind LayerKind // the protocol
 
 	// ID tells layers of the same kind apart: a VLAN id, an MPLS label, a VXLAN or
-	// Geneve network, a GTP-U tunnel, a GRE key, a session or an EAP type. It is 0
+	// Geneve network, a GTP-U tunnel, a GRE key, a session, an EAP type or
+	// an SCTP stream. It is 0
 	// if the layer has none.
 	ID uint32
 }
@@ -56,6 +57,7 @@ const (
 	LayerSTUN                           // data relayed by TURN (RFC 8656); the ID is the channel
 	LayerOpenVPN                        // control channel of OpenVPN
 	LayerEAP                            // EAP in RADIUS (RFC 3579); the ID is the EAP type
+	LayerSCTP                           // RFC 9260; the ID is the stream
 
 	numLayerKinds = iota
 )
@@ -89,6 +91,7 @@ var layerNames = [numLayerKinds + 1]string{
 	LayerSTUN:      "stun",
 	LayerOpenVPN:   "openvpn",
 	LayerEAP:       "eap",
+	LayerSCTP:      "sctp",
 }
 
 // String returns the name of the kind in lower case.

@@ -166,17 +166,19 @@ func TestEncapsulations(t *testing.T) {
 			assert.Empty(t, readAll(t, pcapOf(test.link, cut...)))
 		})
 	}
+	links[LinkSCTP] = true // see TestSCTP
 	for _, row := range linkTypes {
 		assert.Equal(t, row.read != nil, links[row.number], "TestEncapsulations has a packet of link type %v if it can be read", row.number)
 	}
 	for k := LayerKind(1); k <= numLayerKinds; k++ {
 		switch k {
-		case LayerFragments, LayerSTUN, LayerOpenVPN, LayerEAP: // have tests of their own
+		case LayerFragments, LayerSTUN, LayerOpenVPN, LayerEAP, LayerSCTP: // have tests of their own
 		default:
 			assert.True(t, kinds[k.String()], "TestEncapsulations has no packet in layer %v", k)
 		}
 	}
 	tunnels[5246] = true // carries DTLS only: see TestCAPWAPControl
+	tunnels[9899] = true // see TestSCTP
 	for _, row := range udpTunnels {
 		assert.True(t, tunnels[row.port], "TestEncapsulations has no packet to UDP port %d", row.port)
 	}

@@ -35,6 +35,7 @@ const (
 	LinkIPv4       LinkType = 228 // IPv4
 	LinkIPv6       LinkType = 229 // IPv6
 	LinkNFLog      LinkType = 239 // Linux netfilter log
+	LinkSCTP       LinkType = 248 // SCTP, without IP
 	LinkPKTAP      LinkType = 258 // macOS packet tap, then another link type
 	LinkLinuxSLL2  LinkType = 276 // Linux cooked capture v2
 )
@@ -118,7 +119,7 @@ var linkTypes = []linkRow{
 	{242, "IPOIB", nil},
 	{245, "NFC_LLCP", nil},
 	{247, "INFINIBAND", nil},
-	{248, "SCTP", nil},
+	{LinkSCTP, "SCTP", (*scanner).linkSCTP},
 	{249, "USBPCAP", nil},
 	{251, "BLUETOOTH_LE_LL", nil},
 	{252, "WIRESHARK_UPPER_PDU", nil},

@@ -27,6 +27,7 @@ var udpTunnels = []udpTunnel{
 	{6081, LayerGeneve, (*scanner).geneve},
 	{6635, LayerMPLS, (*scanner).mpls},   // RFC 7510
 	{8472, LayerVXLAN, (*scanner).vxlan}, // Linux before the port was assigned
+	{9899, LayerSCTP, (*scanner).sctp},   // RFC 6951
 	{37008, LayerTZSP, (*scanner).tzsp},
 }
 
