@@ -79,7 +79,8 @@ const (
 // may read several captures at once.
 type Reader struct {
 	// MaxMemory is how many bytes of state to keep, or 0 for DefaultMaxMemory. Beyond
-	// that, the oldest state is dropped and counted.
+	// that, the oldest state is dropped and counted. It also bounds what decompression
+	// may take, to 128 MiB at most. 8 MiB are always allowed.
 	MaxMemory int64
 
 	// MaxExpanded is how many bytes compressed input may expand to, or 0 for
@@ -107,15 +108,15 @@ func Read(ctx context.Context, r io.Reader, f func(*Hello) error) (Stats, error)
 	return new(Reader).Read(ctx, r, f)
 }
 
-// Read reads a capture in pcap or pcapng format, which may be compressed by gzip or
-// zstd, and calls f with each hello as soon as it is complete. src may be a pipe that
-// is still being written.
+// Read reads a capture in pcap or pcapng format, which may be compressed by gzip,
+// zstd, xz, bzip2 or lz4, and calls f with each hello as soon as it is complete. src
+// may be a pipe that is still being written.
 //
 // Read returns an [*Error] if the capture is damaged, and otherwise the error of f or
 // of ctx. The Stats are those of what was read before.
 func (r *Reader) Read(ctx context.Context, src io.Reader, f func(*Hello) error) (Stats, error) {
 	s := newScanner(r, f)
-	w := &window{ctx: ctx, r: src, buf: make([]byte, firstBlock)}
+	w := &window{ctx: ctx, r: src, buf: make([]byte, firstBlock), maxMemory: r.MaxMemory}
 	err := s.read(w, orDefault(r.MaxExpanded, DefaultMaxExpanded))
 	s.finish()
 	return s.stats, err
@@ -132,6 +133,9 @@ func orDefault(limit, otherwise int64) int64 {
 func (s *scanner) read(w *window, maxExpanded int64) error {
 	packets, w, done, err := open(w, maxExpanded)
 	defer done()
+	if err == io.EOF {
+		err = ErrEmpty
+	}
 	if err != nil {
 		return s.wrapError(w.offset(), err)
 	}

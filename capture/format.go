@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // Errors of [Detect], and of an [Error] for what is no capture.
@@ -18,24 +15,11 @@ var (
 	ErrFormat = errors.New("neither pcap nor pcapng")
 )
 
-var (
-	errExpanded   = errors.New("compressed input expands beyond the limit")
-	errCompressed = errors.New("compressed more than twice")
-	errUndetected = errors.New("no capture in the first MiB of compressed input")
-)
+var errUndetected = errors.New("no capture in the first 9 MiB of compressed input")
 
-const (
-	// maxCompressed is how many times a file may be compressed.
-	maxCompressed = 2
-
-	// maxZstdWindow is the most memory that a zstd frame may ask for: that of
-	// zstd --ultra -22, or --long.
-	maxZstdWindow = 128 << 20
-
-	// maxDetect is how many bytes Detect reads at most. A block of gzip or zstd, and
-	// so the first bytes of a capture, is much shorter.
-	maxDetect = 1 << 20
-)
+// maxDetect is how many bytes Detect reads at most. The longest block of a
+// compression is one of lz4, which has up to 8 MiB.
+const maxDetect = 9 << 20
 
 // A Format is the format of a file by its first bytes.
 type Format uint8
@@ -47,6 +31,9 @@ const (
 	Pcapng
 	Gzip
 	Zstd
+	Xz
+	Bzip2
+	Lz4
 )
 
 // formatOf returns the format of a file that begins with b.
@@ -60,8 +47,14 @@ func formatOf(b [4]byte) Format {
 		return Pcapng
 	case magic&0xffff == 0x8b1f: // RFC 1952, section 2.3.1
 		return Gzip
-	case magic == 0xfd2fb528, magic&^0xf == 0x184d2a50: // RFC 8878, sections 3.1.1 and 3.1.2
+	case magic == 0xfd2fb528: // RFC 8878, section 3.1.1
 		return Zstd
+	case magic == 0x587a37fd: // FD 37 7A 58 5A 00
+		return Xz
+	case magic&0xffffff == 0x685a42 && b[3] >= '1' && b[3] <= '9': // BZh and the size of blocks
+		return Bzip2
+	case magic == 0x184d2204, magic == 0x184c2102: // the frame format, and the one before it
+		return Lz4
 	}
 	return FormatUnknown
 }
@@ -74,16 +67,18 @@ func formatOf(b [4]byte) Format {
 // Otherwise it says why not: [ErrEmpty], [ErrFormat], or an error of reading or of
 // decompressing. The format is then FormatUnknown unless r is compressed or its
 // header is damaged.
-func Detect(r io.Reader) (Format, io.Reader, error) {
-	d := &detector{r: r}
-	_, _, done, err := open(&window{ctx: context.Background(), r: d, buf: make([]byte, 4<<10)}, DefaultMaxExpanded)
+func Detect(r io.Reader) (Format, io.Reader, error) { return new(Reader).Detect(r) }
+
+// Detect is the function Detect within the limits of r.
+func (r *Reader) Detect(src io.Reader) (Format, io.Reader, error) {
+	d := &detector{r: src}
+	w := &window{ctx: context.Background(), r: d, buf: make([]byte, 4<<10), maxMemory: r.MaxMemory}
+	_, _, done, err := open(w, orDefault(r.MaxExpanded, DefaultMaxExpanded))
 	done()
 	if err == io.EOF {
 		err = ErrEmpty
 	}
-	var head [4]byte
-	copy(head[:], d.read)
-	return formatOf(head), io.MultiReader(bytes.NewReader(d.read), r), err
+	return w.format, io.MultiReader(bytes.NewReader(d.read), src), err
 }
 
 // A detector reads at most maxDetect bytes of r and keeps them.
@@ -106,34 +101,29 @@ func (d *detector) Read(p []byte) (int, error) {
 func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(), _ error) {
 	done = func() {}
 	for range maxCompressed + 1 {
+		if err := skipUserFrames(w); err != nil {
+			return nil, w, done, err
+		}
 		b, err := w.peek(4)
 		if err != nil {
 			return nil, w, done, err
 		}
-		var expanded io.Reader
-		switch formatOf([4]byte(b)) {
+		switch w.format = formatOf([4]byte(b)); w.format {
 		case Pcap:
 			r, err := newPcapReader(w)
 			return r, w, done, err
 		case Pcapng:
 			return &pcapngReader{window: w}, w, done, nil
-		case Gzip:
-			expanded, err = gzip.NewReader(&windowReader{w})
-		case Zstd:
-			var z *zstd.Decoder
-			z, err = zstd.NewReader(&windowReader{w}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
-			if err == nil {
-				expanded = z
-				outer := done
-				done = func() { z.Close(); outer() }
-			}
-		default:
+		case FormatUnknown:
 			return nil, w, done, fmt.Errorf("%w: begins with % x%s", ErrFormat, b, formatHint([4]byte(b)))
 		}
+		expanded, release, err := decompress(w.format, w)
 		if err != nil {
 			return nil, w, done, err
 		}
-		w = &window{ctx: w.ctx, r: &limitedReader{expanded, maxExpanded}, buf: make([]byte, firstBlock)}
+		outer := done
+		done = func() { release(); outer() }
+		w = &window{ctx: w.ctx, r: &limitedReader{expanded, maxExpanded}, buf: make([]byte, firstBlock), maxMemory: w.maxMemory}
 	}
 	return nil, w, done, errCompressed
 }
@@ -142,48 +132,10 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 // found in files of that format.
 func formatHint(b [4]byte) string {
 	switch s := string(b[:]); {
-	case s == "\xfd7zX":
-		return ", as xz does"
-	case s[:3] == "BZh":
-		return ", as bzip2 does"
-	case s == "\x04\x22\x4d\x18":
-		return ", as lz4 does"
 	case s == "PK\x03\x04":
 		return ", as zip does"
 	case s == "snoo":
 		return ", as snoop does"
 	}
 	return ""
-}
-
-// A windowReader reads the rest of a window.
-type windowReader struct{ w *window }
-
-func (r *windowReader) Read(p []byte) (int, error) {
-	w := r.w
-	if w.pos == w.end {
-		if err := w.fill(1); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, w.buf[w.pos:w.end])
-	w.pos += n
-	return n, nil
-}
-
-// A limitedReader reads at most left bytes of r, and fails if there are more.
-type limitedReader struct {
-	r    io.Reader
-	left int64
-}
-
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if int64(len(p)) > l.left+1 {
-		p = p[:l.left+1]
-	}
-	n, err := l.r.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, errExpanded
-	}
-	return n, err
 }

@@ -24,7 +24,10 @@ type window struct {
 	base int64 // offset of buf[0] in the stream
 	err  error // of r
 
-	filled bool // the last read filled buf
+	filled bool   // the last read filled buf
+	format Format // set by open
+
+	maxMemory int64 // of the Reader, which bounds decompression, too
 }
 
 // offset returns the offset in the stream of the next byte.

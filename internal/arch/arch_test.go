@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"fingerprint/explain":   {"fingerprint", "internal/http2setting", "parser"},
 	"known":                 {"internal/grease", "internal/jsonw", "internal/lru", "internal/padding", "parser", "fingerprint"},
 	"event":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint", "known"},
-	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress"},
+	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress", "github.com/mikelolasagasti/xz", "github.com/pierrec/lz4"},
 	"output":                {"event", "fingerprint", "known"},
 	"tally":                 {"event", "output", "github.com/klauspost/compress/s2"},
 	"signals":               {},

@@ -86,8 +86,9 @@ func Observations(ctx context.Context, input []byte) ([]event.Observation, error
 	if err != nil {
 		return nil, err
 	}
-	if format, _, _ := capture.Detect(bytes.NewReader(b)); format != capture.FormatUnknown {
-		return captureObservations(ctx, b)
+	r := capture.Reader{MaxMemory: maxMemory, MaxExpanded: maxExpanded}
+	if format, _, _ := r.Detect(bytes.NewReader(b)); format != capture.FormatUnknown {
+		return captureObservations(ctx, &r, b)
 	}
 	p := Parse(b)
 	if p.Hello == nil {
@@ -101,9 +102,8 @@ func Observations(ctx context.Context, input []byte) ([]event.Observation, error
 // errEnough ends the reading of a capture with too many hellos.
 var errEnough = errors.New("enough")
 
-func captureObservations(ctx context.Context, input []byte) ([]event.Observation, error) {
+func captureObservations(ctx context.Context, r *capture.Reader, input []byte) ([]event.Observation, error) {
 	var found []event.Observation
-	r := capture.Reader{MaxMemory: maxMemory, MaxExpanded: maxExpanded}
 	_, err := r.Read(ctx, bytes.NewReader(input), func(h *capture.Hello) error {
 		if len(found) == maxHellos {
 			return errEnough

@@ -24,7 +24,7 @@ import (
 // allowed has the licences that a dependency may have, by SPDX identifier. Others
 // need a decision: MPL-2.0 for example obliges to say where the source is, in a
 // sentence of NOTICE.
-var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT"}
+var allowed = []string{"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT"}
 
 // systems are those that the program is built for.
 var systems = []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "freebsd/amd64"}
