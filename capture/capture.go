@@ -149,6 +149,9 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 // error of reading.
 func (s *scanner) readAll(packets packetReader) error {
 	pcap, _ := packets.(*pcapReader)
+	if pcap != nil {
+		pcap.choose()
+	}
 	skips := pcap != nil && pcap.isPlain()
 	for s.err == nil {
 		if skips {

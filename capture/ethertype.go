@@ -19,6 +19,11 @@ func (t EtherType) String() string {
 	return fmt.Sprintf("0x%04x", uint16(t))
 }
 
+func isNamedEtherType(t EtherType) bool {
+	_, found := slices.BinarySearchFunc(etherNames, t, compareEtherName)
+	return found
+}
+
 // An etherName is an EtherType that is not read.
 type etherName struct {
 	number EtherType

@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 )
 
-// Errors of [Detect], and of an [Error] for what is no capture.
+// Errors of [Detect], and of an [Error] for what is no capture. There is also
+// [ErrUnsupported].
 var (
 	ErrEmpty  = errors.New("empty file")
 	ErrFormat = errors.New("neither pcap nor pcapng")
@@ -34,6 +34,7 @@ const (
 	Xz
 	Bzip2
 	Lz4
+	Snoop
 )
 
 // formatOf returns the format of a file that begins with b.
@@ -53,6 +54,8 @@ func formatOf(b [4]byte) Format {
 		return Xz
 	case magic&0xffffff == 0x685a42 && b[3] >= '1' && b[3] <= '9': // BZh and the size of blocks
 		return Bzip2
+	case magic == 0x6f6f6e73: // RFC 1761: snoop
+		return Snoop
 	case magic == 0x184d2204, magic == 0x184c2102: // the frame format, and the one before it
 		return Lz4
 	}
@@ -105,6 +108,11 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 			return nil, w, done, err
 		}
 		b, err := w.peek(4)
+		if err == io.ErrUnexpectedEOF {
+			if b, err := w.peekUpTo(4); err == nil && !isMagicPrefix(b) {
+				return nil, w, done, errorOfFormat(b)
+			}
+		}
 		if err != nil {
 			return nil, w, done, err
 		}
@@ -114,8 +122,15 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 			return r, w, done, err
 		case Pcapng:
 			return &pcapngReader{window: w}, w, done, nil
+		case Snoop:
+			r, err := newSnoopReader(w)
+			return r, w, done, err
 		case FormatUnknown:
-			return nil, w, done, fmt.Errorf("%w: begins with % x%s", ErrFormat, b, formatHint([4]byte(b)))
+			b, err := w.peekUpTo(maxForeign)
+			if err == nil {
+				err = errorOfFormat(b)
+			}
+			return nil, w, done, err
 		}
 		expanded, release, err := decompress(w.format, w)
 		if err != nil {
@@ -128,14 +143,15 @@ func open(w *window, maxExpanded int64) (_ packetReader, _ *window, done func(),
 	return nil, w, done, errCompressed
 }
 
-// formatHint names the format of a file that begins with b, if captures are often
-// found in files of that format.
-func formatHint(b [4]byte) string {
-	switch s := string(b[:]); {
-	case s == "PK\x03\x04":
-		return ", as zip does"
-	case s == "snoo":
-		return ", as snoop does"
+// isMagicPrefix reports whether a file that can be read may begin with b, which is
+// shorter than a magic number.
+func isMagicPrefix(b []byte) bool {
+	for _, magic := range []string{"\xd4\xc3\xb2", "\xa1\xb2\x3c", "\xa1\xb2\xc3", "\xa1\xb2\xcd", "\x4d\x3c\xb2", "\x34\xcd\xb2", "\x0a\x0d\x0d", "\x1f\x8b",
+		"\x28\xb5\x2f", "\xfd7z", "BZh", "\x04\x22\x4d", "\x02\x21\x4c", "snoo"} {
+		n := min(len(b), len(magic))
+		if string(b[:n]) == magic[:n] {
+			return true
+		}
 	}
-	return ""
+	return false
 }

@@ -74,7 +74,7 @@ func TestDetect(t *testing.T) {
 		{"three bytes", plain[:3], FormatUnknown, "unexpected EOF"},
 		{"half a header", plain[:12], Pcap, "unexpected EOF"},
 		{"another format", html, FormatUnknown, "neither pcap nor pcapng: begins with 47 45 54 20"},
-		{"zip", []byte("PK\x03\x04"), FormatUnknown, "neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
+		{"zip", []byte("PK\x03\x04"), FormatUnknown, "this is a zip archive: extract it first"},
 		{"another format in gzip", gzipped(t, html), Gzip, "neither pcap nor pcapng: begins with 47 45 54 20"},
 		{"nothing in gzip", gzipped(t, nil), Gzip, "empty file"},
 		{"gzip, truncated", gzipped(t, plain)[:5], Gzip, "unexpected EOF"},
@@ -138,7 +138,7 @@ func TestFormats(t *testing.T) {
 		err  string
 	}{
 		{"", "capture: after packet 0, at byte 0: empty file"},
-		{"GET", "capture: after packet 0, at byte 0: unexpected EOF"},
+		{"GET", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54"},
 		{"GET / HTTP/1.1", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
 		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
 		{string(gzipped(t, gzipped(t, gzipped(t, rawPcap())))), "capture: after packet 0, at byte 0: compressed more than twice"},
@@ -146,8 +146,8 @@ func TestFormats(t *testing.T) {
 		{"BZh9", "capture: after packet 0, at byte 0: unexpected EOF"},
 		{"BZhello", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 42 5a 68 65"},
 		{"\x04\"M\x18", "capture: after packet 0, at byte 0: unexpected EOF"},
-		{"PK\x03\x04", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 50 4b 03 04, as zip does"},
-		{"snoop\x00", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 73 6e 6f 6f, as snoop does"},
+		{"PK\x03\x04", "capture: after packet 0, at byte 0: this is a zip archive: extract it first"},
+		{"snoop\x00", "capture: after packet 0, at byte 0: unexpected EOF"},
 		{string(gzipped(t, nil)), "capture: after packet 0, at byte 0: empty file"},
 		{"\x1f\x8b\x08", "capture: after packet 0, at byte 0: unexpected EOF"},
 		{"\x1f\x8b\x08\x00\x00", "capture: after packet 0, at byte 5: unexpected EOF"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -32,9 +33,10 @@ func captureFiles(t testing.TB) [][]byte {
 	return files
 }
 
-// slowPcap reads a pcap file that is in memory. It also reports whether the file ends
-// after a packet.
-func slowPcap(b []byte) (packets [][]byte, whole bool) {
+// slowPcap reads a pcap file that is in memory, whose record headers have excess more
+// bytes than its magic number says. It also reports whether the file ends after a
+// packet.
+func slowPcap(b []byte, excess int) (packets [][]byte, whole bool) {
 	le, be := binary.LittleEndian, binary.BigEndian
 	order, header := binary.ByteOrder(le), 16
 	switch magic := le.Uint32(b); {
@@ -48,11 +50,16 @@ func slowPcap(b []byte) (packets [][]byte, whole bool) {
 	if len(b) < 24 {
 		return nil, false
 	}
+	header += excess
+	minor := order.Uint16(b[6:])
 	for b = b[24:]; len(b) > 0; {
 		if len(b) < header {
 			return packets, false
 		}
-		n := int64(order.Uint32(b[8:]))
+		n, wire := int64(order.Uint32(b[8:])), int64(order.Uint32(b[12:]))
+		if minor < 3 || minor == 543 || minor == 3 && n > wire {
+			n = wire
+		}
 		if n > maxPacket || n > int64(len(b)-header) {
 			return packets, false
 		}
@@ -68,11 +75,17 @@ func FuzzPcap(f *testing.F) {
 	for _, file := range captureFiles(f) {
 		f.Add(file)
 	}
+	for _, file := range variantFiles(f) {
+		f.Add(file)
+	}
+	short, err := hex.DecodeString("d4c3b2a1020004000000000000e1ffffffff03000100000095ab026bee720600100000000c0100000000000000000000000000000000000800450000fedba74000401160457f0000017f0000019c5524")
+	require.NoError(f, err)
+	f.Add(short)
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if len(file) < 4 || formatOf([4]byte(file)) != Pcap {
 			return
 		}
-		want, whole := slowPcap(file)
+		want, whole := slowPcap(file, excessOf(t, file, 64))
 		got, err := readPackets(t, file)
 		require.Len(t, got, len(want))
 		require.Equal(t, whole, err == io.EOF)
@@ -80,6 +93,30 @@ func FuzzPcap(f *testing.F) {
 			require.Equal(t, want[i], bytes.Clone(got[i].data), i)
 			require.GreaterOrEqual(t, got[i].wire, len(got[i].data))
 			_ = got[i].stamp.time()
+		}
+		require.Equal(t, excessOf(t, file, 64), excessOf(t, file, len(file)))
+		requireSameInBytes(t, file)
+	})
+}
+
+// FuzzSnoop is FuzzPcapng for the snoop format.
+func FuzzSnoop(f *testing.F) {
+	for name, file := range variantFiles(f) {
+		if strings.HasSuffix(name, ".snoop") {
+			f.Add(file)
+		}
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) < 4 || formatOf([4]byte(file)) != Snoop {
+			return
+		}
+		packets, err := readPackets(t, file)
+		require.Error(t, err)
+		for i, p := range packets {
+			require.Equal(t, int64(i+1), p.number)
+			require.True(t, bytes.Contains(file, p.data))
+			require.GreaterOrEqual(t, p.wire, len(p.data))
+			_ = p.stamp.time()
 		}
 		requireSameInBytes(t, file)
 	})

@@ -39,7 +39,20 @@ type pcapReader struct {
 	rate   uint64 // ticks of the time stamps in a second
 	link   LinkType
 	number int64 // of the last packet
+	chosen bool  // header is right
+
+	lengths lengthOrder
 }
+
+// A lengthOrder says in which order a record header has the length in the file and
+// that on the wire.
+type lengthOrder uint8
+
+const (
+	capturedFirst lengthOrder = iota
+	wireFirst                 // before version 2.3, and in that of DG/UX
+	longerFirst               // in version 2.3, which has both orders
+)
 
 // number32 returns the number at the start of b.
 func (r *pcapReader) number32(b []byte) uint32 {
@@ -67,6 +80,16 @@ func newPcapReader(w *window) (*pcapReader, error) {
 	case pcapModified:
 		r.header += 8
 	}
+	minor := uint16(r.number32(b[4:]) >> 16)
+	if r.big {
+		minor = uint16(r.number32(b[4:]))
+	}
+	switch minor {
+	case 0, 1, 2, 543:
+		r.lengths = wireFirst
+	case 3:
+		r.lengths = longerFirst
+	}
 	// The upper half of the word says whether frames end with a checksum.
 	r.link = LinkType(r.number32(b[20:]))
 	return r, nil
@@ -74,9 +97,14 @@ func newPcapReader(w *window) (*pcapReader, error) {
 
 // isPlain reports whether the file has the most frequent format, which the fast path
 // reads.
-func (r *pcapReader) isPlain() bool { return !r.big && r.header == pcapRecordHeader }
+func (r *pcapReader) isPlain() bool {
+	return !r.big && r.header == pcapRecordHeader && r.lengths == capturedFirst
+}
 
 func (r *pcapReader) read(p *packet) error {
+	if !r.chosen {
+		r.choose()
+	}
 	b := r.buf[r.pos:r.end]
 	if len(b) < r.header {
 		var err error
@@ -90,6 +118,9 @@ func (r *pcapReader) read(p *packet) error {
 	if r.big {
 		seconds, ticks = bits.ReverseBytes32(seconds), bits.ReverseBytes32(ticks)
 		captured, wire = bits.ReverseBytes32(captured), bits.ReverseBytes32(wire)
+	}
+	if r.lengths == wireFirst || r.lengths == longerFirst && captured > wire {
+		captured, wire = wire, captured
 	}
 	if captured > maxPacket {
 		return fmt.Errorf("%w: %d bytes", errPacketLength, captured)

@@ -54,6 +54,16 @@ func (w *window) peek(n int) ([]byte, error) {
 	return w.buf[w.pos : w.pos+n], nil
 }
 
+// peekUpTo is peek, but returns fewer bytes if the stream ends before. The error is
+// not that of its end, unless no byte is left.
+func (w *window) peekUpTo(n int) ([]byte, error) {
+	b, err := w.peek(n)
+	if err == io.ErrUnexpectedEOF && w.err == io.EOF {
+		return w.buf[w.pos:w.end], nil
+	}
+	return b, err
+}
+
 // fill reads until the window has n bytes.
 func (w *window) fill(n int) error {
 	if w.pos > 0 {

@@ -53,9 +53,9 @@ func scanCommand() *cobra.Command {
 hellos over TCP, QUIC and DTLS, on any port, in up to 16 layers of encapsulation,
 in any number of fragments and in any order.
 
-A PATH is a pcap or pcapng file, which may be compressed with gzip, zstd, xz, bzip2
-or lz4; a directory, in which scan reads all captures; a pattern like 'day*.pcap';
-or - for standard input, which scan can read while it is written:
+A PATH is a pcap, pcapng or snoop file, which may be compressed with gzip, zstd, xz,
+bzip2 or lz4; a directory, in which scan reads all captures; a pattern like
+'day*.pcap'; or - for standard input, which scan can read while it is written:
 tcpdump -U -w - | tlspeek scan -
 
 Some tells need several connections of one client address, over TCP: an order of
