@@ -128,8 +128,8 @@ func TestSkippedLengths(t *testing.T) {
 		return record(length, append(bytes.Clone(frame), make([]byte, int(length)-len(frame))...))
 	}
 	capture := slices.Concat(pcapOf(LinkEthernet),
-		record(maxPacket, make([]byte, maxPacket)), // grows the window to one block more
-		skippable(blockSize-pcapRecordHeader-100),  // nearly all that is left in it
+		record(maxPacket, make([]byte, maxPacket)), // grows the window
+		skippable(blockSize-pcapRecordHeader-100),  // grows it again
 		skippable(2000), // beyond its end, so that it is filled again
 		skippable(maxPacket+1))
 	for _, file := range [][]byte{capture, slices.Concat(pcapOf(LinkEthernet), record(0xfffffff8, frame))} {

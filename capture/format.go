@@ -17,9 +17,15 @@ var (
 
 var errUndetected = errors.New("no capture in the first 9 MiB of compressed input")
 
-// maxDetect is how many bytes Detect reads at most. The longest block of a
-// compression is one of lz4, which has up to 8 MiB.
-const maxDetect = 9 << 20
+const (
+	// maxDetect is how many bytes Detect reads at most. The longest block of a
+	// compression is one of lz4, which has up to 8 MiB.
+	maxDetect = 9 << 20
+
+	// detectBlock is how many bytes Detect reads at a time. The header of a capture is
+	// much shorter.
+	detectBlock = 1 << 10
+)
 
 // A Format is the format of a file by its first bytes.
 type Format uint8
@@ -75,7 +81,7 @@ func Detect(r io.Reader) (Format, io.Reader, error) { return new(Reader).Detect(
 // Detect is the function Detect within the limits of r.
 func (r *Reader) Detect(src io.Reader) (Format, io.Reader, error) {
 	d := &detector{r: src}
-	w := &window{ctx: context.Background(), r: d, buf: make([]byte, 4<<10), maxMemory: r.MaxMemory}
+	w := &window{ctx: context.Background(), r: d, buf: make([]byte, detectBlock), maxMemory: r.MaxMemory}
 	_, _, done, err := open(w, orDefault(r.MaxExpanded, DefaultMaxExpanded))
 	done()
 	if err == io.EOF {

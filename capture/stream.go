@@ -120,8 +120,8 @@ type streams struct {
 	incomplete, dropped, droppedHellos int64
 }
 
-// firstSlots is the number of slots in a new table: 16 KiB.
-const firstSlots = 1 << 10
+// firstSlots is the number of slots in a new table: 1 KiB.
+const firstSlots = 1 << 6
 
 // init divides the memory: half is for the two tables, a quarter for the streams,
 // and the rest for tables that grow and for the garbage collector.

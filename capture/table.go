@@ -85,13 +85,21 @@ func (t *table) insert(key uint64, maxSlots int) *slot {
 }
 
 // capacity returns how many slots may be used. It is a quarter of them, so that most
-// lookups of absent keys need one probe, or three quarters if the table is large.
+// lookups of absent keys need one probe, or three quarters if the table is large. A
+// table that takes little memory is emptier still.
 func (t *table) capacity(maxSlots int) int {
-	const small = 1 << 15 // 512 KiB
-	if len(t.slots) < min(small, maxSlots) {
-		return len(t.slots) / 4
+	const (
+		tiny  = 1 << 10 // 16 KiB
+		small = 1 << 15 // 512 KiB
+	)
+	switch n := len(t.slots); {
+	case n < min(tiny, maxSlots):
+		return n / 16
+	case n < min(small, maxSlots):
+		return n / 4
+	default:
+		return n / 4 * 3
 	}
-	return len(t.slots) / 4 * 3
 }
 
 // freeSlot returns the free slot for a key.
@@ -126,38 +134,59 @@ func (t *table) remove(s *slot) {
 	t.used--
 }
 
-// A seenSet remembers at least the last 16,384 keys, and at most 32,768.
-type seenSet struct{ young, old []uint64 }
+// A seenSet remembers at least the last 16,384 keys, and at most 32,768. It takes 1 KiB
+// until it has many.
+type seenSet struct {
+	young, old []uint64
+	used       int // keys in young
+}
 
 const (
-	seenSlots = 1 << 15
-	seenMax   = seenSlots / 2
+	firstSeenSlots = 1 << 7  // 1 KiB
+	seenSlots      = 1 << 15 // 256 KiB; firstSeenSlots times a power of 4
+	seenMax        = seenSlots / 2
 )
 
 // has reports whether the set has a key.
 func (s *seenSet) has(key uint64) bool {
-	return s.young != nil && (*probe(s.young, key) == key || *probe(s.old, key) == key)
+	return s.young != nil && *probe(s.young, key) == key || s.old != nil && *probe(s.old, key) == key
 }
 
-// add adds a key, which is not 0. The last element of young is the number of keys.
+// add adds a key, which is not 0.
 func (s *seenSet) add(key uint64) {
-	if s.young == nil {
-		s.young, s.old = make([]uint64, seenSlots+1), make([]uint64, seenSlots+1)
-	}
-	if s.young[seenSlots] == seenMax {
-		s.young, s.old = s.old, s.young
-		clear(s.young)
+	if s.used == len(s.young)/2 {
+		s.makeRoom()
 	}
 	if p := probe(s.young, key); *p == 0 {
 		*p = key
-		s.young[seenSlots]++
+		s.used++
 	}
+}
+
+// makeRoom makes young larger or, if it is as large as it may be, the old one.
+func (s *seenSet) makeRoom() {
+	before := s.young
+	if len(before) < seenSlots {
+		s.young = make([]uint64, max(firstSeenSlots, 4*len(before)))
+		for _, key := range before {
+			if key != 0 {
+				*probe(s.young, key) = key
+			}
+		}
+		return
+	}
+	s.young, s.old, s.used = s.old, before, 0
+	if s.young == nil {
+		s.young = make([]uint64, seenSlots)
+	}
+	clear(s.young)
 }
 
 // probe returns the element that has the key, or the free one where it belongs.
 func probe(set []uint64, key uint64) *uint64 {
+	mask := uint64(len(set) - 1)
 	for i := key >> 1; ; i++ {
-		if p := &set[i&(seenSlots-1)]; *p == key || *p == 0 {
+		if p := &set[i&mask]; *p == key || *p == 0 {
 			return p
 		}
 	}

@@ -10,8 +10,13 @@ import (
 // and 0.14 s in blocks of 1 MiB or more.
 const blockSize = 1 << 20
 
-// firstBlock is the size of the first block. Most files are smaller.
-const firstBlock = 64 << 10
+// firstBlock is the size of the first block. Each block that was filled is followed by
+// one that is blockGrowth times as large, up to blockSize, so that a small file takes
+// little memory.
+const (
+	firstBlock  = 8 << 10
+	blockGrowth = 4
+)
 
 // A window is the part of a stream that is in memory. It does not wait for more bytes
 // than it is asked for, so that what has come through a pipe can be used at once.
@@ -73,9 +78,9 @@ func (w *window) fill(n int) error {
 	}
 	switch {
 	case n > len(w.buf):
-		w.grow(n + blockSize)
+		w.grow(n + min(blockGrowth*len(w.buf), blockSize))
 	case w.filled && len(w.buf) < blockSize:
-		w.grow(blockSize)
+		w.grow(min(blockGrowth*len(w.buf), blockSize))
 	}
 	for w.end < n {
 		if w.err == nil {
