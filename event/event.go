@@ -25,6 +25,8 @@ type Event struct {
 	SrcPort    uint16     `json:"src_port,omitempty"`    // of the client
 	DstIP      netip.Addr `json:"dst_ip,omitzero"`       // of the server, in the form of SrcIP
 	DstPort    uint16     `json:"dst_port,omitempty"`    // of the server
+	SrcMAC     MAC        `json:"src_mac,omitzero"`      // of the client, where it has no other address: with EAP over a local network
+	DstMAC     MAC        `json:"dst_mac,omitzero"`      // of the server, in the same way
 	Via        []string   `json:"via,omitempty"`         // full: the encapsulations of the packet, outermost first
 	HelloIndex int        `json:"hello_index,omitempty"` // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
 	Conn       ConnID     `json:"conn,omitzero"`         // full: the same for both hellos of a connection

@@ -123,6 +123,8 @@ func fieldsBefore() []Field {
 				return appendNumber(dst, key, int64(e.DstPort)), nil
 			},
 		},
+		offline(macField("src_mac", func(e *Event) *MAC { return &e.SrcMAC })),
+		offline(macField("dst_mac", func(e *Event) *MAC { return &e.DstMAC })),
 		{
 			Key:    "address_verified",
 			Origin: Live,
@@ -263,6 +265,19 @@ func textField(key string, size Size, of func(*Event) string) Field {
 		appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
 			if s := of(e); s != "" {
 				dst = key.Quoted(dst, s)
+			}
+			return dst, nil
+		},
+	}
+}
+
+// macField is an address that is absent if it is zero.
+func macField(key string, of func(*Event) *MAC) Field {
+	return Field{
+		Key: key,
+		appendTo: func(dst []byte, key jsonw.Key, e *Event) ([]byte, error) {
+			if m := of(e); *m != (MAC{}) {
+				dst = append(m.appendTo(append(key.Begin(dst), '"')), '"')
 			}
 			return dst, nil
 		},

@@ -47,6 +47,7 @@ func everyObservation(t *testing.T) []*Observation {
 	require.NoError(t, err)
 	broken := observation(real["chromium-156"])
 	broken.Err, broken.Received = parser.ErrTruncated, []byte{22}
+	broken.Src, broken.Dst, broken.SrcMAC, broken.DstMAC = netip.AddrPort{}, netip.AddrPort{}, MAC{2, 5: 1}, MAC{1, 5: 3}
 	return []*Observation{quic, live, observation(sslv2), broken}
 }
 

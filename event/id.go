@@ -77,6 +77,10 @@ func digestID(o *Observation) (id ID) {
 	src, dst := o.Src.Addr().As16(), o.Dst.Addr().As16()
 	copy(b[0:], src[:])
 	copy(b[16:], dst[:])
+	if !o.Src.Addr().IsValid() {
+		copy(b[0:], o.SrcMAC[:])
+		copy(b[16:], o.DstMAC[:])
+	}
 	binary.LittleEndian.PutUint64(b[32:], uint64(o.Time.UnixNano()))
 	binary.LittleEndian.PutUint16(b[40:], o.Src.Port())
 	binary.LittleEndian.PutUint16(b[42:], o.Dst.Port())

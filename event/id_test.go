@@ -29,15 +29,18 @@ func TestIDDependsOnEachPart(t *testing.T) {
 	assert.Equal(t, want, change(func(o *Observation) { o.File, o.Packet = "other.pcap", 99 }))
 	ids := map[ID]string{want: "nothing"}
 	for what, edit := range map[string]func(o *Observation){
-		"time":        func(o *Observation) { o.Time = o.Time.Add(time.Nanosecond) },
-		"source":      func(o *Observation) { o.Src = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), o.Src.Port()) },
-		"source port": func(o *Observation) { o.Src = netip.AddrPortFrom(o.Src.Addr(), o.Src.Port()+1) },
-		"destination": func(o *Observation) { o.Dst = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), o.Dst.Port()) },
-		"port":        func(o *Observation) { o.Dst = netip.AddrPortFrom(o.Dst.Addr(), o.Dst.Port()+1) },
-		"index":       func(o *Observation) { o.Index = 2 },
-		"no hello":    func(o *Observation) { o.Hello = nil },
-		"first bytes": func(o *Observation) { o.Hello, o.Received = nil, []byte{22, 3} },
-		"transport":   func(o *Observation) { o.Hello, o.Transport = nil, parser.DTLS },
+		"time":              func(o *Observation) { o.Time = o.Time.Add(time.Nanosecond) },
+		"source":            func(o *Observation) { o.Src = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), o.Src.Port()) },
+		"source port":       func(o *Observation) { o.Src = netip.AddrPortFrom(o.Src.Addr(), o.Src.Port()+1) },
+		"destination":       func(o *Observation) { o.Dst = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), o.Dst.Port()) },
+		"port":              func(o *Observation) { o.Dst = netip.AddrPortFrom(o.Dst.Addr(), o.Dst.Port()+1) },
+		"MAC of the client": func(o *Observation) { o.Src, o.SrcMAC = netip.AddrPort{}, MAC{1} },
+		"MAC of the server": func(o *Observation) { o.Src, o.DstMAC = netip.AddrPort{}, MAC{1} },
+		"no address":        func(o *Observation) { o.Src = netip.AddrPort{} },
+		"index":             func(o *Observation) { o.Index = 2 },
+		"no hello":          func(o *Observation) { o.Hello = nil },
+		"first bytes":       func(o *Observation) { o.Hello, o.Received = nil, []byte{22, 3} },
+		"transport":         func(o *Observation) { o.Hello, o.Transport = nil, parser.DTLS },
 	} {
 		id := change(edit)
 		assert.Empty(t, ids[id], what)

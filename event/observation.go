@@ -27,6 +27,8 @@ type Observation struct {
 	Conn     ConnID                   // the connection of a server
 	Time     time.Time                // when the hello was complete
 	Src, Dst netip.AddrPort           // of the client and of the server
+	SrcMAC   MAC                      // of the client, where Src is not valid
+	DstMAC   MAC                      // of the server, where Dst is not valid
 	File     string                   // the capture
 	Packet   int64                    // number of the packet that completed the hello, from 1
 	Via      []string                 // encapsulations, outermost first

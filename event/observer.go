@@ -124,6 +124,7 @@ func (ob *Observer) addPeers(e *Event, o *Observation) {
 	e.Time = o.Time.UTC()
 	e.SrcIP, e.SrcPort = o.Src.Addr().Unmap(), o.Src.Port()
 	e.DstIP, e.DstPort = o.Dst.Addr().Unmap(), o.Dst.Port()
+	e.SrcMAC, e.DstMAC = o.SrcMAC, o.DstMAC
 	e.HelloIndex = o.Index
 	if o.File != ob.file {
 		ob.file, ob.fileText = o.File, parser.Text([]byte(o.File))

@@ -59,6 +59,7 @@ func observations(t *testing.T) []*event.Observation {
 	require.NoError(t, err)
 	broken := observation(real["chromium-156"])
 	broken.Err, broken.Received = parser.ErrTruncated, []byte{22}
+	broken.Src, broken.Dst, broken.SrcMAC, broken.DstMAC = netip.AddrPort{}, netip.AddrPort{}, event.MAC{2, 5: 1}, event.MAC{1, 5: 3}
 	return []*event.Observation{quic, live, observation(sslv2), broken}
 }
 

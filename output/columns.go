@@ -36,6 +36,8 @@ var columnsBefore = []Column{
 	{"src_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.SrcPort)) }},
 	{"dst_ip", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return e.DstIP.AppendTo(dst) }},
 	{"dst_port", event.Compact, inAll, func(dst []byte, e *event.Event) []byte { return appendPositive(dst, int64(e.DstPort)) }},
+	{"src_mac", event.Compact, inFull, func(dst []byte, e *event.Event) []byte { dst, _ = e.SrcMAC.AppendText(dst); return dst }},
+	{"dst_mac", event.Compact, inFull, func(dst []byte, e *event.Event) []byte { dst, _ = e.DstMAC.AppendText(dst); return dst }},
 	{"address_verified", event.Compact, inNone, func(dst []byte, e *event.Event) []byte {
 		if e.AddressVerified == nil {
 			return dst
