@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
@@ -22,6 +23,10 @@ type Hello struct {
 	// Src and Dst are the innermost addresses, which are those of the client and of
 	// the server.
 	Src, Dst netip.AddrPort
+
+	// SrcMAC and DstMAC are the addresses of client and server where they have no
+	// others: with EAP over a local network. Each is zero if it is not known.
+	SrcMAC, DstMAC event.MAC
 
 	// Transport is TLS for a hello over TCP, also inside OpenVPN, for one on a stream of
 	// SCTP, and for one in EAP.

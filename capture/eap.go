@@ -17,7 +17,9 @@ const (
 	radiusEAPMessage       = 79 // RFC 3579, section 3.1
 
 	eapResponse = 2
-	eapHeader   = 6 // including type and flags
+	eapIdentity = 1
+	eapExpanded = 254 // RFC 3748, section 5.7
+	eapHeader   = 6   // including type and flags
 )
 
 // The EAP types that carry TLS.
@@ -71,16 +73,37 @@ func (s *scanner) eapPacket(p, buf []byte, key uint64) (packet []byte, _ uint64)
 	return buf, key
 }
 
+// eapType returns the type of an EAP packet, and the offset of what follows it. Of an
+// expanded type it returns the type that has the same data, or 0.
+func eapType(packet []byte) (kind uint32, end int) {
+	if packet[4] != eapExpanded {
+		return uint32(packet[4]), 5
+	}
+	if len(packet) < 13 { // with flags
+		return 0, 0
+	}
+	const ietf, hostap, wfa = 0, 39068, 40808
+	kind = binary.BigEndian.Uint32(packet[8:])
+	switch vendor := binary.BigEndian.Uint32(packet[4:]) & 0xffffff; {
+	case vendor == ietf:
+		return kind, 12
+	case vendor == hostap && kind == 1, vendor == wfa && kind == 13: // TLS without a certificate of the client
+		return eapTLS, 12
+	}
+	return 0, 0
+}
+
 // eapData returns the piece of a TLS stream in an EAP packet (RFC 5216, section 3.1).
 // The other EAP types have the same format.
 func eapData(packet []byte) []byte {
 	const lengthIncluded, outerLength = 0x80, 0x10 // outerLength is of TEAP (RFC 7170, section 4.1)
-	kind, flags, data := packet[4], packet[5], packet[eapHeader:]
+	kind, n := eapType(packet)
 	switch kind {
 	case eapTLS, eapTTLS, eapPEAP, eapFAST, eapTEAP:
 	default:
 		return nil
 	}
+	flags, data := packet[n], packet[n+1:]
 	skip, outer := 0, 0
 	if flags&lengthIncluded != 0 {
 		skip += 4
@@ -105,15 +128,26 @@ func (s *scanner) radius(p []byte) {
 	if packet == nil {
 		return
 	}
-	data := eapData(packet)
-	if len(data) == 0 {
-		return
+	if message := s.eapMessage(packet, key); message != nil {
+		s.emitTLS(message)
 	}
+}
+
+// eapMessage reads the response of a client in the login with the given key. It returns
+// the hello that the packet completes, and sets s.hello and its layer, or returns nil.
+func (s *scanner) eapMessage(packet []byte, key uint64) []byte {
 	fs := &s.flows
 	f := fs.byKey[key]
+	data := eapData(packet)
+	if len(data) == 0 {
+		if packet[4] == eapIdentity {
+			s.restartLogin(key)
+		}
+		return nil
+	}
 	switch starts := startsHello(data); {
 	case !starts && (f == nil || f.eap == nil || f.eap.identifier == packet[1]):
-		return
+		return nil
 	case f == nil:
 		f = fs.newFlow(key)
 		fallthrough
@@ -129,7 +163,7 @@ func (s *scanner) radius(p []byte) {
 	}
 	fs.track(f, len(data))
 	if message == nil || s.isRepeated(key, message) {
-		return
+		return nil
 	}
 	fs.moveToDone(f)
 	s.addLayer(LayerEAP, uint32(packet[4]))
@@ -140,5 +174,13 @@ func (s *scanner) radius(p []byte) {
 		Records:       e.records.Records(),
 		Datagrams:     e.packets,
 	}
-	s.emitTLS(message)
+	return message
+}
+
+// restartLogin drops what is held of a login that begins anew.
+func (s *scanner) restartLogin(key uint64) {
+	if f := s.flows.byKey[key]; f != nil && f.eap != nil {
+		f.eap = nil
+		s.flows.incomplete++
+	}
 }

@@ -14,6 +14,7 @@ const (
 	etherWCCP   = 0x883e // in GRE
 	etherMPLS   = 0x8847
 	etherPPPoE  = 0x8864
+	etherEAPOL  = 0x888e // IEEE 802.1X
 	etherQinQ   = 0x88a8 // IEEE 802.1ad
 	etherERSPAN = 0x88be
 )
@@ -34,7 +35,9 @@ var etherTypes = []etherRow{
 	{etherMPLS, (*scanner).mpls},       // RFC 3032
 	{0x8848, (*scanner).mpls},          // MPLS, upstream-assigned label (RFC 5332)
 	{etherPPPoE, (*scanner).pppoe},     // RFC 2516
+	{etherEAPOL, (*scanner).eapol},     // IEEE 802.1X
 	{etherERSPAN, (*scanner).erspan2},  // ERSPAN type II
+	{0x88c7, (*scanner).eapol},         // preauthentication (IEEE 802.11)
 	{0x88e5, (*scanner).macsec},        // IEEE 802.1AE
 	{0x88e7, (*scanner).pbb},           // IEEE 802.1ah
 	{0x8909, (*scanner).ciscoMetadata}, // security group tag of TrustSec
@@ -57,7 +60,12 @@ func rowOfEtherType(rows []etherRow, t uint16) *etherRow {
 }
 
 // ethernet reads an Ethernet frame from its destination address on.
-func (s *scanner) ethernet(b []byte) { s.etherTypeAt(b, 12) }
+func (s *scanner) ethernet(b []byte) {
+	if len(b) >= 12 {
+		s.macs = b[:12]
+	}
+	s.etherTypeAt(b, 12)
+}
 
 // etherTypeAt reads what follows the EtherType at offset n of b.
 func (s *scanner) etherTypeAt(b []byte, n int) {

@@ -192,7 +192,7 @@ func (s *scanner) ipTunnel(protocol uint8, addrs, b []byte) {
 	}
 	for i := range s.ipProtocols {
 		if row := &s.ipProtocols[i]; row.number == protocol {
-			s.addrs = addrs
+			s.addrs, s.ports, s.macs = addrs, 0, nil
 			row.read(s, b)
 			return
 		}

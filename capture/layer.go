@@ -56,7 +56,7 @@ const (
 	LayerLISP                           // RFC 9300
 	LayerSTUN                           // data relayed by TURN (RFC 8656); the ID is the channel
 	LayerOpenVPN                        // control channel of OpenVPN
-	LayerEAP                            // EAP in RADIUS (RFC 3579); the ID is the EAP type
+	LayerEAP                            // EAP in RADIUS (RFC 3579), IEEE 802.1X and PPP; the ID is the EAP type
 	LayerSCTP                           // RFC 9260; the ID is the stream
 
 	numLayerKinds = iota

@@ -40,12 +40,20 @@ func (s *scanner) afterAddressFamily(b []byte) { s.after(b, 4, (*scanner).ip) }
 func (s *scanner) enc(b []byte) { s.after(b, 12, (*scanner).ip) }
 
 // linuxSLL reads a Linux cooked packet.
-func (s *scanner) linuxSLL(b []byte) { s.etherTypeAt(b, 14) }
+func (s *scanner) linuxSLL(b []byte) {
+	if len(b) >= 14 && b[4] == 0 && b[5] == 6 { // length of the address of the sender
+		s.setMACs(nil, b[6:12])
+	}
+	s.etherTypeAt(b, 14)
+}
 
 // linuxSLL2 reads a Linux cooked packet of version 2.
 func (s *scanner) linuxSLL2(b []byte) {
 	const headerLen = 20
 	if len(b) >= headerLen {
+		if b[11] == 6 {
+			s.setMACs(nil, b[12:18])
+		}
 		s.etherType(binary.BigEndian.Uint16(b), b[headerLen:])
 	}
 }

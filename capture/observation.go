@@ -14,6 +14,8 @@ func (h *Hello) Observation() event.Observation {
 		Time:          h.Time,
 		Src:           h.Src,
 		Dst:           h.Dst,
+		SrcMAC:        h.SrcMAC,
+		DstMAC:        h.DstMAC,
 		Packet:        h.Packet,
 		Index:         h.Index,
 		RecordVersion: h.RecordVersion,

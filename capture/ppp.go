@@ -10,6 +10,7 @@ const (
 	pppCCP      = 0x00fd // compressed or, with MPPE, encrypted (RFC 1962, RFC 3078)
 	pppMPLS     = 0x0281
 	pppMPLSMult = 0x0283
+	pppEAP      = 0xc227 // RFC 3748, section 3.1
 )
 
 // ppp reads a PPP frame, with or without its HDLC header (RFC 1661, section 2;
@@ -33,6 +34,8 @@ func (s *scanner) ppp(b []byte) {
 		s.mpls(b)
 	case pppECP, pppCCP:
 		s.stats.Encrypted++
+	case pppEAP:
+		s.localEAP(b)
 	}
 }
 

@@ -30,6 +30,9 @@ type scanner struct {
 	tunnelPorts uint64     // has bit port&63 set for each port of udpTunnels
 	kindOfByte  [256]uint8 // 1 + the index in datagramKinds of a first byte, or 0
 
+	macs   []byte   // addresses of the innermost frame, the destination first: 12 bytes or none
+	macBuf [12]byte // memory of setMACs
+
 	// Of the current TCP segment or UDP datagram.
 	addrs []byte // source and destination address: 8 or 32 bytes
 	ports uint32 // source and destination port
@@ -83,6 +86,7 @@ func newScanner(r *Reader, f func(*Hello) error) *scanner {
 func (s *scanner) scan() {
 	s.depth = 0
 	s.layers = s.layers[:0]
+	s.macs = nil
 	s.link(s.packet.link, s.packet.data)
 }
 

@@ -59,7 +59,7 @@ func (s *scanner) udp(addrs, b []byte) {
 	p := udpPayload(b)
 	if t := s.tunnelOf(ports); t != nil && len(p) >= minTunnelHeader && s.enterLayer() {
 		layers := len(s.layers)
-		s.addrs, s.ports, s.channel = addrs, ports, 0
+		s.addrs, s.ports, s.channel, s.macs = addrs, ports, 0, nil
 		t.read(s, p)
 		s.layers = s.layers[:layers]
 	}

@@ -58,6 +58,16 @@ func (s *scanner) ieee80211(b []byte) {
 		return
 	}
 	s.addLayer(Layer80211, 0)
+	dst, src := b[4:10], b[10:16]
+	switch b[1] & (toDS | fromDS) {
+	case toDS:
+		dst = b[16:22]
+	case fromDS:
+		src = b[16:22]
+	case toDS | fromDS:
+		dst, src = b[16:22], b[24:30]
+	}
+	s.setMACs(dst, src)
 	if b = b[n:]; n%4 != 0 && !isSNAP(b) && isSNAP(b[min(2, len(b)):]) {
 		b = b[2:] // some drivers align the body to 4 bytes
 	}
@@ -68,6 +78,7 @@ func (s *scanner) ieee80211(b []byte) {
 	const subframeHeader = 14 // two addresses and a length
 	for len(b) > subframeHeader {
 		end := subframeHeader + int(binary.BigEndian.Uint16(b[12:]))
+		s.macs = b[:12]
 		s.llc(b[subframeHeader:max(min(end, len(b)), subframeHeader)])
 		b = b[min((end+3)&^3, len(b)):]
 	}
