@@ -67,8 +67,10 @@ func isNewStart(sl *slot, t *stream, sequence uint32) bool {
 	switch ahead := int32(sequence - sl.next); {
 	case ahead >= 0:
 		return ahead > 0
+	case t != nil && t.framed != nil:
+		return int32(sequence-t.framed.from) < 0
 	case t != nil && len(t.head) > 0:
-		return !t.confirmed && t.start != sequence
+		return !t.confirmed && (t.start != sequence || t.head[0] != recordHandshake)
 	}
 	return sl.state&slotHelloSeen == 0
 }

@@ -95,6 +95,8 @@ func (s *scanner) canSkip(b []byte) bool {
 			return flags&tcpACK != 0
 		case n < len(transport) && mayBeRecord(transport[n]) && startsHello(transport[n:]):
 			return false
+		case n < len(transport) && mayBeFramed(transport[n]) && startsFraming(transport[n:]) != nil:
+			return false
 		case n == len(transport) && flags&tcpFIN == 0:
 			return true
 		}

@@ -38,7 +38,7 @@ type scanner struct {
 	ports uint32 // source and destination port
 	key   uint64 // of its flow, or of the alternate stream of its connection
 
-	channel uint32 // TURN channel that the datagram came through, or 0
+	channel uint32 // TURN channel that the datagram came through, or 0, and overTCP
 
 	connection uint64 // key of the TCP flow
 

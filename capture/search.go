@@ -9,6 +9,11 @@ import (
 // search looks for a hello in p, the last bytes of the stream that have come. If p
 // is aligned, it is the payload of a whole segment, or what follows a hello.
 func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
+	if aligned && len(p) > 0 && mayBeFramed(p[0]) {
+		if handled, alive := s.searchFraming(sl, p); handled {
+			return alive
+		}
+	}
 	if aligned && len(p) > 0 && p[0] != recordHandshake && sl.state&slotHelloSeen == 0 {
 		if s.streams.nonHello(sl) == 0 {
 			if handled, alive := s.searchStart(sl, p); handled {

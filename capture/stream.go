@@ -42,15 +42,20 @@ type stream struct {
 	vpn          *openVPN // not nil if head consists of OpenVPN packets
 	outOfOrder   segments // what came after the first hole
 	deadEnds     deadEnds // nil until records turn out to be no hello
+
+	framed *framedStream // not nil if the stream consists of messages of a framing
 }
 
 // incomplete reports whether the stream has a part of a hello.
-func (t *stream) incomplete() bool { return t.confirmed || t.vpn != nil && t.vpn.incomplete() }
+func (t *stream) incomplete() bool {
+	return t.confirmed || t.vpn != nil && t.vpn.incomplete() || t.framed != nil && t.framed.incomplete(t.head)
+}
 
 // clear removes the head.
 func (t *stream) clear() {
 	t.head, t.sniffer, t.confirmed, t.expected = t.head[:0], nil, false, false
 	t.chain, t.messageLen, t.helloLen, t.assembled, t.segmentCount, t.vpn = chain{}, 0, 0, 0, 0, nil
+	t.framed = nil
 }
 
 // append appends p to the head.
@@ -97,6 +102,9 @@ func (t *stream) memory() int {
 	n := streamOverhead + t.headOffset + cap(t.head) + t.outOfOrder.memory + len(t.deadEnds)*deadEndSize
 	if t.sniffer != nil {
 		n += snifferSize
+	}
+	if t.framed != nil {
+		n += framedOverhead + t.framed.held()
 	}
 	return n
 }

@@ -5,26 +5,38 @@ import "encoding/binary"
 // isSTUNIndication reports whether p is a Send or a Data indication of TURN (RFC
 // 8656, section 11).
 func isSTUNIndication(p []byte) bool {
-	const cookie, sendIndication, dataIndication = 0x2112a442, 0x16, 0x17
-	return len(p) >= stunHeader && (p[1] == sendIndication || p[1] == dataIndication) && binary.BigEndian.Uint32(p[4:]) == cookie
+	const sendIndication, dataIndication = 0x16, 0x17
+	return len(p) >= stunHeader && (p[1] == sendIndication || p[1] == dataIndication) && isSTUN(p)
 }
 
-const stunHeader = 20
+const (
+	stunHeader = 20
+	stunCookie = 0x2112a442
+)
+
+// isSTUN reports whether p has the magic cookie of a STUN message (RFC 8489, section
+// 5).
+func isSTUN(p []byte) bool {
+	return len(p) >= stunHeader && binary.BigEndian.Uint32(p[4:]) == stunCookie
+}
 
 // stun reads the data in a Send or Data indication.
-func (s *scanner) stun(p []byte) {
+func (s *scanner) stun(p []byte) { s.relayed(stunData(p), 0) }
+
+// stunData returns the data in a Send or Data indication, or nil.
+func stunData(p []byte) []byte {
 	const attributeData = 0x13
 	for p = p[stunHeader:]; len(p) >= 4; {
 		n := 4 + int(binary.BigEndian.Uint16(p[2:]))
 		if n > len(p) {
-			return
+			return nil
 		}
 		if binary.BigEndian.Uint16(p) == attributeData {
-			s.relayed(p[4:n], 0)
-			return
+			return p[4:n]
 		}
 		p = p[min((n+3)&^3, len(p)):]
 	}
+	return nil
 }
 
 // channelHeader is the length of a channel number and a length.
@@ -54,8 +66,8 @@ func (s *scanner) relayed(p []byte, channel uint32) {
 	}
 	layers := len(s.layers)
 	s.addLayer(LayerSTUN, channel)
-	s.channel = channel
+	s.channel |= channel
 	s.datagram(p)
-	s.channel = 0
+	s.channel &= overTCP
 	s.layers = s.layers[:layers]
 }

@@ -134,6 +134,9 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
 	starts := mayBeRecord(p[0]) && len(p) >= minStart && s.startsNewHello(sequence, p)
 	sl := ss.find(s.key)
+	if starts || mayBeFramed(p[0]) {
+		starts = s.startsNewFraming(sl, sequence, p, starts)
+	}
 	if sl == nil {
 		if !starts {
 			return
@@ -225,7 +228,7 @@ func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 	if t = ss.streamOf(sl); t == nil {
 		return
 	}
-	if len(t.head) == 0 {
+	if len(t.head) == 0 && t.framed == nil {
 		if t.deadEnds = nil; len(t.outOfOrder.list) == 0 {
 			ss.detach(sl, t)
 			return
@@ -286,10 +289,16 @@ func (t *stream) compare(sequence uint32, p []byte) {
 func (s *scanner) consume(sl *slot, p []byte) (alive bool) {
 	sl.next += uint32(len(p))
 	t := s.streams.streamOf(sl)
-	if t == nil || len(t.head) == 0 {
+	switch {
+	case t != nil && t.framed != nil && len(t.head) == 0:
+		return s.readFramed(sl, t, p)
+	case t == nil || len(t.head) == 0:
 		return s.search(sl, p, true)
 	}
 	t.append(p)
 	s.examined += len(p)
+	if t.framed != nil {
+		return s.readFramed(sl, t, t.head)
+	}
 	return s.readHead(sl, t)
 }
