@@ -45,10 +45,11 @@ type framingKind struct {
 var framingKinds = []framingKind{
 	{0x00, 0x01, startsTURN, LayerSTUN, func() framing { return new(turnStream) }},
 	{0x40, 0x4f, startsTURN, LayerSTUN, func() framing { return new(turnStream) }},
+	{0x00, maxFrameHigh, startsFrames, LayerRFC4571, func() framing { return new(frameStream) }},
 }
 
 // mayBeFramed reports whether a segment that begins with b may pass startsFraming.
-func mayBeFramed(b byte) bool { return b <= 1 || b>>4 == 4 }
+func mayBeFramed(b byte) bool { return b <= maxFrameHigh || b>>4 == 4 }
 
 // startsFraming returns the kind of the messages that the payload of a segment begins
 // with, or nil. Fewer than one random segment in 2^32 begins with any.

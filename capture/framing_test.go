@@ -113,3 +113,10 @@ func FuzzTURN(f *testing.F) {
 	g.other = append(g.other, stunMessage(8, make([]byte, 12)), turnIndication(0x16, stunMessage(1, nil)))
 	g.fuzz(f)
 }
+
+func FuzzRFC4571(f *testing.F) {
+	g := fuzzOfDatagrams(f, frame4571)
+	g.begin = frame4571(stunMessage(1, make([]byte, 40)))
+	g.other = append(g.other, frame4571(nil))
+	g.fuzz(f)
+}

@@ -58,6 +58,7 @@ const (
 	LayerOpenVPN                        // control channel of OpenVPN
 	LayerEAP                            // EAP in RADIUS (RFC 3579), IEEE 802.1X and PPP; the ID is the EAP type
 	LayerSCTP                           // RFC 9260; the ID is the stream
+	LayerRFC4571                        // datagrams in TCP with their lengths (RFC 4571), as of ICE
 
 	numLayerKinds = iota
 )
@@ -92,6 +93,7 @@ var layerNames = [numLayerKinds + 1]string{
 	LayerOpenVPN:   "openvpn",
 	LayerEAP:       "eap",
 	LayerSCTP:      "sctp",
+	LayerRFC4571:   "rfc4571",
 }
 
 // String returns the name of the kind in lower case.

@@ -164,7 +164,7 @@ func TestFramedIncomplete(t *testing.T) {
 	whole := dtlsFragment(dtls, 0, 0, len(dtls)-messageHeader)
 	first := dtlsFragment(dtls, 0, 0, 50)
 	s := side{client4, server4, 1}
-	for _, stream := range [][]byte{channelData(0x4000, whole)[:100], channelData(0x4000, first)} {
+	for _, stream := range [][]byte{channelData(0x4000, whole)[:100], channelData(0x4000, first), frame4571(whole)[:100], frame4571(first), bytesOf(frame4571(first), frame4571(whole)[:30])} {
 		hellos, stats, err := read(t, new(Reader), rawPcap(s.data(0, stream)))
 		require.NoError(t, err)
 		assert.Empty(t, hellos)
