@@ -46,10 +46,11 @@ var framingKinds = []framingKind{
 	{0x00, 0x01, startsTURN, LayerSTUN, func() framing { return new(turnStream) }},
 	{0x40, 0x4f, startsTURN, LayerSTUN, func() framing { return new(turnStream) }},
 	{0x00, maxFrameHigh, startsFrames, LayerRFC4571, func() framing { return new(frameStream) }},
+	{tdsPrelogin, tdsPrelogin, startsTDS, LayerTDS, func() framing { return new(tdsStream) }},
 }
 
 // mayBeFramed reports whether a segment that begins with b may pass startsFraming.
-func mayBeFramed(b byte) bool { return b <= maxFrameHigh || b>>4 == 4 }
+func mayBeFramed(b byte) bool { return b <= maxFrameHigh || b>>4 == 4 || b == tdsPrelogin }
 
 // startsFraming returns the kind of the messages that the payload of a segment begins
 // with, or nil. Fewer than one random segment in 2^32 begins with any.
@@ -204,6 +205,9 @@ func (s *scanner) framedOf(sl *slot) *framedStream {
 // comes before those of the stream. The start of the connection is not in the capture,
 // and its segments come in another order.
 func (s *scanner) readEarlier(sl *slot, kind *framingKind, p []byte) {
+	if kind.layer == LayerTDS {
+		return
+	}
 	f, t := kind.begin(), s.streams.streamOf(sl)
 	for len(p) > 0 {
 		length, padded, state := f.next(p)

@@ -120,3 +120,14 @@ func FuzzRFC4571(f *testing.F) {
 	g.other = append(g.other, frame4571(nil))
 	g.fuzz(f)
 }
+
+func FuzzTDS(f *testing.F) {
+	message := realHello(f, "chromium-156")
+	g := &framingFuzz{
+		begin: []byte(tdsOptions),
+		other: [][]byte{[]byte(tdsOptions), []byte("\x12\x01\x00\x08\x00\x00\x01\x00"), []byte("\x12\x00\x00\x0a\x00\x00\x01\x00\x00\xff")},
+		hello: func(n int) []byte { return tdsPackets(record(message), tdsHeader+n) },
+		want:  func(h *Hello) bool { return string(h.ClientHello.Raw) == string(message) },
+	}
+	g.fuzz(f)
+}

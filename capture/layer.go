@@ -58,6 +58,7 @@ const (
 	LayerOpenVPN                        // control channel of OpenVPN
 	LayerEAP                            // EAP in RADIUS (RFC 3579), IEEE 802.1X and PPP; the ID is the EAP type
 	LayerSCTP                           // RFC 9260; the ID is the stream
+	LayerTDS                            // PRELOGIN packets of SQL Server (MS-TDS)
 	LayerRFC4571                        // datagrams in TCP with their lengths (RFC 4571), as of ICE
 
 	numLayerKinds = iota
@@ -93,6 +94,7 @@ var layerNames = [numLayerKinds + 1]string{
 	LayerOpenVPN:   "openvpn",
 	LayerEAP:       "eap",
 	LayerSCTP:      "sctp",
+	LayerTDS:       "tds",
 	LayerRFC4571:   "rfc4571",
 }
 

@@ -172,7 +172,7 @@ func TestEncapsulations(t *testing.T) {
 	}
 	for k := LayerKind(1); k <= numLayerKinds; k++ {
 		switch k {
-		case LayerFragments, LayerSTUN, LayerOpenVPN, LayerEAP, LayerSCTP, LayerRFC4571: // have tests of their own
+		case LayerFragments, LayerSTUN, LayerOpenVPN, LayerEAP, LayerSCTP, LayerRFC4571, LayerTDS: // have tests of their own
 		default:
 			assert.True(t, kinds[k.String()], "TestEncapsulations has no packet in layer %v", k)
 		}
