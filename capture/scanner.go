@@ -51,6 +51,7 @@ type scanner struct {
 
 	fragments fragments
 	streams   streams
+	tails     tails
 	flows     flows
 	stats     Stats
 

@@ -32,6 +32,7 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			}
 		}
 	}
+	whole := p
 	for len(p) > 0 {
 		if sl.state&slotHelloSeen != 0 && p[0] != recordHandshake {
 			switch n, state := ignoredRecord(p); {
@@ -65,10 +66,30 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			p, aligned = p[i+1:], false
 			continue
 		}
+		captured := notCaptured
+		if sl.state&slotHelloSeen == 0 && (i > 0 || len(p) < len(whole) || s.streams.nonHello(sl) > 0) {
+			captured = s.precedingEvidence(sl, whole, p[i:])
+		}
+		switch captured {
+		case afterTCPAndIP:
+			s.transfer(sl)
+			return false
+		case afterTCP:
+			if !s.skipNonHello(sl, i+1, maxPreface) {
+				return false
+			}
+			p, aligned = p[i+1:], false
+			continue
+		}
 		s.countNonHello(sl, i)
 		p, aligned = p[i:], aligned && i == 0
 		message, length := singleRecordHello(p)
+		before := whole[:len(whole)-len(p)]
 		if message == nil {
+			if sl.state&slotHelloSeen == 0 && s.insidePacket(before) {
+				s.transfer(sl)
+				return false
+			}
 			t := s.keepHead(sl, p, length)
 			if s.sniffer.used > 0 {
 				t.sniffer = new(sniffer)
@@ -83,7 +104,11 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			segments, conflict = max(t.segmentCount, 1), t.outOfOrder.conflict
 			t.segmentCount = 0
 		}
-		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, 1, segments, conflict, aligned}) {
+		if sl.state&(slotHelloSeen|slotFromSYN) == 0 && !s.mayFollowHello(p[length:]) {
+			s.dropConnection(sl)
+			return false
+		}
+		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, 1, segments, conflict, aligned, before}) {
 			return false
 		}
 		p, aligned = p[length:], sl.state&slotHelloSeen != 0
@@ -277,7 +302,12 @@ func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 	if message == nil {
 		return s.searchAfter(sl, t, 1)
 	}
-	how := arrival{recordVersion(head), length, records, t.segmentCount, t.outOfOrder.conflict, t.aligned}
+	if sl.state&(slotHelloSeen|slotFromSYN) == 0 && !s.mayFollowHello(head[length:]) {
+		t.clear()
+		s.dropConnection(sl)
+		return false
+	}
+	how := arrival{recordVersion(head), length, records, t.segmentCount, t.outOfOrder.conflict, t.aligned, nil}
 	start := t.start
 	t.clear()
 	return s.emitHello(sl, start, message, how) && s.search(sl, head[length:], sl.state&slotHelloSeen != 0)
@@ -346,6 +376,8 @@ type arrival struct {
 	records, segments int
 	conflict          bool // parts came twice with different bytes
 	aligned           bool // the message is at the start of a segment, or follows a hello
+
+	before []byte // what the search has passed on its way to the message
 }
 
 // recordVersion returns the version of the record at the start of b.
@@ -360,6 +392,10 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	if err != nil && !how.aligned || !acceptable(&s.clientHello, err) {
 		// It only resembles a hello, or it is a hello in pieces between other bytes.
 		return s.skipNonHello(sl, how.length, maxPreface)
+	}
+	if sl.state&slotHelloSeen == 0 && len(how.before) > 0 && s.insidePacket(how.before) {
+		s.transfer(sl)
+		return false
 	}
 	key := s.helloKey(start, message)
 	repeated := ss.hellos.has(key) // by the alternate stream, or of a connection that was captured twice

@@ -13,7 +13,8 @@ const (
 	slotEarlyData = 1 << 29   // that hello offers early data, which comes before the second one
 	slotForked    = 1 << 28   // the connection may have an alternate stream
 	slotFromSYN   = 1 << 27   // no byte before the first hello is missing
-	slotNumber    = 1<<27 - 1 // number of the stream, or bytes that were no hello if there is none
+	slotTransfer  = 1 << 26   // a file is transferred: see transferEndless
+	slotNumber    = 1<<26 - 1 // number of the stream, or bytes that were no hello if there is none
 
 	slotFlags = slotHelloSeen | slotEarlyData | slotForked | slotFromSYN
 )

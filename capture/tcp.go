@@ -100,7 +100,7 @@ func (s *scanner) openConnection(next uint32) {
 // closeConnection drops a connection whose client sends nothing from a sequence
 // number on, once all bytes before that have come.
 func (s *scanner) closeConnection(end uint32) {
-	if sl := s.streams.find(s.key); sl != nil && sl.next == end {
+	if sl := s.streams.find(s.key); sl != nil && (sl.next == end || sl.state&slotTransfer != 0) {
 		s.dropConnection(sl)
 	}
 }
@@ -132,8 +132,16 @@ func (s *scanner) dropConnection(sl *slot) {
 // segment reads the payload of a segment.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
-	starts := mayBeRecord(p[0]) && len(p) >= minStart && s.startsNewHello(sequence, p)
 	sl := ss.find(s.key)
+	if sl != nil && sl.state&slotTransfer != 0 {
+		n := s.skipTransferred(sl, sequence, len(p))
+		if n == len(p) {
+			return
+		}
+		sequence, p = sequence+uint32(n), p[n:]
+		sl = ss.find(s.key)
+	}
+	starts := mayBeRecord(p[0]) && len(p) >= minStart && s.startsNewHello(sequence, p)
 	if starts || mayBeFramed(p[0]) {
 		starts = s.startsNewFraming(sl, sequence, p, starts)
 	}
@@ -285,20 +293,36 @@ func (t *stream) compare(sequence uint32, p []byte) {
 }
 
 // consume reads p, the next bytes of a stream. It reports whether the connection
-// still has its slot.
+// still has its slot and is searched.
 func (s *scanner) consume(sl *slot, p []byte) (alive bool) {
-	sl.next += uint32(len(p))
 	t := s.streams.streamOf(sl)
-	switch {
-	case t != nil && t.framed != nil && len(t.head) == 0:
-		return s.readFramed(sl, t, p)
-	case t == nil || len(t.head) == 0:
-		return s.search(sl, p, true)
-	}
-	t.append(p)
-	s.examined += len(p)
-	if t.framed != nil {
+	if t != nil && t.framed != nil {
+		sl.next += uint32(len(p))
+		if len(t.head) == 0 {
+			return s.readFramed(sl, t, p)
+		}
+		t.append(p)
+		s.examined += len(p)
 		return s.readFramed(sl, t, t.head)
 	}
-	return s.readHead(sl, t)
+	preface := sl.state&slotHelloSeen == 0 && (p[0] != recordHandshake || s.streams.nonHello(sl) > 0) &&
+		(t == nil || !t.confirmed && t.vpn == nil)
+	if preface {
+		n, alive := s.searchTransfer(sl, t, p)
+		if p = p[n:]; !alive || len(p) == 0 {
+			return alive
+		}
+	}
+	sl.next += uint32(len(p))
+	if t == nil || len(t.head) == 0 {
+		alive = s.search(sl, p, true)
+	} else {
+		t.append(p)
+		s.examined += len(p)
+		alive = s.readHead(sl, t)
+	}
+	if alive && preface && sl.state&slotHelloSeen == 0 {
+		s.examined += s.tails.keep(sl.key, sl.next, p)
+	}
+	return alive
 }

@@ -1,0 +1,52 @@
+//go:build shared
+
+package capture
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestTransfersOfCaptures is TestTransfers for the captures in TLSPEEK_SHARED. Each is
+// cut after 256 KiB.
+func TestTransfersOfCaptures(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join(os.Getenv("TLSPEEK_SHARED"), "corpus", "pcaps", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	hellos, sent := 0, 0
+	for _, name := range names {
+		file, err := os.ReadFile(name)
+		require.NoError(t, err)
+		if found, _, err := read(t, new(Reader), file); err != nil || len(found) == 0 {
+			continue
+		}
+		frames := framesOf(t, file)
+		size := 0
+		for i := range frames {
+			if size += len(frames[i].data); size > 256<<10 {
+				frames = frames[:i]
+				break
+			}
+		}
+		for format, file := range filesOf(frames) {
+			for how, stream := range transfers(file) {
+				for _, n := range segmentLengths {
+					for _, syn := range []bool{true, false} {
+						found := transferred(t, stream, n, syn)
+						assert.Zero(t, found, "%s as %s, %s in segments of %d bytes, SYN %t", filepath.Base(name), format, how, n, syn)
+						hellos += found
+						sent++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d hellos in %d transfers", hellos, sent)
+}
+
+// TestMillionRandomSegments is TestRandomSegments for a million.
+func TestMillionRandomSegments(t *testing.T) { assert.Zero(t, randomHellos(t, 1_000_000)) }
