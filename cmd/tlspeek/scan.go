@@ -31,6 +31,7 @@ type scan struct {
 	memory      int64 // MiB
 	expand      int64 // GiB
 	quiet       bool
+	verbose     bool
 	clients     string // a file
 
 	paths    []string
@@ -41,6 +42,7 @@ type scan struct {
 	filter   *filter.Filter
 	progress progress
 
+	selected  atomic.Int64 // hellos that pass the filter
 	forgotten atomic.Int64 // clients of which several connections were compared
 }
 
@@ -63,11 +65,14 @@ extensions or GREASE values that never change. Scan compares the connections in 
 file, in the order of the packets. To compare those of several files, merge them.
 
 If a file is damaged, scan prints the hellos before the damage, reports the error
-and reads the other files. The exit status is 1.
+and reads the other files. The exit status is 1 then, and also if a file or a
+directory cannot be opened, or a file is a capture in a format that scan does not
+read. Files in directories that are no captures are passed over.
 
 A summary on standard error counts what was read and what was not: errors, packets
 of unknown link types, EtherTypes and IP protocols, encrypted packets, packets that
-were cut short, and files in directories that are no captures.`,
+were cut short, and files in directories that were passed over, by reason. With
+filters it also counts the hellos that were selected.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
@@ -86,6 +91,7 @@ were cut short, and files in directories that are no captures.`,
 	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos, for each job; half of it for the table of --top and --unique")
 	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "maximum `GiB` of an expanded compressed file")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
+	f.BoolVarP(&s.verbose, "verbose", "v", false, "name all files in directories that were passed over, not only the first ten")
 	suggest(cmd, "transport", "tls", "quic", "dtls")
 	for _, flag := range []string{"fields", "top", "unique"} {
 		suggest(cmd, flag, output.ColumnNames()...)
@@ -134,6 +140,9 @@ func (s *scan) run(ctx context.Context) (err error) {
 			files:       read,
 			failures:    len(failed),
 			skipped:     skipped,
+			verbose:     s.verbose,
+			filtered:    s.filterFlags.isSet(),
+			selected:    s.selected.Load(),
 			forgotten:   s.forgotten.Load(),
 			uncounted:   s.output.uncounted(),
 			interrupted: ctx.Err() != nil,
@@ -229,6 +238,7 @@ func (s *scan) file(ctx context.Context, name string, p *printer, part *ordered.
 	p.newFile()
 	stats, err := s.readFile(ctx, name, p, w, part)
 	s.forgotten.Add(p.forgotten())
+	s.selected.Add(p.selected)
 	if flushed := outputError(w.Flush()); flushed != nil {
 		err = flushed
 	}

@@ -30,6 +30,11 @@ func (f *filterFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.until, "until", "", "only hellos before this `time`")
 }
 
+// isSet reports whether a flag selects hellos.
+func (f *filterFlags) isSet() bool {
+	return len(f.sni)+len(f.ja3)+len(f.ja4)+len(f.transports)+len(f.hosts)+len(f.ports) > 0 || f.since != "" || f.until != ""
+}
+
 // filter returns the filter that the flags describe.
 func (f *filterFlags) filter() (*filter.Filter, error) {
 	for _, l := range []struct {

@@ -193,6 +193,7 @@ type printer struct {
 	filter   *filter.Filter
 	observer event.Observer
 	trackers *known.Trackers // of the file at hand; nil where no tells are printed
+	selected int64           // hellos of the file at hand that pass the filter
 
 	// Of the hello at hand. They are here so that a hello takes no memory.
 	observation event.Observation
@@ -208,6 +209,7 @@ func (o *scanOutput) printer(f *filter.Filter) *printer {
 // its hellos come in the order of its packets, so that the tells are the same however
 // many files are read at once.
 func (p *printer) newFile() {
+	p.selected = 0
 	if !p.observer.SkipClients {
 		p.trackers = new(known.Trackers)
 	}
@@ -238,14 +240,19 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 	case !p.filter.MatchObservation(o):
 		return nil
 	case p.count && !needsEvent:
+		p.selected++
 		p.hellos.Add(1)
 		return nil
 	case p.top == "" && p.unique == "" && !needsEvent:
+		p.selected++
 		return w.WriteObservation(&p.observer, o)
 	}
 	p.observer.Fill(e, o, p.options.Size)
+	if !p.filter.MatchEvent(e) {
+		return nil
+	}
+	p.selected++
 	switch {
-	case !p.filter.MatchEvent(e):
 	case p.count:
 		p.hellos.Add(1)
 	case p.top != "":

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,13 +19,16 @@ type summary struct {
 	files       int           // that were begun
 	failures    int           // errors that were reported
 	skipped     []captureinput.Skipped
+	verbose     bool  // name all of skipped
+	filtered    bool  // hellos were selected
+	selected    int64 // hellos
 	forgotten   int64 // clients, by known.Trackers
 	uncounted   int64 // hellos that are in no row of a full table
 	interrupted bool
 	took        time.Duration
 }
 
-// maxSkipped is how many skipped files a summary names.
+// maxSkipped is how many skipped files a summary names unless it is verbose.
 const maxSkipped = 10
 
 // write prints the totals, and a line for each kind of input that was not read.
@@ -31,9 +37,13 @@ func (s *summary) write(w io.Writer) {
 		fmt.Fprint(w, "interrupted: ")
 	}
 	t := &s.stats
+	hellos := count(t.Hellos, "hello")
+	if s.filtered {
+		hellos += fmt.Sprintf(" found, %s selected", group(s.selected))
+	}
 	fmt.Fprintf(w, "%s, %s, %s in %.1f s: %s, %s\n",
 		count(int64(s.files), "file"), count(t.Packets, "packet"), size(float64(t.Bytes)), s.took.Seconds(),
-		count(t.Hellos, "hello"), count(t.Errors+int64(s.failures), "error"))
+		hellos, count(t.Errors+int64(s.failures), "error"))
 	for _, n := range t.Notes() {
 		s.line(w, n.Count, strings.ReplaceAll(n.Text, "(MaxMemory)", "(--max-memory)"))
 	}
@@ -57,18 +67,38 @@ func (s *summary) line(w io.Writer, n int64, what string) {
 	}
 }
 
-// writeSkipped lists files in directories that were not read.
+// writeSkipped counts the files in directories that were not read by reason, and lists
+// them.
 func (s *summary) writeSkipped(w io.Writer) {
-	what := "files in directories skipped"
+	what := "files in directories passed over: "
 	if len(s.skipped) == 1 {
-		what = "file in a directory skipped"
+		what = "file in a directory passed over: "
 	}
-	s.line(w, int64(len(s.skipped)), what)
+	s.line(w, int64(len(s.skipped)), what+s.reasons())
 	for i, f := range s.skipped {
-		if i == maxSkipped {
+		if i == maxSkipped && !s.verbose {
 			fmt.Fprintf(w, "%15sand %s more\n", "", group(int64(len(s.skipped)-i)))
 			break
 		}
 		fmt.Fprintf(w, "%15s%s: %s\n", "", f.Name, f.Reason)
 	}
+}
+
+// reasons returns how many files were skipped for each kind of reason, the most
+// frequent first: "10 neither pcap nor pcapng, 1 empty".
+func (s *summary) reasons() string {
+	counts := make(map[string]int64)
+	for _, f := range s.skipped {
+		counts[f.Kind]++
+	}
+	var b strings.Builder
+	for i, kind := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	}) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %s", group(counts[kind]), kind)
+	}
+	return b.String()
 }

@@ -15,8 +15,9 @@ import (
 func TestSummary(t *testing.T) {
 	var skipped []captureinput.Skipped
 	for i := range 12 {
-		skipped = append(skipped, captureinput.Skipped{Name: "day/" + strconv.Itoa(i), Reason: "empty file"})
+		skipped = append(skipped, captureinput.Skipped{Name: "day/" + strconv.Itoa(i), Kind: "empty", Reason: "empty file"})
 	}
+	skipped = append(skipped, captureinput.Skipped{Name: "day/locked", Kind: "no permission", Reason: "no permission"})
 	for _, test := range []struct {
 		s    summary
 		want string
@@ -43,10 +44,10 @@ func TestSummary(t *testing.T) {
 		{summary{uncounted: 12345}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
 			"      12,345 hellos with values that the table has no row for, for lack of memory (--max-memory)\n"},
 		{summary{skipped: skipped[:1]}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
-			"           1 file in a directory skipped\n" +
+			"           1 file in a directory passed over: 1 empty\n" +
 			"               day/0: empty file\n"},
 		{summary{skipped: skipped}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
-			"          12 files in directories skipped\n" +
+			"          13 files in directories passed over: 12 empty, 1 no permission\n" +
 			"               day/0: empty file\n" +
 			"               day/1: empty file\n" +
 			"               day/2: empty file\n" +
@@ -57,7 +58,13 @@ func TestSummary(t *testing.T) {
 			"               day/7: empty file\n" +
 			"               day/8: empty file\n" +
 			"               day/9: empty file\n" +
-			"               and 2 more\n"},
+			"               and 3 more\n"},
+		{summary{filtered: true, stats: capture.Stats{Hellos: 1}}, "0 files, 0 packets, 0 B in 0.0 s: 1 hello found, 0 selected, 0 errors\n"},
+		{summary{filtered: true, selected: 1234, stats: capture.Stats{Hellos: 5678}}, "0 files, 0 packets, 0 B in 0.0 s: 5,678 hellos found, 1,234 selected, 0 errors\n"},
+		{summary{skipped: skipped[11:], verbose: true}, "0 files, 0 packets, 0 B in 0.0 s: 0 hellos, 0 errors\n" +
+			"           2 files in directories passed over: 1 empty, 1 no permission\n" +
+			"               day/11: empty file\n" +
+			"               day/locked: no permission\n"},
 	} {
 		var b bytes.Buffer
 		test.s.write(&b)
