@@ -100,8 +100,12 @@ type Error struct {
 	Err    error // [ErrEmpty], [ErrFormat], [io.ErrUnexpectedEOF], or an error of reading or decompressing
 }
 
-// Error returns the text "capture: after packet 12, at byte 3456: unexpected EOF".
+// Error returns the text "capture: after packet 12, at byte 3456: unexpected EOF: the
+// file is cut off".
 func (e *Error) Error() string {
+	if e.Err == io.ErrUnexpectedEOF {
+		return fmt.Sprintf("capture: after packet %d, at byte %d: %v: the file is cut off", e.Packet, e.Offset, e.Err)
+	}
 	return fmt.Sprintf("capture: after packet %d, at byte %d: %v", e.Packet, e.Offset, e.Err)
 }
 
@@ -144,7 +148,11 @@ func (s *scanner) read(w *window, maxExpanded int64) error {
 	if err != nil {
 		return s.wrapError(w.offset(), err)
 	}
-	if err = s.readAll(packets); s.err != nil {
+	err = s.readAll(packets)
+	if ng, ok := packets.(*pcapngReader); ok {
+		s.stats.UnknownBlocks = ng.skipped
+	}
+	if s.err != nil {
 		return s.err
 	}
 	return s.wrapError(w.offset(), err)

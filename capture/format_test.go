@@ -142,15 +142,15 @@ func TestFormats(t *testing.T) {
 		{"GET / HTTP/1.1", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
 		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
 		{string(gzipped(t, gzipped(t, gzipped(t, rawPcap())))), "capture: after packet 0, at byte 0: compressed more than twice"},
-		{"\xfd7zXZ\x00", "capture: after packet 0, at byte 6: unexpected EOF"},
-		{"BZh9", "capture: after packet 0, at byte 0: unexpected EOF"},
+		{"\xfd7zXZ\x00", "capture: after packet 0, at byte 6: unexpected EOF: the file is cut off"},
+		{"BZh9", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
 		{"BZhello", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 42 5a 68 65"},
-		{"\x04\"M\x18", "capture: after packet 0, at byte 0: unexpected EOF"},
+		{"\x04\"M\x18", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
 		{"PK\x03\x04", "capture: after packet 0, at byte 0: this is a zip archive: extract it first"},
-		{"snoop\x00", "capture: after packet 0, at byte 0: unexpected EOF"},
+		{"snoop\x00", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
 		{string(gzipped(t, nil)), "capture: after packet 0, at byte 0: empty file"},
-		{"\x1f\x8b\x08", "capture: after packet 0, at byte 0: unexpected EOF"},
-		{"\x1f\x8b\x08\x00\x00", "capture: after packet 0, at byte 5: unexpected EOF"},
+		{"\x1f\x8b\x08", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
+		{"\x1f\x8b\x08\x00\x00", "capture: after packet 0, at byte 5: unexpected EOF: the file is cut off"},
 	} {
 		_, _, err := read(t, new(Reader), []byte(test.file))
 		assert.EqualError(t, err, test.err, "%q", test.file)

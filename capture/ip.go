@@ -89,6 +89,7 @@ func (s *scanner) ipv4(b []byte) {
 	if n < ipMinHeader || n > total || n > len(b) {
 		return
 	}
+	s.cut = total > len(b)
 	payload := b[n:min(total, len(b))]
 	const moreFragments, offsetMask = 0x2000, 0x1fff
 	if fragment := binary.BigEndian.Uint16(b[6:]); fragment&(moreFragments|offsetMask) != 0 {
@@ -116,6 +117,7 @@ func (s *scanner) ipv6(b []byte) {
 	}
 	next, addrs := b[6], b[8:40]
 	b = b[ipv6Header:]
+	s.cut = length > len(b)
 	b = b[:min(length, len(b))]
 	for {
 		var n int

@@ -100,8 +100,8 @@ func TestDamage(t *testing.T) {
 		file []byte
 		err  string
 	}{
-		{"truncated header", append(bytes.Clone(file), 1, 2, 3), "capture: after packet 2, at byte 345: unexpected EOF"},
-		{"truncated packet", append(length(8), 0, 0, 0, 0, 1), "capture: after packet 2, at byte 345: unexpected EOF"},
+		{"truncated header", append(bytes.Clone(file), 1, 2, 3), "capture: after packet 2, at byte 345: unexpected EOF: the file is cut off"},
+		{"truncated packet", append(length(8), 0, 0, 0, 0, 1), "capture: after packet 2, at byte 345: unexpected EOF: the file is cut off"},
 		{"length", append(length(maxPacket+1), 0, 0, 0, 0), "capture: after packet 2, at byte 345: packet length out of bounds: 4194305 bytes"},
 		{"length of all ones", append(length(1<<32-1), 0, 0, 0, 0), "capture: after packet 2, at byte 345: packet length out of bounds: 4294967295 bytes"},
 	} {

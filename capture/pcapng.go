@@ -14,7 +14,10 @@ const (
 	blockInterface      = 1
 	blockPacket         = 2 // obsolete
 	blockSimplePacket   = 3
+	blockNames          = 4 // of addresses
+	blockStatistics     = 5 // of an interface
 	blockEnhancedPacket = 6
+	blockSecrets        = 10 // for decryption
 )
 
 // Options of an interface description block.
@@ -39,6 +42,7 @@ var (
 	errBlockLength    = errors.New("block length out of bounds")
 	errBlockTrailer   = errors.New("block ends in another length than it begins with")
 	errByteOrder      = errors.New("unknown byte-order magic")
+	errVersion        = errors.New("unknown version of pcapng")
 	errInterface      = errors.New("packet of an interface that is not described")
 	errInterfaces     = errors.New("more than 65536 interfaces")
 	errTimeResolution = errors.New("time stamp resolution too fine")
@@ -50,6 +54,7 @@ type pcapngReader struct {
 	order      binary.ByteOrder
 	interfaces []captureInterface // of the current section
 	number     int64
+	skipped    int64 // blocks of unknown types
 }
 
 // A captureInterface has the fields of an interface description block.
@@ -81,6 +86,9 @@ func (r *pcapngReader) read(p *packet) error {
 		default:
 			if err := r.skip(int64(length)); err != nil {
 				return err
+			}
+			if typ != blockNames && typ != blockStatistics && typ != blockSecrets {
+				r.skipped++
 			}
 			continue
 		}
@@ -115,7 +123,7 @@ func (r *pcapngReader) read(p *packet) error {
 // readSection reads a section header block. The interfaces of the section before no
 // longer exist.
 func (r *pcapngReader) readSection() error {
-	b, err := r.peek(12)
+	b, err := r.peek(14)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
@@ -129,6 +137,9 @@ func (r *pcapngReader) readSection() error {
 		r.order = binary.BigEndian
 	default:
 		return errByteOrder
+	}
+	if major := r.order.Uint16(b[12:]); major != 1 {
+		return fmt.Errorf("%w: %d", errVersion, major)
 	}
 	length := r.order.Uint32(b[4:])
 	if length < 28 || length%4 != 0 {

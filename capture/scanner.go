@@ -32,6 +32,7 @@ type scanner struct {
 
 	macs   []byte   // addresses of the innermost frame, the destination first: 12 bytes or none
 	macBuf [12]byte // memory of setMACs
+	cut    bool     // the current IP packet was captured only in part
 
 	// Of the current TCP segment or UDP datagram.
 	addrs []byte // source and destination address: 8 or 32 bytes

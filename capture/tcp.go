@@ -76,8 +76,8 @@ func (s *scanner) tcp(addrs, b []byte) {
 	}
 	if len(payload) > 0 {
 		s.segment(sequence, payload)
-		if s.uncaptured() > 0 {
-			s.cutSegment()
+		if s.cut {
+			s.countCutSegment()
 		}
 	}
 	if flags&tcpFIN != 0 {

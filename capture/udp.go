@@ -81,7 +81,7 @@ func udpPayload(b []byte) []byte {
 // datagram looks for a hello in the payload of a datagram.
 func (s *scanner) datagram(p []byte) {
 	if kind := s.classify(p); kind != nil {
-		if kind.layer == 0 && s.uncaptured() > 0 {
+		if kind.layer == 0 && s.cut {
 			s.stats.Cut++
 		}
 		kind.read(s, p)

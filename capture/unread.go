@@ -75,10 +75,10 @@ func packets(n int64) string {
 	return "packets"
 }
 
-// cutSegment counts a TCP segment of which a part was not captured, if a hello is
+// countCutSegment counts a TCP segment of which a part was not captured, if a hello is
 // awaited in its connection.
-func (s *scanner) cutSegment() {
-	if s.streams.find(s.key) != nil {
+func (s *scanner) countCutSegment() {
+	if sl := s.streams.find(s.key); sl != nil && sl.state&slotHelloSeen == 0 {
 		s.stats.Cut++
 	}
 }

@@ -101,6 +101,8 @@ func TestCut(t *testing.T) {
 		{"two bytes", all(s.syn(), s.segments(hello, 1000)), 42, 2},
 		{"the answer", all(server.data(0, answer)), 60, 0},
 		{"DTLS", all(dtls), 200, 1},
+		{"after the hello", all(s.syn(), s.data(0, hello), s.data(len(hello), make([]byte, 500))), 40 + len(hello), 0},
+		{"no payload", all(s.syn()), 30, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := rawPcap()

@@ -49,9 +49,9 @@ func TestReadCaptureCut(t *testing.T) {
 		packet int64
 		want   string
 	}{
-		{whole[:100], 0, "reading x: capture: after packet 0, at byte 24: unexpected EOF"},
-		{readCaptureFile(t, "curl-gap.pcap"), 0, "reading x: no hello in this capture"},
-		{whole[:len(whole)-10], 9, "reading x: capture: after packet 24, at byte 5059: unexpected EOF"},
+		{whole[:100], 0, "reading x: capture: after packet 0, at byte 24: unexpected EOF: the file is cut off"},
+		{readCaptureFile(t, "curl-gap.pcap"), 0, "reading x: no hello in this capture: 1 incomplete: the rest is not in the capture"},
+		{whole[:len(whole)-10], 9, "reading x: capture: after packet 24, at byte 5059: unexpected EOF: the file is cut off"},
 		{whole, 9, "reading x: no hello ends in packet 9; they end in 4"},
 		{packetsOf(t, oddSuites, 1), 0, "reading x: packet 1: parser: cipher_suites: truncated at byte 42"},
 		// Another one may still be whole.

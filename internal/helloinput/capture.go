@@ -22,7 +22,7 @@ func FromCapture(ctx context.Context, r io.Reader, packet int64, take func(*capt
 	var taken error // of take
 	var packets []string
 	errFound := errors.New("found")
-	_, err := capture.Read(ctx, r, func(h *capture.Hello) error {
+	stats, err := capture.Read(ctx, r, func(h *capture.Hello) error {
 		packets = append(packets, strconv.FormatInt(h.Packet, 10))
 		if packet != 0 && h.Packet != packet || packet == 0 && found {
 			return nil
@@ -42,9 +42,22 @@ func FromCapture(ctx context.Context, r io.Reader, packet int64, take func(*capt
 	case err != nil:
 		return err
 	case len(packets) == 0:
-		return errors.New("no hello in this capture")
+		return errNone(&stats)
 	}
 	return fmt.Errorf("no hello ends in packet %d; they end in %s", packet, list(packets))
+}
+
+// errNone returns the error for a capture without a hello, with what was not read in it.
+func errNone(stats *capture.Stats) error {
+	text := "no hello in this capture"
+	for i, n := range stats.Notes() {
+		separator := ", "
+		if i == 0 {
+			separator = ": "
+		}
+		text += separator + strconv.FormatInt(n.Count, 10) + " " + n.Text
+	}
+	return errors.New(text)
 }
 
 // list returns the first few items.

@@ -80,3 +80,12 @@ func TestObservationsCapture(t *testing.T) {
 		}
 	}
 }
+
+// TestFromCaptureWithoutHello: the error says what was not read.
+func TestFromCaptureWithoutHello(t *testing.T) {
+	f, err := os.Open(filepath.Join(hellotest.Dir(), "captures", "curl-user0.pcap"))
+	require.NoError(t, err)
+	defer f.Close()
+	err = FromCapture(t.Context(), f, 0, func(*capture.Hello) error { return nil })
+	assert.EqualError(t, err, "no hello in this capture: 25 packets of link type 147 (USER0): not read")
+}
