@@ -9,7 +9,7 @@ import (
 )
 
 // maxForeign is how many bytes of a file of unknown format are looked at, to name it.
-const maxForeign = 512
+const maxForeign = 4096
 
 // ErrUnsupported is the error for captures in a format that is not read, but that
 // another program converts. The text of the error says how.
@@ -49,7 +49,8 @@ var foreignCaptures = []foreign{
 	{"a Sniffer (DOS) file", useEditcap, 0, "TRSNIFF data", nil},
 	{"a NetXRay or Sniffer (Windows) file", useEditcap, 0, "XCP\x00", nil},
 	{"an EtherPeek or OmniPeek file", useEditcap, 0, "\x7fver", nil},
-	{"an AIX iptrace file", useEditcap, 0, "iptrace ", nil},
+	{"an AIX iptrace file", useEditcap, 0, "iptrace 1.0", nil},
+	{"an AIX iptrace file", useEditcap, 0, "iptrace 2.0", nil},
 	{"an Observer file", useEditcap, 0, "ObserverPktBuffe", nil},
 	{"a Visual Networks file", useEditcap, 0, "\x05VNF", nil},
 	{"an HP-UX nettl file", useEditcap, 0, "TR\x00d", nil},
@@ -57,7 +58,7 @@ var foreignCaptures = []foreign{
 	{"a LANalyzer file", useEditcap, 6, "Trace Display", nil},
 	{"a K12 text file", useEditcap, 0, "+---------+-----", nil},
 	{"a Tektronix K12 file", useEditcap, 0, "\x00\x00\x02\x00\x12\x05\x00\x10", nil},
-	{"a NetScaler trace", useEditcap, 0, "", func(b []byte) bool { return bytes.Contains(b[:min(len(b), 128)], []byte("NetScaler")) }},
+	{"a NetScaler trace", useEditcap, 0, "", isNetScaler},
 	{"an Ixia capture", useEditcap, 0, "\xac\x01\x00\x1c", nil},
 	{"an Ixia capture", useEditcap, 0, "\xab\x01\x00\x1c", nil},
 	{"an Ixia capture", useEditcap, 0, "\x1c\x00\x01\xac", nil},
@@ -68,8 +69,8 @@ var foreignCaptures = []foreign{
 	{"a TamoSoft CommView file", useEditcap, 0, "", isCommView},
 	{"an Endace ERF file", useEditcap, 0, "", isERF},
 	{"a Windows event trace (ETL)", "convert it with etl2pcapng IN OUT", 0, "", isEventTrace},
-	{"a pcapng file that a transfer as text has damaged", "transfer it again, in binary mode", 0, "\x0a\x0d\x0a", nil},
-	{"a pcapng file that a transfer as text has damaged", "transfer it again, in binary mode", 0, "\x0d\x0a\x0d\x0d", nil},
+	{"a pcapng file that a transfer as text has damaged", "transfer it again, in binary mode", 0, "\x0a\x0d\x0a", hasByteOrder},
+	{"a pcapng file that a transfer as text has damaged", "transfer it again, in binary mode", 0, "\x0d\x0a\x0d\x0d", hasByteOrder},
 }
 
 var (
@@ -122,6 +123,18 @@ func (f *foreign) is(b []byte) bool {
 		(f.match == nil || f.match(b))
 }
 
+// hasByteOrder reports whether b has the byte-order magic of a pcapng file near its
+// start.
+func hasByteOrder(b []byte) bool {
+	b = b[:min(len(b), 24)]
+	return bytes.Contains(b, []byte("\x1a\x2b\x3c\x4d")) || bytes.Contains(b, []byte("\x4d\x3c\x2b\x1a"))
+}
+
+func isNetScaler(b []byte) bool {
+	b = b[:min(len(b), 128)]
+	return bytes.Contains(b, []byte("NetScaler")) && bytes.Contains(b, []byte("Performance Data"))
+}
+
 // isEtherPeek reports whether b is the header of EtherPeek's older format: a version,
 // a status, seven numbers, and 12 bytes that are 0.
 func isEtherPeek(b []byte) bool {
@@ -147,24 +160,38 @@ func isCommView(b []byte) bool {
 	return b[2] == 0 && b[3] == 0 && isDate(b[4:])
 }
 
-// isERF reports whether b begins with the header of a record of Endace's: a time, a
-// type, flags, a length of the record, a counter, and the length of the packet.
+// isERF reports whether b begins with a record of Endace's and the header of another,
+// or is such a record: a time, a type, flags, a length of the record, a counter, and
+// the length of the packet. There is no magic number.
 func isERF(b []byte) bool {
-	const headerLen, maxType = 16, 48
-	if len(b) < headerLen+2 {
-		return false
-	}
+	const (
+		headerLen, mostPadding = 16, 16
+		maxType                = 48
+		minTime, maxTime       = 631152000, 2208988800 // 1990 and 2040
+		day                    = 24 * 60 * 60
+	)
+	secondsOf := func(b []byte) int64 { return int64(binary.LittleEndian.Uint32(b[4:])) }
 	isHeader := func(b []byte) bool {
-		typ, length, wire := b[8]&0x7f, binary.BigEndian.Uint16(b[10:]), binary.BigEndian.Uint16(b[14:])
-		seconds := binary.LittleEndian.Uint32(b[4:])
-		const before1990 = 631152000
-		return typ > 0 && typ <= maxType && seconds > before1990 && length >= headerLen && (wire > 0 || typ == 27) && int(wire) < int(length)+1<<15
+		if len(b) < headerLen {
+			return false
+		}
+		seconds, typ, flags := secondsOf(b), b[8]&0x7f, b[9]
+		length, wire := int(binary.BigEndian.Uint16(b[10:])), int(binary.BigEndian.Uint16(b[14:]))
+		return seconds >= minTime && seconds < maxTime && typ > 0 && typ <= maxType && flags&0xc0 == 0 &&
+			length > headerLen && wire > 0 && length-headerLen-mostPadding <= wire
 	}
 	if !isHeader(b) {
 		return false
 	}
-	next := b[min(int(binary.BigEndian.Uint16(b[10:])), len(b)):]
-	return len(next) < headerLen || isHeader(next)
+	n := int(binary.BigEndian.Uint16(b[10:]))
+	if n >= len(b) {
+		return n == len(b)
+	}
+	apart := int64(day)
+	if next := b[n:]; isHeader(next) {
+		apart = secondsOf(next) - secondsOf(b)
+	}
+	return apart > -day && apart < day
 }
 
 // isEventTrace reports whether b begins with a buffer of Event Tracing for Windows,

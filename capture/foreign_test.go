@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ func TestForeign(t *testing.T) {
 		{"\x01\x20\x00\x00NetScaler V20 Performance Data" + zeros, "this is a NetScaler trace: convert it with editcap -F pcap IN OUT", ErrUnsupported},
 		{"\x1c\x00\x01\xac" + zeros, "this is an Ixia capture: convert it with editcap -F pcap IN OUT", ErrUnsupported},
 		{etl, "this is a Windows event trace (ETL): convert it with etl2pcapng IN OUT", ErrUnsupported},
-		{"\x0a\x0d\x0a\x1c\x00", "this is a pcapng file that a transfer as text has damaged: transfer it again, in binary mode", ErrUnsupported},
+		{"\x0a\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a", "this is a pcapng file that a transfer as text has damaged: transfer it again, in binary mode", ErrUnsupported},
 		{"snoop\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x04", "a capture in a format that is not read: a snoop file of version 5: convert it with editcap -F pcap IN OUT", ErrUnsupported},
 		{"snoop\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x09", "a capture in a format that is not read: a snoop file of data link type 9: convert it with editcap -F pcap IN OUT", ErrUnsupported},
 
@@ -81,6 +82,11 @@ func TestForeign(t *testing.T) {
 		{"12:34:56.789012 IP 192.0.2.1.443 > 192.0.2.2.5000: Flags", "this is text of tcpdump: write the packets themselves, with tshark -w or tcpdump -w", ErrFormat},
 		{"0000  00 00 5e 00 53 01 00 00", "this is a text dump of packets: convert it with text2pcap IN OUT", ErrFormat},
 		{"00000000: d4c3 b2a1 0200 0400", "neither pcap nor pcapng: begins with 30 30 30 30", ErrFormat},
+		{"\n\r\nnotes", "neither pcap nor pcapng: begins with 0a 0d 0a 6e", ErrFormat},
+		{"NetScaler notes", "neither pcap nor pcapng: begins with 4e 65 74 53", ErrFormat},
+		{"iptrace notes", "neither pcap nor pcapng: begins with 69 70 74 72", ErrFormat},
+		{erf[:60], "neither pcap nor pcapng: begins with 00 00 00 00", ErrFormat},
+		{erf + zeros, "neither pcap nor pcapng: begins with 00 00 00 00", ErrFormat},
 		{"ab", "neither pcap nor pcapng: begins with 61 62", ErrFormat},
 		{"\xd4\xc3", "unexpected EOF", nil},
 		{"# notes\n", "neither pcap nor pcapng: begins with 23 20 6e 6f", ErrFormat},
@@ -108,4 +114,18 @@ func TestMagicPrefix(t *testing.T) {
 		assert.True(t, isMagicPrefix(file[:3]) || file[0] == 0x50, "% x", file[:3])
 	}
 	assert.False(t, isMagicPrefix([]byte("ab")))
+}
+
+// TestForeignRandom: random files, and hellos, are of none of the formats.
+func TestForeignRandom(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{18})
+	b := make([]byte, 600)
+	for i := range 200000 {
+		random.Read(b)
+		if i%2 == 0 { // a hello without a record
+			copy(b, "\x01\x00\x01\xfc\x03\x03")
+		}
+		err := errorOfFormat(b)
+		require.NotErrorIs(t, err, ErrUnsupported, "% x", b[:32])
+	}
 }

@@ -58,7 +58,17 @@ func TestOddFiles(t *testing.T) {
 			g.block(0x0bad, make([]byte, 4))
 			g.block(0x80000001, make([]byte, 12))
 			g.enhanced(0, 0, packet)
-		}), 1, []Note{{2, "pcapng blocks of other types than the standard's packets: skipped"}}},
+		}), 1, []Note{{2, "pcapng blocks of unknown type or version: skipped"}}},
+		{"section of another version", build(func(g *ng) {
+			g.iface(LinkRaw, 0)
+			g.section(le)
+			g.b[len(g.b)-16] = 2
+			g.iface(LinkRaw, 0)
+			g.enhanced(0, 0, packet)
+			g.section(le)
+			g.iface(LinkRaw, 0)
+			g.enhanced(0, 0, packet)
+		}), 1, []Note{{2, "pcapng blocks of unknown type or version: skipped"}}},
 		{"no snap length", snapLen(0), 1, nil},
 		{"packets beyond the snap length", snapLen(70), 1, nil},
 		{"length on the wire beyond the snap length", wire(1 << 20), 1, nil},

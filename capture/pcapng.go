@@ -11,6 +11,7 @@ import (
 // Block types of the pcapng format (draft-ietf-opsawg-pcapng, section 11.1).
 const (
 	blockSectionHeader  = 0x0a0d0d0a
+	blockUnknown        = 0
 	blockInterface      = 1
 	blockPacket         = 2 // obsolete
 	blockSimplePacket   = 3
@@ -42,7 +43,6 @@ var (
 	errBlockLength    = errors.New("block length out of bounds")
 	errBlockTrailer   = errors.New("block ends in another length than it begins with")
 	errByteOrder      = errors.New("unknown byte-order magic")
-	errVersion        = errors.New("unknown version of pcapng")
 	errInterface      = errors.New("packet of an interface that is not described")
 	errInterfaces     = errors.New("more than 65536 interfaces")
 	errTimeResolution = errors.New("time stamp resolution too fine")
@@ -54,7 +54,8 @@ type pcapngReader struct {
 	order      binary.ByteOrder
 	interfaces []captureInterface // of the current section
 	number     int64
-	skipped    int64 // blocks of unknown types
+	foreign    bool  // the section is of another version than 1: its blocks are skipped
+	skipped    int64 // blocks of unknown types, or of such a section
 }
 
 // A captureInterface has the fields of an interface description block.
@@ -80,6 +81,9 @@ func (r *pcapngReader) read(p *packet) error {
 		typ, length := r.order.Uint32(h), r.order.Uint32(h[4:])
 		if length < 12 || length%4 != 0 {
 			return fmt.Errorf("%w: %d bytes", errBlockLength, length)
+		}
+		if r.foreign {
+			typ = blockUnknown
 		}
 		switch typ {
 		case blockInterface, blockPacket, blockSimplePacket, blockEnhancedPacket:
@@ -138,9 +142,7 @@ func (r *pcapngReader) readSection() error {
 	default:
 		return errByteOrder
 	}
-	if major := r.order.Uint16(b[12:]); major != 1 {
-		return fmt.Errorf("%w: %d", errVersion, major)
-	}
+	r.foreign = r.order.Uint16(b[12:]) != 1
 	length := r.order.Uint32(b[4:])
 	if length < 28 || length%4 != 0 {
 		return fmt.Errorf("%w: %d bytes", errBlockLength, length)

@@ -164,10 +164,6 @@ func TestPcapngErrors(t *testing.T) {
 			g.section(binary.LittleEndian)
 			g.b[len(g.b)-24] = 20
 		}, "block length out of bounds: 20 bytes"},
-		{"version", func(g *ng) {
-			g.section(binary.LittleEndian)
-			g.b[len(g.b)-16] = 2
-		}, "unknown version of pcapng: 2"},
 		{"decimal resolution", func(g *ng) { g.iface(LinkRaw, 0, g.option(optionTSResol, []byte{20})) }, "time stamp resolution too fine"},
 		{"binary resolution", func(g *ng) { g.iface(LinkRaw, 0, g.option(optionTSResol, []byte{0xc0})) }, "time stamp resolution too fine"},
 		{"many interfaces", func(g *ng) {

@@ -20,7 +20,8 @@ type Stats struct {
 	UnknownProtocols  map[Protocol]int64
 
 	// UnknownBlocks counts the blocks of a pcapng file that are neither packets nor of
-	// another type that is known to have none.
+	// another type that is known to have none, and those of a section of another
+	// version than 1.
 	UnknownBlocks int64
 
 	// Cut counts the packets that were captured only in part, in connections whose
@@ -58,7 +59,7 @@ var counters = []counter{
 	{field: func(s *Stats) *int64 { return &s.Incomplete }, text: "incomplete: the rest is not in the capture"},
 	{field: func(s *Stats) *int64 { return &s.Cut }, text: "packets cut short by the capture (snap length) where a hello may be"},
 	{field: func(s *Stats) *int64 { return &s.Unknown }, notes: (*Stats).unknownNotes},
-	{field: func(s *Stats) *int64 { return &s.UnknownBlocks }, text: "pcapng blocks of other types than the standard's packets: skipped"},
+	{field: func(s *Stats) *int64 { return &s.UnknownBlocks }, text: "pcapng blocks of unknown type or version: skipped"},
 	{field: func(s *Stats) *int64 { return &s.NotIP }, text: "packets that do not begin with an IP header, against their link type: not read"},
 	{field: func(s *Stats) *int64 { return &s.Encrypted }, text: "packets encrypted by IEEE 802.11, MACsec or PPP: not read"},
 	{field: func(s *Stats) *int64 { return &s.TooNested }, text: "in more than 16 encapsulations: not read"},

@@ -165,10 +165,11 @@ func (s *helloSource) open(arg string, stdin io.Reader) (*inputFile, error) {
 	return nil, errNoHello
 }
 
-// detect sets isCapture. If the input cannot be read, the next Read fails again.
+// detect sets isCapture, also for a capture in a format that is not read: its error
+// names it. If the input cannot be read, the next Read fails again.
 func (in *inputFile) detect() {
-	format, r, _ := capture.Detect(in.Reader)
-	in.Reader, in.isCapture = r, format != capture.FormatUnknown
+	format, r, err := capture.Detect(in.Reader)
+	in.Reader, in.isCapture = r, format != capture.FormatUnknown || errors.Is(err, capture.ErrUnsupported)
 }
 
 // decode reads a hello from the bytes that carried it, or from the bare handshake

@@ -71,7 +71,11 @@ func captures(dir fs.FS, seen *seenFiles) (found []string, skipped []Skipped, fa
 			failed = append(failed, err)
 		case d.IsDir():
 		case d.Type()&fs.ModeSymlink != 0:
-			skipped = append(skipped, skippedFor(name, kindLink))
+			kind := kindLink
+			if _, err := fs.Stat(dir, name); errors.Is(err, fs.ErrNotExist) {
+				kind = kindBroken
+			}
+			skipped = append(skipped, skippedFor(name, kind))
 		case !d.Type().IsRegular():
 			skipped = append(skipped, skippedFor(name, kindIrregular))
 		default:
@@ -109,6 +113,7 @@ func captures(dir fs.FS, seen *seenFiles) (found []string, skipped []Skipped, fa
 const (
 	kindEmpty      = "empty"
 	kindLink       = "symbolic link"
+	kindBroken     = "broken symbolic link"
 	kindIrregular  = "not a regular file"
 	kindPermission = "no permission"
 	kindUnopened   = "not opened"

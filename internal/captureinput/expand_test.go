@@ -77,7 +77,7 @@ func TestExpandLinks(t *testing.T) {
 	assert.Equal(t, []Skipped{
 		{path("b.pcap"), "read under another name", "the same file as a.pcap"},
 		{path("c.pcap"), "symbolic link", "symbolic link"},
-		{path("d.pcap"), "symbolic link", "symbolic link"},
+		{path("d.pcap"), "broken symbolic link", "broken symbolic link"},
 	}, skipped)
 	assert.Empty(t, failed)
 

@@ -100,7 +100,7 @@ func Observations(ctx context.Context, input []byte) ([]event.Observation, error
 		return nil, err
 	}
 	r := capture.Reader{MaxMemory: maxMemory, MaxExpanded: maxExpanded}
-	if format, _, _ := r.Detect(bytes.NewReader(b)); format != capture.FormatUnknown {
+	if format, _, err := r.Detect(bytes.NewReader(b)); format != capture.FormatUnknown || errors.Is(err, capture.ErrUnsupported) {
 		return captureObservations(ctx, &r, b)
 	}
 	p := Parse(b)
