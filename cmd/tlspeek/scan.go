@@ -88,7 +88,7 @@ filters it also counts the hellos that were selected.`,
 	s.filterFlags.add(f)
 	f.StringVar(&s.clients, "clients", "", clientsHelp)
 	f.IntVarP(&s.jobs, "jobs", "j", runtime.NumCPU(), "`number` of files to read at once")
-	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos, for each job; half of it for the table of --top and --unique")
+	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos and for the table of --top and --unique, for each job")
 	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "maximum `GiB` of an expanded compressed file")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "name all files in directories that were passed over, not only the first ten")

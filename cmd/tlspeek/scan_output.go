@@ -35,7 +35,9 @@ type scanOutput struct {
 	clients *known.Database
 	memo    event.Memo
 
-	hellos      atomic.Int64 // of --count
+	hellos        atomic.Int64 // of --count
+	trackersBytes int          // of known.Trackers; 0 for the default
+
 	topTable    tally.Top
 	uniqueTable tally.Unique
 }
@@ -211,7 +213,7 @@ func (o *scanOutput) printer(f *filter.Filter) *printer {
 func (p *printer) newFile() {
 	p.selected = 0
 	if !p.observer.SkipClients {
-		p.trackers = new(known.Trackers)
+		p.trackers = &known.Trackers{MaxBytes: p.trackersBytes}
 	}
 }
 
