@@ -16,10 +16,13 @@ type flow struct {
 
 	quic quichello.Assembler
 	scid quichello.ConnectionID // the client's source connection id
-	dtls *parser.DTLSAssembler
-	vpn  *openVPN
-	eap  *eapStream // nil unless a hello has begun
-	sctp *sctpStream
+
+	partial uint64   // the key in flows.partial, or 0
+	moved   []uint64 // further keys in flows.byKey, of the ports that the client has changed to
+	dtls    *parser.DTLSAssembler
+	vpn     *openVPN
+	eap     *eapStream // nil unless a hello has begun
+	sctp    *sctpStream
 }
 
 // flowOverhead is how many bytes a flow takes besides its data.
@@ -35,6 +38,10 @@ type flows struct {
 	maxDone    int            // bytes
 	unusedFlow *flow          // memory for the next flow
 	unusedDTLS *parser.DTLSAssembler
+
+	// partial has the flows with a part of a hello over QUIC, by the key of what tells
+	// a connection apart besides the address of the client.
+	partial map[uint64]*flow
 
 	opener quichello.Opener
 	seed   maphash.Seed
@@ -57,6 +64,23 @@ func (fs *flows) newFlow(key uint64) *flow {
 	}
 	*f = flow{key: key, quic: quichello.Assembler{Opener: &fs.opener}}
 	return f
+}
+
+// setPartial sets the key of a flow in partial, or removes the flow from there.
+func (fs *flows) setPartial(f *flow, key uint64) {
+	if f.partial == key {
+		return
+	}
+	if fs.partial[f.partial] == f {
+		delete(fs.partial, f.partial)
+	}
+	if f.partial = key; key == 0 {
+		return
+	}
+	if fs.partial == nil {
+		fs.partial = make(map[uint64]*flow)
+	}
+	fs.partial[key] = f
 }
 
 // track keeps a flow, which holds n bytes more than before.
@@ -95,12 +119,19 @@ func (fs *flows) evict() {
 func (fs *flows) drop(f *flow) {
 	fs.dropped += int64(f.quic.Dropped())
 	delete(fs.byKey, f.key)
+	for _, key := range f.moved {
+		delete(fs.byKey, key)
+	}
+	fs.setPartial(f, 0)
 	fs.unusedFlow = f
 }
 
 // end counts the hellos that are incomplete at the end of the capture.
 func (fs *flows) end() {
-	for _, f := range fs.byKey {
+	for key, f := range fs.byKey {
+		if key != f.key {
+			continue // it has several
+		}
 		fs.dropped += int64(f.quic.Dropped())
 		fs.incomplete += int64(len(f.quic.Pending()))
 		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.incomplete() || f.sctp != nil && f.sctp.incomplete() {

@@ -131,6 +131,31 @@ func (a *Assembler) Next(datagram []byte) (*Hello, error) {
 	return nil, err
 }
 
+// Continues reports whether a datagram of another flow continues a hello of which a
+// has a part. It has an Initial with the same version and connection IDs, which opens
+// with the same keys, and whose CRYPTO frames add to the hello and repeat nothing of
+// it with other bytes. The client has another port or address then, such as behind a
+// NAT that has forgotten it, and Next may read the datagram.
+//
+// A copy of a datagram that a has read does not continue the hello: it was captured
+// on both sides of a NAT, or else Next has no need of it.
+func (a *Assembler) Continues(datagram []byte) bool {
+	var in initial
+	if !nextInitial(&datagram, &in) {
+		return false
+	}
+	for place := range a.followed {
+		c := a.at(place)
+		if c.done || len(c.stream.data) == 0 || c.version != in.version || c.scid != in.scid || c.dcid != in.dcid && c.original != in.dcid {
+			continue
+		}
+		if p, ok := c.open(a.Opener, &in); ok && c.stream.continues(p.payload, in.suite) {
+			return true
+		}
+	}
+	return false
+}
+
 // Pending returns the hellos that are incomplete. Their Message is what arrived
 // before the first gap.
 func (a *Assembler) Pending() []*Hello {

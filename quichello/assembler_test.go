@@ -543,3 +543,42 @@ func TestSharedOpener(t *testing.T) {
 		assert.Equal(t, hellos[i], got[0].Message)
 	}
 }
+
+// TestContinues: a datagram continues a hello if it opens, adds to it and contradicts
+// nothing of it.
+func TestContinues(t *testing.T) {
+	hello, other := helloMessage(3000, 1), helloMessage(3000, 2)
+	client := sealer{version: Version1, dcid: []byte("8 bytes."), scid: []byte("scid")}
+	var a Assembler
+	assert.False(t, a.Continues(client.datagram(0, cryptoFrame(0, hello[:1000]))), "there is no hello")
+	require.Empty(t, next(t, &a, client.datagram(0, cryptoFrame(0, hello[:1000]))))
+	require.Empty(t, next(t, &a, client.datagram(2, cryptoFrame(2000, hello[2000:2100]))))
+	changed := func(edit func(*sealer)) *sealer { c := client; edit(&c); return &c }
+	for _, test := range []struct {
+		name   string
+		client *sealer
+		frames [][]byte
+		want   bool
+	}{
+		{"the next part", &client, [][]byte{cryptoFrame(1000, hello[1000:2000])}, true},
+		{"a later part", &client, [][]byte{cryptoFrame(2500, hello[2500:])}, true},
+		{"the next part, and a bit more", &client, [][]byte{cryptoFrame(900, hello[900:2050])}, true},
+		{"what is there", &client, [][]byte{cryptoFrame(0, hello[:1000]), cryptoFrame(2000, hello[2000:2100])}, false},
+		{"no CRYPTO frame", &client, [][]byte{{framePing}}, false},
+		{"another hello", &client, [][]byte{cryptoFrame(0, other[:1100])}, false},
+		{"another hello, out of order", &client, [][]byte{cryptoFrame(1900, other[1900:2200])}, false},
+		{"a malformed frame", &client, [][]byte{cryptoFrame(1000, hello[1000:1100]), {0x30}}, false},
+		{"too far", &client, [][]byte{cryptoFrame(maxStream-5, hello[:10])}, false},
+		{"another DCID", changed(func(c *sealer) { c.dcid = []byte("9 bytes..") }), [][]byte{cryptoFrame(1000, hello[1000:2000])}, false},
+		{"another SCID", changed(func(c *sealer) { c.scid = []byte("none") }), [][]byte{cryptoFrame(1000, hello[1000:2000])}, false},
+		{"another version", changed(func(c *sealer) { c.version = Version2 }), [][]byte{cryptoFrame(1000, hello[1000:2000])}, false},
+		{"other keys", changed(func(c *sealer) { c.keyID = []byte("unknown!") }), [][]byte{cryptoFrame(1000, hello[1000:2000])}, false},
+	} {
+		assert.Equal(t, test.want, a.Continues(test.client.datagram(9, test.frames...)), test.name)
+	}
+	hellos := next(t, &a, client.datagram(9, cryptoFrame(1000, hello[1000:2000]), cryptoFrame(2100, hello[2100:])))
+	require.Len(t, hellos, 1)
+	assert.Equal(t, hello, hellos[0].Message)
+	assert.False(t, a.Continues(client.datagram(10, cryptoFrame(3000, other[:100]))), "it is complete")
+	assert.False(t, a.Continues([]byte("no Initial")))
+}

@@ -49,7 +49,8 @@ func ConnectionIDs(datagram []byte) (dst, src ConnectionID, ok bool) {
 		dstBytes, srcAll cryptobyte.String
 	)
 	if !s.ReadUint8(&first) || first&0x80 == 0 || !s.ReadUint32(&version) || version == 0 ||
-		!readIDs(&s, Version(version), &dstBytes, &srcAll) {
+		Version(version) == draft21 && !readDraft21IDs(&s, &dstBytes, &srcAll) ||
+		Version(version) != draft21 && (!s.ReadUint8LengthPrefixed(&dstBytes) || !s.ReadUint8LengthPrefixed(&srcAll)) {
 		return ConnectionID{}, ConnectionID{}, false
 	}
 	dst, ok = ConnectionIDFrom(dstBytes)
@@ -60,11 +61,8 @@ func ConnectionIDs(datagram []byte) (dst, src ConnectionID, ok bool) {
 	return dst, src, ok
 }
 
-// readIDs reads the connection IDs of a long header.
-func readIDs(s *cryptobyte.String, v Version, dst, src *cryptobyte.String) bool {
-	if v != draft21 {
-		return s.ReadUint8LengthPrefixed(dst) && s.ReadUint8LengthPrefixed(src)
-	}
+// readDraft21IDs reads the connection IDs of a long header of draft 21.
+func readDraft21IDs(s, dst, src *cryptobyte.String) bool {
 	var lengths uint8
 	idLen := func(n uint8) int { // 0, or 4 to 18
 		if n == 0 {
@@ -132,7 +130,9 @@ func nextInitial(datagram *[]byte, in *initial) bool {
 		// RFC 9000, section 17.2.
 		if !s.ReadUint8(&first) || first&0x80 == 0 ||
 			!s.ReadUint32(&version) ||
-			!readIDs(&s, Version(version), &dcid, &scid) || len(dcid) > MaxConnectionIDLen || len(scid) > MaxConnectionIDLen {
+			Version(version) == draft21 && !readDraft21IDs(&s, &dcid, &scid) ||
+			Version(version) != draft21 && (!s.ReadUint8LengthPrefixed(&dcid) || !s.ReadUint8LengthPrefixed(&scid)) ||
+			len(dcid) > MaxConnectionIDLen || len(scid) > MaxConnectionIDLen {
 			return false
 		}
 		suite := Version(version).suite()

@@ -1,6 +1,10 @@
 package quichello
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"golang.org/x/crypto/cryptobyte"
+)
 
 const (
 	// maxStream bounds the CRYPTO data of one connection.
@@ -156,4 +160,37 @@ func (s *stream) take(m *spare, n int) []byte {
 	}
 	*s = left
 	return taken
+}
+
+// continues reports whether the CRYPTO frames of a payload add to s, and repeat nothing
+// of it with other bytes.
+func (s *stream) continues(payload []byte, suite suite) bool {
+	var f frame
+	adds := false
+	for rest := cryptobyte.String(payload); len(rest) > 0; {
+		if !readFrame(&rest, suite, &f) {
+			return false
+		}
+		if !f.crypto {
+			continue
+		}
+		if f.offset < uint64(s.base) || f.offset+uint64(len(f.data)) > maxStream {
+			return false
+		}
+		at := int(f.offset) - s.base
+		for i, b := range f.data {
+			switch at := at + i; {
+			case !s.has(at):
+				adds = true
+			case s.data[at] != b:
+				return false
+			}
+		}
+	}
+	return adds
+}
+
+// has reports whether the byte at an index of data was received.
+func (s *stream) has(at int) bool {
+	return at < s.ready || at < len(s.data) && at/64 < len(s.have) && s.have[at/64]>>(at%64)&1 != 0
 }

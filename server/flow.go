@@ -50,7 +50,9 @@ const (
 	helloSize = 1 << 10
 )
 
-// A flow is what a client sends from one port.
+// A flow is what a client sends from one port. A hello during which the port changes is in
+// two flows and not found: unlike a capture, a tap does not look for the rest of it by
+// connection ID, so that nobody can add to what another client has sent.
 type flow struct {
 	node      lru.Node[flow]
 	client    netip.AddrPort
