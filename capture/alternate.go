@@ -1,5 +1,7 @@
 package capture
 
+import "bytes"
+
 // A connection has an alternate stream when segments are missing and a hello seems
 // to start behind the hole. If the missing segments are lost, the hello is real. If
 // they are only late, it may be a part of a hello that starts in the hole, put
@@ -48,7 +50,7 @@ func (s *scanner) receiveAlternate(sequence uint32, p []byte, startsHello bool) 
 	key := s.key
 	s.key = s.altKey()
 	if sl := ss.find(s.key); sl != nil {
-		if startsHello && isNewStart(sl, ss.streamOf(sl), sequence) {
+		if startsHello && s.isNewStart(sl, ss.streamOf(sl), sequence, p) {
 			s.restart(sl, sequence)
 		}
 		s.receive(sl, sequence, p)
@@ -63,14 +65,25 @@ func (s *scanner) altKey() uint64 { return mulFold(s.connection, s.streams.hashe
 // isNewStart reports whether a segment that starts a hello starts another one than
 // the stream has: either the bytes before it are lost, or the server did not see
 // the bytes that the stream has.
-func isNewStart(sl *slot, t *stream, sequence uint32) bool {
+func (s *scanner) isNewStart(sl *slot, t *stream, sequence uint32, p []byte) bool {
 	switch ahead := int32(sequence - sl.next); {
 	case ahead >= 0:
 		return ahead > 0
 	case t != nil && t.framed != nil:
 		return int32(sequence-t.framed.from) < 0
 	case t != nil && len(t.head) > 0:
-		return !t.confirmed && (t.start != sequence || t.head[0] != recordHandshake)
+		if t.head[0] != recordHandshake {
+			return !t.confirmed
+		}
+		if p[0] == recordChangeCipherSpec {
+			sequence, p = sequence+changeCipherSpecLen, p[changeCipherSpecLen:]
+		}
+		if t.confirmed || t.start != sequence {
+			return !t.confirmed
+		}
+		n := min(len(t.head), len(p))
+		s.examined += n
+		return !bytes.Equal(t.head[:n], p[:n])
 	}
 	return sl.state&slotHelloSeen == 0
 }

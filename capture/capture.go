@@ -63,7 +63,8 @@ type Hello struct {
 	QUIC *quichello.Hello
 
 	// Overlap reports that parts of the stream came twice with different bytes. The
-	// first copy was taken.
+	// first copy was taken. It is also set if another hello came before at the same
+	// place, which the server may not have accepted.
 	Overlap bool
 
 	// Prefix is how many bytes of the TCP stream came before the first hello, such as

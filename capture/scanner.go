@@ -43,6 +43,8 @@ type scanner struct {
 	channel uint32 // TURN channel that the datagram came through, or 0, and overTCP
 
 	connection uint64 // key of the TCP flow
+	sequence   uint32 // of the first byte of the TCP segment
+	overlaps   bool   // the TCP segment differs from other bytes at its place
 
 	// examined counts the bytes of TCP streams that were examined or copied, each
 	// time they were. Tests compare it with the bytes that came.

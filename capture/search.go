@@ -108,7 +108,7 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			s.dropConnection(sl)
 			return false
 		}
-		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, 1, segments, conflict, aligned, before}) {
+		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, p[:length], 1, segments, conflict, aligned, before}) {
 			return false
 		}
 		p, aligned = p[length:], sl.state&slotHelloSeen != 0
@@ -127,7 +127,7 @@ func (s *scanner) searchStart(sl *slot, p []byte) (handled, alive bool) {
 	message, state := sslv2Hello(p)
 	switch {
 	case state == recordValid:
-		how := arrival{length: len(message), segments: 1, aligned: true}
+		how := arrival{length: len(message), stream: message, segments: 1, aligned: true}
 		if t := s.streams.streamOf(sl); t != nil {
 			how.segments = max(t.segmentCount, 1)
 			t.segmentCount = 0
@@ -307,7 +307,7 @@ func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 		s.dropConnection(sl)
 		return false
 	}
-	how := arrival{recordVersion(head), length, records, t.segmentCount, t.outOfOrder.conflict, t.aligned, nil}
+	how := arrival{recordVersion(head), length, head[:length], records, t.segmentCount, t.outOfOrder.conflict, t.aligned, nil}
 	start := t.start
 	t.clear()
 	return s.emitHello(sl, start, message, how) && s.search(sl, head[length:], sl.state&slotHelloSeen != 0)
@@ -373,6 +373,7 @@ func (s *scanner) searchAfter(sl *slot, t *stream, n int) (alive bool) {
 type arrival struct {
 	version           parser.Version // of the first record
 	length            int            // of its records, in bytes
+	stream            []byte         // its records, or nil if they are in packets of OpenVPN or TDS
 	records, segments int
 	conflict          bool // parts came twice with different bytes
 	aligned           bool // the message is at the start of a segment, or follows a hello
@@ -407,6 +408,24 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	case sl.state&slotFromSYN != 0:
 		prefix = int64(ss.nonHello(sl))
 	}
+	var memory [maxSame]*recentHello
+	same, differs := false, false
+	for _, e := range ss.recent.of(s.connection, memory[:0]) {
+		switch {
+		case how.stream == nil:
+		case e.start != start:
+			if e.index == 1 && e.isFollowedBy(start) && sl.state&slotFromSYN == 0 {
+				index = 2
+			}
+		case bytes.Equal(ss.recent.stream(e), how.stream):
+			same = true
+		default:
+			differs = true
+			index, prefix = e.index, e.prefix
+		}
+	}
+	repeated = same || repeated && !differs
+	how.conflict = how.conflict || differs || s.overlaps
 	s.hello = Hello{
 		Transport:     parser.TLS,
 		Index:         index,
@@ -417,6 +436,7 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 		Prefix:        prefix,
 	}
 	if !repeated {
+		s.remember(start, &how, index, prefix)
 		s.emitDecoded(err)
 	}
 	if index == 2 {
@@ -427,10 +447,15 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	if s.clientHello.HasExtension(parser.ExtEarlyData) {
 		sl.state |= slotEarlyData
 	}
-	if t := ss.streamOf(sl); t != nil {
+	s.clearNonHello(sl)
+	return true
+}
+
+// clearNonHello starts to count bytes that are no hello anew.
+func (s *scanner) clearNonHello(sl *slot) {
+	if t := s.streams.streamOf(sl); t != nil {
 		t.nonHello, t.deadEnds = 0, nil
 	} else {
 		sl.state &^= slotNumber
 	}
-	return true
 }

@@ -13,10 +13,12 @@ const (
 	slotEarlyData = 1 << 29   // that hello offers early data, which comes before the second one
 	slotForked    = 1 << 28   // the connection may have an alternate stream
 	slotFromSYN   = 1 << 27   // no byte before the first hello is missing
-	slotTransfer  = 1 << 26   // a file is transferred: see transferEndless
-	slotNumber    = 1<<26 - 1 // number of the stream, or bytes that were no hello if there is none
+	slotClosed    = 1 << 26   // a FIN or RST ended the connection, unless it was forged
+	slotRestarted = 1 << 25   // the stream went back to where a hello had been
+	slotTransfer  = 1 << 24   // a file is transferred: see transferEndless
+	slotNumber    = 1<<24 - 1 // number of the stream, or bytes that were no hello if there is none
 
-	slotFlags = slotHelloSeen | slotEarlyData | slotForked | slotFromSYN
+	slotFlags = slotHelloSeen | slotEarlyData | slotForked | slotFromSYN | slotClosed | slotRestarted
 )
 
 // A stream holds the bytes of an incomplete hello and what came out of order. Most
@@ -124,7 +126,8 @@ type streams struct {
 	byAge     lru.List[stream]
 	maxMemory int // bytes in all streams
 
-	hellos seenSet // keys of the hellos that were emitted
+	hellos seenSet      // keys of the hellos that were emitted
+	recent recentHellos // the last ones of them
 
 	incomplete, dropped, droppedHellos int64
 }
@@ -140,7 +143,7 @@ func (ss *streams) init(maxMemory int64) {
 	for int64(ss.maxSlots)*2*2*16 <= maxMemory/2 {
 		ss.maxSlots *= 2
 	}
-	ss.maxMemory = int(maxMemory / 4)
+	ss.maxMemory = int(min(maxMemory/4, slotNumber*streamOverhead))
 	ss.young.slots = make([]slot, firstSlots)
 }
 
@@ -210,6 +213,15 @@ func (ss *streams) streamOf(sl *slot) *stream {
 		return nil
 	}
 	return ss.all[sl.state&slotNumber]
+}
+
+// isAtStart reports whether no byte of a connection has come since its SYN.
+func (ss *streams) isAtStart(sl *slot) bool {
+	if sl.state&(slotFromSYN|slotHelloSeen) != slotFromSYN || ss.nonHello(sl) > 0 {
+		return false
+	}
+	t := ss.streamOf(sl)
+	return t == nil || len(t.head) == 0
 }
 
 // nonHello returns how many bytes of a connection were no hello.

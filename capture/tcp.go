@@ -81,7 +81,7 @@ func (s *scanner) tcp(addrs, b []byte) {
 		}
 	}
 	if flags&tcpFIN != 0 {
-		s.closeConnection(sequence + uint32(len(payload)))
+		s.finished(sequence + uint32(len(payload)))
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *scanner) tcp(addrs, b []byte) {
 func (s *scanner) openConnection(next uint32) {
 	ss := &s.streams
 	if sl := ss.find(s.key); sl != nil {
-		if received := sl.next - next; received < 1<<16 {
+		if received := sl.next - next; received < 1<<16 && sl.state&slotClosed == 0 {
 			return
 		}
 		s.dropConnection(sl)
@@ -97,27 +97,43 @@ func (s *scanner) openConnection(next uint32) {
 	ss.insert(s.key, next).state = slotFromSYN
 }
 
-// closeConnection drops a connection whose client sends nothing from a sequence
-// number on, once all bytes before that have come.
-func (s *scanner) closeConnection(end uint32) {
-	if sl := s.streams.find(s.key); sl != nil && (sl.next == end || sl.state&slotTransfer != 0) {
+// finished closes a connection whose client sends nothing from a sequence number on,
+// once all bytes before that have come.
+func (s *scanner) finished(end uint32) {
+	sl := s.streams.find(s.key)
+	switch {
+	case sl == nil:
+	case sl.state&slotTransfer != 0:
 		s.dropConnection(sl)
+	case sl.next == end:
+		s.closeConnection(sl)
 	}
 }
 
-// reset drops a connection that either side has reset. The sequence number must be
+// reset closes a connection that either side has reset. The sequence number must be
 // exactly the one that the receiver expects: other resets are forged or late.
 func (s *scanner) reset(sequence, acknowledgment uint32) {
 	if sl := s.streams.find(s.key); sl != nil {
 		if sl.next == sequence {
-			s.dropConnection(sl)
+			s.closeConnection(sl)
 		}
 		return
 	}
 	key := s.reverseKey()
 	if sl := s.streams.find(key); sl != nil && sl.next == acknowledgment {
-		s.dropConnection(sl)
+		s.closeConnection(sl)
 	}
+}
+
+// closeConnection drops a connection unless it has a part of a hello. Then it may go
+// on, as a FIN or RST may be forged by one who sees the connection. A second hello is
+// recognized without a slot, by the bytes before it.
+func (s *scanner) closeConnection(sl *slot) {
+	if sl.state&slotHasStream == 0 {
+		s.dropConnection(sl)
+		return
+	}
+	sl.state |= slotClosed
 }
 
 // dropConnection removes the slot of a connection. A hello that has begun counts as
@@ -132,6 +148,7 @@ func (s *scanner) dropConnection(sl *slot) {
 // segment reads the payload of a segment.
 func (s *scanner) segment(sequence uint32, p []byte) {
 	ss := &s.streams
+	s.sequence, s.overlaps = sequence, false
 	sl := ss.find(s.key)
 	if sl != nil && sl.state&slotTransfer != 0 {
 		n := s.skipTransferred(sl, sequence, len(p))
@@ -150,15 +167,36 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 			return
 		}
 		sl = ss.insert(s.key, sequence)
+		if isChangeCipherSpec(p) {
+			sl.state = slotHelloSeen // as none comes before the first hello
+		}
+	}
+	if before := int32(sl.next - sequence); before > 0 && before <= maxHead && ss.isAtStart(sl) {
+		// Bytes before the first one of a stream, which the server discards.
+		if int(before) >= len(p) {
+			return
+		}
+		sequence, p = sl.next, p[before:]
+		starts = startsHello(p)
+		s.overlaps = true
+	}
+	if sl.state&slotRestarted != 0 || sl.state&slotHelloSeen != 0 && int32(sequence-sl.next) < 0 {
+		sequence, p = s.receiveAgain(sl, sequence, p, starts)
+		if sl = ss.find(s.key); sl == nil || len(p) == 0 {
+			return
+		}
 	}
 	switch ahead := int(int32(sequence - sl.next)); {
+	case sl.state&slotClosed != 0 && ahead == 0:
+		sl.state &^= slotClosed // the FIN or RST was forged
 	case !starts:
-	case ahead < -maxHead || ahead > maxHead: // another connection, whose SYN is lost
+	case ahead < -maxHead || ahead > maxHead, sl.state&slotClosed != 0 && s.isAnother(sl, sequence): // another connection, whose SYN is lost
 		s.dropConnection(sl)
 		sl = ss.insert(s.key, sequence)
 	case ahead > 0:
 		sl = s.forkStream(sl, sequence)
-	case isNewStart(sl, ss.streamOf(sl), sequence):
+	case s.isNewStart(sl, ss.streamOf(sl), sequence, p):
+		s.overlaps = s.overlaps || ahead < 0
 		s.restart(sl, sequence)
 	}
 	if sl.state&slotForked != 0 {
@@ -173,35 +211,58 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 // false if the hello has been emitted.
 func (s *scanner) startsNewHello(sequence uint32, p []byte) bool {
 	n := 0
-	if p[0] == recordAlert {
+	switch p[0] {
+	case recordAlert:
 		n = skipAlerts(p)
 		s.examined += n
+		if n > 0 && isPartOfAlert(p[n:]) {
+			return true
+		}
+	case recordChangeCipherSpec:
+		if !isChangeCipherSpec(p) {
+			return false
+		}
+		n = changeCipherSpecLen
 	}
 	hello := p[n:]
-	if n > 0 && isPartOfAlert(hello) {
-		return true
-	}
+	start := sequence + uint32(n)
 	return s.sniff(hello) != noHello &&
-		!s.streams.hellos.has(s.helloKey(sequence+uint32(n), hello[min(recordHeader, len(hello)):]))
+		(!s.streams.hellos.has(s.helloKey(start, hello[min(recordHeader, len(hello)):])) || s.replaces(start, hello))
 }
 
-// startsHello reports whether the payload of a segment may start a hello, or consists
-// of warning alerts after which one may start.
+// startsHello reports whether the payload of a segment may start a hello, also after
+// warning alerts or a ChangeCipherSpec, or consists of warning alerts after which one
+// may start.
 func startsHello(p []byte) bool {
 	if len(p) < minStart {
 		return false
 	}
-	if p[0] == recordAlert {
+	switch p[0] {
+	case recordAlert:
 		n := skipAlerts(p)
 		if p = p[n:]; n > 0 && isPartOfAlert(p) {
 			return true
 		}
+	case recordChangeCipherSpec:
+		if !isChangeCipherSpec(p) {
+			return false
+		}
+		p = p[changeCipherSpecLen:]
 	}
 	return sniff(p) != noHello
 }
 
 // mayBeRecord reports whether a segment that begins with b may pass startsHello.
-func mayBeRecord(b byte) bool { return b == recordHandshake || b == recordAlert }
+func mayBeRecord(b byte) bool { return recordChangeCipherSpec <= b && b <= recordHandshake }
+
+// isAnother reports whether a hello at a sequence number is of another connection
+// than that of sl, which a FIN or RST has closed.
+func (s *scanner) isAnother(sl *slot, sequence uint32) bool {
+	if t := s.streams.streamOf(sl); t != nil && len(t.head) > 0 {
+		return sequence != t.start
+	}
+	return sequence-sl.next > maxBetween
+}
 
 // receive puts the payload of a segment at its place in the stream of sl.
 func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
@@ -236,6 +297,7 @@ func (s *scanner) receive(sl *slot, sequence uint32, p []byte) {
 	if t = ss.streamOf(sl); t == nil {
 		return
 	}
+	t.outOfOrder.conflict = t.outOfOrder.conflict || s.overlaps
 	if len(t.head) == 0 && t.framed == nil {
 		if t.deadEnds = nil; len(t.outOfOrder.list) == 0 {
 			ss.detach(sl, t)
