@@ -14,8 +14,9 @@ type framing interface {
 	// hasHello reports whether b, an incomplete message, has the beginning of a hello.
 	hasHello(b []byte) bool
 
-	// held returns how many bytes of an incomplete hello are held of earlier messages.
-	held() int
+	// heldBytes returns the bytes from the beginning of an incomplete hello to the end
+	// of the last message that was read.
+	heldBytes() []byte
 }
 
 // A framingState says what may follow a message.
@@ -98,7 +99,7 @@ type framedStream struct {
 
 // incomplete reports whether there is a part of a hello, in earlier messages or in head.
 func (f *framedStream) incomplete(head []byte) bool {
-	return f.held() > 0 || len(head) > 0 && f.hasHello(head)
+	return len(f.heldBytes()) > 0 || len(head) > 0 && f.hasHello(head)
 }
 
 const framedOverhead = 256 // bytes
@@ -151,6 +152,10 @@ func (s *scanner) readFramed(sl *slot, t *stream, b []byte) (alive bool) {
 		}
 		switch after {
 		case framingBroken:
+			if held := f.heldBytes(); len(held) > 0 { // it may be a hello without this framing
+				s.examined += len(held) + len(b)
+				b, aligned = append(held, b...), false
+			}
 			segments := t.segmentCount
 			t.clear()
 			t.segmentCount = segments
@@ -163,7 +168,7 @@ func (s *scanner) readFramed(sl *slot, t *stream, b []byte) (alive bool) {
 		}
 		f.padding = padded - length
 		b = b[length:]
-		if f.held() == 0 {
+		if len(f.heldBytes()) == 0 {
 			t.segmentCount = min(len(b), 1)
 		}
 	}

@@ -88,4 +88,4 @@ func (*frameStream) hasHello(b []byte) bool {
 	return len(b) > frameHeader && startsDTLSHello(b[frameHeader:], int(binary.BigEndian.Uint16(b))) == recordValid
 }
 
-func (*frameStream) held() int { return 0 }
+func (*frameStream) heldBytes() []byte { return nil }

@@ -107,7 +107,7 @@ func (t *stream) memory() int {
 		n += snifferSize
 	}
 	if t.framed != nil {
-		n += framedOverhead + t.framed.held()
+		n += framedOverhead + 2*cap(t.framed.heldBytes()) // records have the same bytes
 	}
 	return n
 }

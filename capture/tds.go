@@ -11,7 +11,7 @@ import (
 type tdsStream struct {
 	records parser.RecordAssembler
 	start   uint32 // sequence number of the first byte of the hello
-	length  int    // bytes of the hello, or 0 if none has begun
+	kept    []byte // the bytes from there on, or none if no hello has begun
 }
 
 const (
@@ -85,27 +85,29 @@ func (*tdsStream) next(b []byte) (length, padded int, state recordState) {
 func (f *tdsStream) read(s *scanner, sl *slot, t *stream, message []byte, sequence uint32) framingState {
 	body := message[tdsHeader:]
 	helloSeen := sl.state&slotHelloSeen != 0
+	begins := len(f.kept) == 0
 	switch {
-	case f.length > 0:
+	case !begins:
 	case len(body) == 0, !helloSeen && body[0] != recordHandshake && body[0] != recordAlert: // options
 		t.countFramed(len(message))
 		return framingGoesOn
 	default:
-		t.countFramed(tdsHeader)
 		f.start = sequence + tdsHeader
 	}
-	f.length += len(message)
 	hello, used, err := f.records.Next(body)
+	if begins && err == nil {
+		t.countFramed(tdsHeader)
+	}
 	if hello != nil {
 		how := arrival{
 			version:  f.records.RecordVersion(),
-			length:   f.length,
+			length:   len(f.kept) + len(message),
 			records:  f.records.Records(),
 			segments: max(t.segmentCount, 1),
 			conflict: t.outOfOrder.conflict,
 			aligned:  true,
 		}
-		f.length = 0
+		f.kept = nil
 		layers := len(s.layers)
 		s.addLayer(LayerTDS, 0)
 		alive := s.emitHello(sl, f.start, hello, how)
@@ -117,7 +119,14 @@ func (f *tdsStream) read(s *scanner, sl *slot, t *stream, message []byte, sequen
 	}
 	switch {
 	// A hello ends its packet, as the client waits for the answer.
-	case err == nil && used == len(body) && f.length <= maxHead:
+	case err == nil && used == len(body) && len(f.kept) <= maxHead:
+		switch {
+		case hello != nil:
+		case begins:
+			f.kept = append(f.kept, body...)
+		default:
+			f.kept = append(f.kept, message...)
+		}
 		return framingGoesOn
 	case helloSeen:
 		return framingEnded
@@ -129,4 +138,4 @@ func (*tdsStream) hasHello(b []byte) bool {
 	return len(b) > tdsHeader+recordHeader+messageHeader && sniff(b[tdsHeader:]) >= likely
 }
 
-func (f *tdsStream) held() int { return f.records.Buffered() }
+func (f *tdsStream) heldBytes() []byte { return f.kept }

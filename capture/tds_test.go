@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,6 +69,8 @@ func TestTDS(t *testing.T) {
 		{"after a proxy's header", all(s.syn(), s.data(0, []byte("PROXY UNKNOWN\r\n")), s.data(15, stream)), []want{{1, 1, 1, int64(15 + n + header)}}},
 		{"after a proxy's header in the same segment", all(s.syn(), s.data(0, bytesOf("PROXY UNKNOWN\r\n", tdsOptions, whole))), []want{{1, 1, 1, int64(15 + n + header)}}},
 		{"TLS without packets", all(s.syn(), s.data(0, bytesOf(tdsOptions, hello))), []want{{1, 1, 1, int64(n)}}},
+		{"a header with a wrong length before TLS", all(s.syn(), s.data(0, bytesOf(tdsOptions[:header], hello))), []want{{1, 1, 1, header}}},
+		{"a header with a wrong length before TLS, segments of 100 bytes", all(s.syn(), s.segments(bytesOf(tdsOptions[:header], hello), 100)), []want{{1, 1, (header + len(hello) + 99) / 100, header}}},
 		{"no SYN", all(s.data(0, []byte(tdsOptions)), s.data(n, packets)), []want{{1, 1, 1, 0}}},
 		{"no SYN, no options", all(s.data(n, packets)), []want{{1, 1, 1, 0}}},
 		{"no SYN, no options, segments of 100 bytes", all(s.segmentsAt(n, packets, 100)), []want{{1, 1, (len(packets) + 99) / 100, 0}}},
@@ -91,7 +94,10 @@ func TestTDS(t *testing.T) {
 				assert.Equal(t, string(sent), string(h.ClientHello.Raw))
 				assert.Equal(t, parser.TLS, h.Transport)
 				assert.Equal(t, parser.Version(0x301), h.RecordVersion)
-				if test.name != "TLS without packets" && test.name != "after a proxy's header in the same segment" {
+				switch {
+				case test.name == "TLS without packets", test.name == "after a proxy's header in the same segment", strings.Contains(test.name, "wrong length"):
+					assert.Empty(t, h.Encapsulation)
+				default:
 					assert.Equal(t, []Layer{{Kind: LayerTDS}}, h.Encapsulation)
 				}
 				assert.Equal(t, client4, h.Src)

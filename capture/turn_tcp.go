@@ -95,4 +95,4 @@ func (*turnStream) hasHello(b []byte) bool {
 		startsDTLSHello(b[channelHeader:], int(binary.BigEndian.Uint16(b[2:]))) == recordValid
 }
 
-func (*turnStream) held() int { return 0 }
+func (*turnStream) heldBytes() []byte { return nil }
