@@ -94,8 +94,10 @@ func (s *scanner) restart(sl *slot, sequence uint32) {
 	sl.state &^= slotFromSYN
 	t := s.streams.streamOf(sl)
 	if t == nil {
+		sl.state &^= slotNumber
 		return
 	}
+	t.nonHello = 0
 	if t.confirmed {
 		s.streams.incomplete++
 		sl.state |= slotHelloSeen

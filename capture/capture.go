@@ -68,8 +68,9 @@ type Hello struct {
 	Overlap bool
 
 	// Prefix is how many bytes of the TCP stream came before the first hello, such as
-	// STARTTLS. It is 0 if the capture lacks the SYN of the connection, or if a part of
-	// these bytes came after the hello.
+	// STARTTLS. If the capture lacks the SYN of the connection, they are those in the
+	// segments that were searched, the first of which is usually that with the hello.
+	// Prefix is 0 if a part of these bytes came after the hello.
 	Prefix int64
 
 	initial *fingerprint.QUICInitial // memory of an Observation, or nil
@@ -167,6 +168,7 @@ func (s *scanner) readAll(packets packetReader) error {
 		pcap.choose()
 	}
 	skips := pcap != nil && pcap.isPlain()
+	s.recent.w = windowOf(packets)
 	for s.err == nil {
 		if skips {
 			s.skipFast(pcap)
@@ -177,9 +179,11 @@ func (s *scanner) readAll(packets packetReader) error {
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
 		if !skips && s.packet.link == LinkEthernet && s.canSkip(s.packet.data) {
+			s.recent.addPacket(&s.packet)
 			continue
 		}
 		s.scan()
+		s.recent.addPacket(&s.packet)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ type evidence int
 
 const (
 	notCaptured   evidence = iota
-	afterTCP               // a TCP header; what is before it has not been kept
+	afterTCP               // what certainly looks like a TCP header
 	afterTCPAndIP          // a TCP and an IP header
 )
 
@@ -28,7 +28,7 @@ func endsWithPacketHeaders(b []byte) evidence {
 		switch before := b[:len(b)-n]; {
 		case endsWithIPHeader(before, n):
 			return afterTCPAndIP
-		case len(before) < ipMinHeader && h[12]&15 == 0 && h[13]&^(1<<3) == tcpACK && h[18]|h[19] == 0:
+		case h[12]&15 == 0 && h[13]&^(1<<3) == tcpACK && h[18]|h[19] == 0:
 			found = afterTCP
 		}
 	}
@@ -64,21 +64,21 @@ func (s *scanner) precedingEvidence(sl *slot, whole, p []byte) evidence {
 		}
 	}
 	s.examined += min(len(before), tcpMaxHeader/4) // the first byte that tells is usually wrong
-	found := endsWithPacketHeaders(before)
-	if found == afterTCP && sl.state&slotFromSYN != 0 && int(s.streams.nonHello(sl)) <= len(before) {
-		return notCaptured // nothing is before these bytes
-	}
-	return found
+	return endsWithPacketHeaders(before)
 }
 
 // maxBefore is how many bytes before a hello are searched for the headers of a packet
 // that has it somewhere in its payload.
 const maxBefore = 2048
 
-// insidePacket reports whether what follows b is in the payload of a packet of TCP or
-// UDP that starts in b.
-func (s *scanner) insidePacket(b []byte) bool {
+// insidePacket reports whether a hello at a sequence number is in the payload of a
+// packet of TCP or UDP that starts in b, which is what comes before it.
+func (s *scanner) insidePacket(sl *slot, start uint32, b []byte) bool {
 	b = b[max(len(b)-maxBefore, 0):]
+	if tail := s.tails.find(sl.key, start-uint32(len(b))); tail != nil {
+		var joined [tailSize + maxBefore]byte
+		b = append(append(joined[:0], tail...), b...)
+	}
 	s.examined += 2 * len(b)
 	for at := 0; ; at++ {
 		i := bytes.IndexByte(b[at:], 0x45)
@@ -118,6 +118,19 @@ func isTransportHeader(protocol uint8, b []byte, n int) bool {
 		return len(b) >= udpHeader && int(binary.BigEndian.Uint16(b[4:])) == n
 	}
 	return false
+}
+
+// onlyRecordsFollow reports whether nothing but TLS records may follow a hello in its
+// segment, as it may be a part of a file: the start of the connection is not known, or
+// something other than a line of text comes before the hello.
+func (s *scanner) onlyRecordsFollow(sl *slot, before []byte) bool {
+	switch {
+	case sl.state&slotHelloSeen != 0:
+		return false
+	case sl.state&slotFromSYN == 0:
+		return true
+	}
+	return len(before) > 0 && before[len(before)-1] != '\n'
 }
 
 // mayFollowHello reports whether a client may send b in the same segment after a hello.

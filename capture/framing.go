@@ -54,12 +54,10 @@ var framingKinds = []framingKind{
 func mayBeFramed(b byte) bool { return b <= maxFrameHigh || b>>4 == 4 || b == tdsPrelogin }
 
 // startsStream reports whether the payload of a segment of a connection that is not
-// awaited may start a hello, or messages that carry one.
+// awaited may be the first of it to be searched: it starts a hello, a preface with a hello
+// behind it, or messages that carry one.
 func startsStream(p []byte) bool {
-	if mayBeRecord(p[0]) {
-		return startsHello(p)
-	}
-	return startsFraming(p) != nil
+	return mayAdopt(p) || mayBeFramed(p[0]) && startsFraming(p) != nil
 }
 
 // startsFraming returns the kind of the messages that the payload of a segment begins

@@ -56,6 +56,7 @@ type scanner struct {
 	fragments fragments
 	streams   streams
 	tails     tails
+	recent    recent
 	flows     flows
 	stats     Stats
 
@@ -80,7 +81,7 @@ func newScanner(r *Reader, f func(*Hello) error) *scanner {
 		}
 	}
 	for b := range 256 {
-		s.mayStart[b] = mayBeRecord(byte(b)) || mayBeFramed(byte(b))
+		s.mayStart[b] = startClasses[b] != startsNothing || mayBeFramed(byte(b))
 	}
 	for _, t := range udpTunnels {
 		s.tunnelPorts |= 1 << (t.port & 63)

@@ -85,12 +85,14 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 		p, aligned = p[i:], aligned && i == 0
 		message, length := singleRecordHello(p)
 		before := whole[:len(whole)-len(p)]
+		onlyRecords := s.onlyRecordsFollow(sl, before)
 		if message == nil {
-			if sl.state&slotHelloSeen == 0 && s.insidePacket(before) {
+			if sl.state&slotHelloSeen == 0 && s.insidePacket(sl, sl.next-uint32(len(p)), before) {
 				s.transfer(sl)
 				return false
 			}
 			t := s.keepHead(sl, p, length)
+			t.onlyRecords = onlyRecords
 			if s.sniffer.used > 0 {
 				t.sniffer = new(sniffer)
 				*t.sniffer = s.sniffer
@@ -104,11 +106,7 @@ func (s *scanner) search(sl *slot, p []byte, aligned bool) (alive bool) {
 			segments, conflict = max(t.segmentCount, 1), t.outOfOrder.conflict
 			t.segmentCount = 0
 		}
-		if sl.state&(slotHelloSeen|slotFromSYN) == 0 && !s.mayFollowHello(p[length:]) {
-			s.dropConnection(sl)
-			return false
-		}
-		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, p[:length], 1, segments, conflict, aligned, before}) {
+		if !s.emitHello(sl, sl.next-uint32(len(p)), message, arrival{recordVersion(p), length, p[:length], 1, segments, conflict, aligned, onlyRecords, before, p[length:]}) {
 			return false
 		}
 		p, aligned = p[length:], sl.state&slotHelloSeen != 0
@@ -302,12 +300,7 @@ func (s *scanner) readHead(sl *slot, t *stream) (alive bool) {
 	if message == nil {
 		return s.searchAfter(sl, t, 1)
 	}
-	if sl.state&(slotHelloSeen|slotFromSYN) == 0 && !s.mayFollowHello(head[length:]) {
-		t.clear()
-		s.dropConnection(sl)
-		return false
-	}
-	how := arrival{recordVersion(head), length, head[:length], records, t.segmentCount, t.outOfOrder.conflict, t.aligned, nil}
+	how := arrival{recordVersion(head), length, head[:length], records, t.segmentCount, t.outOfOrder.conflict, t.aligned, t.onlyRecords, nil, head[length:]}
 	start := t.start
 	t.clear()
 	return s.emitHello(sl, start, message, how) && s.search(sl, head[length:], sl.state&slotHelloSeen != 0)
@@ -378,7 +371,8 @@ type arrival struct {
 	conflict          bool // parts came twice with different bytes
 	aligned           bool // the message is at the start of a segment, or follows a hello
 
-	before []byte // what the search has passed on its way to the message
+	onlyRecords   bool   // only TLS records may follow in the same segment
+	before, after []byte // what the search has passed on its way to the message, and what follows it
 }
 
 // recordVersion returns the version of the record at the start of b.
@@ -394,19 +388,23 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 		// It only resembles a hello, or it is a hello in pieces between other bytes.
 		return s.skipNonHello(sl, how.length, maxPreface)
 	}
-	if sl.state&slotHelloSeen == 0 && len(how.before) > 0 && s.insidePacket(how.before) {
+	if sl.state&slotHelloSeen == 0 && ss.nonHello(sl) > 0 && s.insidePacket(sl, start, how.before) {
 		s.transfer(sl)
+		return false
+	}
+	if how.onlyRecords && !s.mayFollowHello(how.after) {
+		if sl.state&slotFromSYN != 0 {
+			return s.skipNonHello(sl, how.length, maxPreface)
+		}
+		s.dropConnection(sl)
 		return false
 	}
 	key := s.helloKey(start, message)
 	repeated := ss.hellos.has(key) // by the alternate stream, or of a connection that was captured twice
 	ss.hellos.add(key)
-	index, prefix := 1, int64(0)
-	switch {
-	case sl.state&slotHelloSeen != 0:
-		index = 2
-	case sl.state&slotFromSYN != 0:
-		prefix = int64(ss.nonHello(sl))
+	index, prefix := 1, int64(ss.nonHello(sl))
+	if sl.state&slotHelloSeen != 0 {
+		index, prefix = 2, 0
 	}
 	var memory [maxSame]*recentHello
 	same, differs := false, false

@@ -130,6 +130,9 @@ func TestAlertsBeforeSecondHello(t *testing.T) {
 	} {
 		stream := bytesOf(hello, test.between, second, finished)
 		for _, n := range []int{1, 50, len(stream)} {
+			if n == 1 && len(test.indexes) == 1 {
+				continue // the first byte of the second hello starts a connection
+			}
 			var indexes []int
 			for _, h := range readAll(t, rawPcap(all(s.syn(), s.segments(stream, n))...)) {
 				assert.Equal(t, string(message), h.Message)

@@ -42,6 +42,7 @@ type stream struct {
 	assembled    int      // bytes of head that vpn has read
 	segmentCount int      // TCP segments that head came in
 	aligned      bool     // head starts at the start of a segment, or follows a hello
+	onlyRecords  bool     // nothing but records may follow the hello in its segment
 	vpn          *openVPN // not nil if head consists of OpenVPN packets
 	outOfOrder   segments // what came after the first hole
 	deadEnds     deadEnds // nil until records turn out to be no hello

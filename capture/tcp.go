@@ -162,8 +162,9 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	if starts || mayBeFramed(p[0]) {
 		starts = s.startsNewFraming(sl, sequence, p, starts)
 	}
-	if sl == nil {
-		if !starts {
+	adopted := sl == nil
+	if adopted {
+		if !starts && !s.adopts(sequence, p) {
 			return
 		}
 		sl = ss.insert(s.key, sequence)
@@ -204,6 +205,11 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 	if sl != nil {
 		s.receive(sl, sequence, p)
+	}
+	if adopted {
+		if sl = ss.find(s.key); sl != nil && sl.state&slotHasStream != 0 {
+			s.lookBack()
+		}
 	}
 }
 

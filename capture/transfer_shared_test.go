@@ -3,8 +3,10 @@
 package capture
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,7 +20,7 @@ func TestTransfersOfCaptures(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
 	hellos, sent := 0, 0
-	for _, name := range names {
+	for i, name := range names {
 		file, err := os.ReadFile(name)
 		require.NoError(t, err)
 		if found, _, err := read(t, new(Reader), file); err != nil || len(found) == 0 {
@@ -26,13 +28,16 @@ func TestTransfersOfCaptures(t *testing.T) {
 		}
 		frames := framesOf(t, file)
 		size := 0
-		for i := range frames {
-			if size += len(frames[i].data); size > 256<<10 {
-				frames = frames[:i]
+		for j := range frames {
+			if size += len(frames[j].data); size > 256<<10 {
+				frames = frames[:j]
 				break
 			}
 		}
-		for format, file := range filesOf(frames) {
+		files := filesOf(frames)
+		formats := slices.Sorted(maps.Keys(files))
+		for _, format := range []string{formats[i%len(formats)], formats[(i+1)%len(formats)]} {
+			file := files[format]
 			for how, stream := range transfers(file) {
 				for _, n := range segmentLengths {
 					for _, syn := range []bool{true, false} {

@@ -231,7 +231,7 @@ func TestHelloInBody(t *testing.T) {
 				if test.hellos > 0 {
 					assert.Equal(t, hello[recordHeader:], []byte(hellos[0].Message), how)
 				}
-				if test.hellos == 0 && how != "by parts" {
+				if test.hellos == 0 && (how != "by parts" || strings.HasPrefix(test.head, "POST")) {
 					assert.Empty(t, readAll(t, rawPcap(packets...)), "%s, without SYN", how)
 				}
 			}

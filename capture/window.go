@@ -18,7 +18,8 @@ const (
 	blockGrowth = 4
 )
 
-// A window is the part of a stream that is in memory. It does not wait for more bytes
+// A window is the part of a stream that is in memory, with some of what was read
+// before. It does not wait for more bytes
 // than it is asked for, so that what has come through a pipe can be used at once.
 type window struct {
 	ctx  context.Context
@@ -69,20 +70,24 @@ func (w *window) peekUpTo(n int) ([]byte, error) {
 	return b, err
 }
 
+// history is how many bytes before the next one stay in the window: see lookBack.
+const history = 16 << 10
+
 // fill reads until the window has n bytes.
 func (w *window) fill(n int) error {
-	if w.pos > 0 {
-		w.base += int64(w.pos)
-		w.end = copy(w.buf, w.buf[w.pos:w.end])
-		w.pos = 0
+	grows := w.filled && len(w.buf) < blockSize
+	if from := w.pos - history; from > 0 && !grows && len(w.buf)-w.end < max(n, len(w.buf)/2) {
+		w.base += int64(from)
+		w.end = copy(w.buf, w.buf[from:w.end])
+		w.pos = history
 	}
 	switch {
-	case n > len(w.buf):
-		w.grow(n + min(blockGrowth*len(w.buf), blockSize))
-	case w.filled && len(w.buf) < blockSize:
-		w.grow(min(blockGrowth*len(w.buf), blockSize))
+	case grows:
+		w.grow(max(w.pos+n, min(blockGrowth*len(w.buf), blockSize)))
+	case w.pos+n > len(w.buf):
+		w.grow(w.pos + n + min(blockGrowth*len(w.buf), blockSize))
 	}
-	for w.end < n {
+	for w.end-w.pos < n {
 		if w.err == nil {
 			w.err = w.ctx.Err()
 		}

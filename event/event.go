@@ -126,7 +126,7 @@ type Carrier struct {
 	Overlap   bool `json:"overlap,omitempty"`   // parts came twice and differ; the first copy was taken
 
 	// Prefix is how many bytes of the TCP stream came before the first hello, such as
-	// STARTTLS. It is known of captures with the SYN of the connection only.
+	// STARTTLS: without the SYN of the connection, those in the same segment.
 	Prefix int64 `json:"prefix,omitempty"`
 }
 
