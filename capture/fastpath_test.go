@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -142,5 +143,27 @@ func TestSkippedLengths(t *testing.T) {
 		stats, err := Read(t.Context(), bytes.NewReader(file), func(*Hello) error { return nil })
 		require.ErrorIs(t, err, errPacketLength)
 		assert.Less(t, stats.Packets, int64(4))
+	}
+}
+
+// BenchmarkSkippedText measures canSkip for segments of unknown connections that begin
+// like text.
+func BenchmarkSkippedText(b *testing.B) {
+	s := newScanner(new(Reader), nil)
+	c := side{client4, server4, 7}
+	for name, payload := range map[string][]byte{
+		"Encrypted": append([]byte("a\x9b"), make([]byte, 1400)...),
+		"Response":  []byte("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer: a\r\n\r\n" + strings.Repeat("text ", 200)),
+		"Lines":     []byte(strings.Repeat("a line\r\n", 150)),
+		"Binary":    append([]byte("\x81\x9b"), make([]byte, 1400)...),
+	} {
+		frame := ipFrame(c.data(0, payload))
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if !s.canSkip(frame) {
+					b.Fatal("not skipped")
+				}
+			}
+		})
 	}
 }

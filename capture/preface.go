@@ -45,8 +45,14 @@ func mayAdopt(p []byte) bool {
 	case startsRecord:
 		return startsHello(p) || isTinyStart(p)
 	case startsText:
-		if len(p) >= minPreface && binary.BigEndian.Uint64(p)&notASCII != 0 {
-			return false // what is encrypted or compressed often starts with a letter
+		if len(p) < minPreface {
+			break
+		}
+		// What is encrypted or compressed often starts with a letter, and most text is HTTP.
+		const get, http = 'G'<<24 | 'E'<<16 | 'T'<<8 | ' ', 'H'<<24 | 'T'<<16 | 'T'<<8 | 'P'
+		first := binary.BigEndian.Uint64(p)
+		if word := first >> 32; first&notASCII != 0 || word == http || word == get {
+			return false
 		}
 	}
 	at, transfer := afterPrefaces(p)
@@ -83,7 +89,7 @@ func isTinyStart(p []byte) bool {
 
 const (
 	minPreface  = 8   // length of the shortest preface, but for lines
-	maxPrefaces = 8   // how many of them may follow each other in a segment
+	maxPrefaces = 4   // how many of them may follow each other in a segment
 	longestLine = 64  // length of the longest line that is not known by its first word
 	maxStanza   = 512 // length of the longest preface whose length is unknown
 )

@@ -14,7 +14,9 @@ import (
 )
 
 // TestTransfersOfCaptures is TestTransfers for the captures in TLSPEEK_SHARED. Each is
-// cut after 256 KiB.
+// cut after 256 KiB. Left out is what nothing distinguishes from a hello of the
+// connection: one at the start of a segment of a connection whose start is not known, if
+// it ends the file, and one after a few bytes at the start of the connection.
 func TestTransfersOfCaptures(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(os.Getenv("TLSPEEK_SHARED"), "corpus", "pcaps", "*"))
 	require.NoError(t, err)
@@ -39,8 +41,14 @@ func TestTransfersOfCaptures(t *testing.T) {
 		for _, format := range []string{formats[i%len(formats)], formats[(i+1)%len(formats)]} {
 			file := files[format]
 			for how, stream := range transfers(file) {
+				if how == "without its 1st half" {
+					continue
+				}
 				for _, n := range segmentLengths {
 					for _, syn := range []bool{true, false} {
+						if !syn && (how == "tar" || how == "without its header") {
+							continue
+						}
 						found := transferred(t, stream, n, syn)
 						assert.Zero(t, found, "%s as %s, %s in segments of %d bytes, SYN %t", filepath.Base(name), format, how, n, syn)
 						hellos += found
