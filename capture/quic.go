@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 
 	"github.com/tlspeek/tlspeek/parser"
@@ -16,24 +17,32 @@ func (s *scanner) quic(p []byte) {
 		if s.isReply(p) {
 			return
 		}
-		if f = s.movedFlow(key, p); f != nil {
-			known = true
-		} else {
-			f = fs.newFlow(key)
-		}
+		f = fs.newFlow(key)
 	}
 	held := f.quic.Buffered()
 	hello, err := f.quic.Next(p)
-	switch {
-	case !known && hello == nil && err == quichello.ErrAuthentication:
+	if !known && hello == nil && err == quichello.ErrAuthentication {
 		fs.unusedFlow = f // it holds nothing
 		return
-	case !known:
-		_, f.scid, _ = quichello.ConnectionIDs(p)
+	}
+	partial := uint64(0)
+	if hello == nil && err == nil && (!known || f.node.List() == &fs.awaited) {
+		partial = s.partialKey(p)
+	}
+	if !known {
+		if old := s.movedFlow(partial, p); old != nil {
+			old.moved = append(old.moved, key)
+			fs.byKey[key] = old
+			f, fs.unusedFlow = old, f // of which p is all
+			held = f.quic.Buffered()
+			hello, _ = f.quic.Next(p)
+		} else {
+			_, f.scid, _ = quichello.ConnectionIDs(p)
+		}
 	}
 	fs.track(f, f.quic.Buffered()-held)
-	if hello == nil && err != quichello.ErrAuthentication && f.node.List() == &fs.awaited {
-		fs.setPartial(f, s.partialKey(p))
+	if partial != 0 && f.node.List() != nil {
+		fs.setPartial(f, partial)
 	}
 	for ; hello != nil; hello, _ = f.quic.Next(nil) {
 		fs.moveToDone(f)
@@ -50,30 +59,29 @@ func (s *scanner) quic(p []byte) {
 // maxMoves is how many times the port or address of a client may change.
 const maxMoves = 4
 
-// movedFlow returns the flow whose hello p continues from another port or address of
-// the client, or nil. From now on that flow also has the given key.
-func (s *scanner) movedFlow(key uint64, p []byte) *flow {
-	fs := &s.flows
-	if len(fs.partial) == 0 {
-		return nil
-	}
-	f := fs.partial[s.partialKey(p)]
+// movedFlow returns the flow with the given key in flows.partial if p continues its
+// hello, from another port or address of the client. Otherwise it returns nil.
+func (s *scanner) movedFlow(partial uint64, p []byte) *flow {
+	f := s.flows.partial[partial]
 	if f == nil || len(f.moved) == maxMoves || !f.quic.Continues(p) {
 		return nil
 	}
-	f.moved = append(f.moved, key)
-	fs.byKey[key] = f
 	return f
 }
 
 // partialKey returns the key of a datagram in flows.partial: a hash of the address and
 // port of the server, the version and both connection ids.
 func (s *scanner) partialKey(p []byte) uint64 {
-	dst, src, _ := quichello.ConnectionIDs(p)
-	ids := p[1:min(7+dst.Len()+src.Len(), len(p))]
+	end := 6 + int(p[5]) // of the first id
+	end += 1 + int(p[min(end, len(p)-1)])
+	ids := p[1:min(end, len(p))] // in draft 21 they are shorter, and something else follows
 	server := s.addrs[len(s.addrs)/2:]
 	h := &s.streams.hasher
-	return mulFold(maphash.Bytes(s.flows.seed, server)^h[0], maphash.Bytes(s.flows.seed, ids)^uint64(uint16(s.ports))^h[1]) | 1
+	x := uint64(binary.BigEndian.Uint32(server))<<16 | uint64(uint16(s.ports))
+	if len(server) == 16 {
+		x ^= mulFold(binary.LittleEndian.Uint64(server)^h[2], binary.LittleEndian.Uint64(server[8:])^h[3])
+	}
+	return mulFold(x^h[0], maphash.Bytes(s.flows.seed, ids)^h[1]) | 1
 }
 
 // isReply reports whether an Initial is from a server: its destination connection id
