@@ -73,7 +73,8 @@ type Hello struct {
 	// Prefix is 0 if a part of these bytes came after the hello.
 	Prefix int64
 
-	initial *fingerprint.QUICInitial // memory of an Observation, or nil
+	protocol uint8                    // of IP, where Transport does not tell, or 0
+	initial  *fingerprint.QUICInitial // memory of an Observation, or nil
 }
 
 // The limits for a Reader that sets none.

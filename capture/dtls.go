@@ -11,10 +11,10 @@ func isDTLSHandshake(p []byte) bool {
 const dtlsRecordHeader = 13
 
 // dtls reads a datagram that begins with a DTLS handshake record.
-func (s *scanner) dtls(p []byte) { s.dtlsFlow(s.flowKey(), p) }
+func (s *scanner) dtls(p []byte) { s.dtlsFlow(s.flowKey(), ipUDP, p) }
 
-// dtlsFlow is dtls for a datagram of the flow with the given key.
-func (s *scanner) dtlsFlow(key uint64, p []byte) {
+// dtlsFlow is dtls for a datagram of the flow with the given key, over a protocol of IP.
+func (s *scanner) dtlsFlow(key uint64, protocol uint8, p []byte) {
 	fs := &s.flows
 	f := fs.byKey[key]
 	if f == nil && p[dtlsRecordHeader] != handshakeClientHello {
@@ -47,6 +47,7 @@ func (s *scanner) dtlsFlow(key uint64, p []byte) {
 	}
 	s.hello = Hello{
 		Transport:     parser.DTLS,
+		protocol:      protocol,
 		Index:         int(f.dtls.MessageSeq()) + 1,
 		RecordVersion: f.dtls.RecordVersion(),
 		Records:       f.dtls.Records(),

@@ -129,6 +129,7 @@ func (s *scanner) radius(p []byte) {
 		return
 	}
 	if message := s.eapMessage(packet, key); message != nil {
+		s.hello.protocol = ipUDP
 		s.emitTLS(message)
 	}
 }

@@ -249,6 +249,8 @@ func TestEAPOLAndRADIUS(t *testing.T) {
 	require.Len(t, hellos, 2)
 	assert.False(t, hellos[0].Src.IsValid())
 	assert.Equal(t, client4, hellos[1].Src)
+	radius := udp(client4, addrPortOf(server4, 1812), accessRequest("a", login(7, eapTLS, message, 3000)[0]))
+	eachObservation(t, rawPcap(radius), func(_ *Hello, o event.Observation) { assert.Equal(t, ipUDP, o.Protocol) })
 
 	session := func(id int, p []byte) []byte {
 		return bytesOf(0x11, 0, uint16(id), uint16(2+len(p)), uint16(pppEAP), p)

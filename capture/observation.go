@@ -14,6 +14,7 @@ func (h *Hello) Observation() event.Observation {
 		Time:          h.Time,
 		Src:           h.Src,
 		Dst:           h.Dst,
+		Protocol:      h.protocol,
 		SrcMAC:        h.SrcMAC,
 		DstMAC:        h.DstMAC,
 		Packet:        h.Packet,

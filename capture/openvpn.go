@@ -217,7 +217,7 @@ func (s *scanner) openVPN(p []byte) {
 		return
 	}
 	s.addLayer(LayerOpenVPN, 0)
-	s.hello = Hello{Transport: parser.TLS, Index: min(v.hellos, 2), Records: v.records.Records(), Datagrams: datagrams}
+	s.hello = Hello{Transport: parser.TLS, Index: min(v.hellos, 2), Records: v.records.Records(), Datagrams: datagrams, protocol: ipUDP}
 	s.emitTLS(message)
 }
 

@@ -85,7 +85,7 @@ func (s *scanner) sctpPart(key uint64, order sctpOrder, p *sctpPart) {
 	whole := p.begins && p.ends
 	switch {
 	case whole && isDTLSHandshake(p.data):
-		s.dtlsFlow(key, p.data)
+		s.dtlsFlow(key, ipSCTP, p.data)
 		return
 	case f != nil && f.sctp != nil:
 	case whole && !mayBeTLSMessage(p.data):
@@ -103,7 +103,7 @@ func (s *scanner) sctpPart(key uint64, order sctpOrder, p *sctpPart) {
 	hello := false
 	for fs.byKey[key] == f && st.advance() {
 		if st.datagram != nil {
-			s.dtlsFlow(key, st.datagram)
+			s.dtlsFlow(key, ipSCTP, st.datagram)
 		} else if s.sctpPiece(key, st) {
 			hello = true
 		}
@@ -141,6 +141,7 @@ func (s *scanner) sctpPiece(key uint64, st *sctpStream) (hello bool) {
 		st.hellos++
 		s.hello = Hello{
 			Transport:     parser.TLS,
+			protocol:      ipSCTP,
 			Index:         st.hellos,
 			RecordVersion: st.records.RecordVersion(),
 			Records:       st.records.Records(),

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -218,6 +219,7 @@ func TestSCTPAddresses(t *testing.T) {
 	hellos = readAll(t, rawPcap(cut, rest))
 	require.Len(t, hellos, 1)
 	assert.Equal(t, "fragments,sctp 4", hellos[0].Via)
+	eachObservation(t, rawPcap(packet), func(_ *Hello, o event.Observation) { assert.Equal(t, ipSCTP, o.Protocol) })
 }
 
 // TestSCTPMemory: what streams hold is bounded, however many parts and streams there are.

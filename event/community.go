@@ -6,14 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/netip"
-
-	"github.com/tlspeek/tlspeek/parser"
 )
 
 // communityID returns Corelight's Community ID, version 1 with seed 0, of a flow
-// over TCP or UDP: the same in both directions. It is empty if an address is not
+// over TCP, UDP or SCTP: the same in both directions. It is empty if an address is not
 // known. Source: github.com/corelight/community-id-spec.
-func communityID(t parser.Transport, src, dst netip.AddrPort) string {
+func communityID(protocol uint8, src, dst netip.AddrPort) string {
 	a, b := src.Addr().Unmap(), dst.Addr().Unmap()
 	if !a.IsValid() || !b.IsValid() || a.Is4() != b.Is4() {
 		return ""
@@ -22,11 +20,6 @@ func communityID(t parser.Transport, src, dst netip.AddrPort) string {
 	fromPort, toPort := src.Port(), dst.Port()
 	if c := bytes.Compare(from, to); c > 0 || c == 0 && fromPort > toPort {
 		from, to, fromPort, toPort = to, from, toPort, fromPort
-	}
-	const tcp, udp = 6, 17 // IANA's protocol numbers
-	protocol := byte(udp)
-	if t == parser.TLS {
-		protocol = tcp
 	}
 	var buf [2 + 16 + 16 + 2 + 2 + 2]byte
 	in := append(buf[:0], 0, 0) // the seed

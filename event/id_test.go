@@ -143,21 +143,24 @@ func TestObserverKeepsID(t *testing.T) {
 // directions (github.com/corelight/community-id-spec, baseline/baseline_deflt.json).
 func TestCommunityID(t *testing.T) {
 	for _, c := range []struct {
-		transport parser.Transport
-		a, b, id  string
+		o        Observation
+		a, b, id string
 	}{
-		{parser.TLS, "128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
-		{parser.QUIC, "192.168.1.52:54585", "8.8.8.8:53", "1:d/FP5EW3wiY1vCndhwleRRKHowQ="},
-		{parser.TLS, "[2001:470:e5bf:dead:4957:2174:e82c:4887]:63943", "[2607:f8b0:400c:c03::1a]:25", "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4="},
+		{Observation{Transport: parser.TLS}, "128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+		{Observation{Transport: parser.QUIC}, "192.168.1.52:54585", "8.8.8.8:53", "1:d/FP5EW3wiY1vCndhwleRRKHowQ="},
+		{Observation{Transport: parser.TLS, Protocol: 17}, "192.168.1.52:54585", "8.8.8.8:53", "1:d/FP5EW3wiY1vCndhwleRRKHowQ="},
+		{Observation{Transport: parser.DTLS, Protocol: 132}, "192.168.170.8:7", "192.168.170.56:80", "1:jQgCxbku+pNGw8WPbEc/TS/uTpQ="},
+		{Observation{Transport: parser.TLS}, "[2001:470:e5bf:dead:4957:2174:e82c:4887]:63943", "[2607:f8b0:400c:c03::1a]:25", "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4="},
 	} {
 		a, b := netip.MustParseAddrPort(c.a), netip.MustParseAddrPort(c.b)
-		assert.Equal(t, c.id, communityID(c.transport, a, b), c.a)
-		assert.Equal(t, c.id, communityID(c.transport, b, a), c.a)
+		assert.Equal(t, c.id, communityID(c.o.protocol(), a, b), c.a)
+		assert.Equal(t, c.id, communityID(c.o.protocol(), b, a), c.a)
 	}
+	const tcp = 6
 	v4 := netip.MustParseAddrPort("192.0.2.1:1")
-	assert.Equal(t, communityID(parser.TLS, v4, v4), communityID(parser.TLS, netip.AddrPortFrom(netip.MustParseAddr("::ffff:192.0.2.1"), 1), v4))
-	assert.Empty(t, communityID(parser.TLS, netip.AddrPort{}, v4))
-	assert.Empty(t, communityID(parser.TLS, v4, netip.MustParseAddrPort("[::1]:1")), "of two families")
+	assert.Equal(t, communityID(tcp, v4, v4), communityID(tcp, netip.AddrPortFrom(netip.MustParseAddr("::ffff:192.0.2.1"), 1), v4))
+	assert.Empty(t, communityID(tcp, netip.AddrPort{}, v4))
+	assert.Empty(t, communityID(tcp, v4, netip.MustParseAddrPort("[::1]:1")), "of two families")
 }
 
 // TestCompactOfFull: what a full Event gives up to be compact is what a compact one

@@ -27,6 +27,7 @@ type Observation struct {
 	Conn     ConnID                   // the connection of a server
 	Time     time.Time                // when the hello was complete
 	Src, Dst netip.AddrPort           // of the client and of the server
+	Protocol uint8                    // of IP; 0 for TCP with TLS, and UDP otherwise
 	SrcMAC   MAC                      // of the client, where Src is not valid
 	DstMAC   MAC                      // of the server, where Dst is not valid
 	File     string                   // the capture

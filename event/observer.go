@@ -154,8 +154,20 @@ func (e *Event) addLife(o *Observation, size Size) {
 	e.Settled, e.Rule, e.Action, e.Tags = o.Settled, o.Rule, o.Action, o.Tags
 	if size >= Full {
 		e.Conn, e.Shared, e.Handshake, e.FrontJA4 = o.Conn, o.Shared, o.Handshake, o.FrontJA4
-		e.CommunityID = communityID(o.transport(), o.Src, o.Dst)
+		e.CommunityID = communityID(o.protocol(), o.Src, o.Dst)
 	}
+}
+
+// protocol returns the protocol of the flow, by IANA's number.
+func (o *Observation) protocol() uint8 {
+	const tcp, udp = 6, 17
+	switch {
+	case o.Protocol != 0:
+		return o.Protocol
+	case o.transport() == parser.TLS:
+		return tcp
+	}
+	return udp
 }
 
 // transport returns the transport of o, whether it has a hello or not.
