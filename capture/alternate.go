@@ -72,20 +72,36 @@ func (s *scanner) isNewStart(sl *slot, t *stream, sequence uint32, p []byte) boo
 	case t != nil && t.framed != nil:
 		return int32(sequence-t.framed.from) < 0
 	case t != nil && len(t.head) > 0:
-		if t.head[0] != recordHandshake {
-			return !t.confirmed
-		}
-		if p[0] == recordChangeCipherSpec {
-			sequence, p = sequence+changeCipherSpecLen, p[changeCipherSpecLen:]
-		}
-		if t.confirmed || t.start != sequence {
-			return !t.confirmed
-		}
-		n := min(len(t.head), len(p))
-		s.examined += n
-		return !bytes.Equal(t.head[:n], p[:n])
+		return !t.confirmed && !s.isAgain(t, sequence, p)
+	case p[0] == recordAlert && int(ahead)+len(p) <= 0:
+		return false // sent again
 	}
 	return sl.state&slotHelloSeen == 0
+}
+
+// isAgain reports whether p, at a sequence number, begins in the head and agrees with
+// it. Before the head there may be alerts or a ChangeCipherSpec.
+func (s *scanner) isAgain(t *stream, sequence uint32, p []byte) bool {
+	from := int(int32(sequence - t.start))
+	if from < 0 {
+		n := 0
+		switch p[0] {
+		case recordAlert:
+			if n = skipAlerts(p); from+len(p) <= 0 {
+				return true
+			}
+		case recordChangeCipherSpec:
+			n = changeCipherSpecLen
+		}
+		from += n
+		p = p[n:]
+	}
+	if from < 0 || from > len(t.head) {
+		return false
+	}
+	n := min(len(p), len(t.head)-from)
+	s.examined += n
+	return bytes.Equal(p[:n], t.head[from:from+n])
 }
 
 // restart moves a stream to another sequence number.

@@ -34,6 +34,7 @@ type wire struct {
 	udp      bool
 	src, dst netip.AddrPort
 	sent     [][]byte
+	offsets  []int // in the TCP stream, of each of sent, or nil if they follow each other
 }
 
 func (w *wire) add(p []byte) {
@@ -101,7 +102,11 @@ func (w *wire) pcap(at func(packet int64) time.Time) []byte {
 		segment(syn, nil)
 		sequence++
 	}
-	for _, p := range w.sent {
+	first := sequence
+	for i, p := range w.sent {
+		if w.offsets != nil {
+			sequence = first + uint32(w.offsets[i])
+		}
 		if w.udp {
 			packet(udp, u16(u16(nil, uint16(8+len(p))), 0), p)
 		} else {
