@@ -175,7 +175,8 @@ func FuzzPcapng(f *testing.F) {
 }
 
 // FuzzDecap requires that the hello of a packet is in the packet, after all its
-// encapsulations, and that the same packet again gives no other hello.
+// encapsulations, that the same packet again gives no other hello, and that the number
+// of bytes examined is linear in its length.
 func FuzzDecap(f *testing.F) {
 	for _, file := range captureFiles(f) {
 		packets, _ := readPackets(f, file)
@@ -207,6 +208,7 @@ func FuzzDecap(f *testing.F) {
 			once := hellos
 			s.scanChecked(t)
 			require.Equal(t, once, hellos)
+			require.LessOrEqual(t, s.examined, 2*maxExamined*len(data))
 			requireStreams(t, &s.streams)
 			s.finish()
 		}
