@@ -186,34 +186,39 @@ func accepts(conn net.Conn) bool {
 	return seen && !strings.Contains(err.Error(), "unsupported versions")
 }
 
-// evasivePcap returns a capture of a connection in which a client sends a stream in
-// segments of any length, in any order, overlapping and sent again.
-func evasivePcap(p *program, stream []byte) []byte {
+// evasivePcap returns a capture of a connection in which a client sends parts of a
+// stream, each one in segments of any length, in any order, overlapping and sent again.
+// The server answers between two parts.
+func evasivePcap(p *program, parts ...[]byte) []byte {
 	w := wire{src: netip.MustParseAddrPort("192.0.2.1:40000"), dst: netip.MustParseAddrPort("198.51.100.2:443")}
 	type segment struct{ from, to int }
-	var segments []segment
-	longest := []int{len(stream), 1460, 1460, 300, 40, 1}[p.n(6)]
-	if len(stream) > 10000 {
-		longest = max(longest, 300)
-	}
-	for at := 0; at < len(stream); {
-		to := min(at+1+p.r.IntN(longest), len(stream))
-		from := max(0, at-p.r.IntN(2)*p.r.IntN(20))
-		segments = append(segments, segment{from, to})
-		if p.r.IntN(10) == 0 {
-			segments = append(segments, segment{from, to})
+	start := 0
+	for _, part := range parts {
+		var segments []segment
+		longest := []int{min(max(len(part), 1), 60000), 1460, 1460, 300, 40, 1}[p.n(6)]
+		if len(part) > 10000 {
+			longest = max(longest, 300)
 		}
-		at = to
-	}
-	switch p.n(3) {
-	case 0:
-		p.r.Shuffle(len(segments), func(i, j int) { segments[i], segments[j] = segments[j], segments[i] })
-	case 1:
-		slices.Reverse(segments)
-	}
-	for _, s := range segments {
-		w.sent = append(w.sent, stream[s.from:s.to])
-		w.offsets = append(w.offsets, s.from)
+		for at := 0; at < len(part); {
+			to := min(at+1+p.r.IntN(longest), len(part))
+			from := max(0, at-p.r.IntN(2)*p.r.IntN(20))
+			segments = append(segments, segment{from, to})
+			if p.r.IntN(10) == 0 {
+				segments = append(segments, segment{from, to})
+			}
+			at = to
+		}
+		switch p.n(3) {
+		case 0:
+			p.r.Shuffle(len(segments), func(i, j int) { segments[i], segments[j] = segments[j], segments[i] })
+		case 1:
+			slices.Reverse(segments)
+		}
+		for _, s := range segments {
+			w.sent = append(w.sent, part[s.from:s.to])
+			w.offsets = append(w.offsets, start+s.from)
+		}
+		start += len(part)
 	}
 	return w.pcap(func(int64) time.Time { return time.Unix(1700000000, 0) })
 }
@@ -282,10 +287,11 @@ func evade(t *testing.T, hellos []*parser.ClientHello, b []byte) (accepted, seco
 	if p.one(4) {
 		preface = [][]byte{[]byte("EHLO client.example\r\nSTARTTLS\r\n"), []byte("CONNECT a.example:443 HTTP/1.1\r\n\r\n"), {0, 0, 0, 8, 4, 210, 22, 47}}[p.n(3)]
 	}
-	if len(want) == 1 {
-		stream = stream[:first] // the server does not ask for more
+	parts := [][]byte{append(preface, stream[:first]...)}
+	if len(want) == 2 { // otherwise the server does not ask for more
+		parts = append(parts, stream[first:])
 	}
-	got := hellosOf(t, evasivePcap(p, append(preface, stream...)))
+	got := hellosOf(t, evasivePcap(p, parts...))
 	require.Len(t, got, len(want), "hellos of scan; legacy_version %x, preface %q", message[4:6], preface)
 	for i, e := range got {
 		require.Equal(t, want[i], e.Raw)
