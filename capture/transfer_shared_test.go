@@ -3,6 +3,8 @@
 package capture
 
 import (
+	"bytes"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +14,26 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// framesOf returns the packets of a capture.
+func framesOf(t testing.TB, file []byte) []frame {
+	t.Helper()
+	w := &window{ctx: t.Context(), r: bytes.NewReader(file), buf: make([]byte, firstBlock)}
+	packets, _, done, err := open(w, DefaultMaxExpanded)
+	defer done()
+	if err == io.EOF {
+		return nil
+	}
+	require.NoError(t, err)
+	var frames []frame
+	for {
+		var p packet
+		if packets.read(&p) != nil {
+			return frames
+		}
+		frames = append(frames, frame{p.link, bytes.Clone(p.data)})
+	}
+}
 
 // TestTransfersOfCaptures is TestTransfers for the captures in TLSPEEK_SHARED. Each is
 // cut after 256 KiB. Left out is what nothing distinguishes from a hello of the

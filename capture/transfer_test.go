@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,26 +17,6 @@ import (
 type frame struct {
 	link LinkType
 	data []byte
-}
-
-// framesOf returns the packets of a capture.
-func framesOf(t testing.TB, file []byte) []frame {
-	t.Helper()
-	w := &window{ctx: t.Context(), r: bytes.NewReader(file), buf: make([]byte, firstBlock)}
-	packets, _, done, err := open(w, DefaultMaxExpanded)
-	defer done()
-	if err == io.EOF {
-		return nil
-	}
-	require.NoError(t, err)
-	var frames []frame
-	for {
-		var p packet
-		if packets.read(&p) != nil {
-			return frames
-		}
-		frames = append(frames, frame{p.link, bytes.Clone(p.data)})
-	}
 }
 
 // captureOf returns a pcap file in a byte order with a magic number.
