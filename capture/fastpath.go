@@ -96,7 +96,7 @@ func (s *scanner) canSkip(b []byte) bool {
 			return false
 		case flags&tcpSYN != 0:
 			return flags&tcpACK != 0
-		case n < len(transport) && s.mayStart[transport[n]] && startsStream(transport[n:]):
+		case n < len(transport) && mayStartStream(transport[n:]) && startsStream(transport[n:]):
 			return false
 		case n == len(transport) && flags&tcpFIN == 0:
 			return true

@@ -53,13 +53,6 @@ var framingKinds = []framingKind{
 // mayBeFramed reports whether a segment that begins with b may pass startsFraming.
 func mayBeFramed(b byte) bool { return b <= maxFrameHigh || b>>4 == 4 || b == tdsPrelogin }
 
-// startsStream reports whether the payload of a segment of a connection that is not
-// awaited may be the first of it to be searched: it starts a hello, a preface with a hello
-// behind it, or messages that carry one.
-func startsStream(p []byte) bool {
-	return mayAdopt(p) || mayBeFramed(p[0]) && startsFraming(p) != nil
-}
-
 // startsFraming returns the kind of the messages that the payload of a segment begins
 // with, or nil. Fewer than one random segment in 2^32 begins with any.
 func startsFraming(p []byte) *framingKind {

@@ -42,6 +42,8 @@ func newStartClasses() (classes [256]uint8) {
 // the first of it to be searched.
 func mayAdopt(p []byte) bool {
 	switch startClasses[p[0]] {
+	case startsNothing:
+		return false
 	case startsRecord:
 		return startsHello(p) || isTinyStart(p)
 	case startsText:

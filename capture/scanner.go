@@ -29,7 +29,6 @@ type scanner struct {
 	linkRow     *linkRow   // of the packet before
 	tunnelPorts uint64     // has bit port&63 set for each port of udpTunnels
 	kindOfByte  [256]uint8 // 1 + the index in datagramKinds of a first byte, or 0
-	mayStart    [256]bool  // by the first byte of a segment, whether startsStream may report true
 
 	macs   []byte   // addresses of the innermost frame, the destination first: 12 bytes or none
 	macBuf [12]byte // memory of setMACs
@@ -79,9 +78,6 @@ func newScanner(r *Reader, f func(*Hello) error) *scanner {
 		for b := int(kind.first); b <= int(kind.last); b++ {
 			s.kindOfByte[b] = uint8(i + 1)
 		}
-	}
-	for b := range 256 {
-		s.mayStart[b] = startClasses[b] != startsNothing || mayBeFramed(byte(b))
 	}
 	for _, t := range udpTunnels {
 		s.tunnelPorts |= 1 << (t.port & 63)
