@@ -5,10 +5,11 @@ import (
 	"io"
 )
 
-// blockSize is how many bytes are read at a time. Larger blocks are read faster: 2 GB
-// in the kernel's cache took 0.19 s in blocks of 256 KiB, 0.16 s in blocks of 512 KiB,
-// and 0.14 s in blocks of 1 MiB or more.
-const blockSize = 1 << 20
+// blockSize is how many bytes are read at a time: as many as stay in a processor's
+// cache until they are scanned. Compared with blocks of 1 MiB, a scan of 2 GB took 0.96
+// of the CPU time in blocks of 256 KiB, 1.00 in blocks of 128 KiB, and 0.99 in blocks of
+// 512 KiB.
+const blockSize = 1 << 18
 
 // firstBlock is the size of the first block. Each block that was filled is followed by
 // one that is blockGrowth times as large, up to blockSize, so that a small file takes
@@ -71,7 +72,7 @@ func (w *window) peekUpTo(n int) ([]byte, error) {
 }
 
 // history is how many bytes before the next one stay in the window: see lookBack.
-const history = 16 << 10
+const history = 8 << 10
 
 // fill reads until the window has n bytes.
 func (w *window) fill(n int) error {
