@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -59,4 +60,10 @@ func TestMemoryGrowsWithTheFile(t *testing.T) {
 		})
 		assert.Less(t, got, int64(min(24<<10+6*len(data), 2*blockSize)), "%d packets", n)
 	}
+}
+
+// TestFlowSize: the garbage collector takes much longer with objects of more
+// than 512 bytes that have pointers.
+func TestFlowSize(t *testing.T) {
+	assert.LessOrEqual(t, int(reflect.TypeFor[flow]().Size()), 512)
 }

@@ -10,38 +10,38 @@ import (
 
 // A connection is the state of one connection, from the client's Initials.
 type connection struct {
-	keys       keys // derived when first needed
-	version    Version
+	keys       keys         // derived when first needed
 	negotiated *keys        // after compatible version negotiation (RFC 9368, section 2.3), else nil
+	version    Version      // of the first Initial
 	current    Version      // of the last Initial
 	original   ConnectionID // DCID of the client's first Initial; the keys derive from it
 	dcid       ConnectionID // DCID of the last Initial: the server may have chosen it
 	scid       ConnectionID
-	largest    int64 // packet number opened, or -1
-	opened     int   // number of Initials, including repetitions
-	hellos     int   // number of complete hellos
-	done       bool  // no more hellos are expected
+	hellos     uint8  // number of complete hellos
+	done       bool   // no more hellos are expected
+	outOfOrder bool   // of the next hello so far
+	opened     uint32 // number of Initials, including repetitions
+	largest    int64  // packet number opened, or -1
 	stream     stream
 
 	first firstInitial
 
 	// What carried the next hello so far.
-	datagrams, initials, frames int
-	outOfOrder                  bool
+	datagrams, initials, frames int32
 }
 
 // A firstInitial describes the Initial with the lowest packet number.
 type firstInitial struct {
 	number    int64
-	numberLen int
-	tokenLen  int
+	tokenLen  uint32
+	numberLen uint8
+	numTypes  uint8
 	types     [8]byte // the distinct frame types: an Initial has at most eight
-	numTypes  int
 }
 
 // addType adds a frame type, if it is new.
 func (f *firstInitial) addType(typ byte) {
-	if f.numTypes < len(f.types) && bytes.IndexByte(f.types[:f.numTypes], typ) < 0 {
+	if int(f.numTypes) < len(f.types) && bytes.IndexByte(f.types[:f.numTypes], typ) < 0 {
 		f.types[f.numTypes] = typ
 		f.numTypes++
 	}
@@ -94,7 +94,7 @@ func (c *connection) readInitial(o *Opener, in *initial, p openedPacket) error {
 	}
 	first := c.largest < 0 || p.number < c.first.number
 	if first {
-		c.first = firstInitial{number: p.number, numberLen: p.numberLen, tokenLen: in.tokenLen}
+		c.first = firstInitial{number: p.number, numberLen: uint8(p.numberLen), tokenLen: uint32(in.tokenLen)}
 	}
 	c.largest = max(c.largest, p.number)
 	c.dcid, c.current = in.dcid, in.version
@@ -174,16 +174,16 @@ func (c *connection) hello(o *Opener, message []byte) *Hello {
 	}
 	*h = Hello{
 		Message:         message,
-		Index:           c.hellos + 1,
+		Index:           int(c.hellos) + 1,
 		Version:         c.current,
 		DCID:            c.original,
 		SCID:            c.scid,
-		TokenLen:        c.first.tokenLen,
+		TokenLen:        int(c.first.tokenLen),
 		PacketNumber:    c.first.number,
-		PacketNumberLen: c.first.numberLen,
-		Datagrams:       c.datagrams,
-		Initials:        c.initials,
-		CryptoFrames:    c.frames,
+		PacketNumberLen: int(c.first.numberLen),
+		Datagrams:       int(c.datagrams),
+		Initials:        int(c.initials),
+		CryptoFrames:    int(c.frames),
 		OutOfOrder:      c.outOfOrder,
 		frameTypes:      c.first.types,
 	}
