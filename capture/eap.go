@@ -163,7 +163,7 @@ func (s *scanner) eapMessage(packet []byte, key uint64) []byte {
 		f.eap = nil
 	}
 	fs.track(f, len(data))
-	if message == nil || s.isRepeated(key, message) {
+	if message == nil || s.isRepeated(key^f.login, message) {
 		return nil
 	}
 	fs.moveToDone(f)
@@ -178,9 +178,15 @@ func (s *scanner) eapMessage(packet []byte, key uint64) []byte {
 	return message
 }
 
-// restartLogin drops what is held of a login that begins anew.
+// restartLogin drops what is held of a login that begins anew. The same hello in the
+// new one is another hello.
 func (s *scanner) restartLogin(key uint64) {
-	if f := s.flows.byKey[key]; f != nil && f.eap != nil {
+	f := s.flows.byKey[key]
+	if f == nil {
+		return
+	}
+	f.login = mulFold(f.login, s.streams.hasher[2]) | 1
+	if f.eap != nil {
 		f.eap = nil
 		s.flows.incomplete++
 	}

@@ -120,6 +120,7 @@ func TestEAPOL(t *testing.T) {
 		{"two clients at once", all(four[0], frames(second, login(5, eapTLS, firefox, 600)), four[1:]),
 			[]local{{second, authenticator, "eap 13", 4, string(firefox)}, a(hello, eapTLS, 4)}, 0},
 		{"the next login", all(four, identity, again), []local{a(hello, eapTLS, 4), a(firefox, eapTLS, 4)}, 0},
+		{"the next login, with the same hello", all(identity, four, identity, four, start, identity, identity, four, four), []local{a(hello, eapTLS, 4), a(hello, eapTLS, 4), a(hello, eapTLS, 4)}, 0},
 		{"broken off, then an identity", all(four[:2], identity, again), []local{a(firefox, eapTLS, 4)}, 1},
 		{"broken off, then a start", all(four[:2], start, identity, again), []local{a(firefox, eapTLS, 4)}, 1},
 		{"broken off, then a hello", all(four[:2], again), []local{a(firefox, eapTLS, 4)}, 0},

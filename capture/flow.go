@@ -23,6 +23,7 @@ type flow struct {
 	dtls    *parser.DTLSAssembler
 	vpn     *openVPN
 	eap     *eapStream // nil unless a hello has begun
+	login   uint64     // tells apart the logins with this key over EAP
 	sctp    *sctpStream
 }
 
