@@ -72,10 +72,12 @@ func newStartPatterns() (patterns [256][]startPattern) {
 	add(0x05, 0x05, 0x00_e0_00_00_00_00_00_00, 0)
 	add('0', '0', 0x00_80_ff_00_00_00_00_00, 0x00_00_02_00_00_00_00_00) // LDAP
 
-	// Framings: a STUN message or a DTLS record in TURN, after a length, and TDS.
+	// Framings: a STUN message, or a hello or STUN on a channel, in TURN; a STUN message or
+	// a DTLS record after a length; and TDS.
 	add(0x00, 0x01, 0x00_00_00_00_ff_ff_ff_ff, stunCookie)
 	add(0x40, 0x4f, 0x00_00_00_00_ff_ff_00_00, 0x16_fe_00_00)
 	add(0x40, 0x4f, 0x00_00_00_00_80_00_00_00, 0x80_00_00_00) // QUIC
+	add(0x40, 0x4f, 0x00_00_00_00_fe_00_00_03, 0)             // STUN
 	add(0x00, maxFrameHigh, 0x00_00_fe_00_00_00_ff_ff, stunCookie>>16)
 	add(0x00, maxFrameHigh, 0x00_00_ff_ff_00_ff_00_00, 0x00_00_16_fe_00_00_00_00)
 	add(tdsPrelogin, tdsPrelogin, 0x00_fe_00_00_ff_ff_00_ff, 0)

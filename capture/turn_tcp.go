@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/tlspeek/tlspeek/quichello"
@@ -13,21 +14,30 @@ type turnStream struct {
 }
 
 // startsTURN reports whether p begins with a STUN message, or with channel data that
-// has a hello. That has no magic number. So all other messages in p must be of these
-// kinds, too: otherwise it is likely to be a part of a file.
+// has a hello. That has no magic number. So all other messages in p must be what
+// belongs to it: STUN, hellos, and on a channel with a hello or STUN also media.
+// Otherwise it is likely to be a part of a file.
 func startsTURN(p []byte) recordState {
 	if p[0] <= 1 {
 		_, state := stunLength(p)
 		return state
 	}
+	hello := false
+	var channel []byte // of the last hello or STUN message
 	for len(p) > channelHeader {
 		n := int(binary.BigEndian.Uint16(p[2:]))
 		data := p[channelHeader:min(channelHeader+n, len(p))]
-		if startsDTLSHello(data, n) != recordValid && !(len(data) == n && n > 0 && quichello.IsInitial(data)) {
+		whole := len(data) == n && n > 0
+		switch {
+		case startsDTLSHello(data, n) == recordValid, whole && quichello.IsInitial(data):
+			hello, channel = true, p[:2]
+		case whole && isSTUN(data):
+			channel = p[:2]
+		case !hello || !bytes.Equal(channel, p[:2]) || n == 0 || data[0]>>6 != 2: // RTP and RTCP (RFC 7983)
 			return recordInvalid
 		}
 		p = p[min((channelHeader+n+3)&^3, len(p)):]
-		if len(p) == 0 || p[0] <= 1 && startsTURN(p) != recordInvalid {
+		if hello && (len(p) == 0 || p[0] <= 1 && startsTURN(p) != recordInvalid) {
 			return recordValid
 		}
 	}
