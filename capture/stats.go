@@ -37,7 +37,7 @@ type Stats struct {
 
 	// What was dropped, oldest first, because it took too much memory: TCP streams
 	// whose hello was awaited; those of them in which a hello had begun; incomplete
-	// IP packets; and QUIC, DTLS, OpenVPN and EAP flows.
+	// IP packets; and flows over QUIC, DTLS, OpenVPN, SCTP and EAP.
 	DroppedStreams, DroppedHellos, DroppedFragments, DroppedFlows int64
 }
 
@@ -65,7 +65,7 @@ var counters = []counter{
 	{field: func(s *Stats) *int64 { return &s.TooNested }, text: "in more than 16 encapsulations: not read"},
 	{field: func(s *Stats) *int64 { return &s.DroppedStreams }, text: "connections dropped for lack of memory (MaxMemory)"},
 	{field: func(s *Stats) *int64 { return &s.DroppedHellos }, text: "of them in the middle of a hello"},
-	{field: func(s *Stats) *int64 { return &s.DroppedFlows }, text: "QUIC and DTLS flows dropped for lack of memory"},
+	{field: func(s *Stats) *int64 { return &s.DroppedFlows }, text: "flows over UDP, SCTP and EAP dropped for lack of memory (MaxMemory)"},
 	{field: func(s *Stats) *int64 { return &s.DroppedFragments }, text: "IP packets dropped because fragments are missing"},
 }
 
