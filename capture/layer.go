@@ -2,15 +2,14 @@ package capture
 
 import "strconv"
 
-// A Layer is one encapsulation between the link layer and the TCP segment or UDP
-// datagram that holds a hello.
+// A Layer is one encapsulation between the link layer and the hello, such as a VLAN
+// tag, a tunnel, or a protocol over TCP or UDP that carries TLS.
 type Layer struct {
 	Kind LayerKind // the protocol
 
 	// ID tells layers of the same kind apart: a VLAN id, an MPLS label, a VXLAN or
-	// Geneve network, a GTP-U tunnel, a GRE key, a session, an EAP type or
-	// an SCTP stream. It is 0
-	// if the layer has none.
+	// Geneve network, a GTP-U tunnel, a GRE key, a session, a TURN channel, an EAP
+	// type or an SCTP stream. It is 0 if the layer has none.
 	ID uint32
 }
 
@@ -23,7 +22,7 @@ func (l Layer) String() string {
 	return l.Kind.String() + " " + strconv.FormatUint(uint64(l.ID), 10)
 }
 
-// A LayerKind is a protocol that carries packets of another.
+// A LayerKind is a protocol that carries packets or messages of another.
 type LayerKind uint8
 
 // The encapsulations that are read. A packet with one IP header directly on its
