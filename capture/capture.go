@@ -104,12 +104,16 @@ type Error struct {
 }
 
 // Error returns the text "capture: after packet 12, at byte 3456: unexpected EOF: the
-// file is cut off".
+// file is cut off". Without anything read it has no place.
 func (e *Error) Error() string {
+	text := e.Err.Error()
 	if e.Err == io.ErrUnexpectedEOF {
-		return fmt.Sprintf("capture: after packet %d, at byte %d: %v: the file is cut off", e.Packet, e.Offset, e.Err)
+		text += ": the file is cut off"
 	}
-	return fmt.Sprintf("capture: after packet %d, at byte %d: %v", e.Packet, e.Offset, e.Err)
+	if e.Packet == 0 && e.Offset == 0 {
+		return "capture: " + text
+	}
+	return fmt.Sprintf("capture: after packet %d, at byte %d: %s", e.Packet, e.Offset, text)
 }
 
 // Unwrap returns Err.
@@ -120,9 +124,9 @@ func Read(ctx context.Context, r io.Reader, f func(*Hello) error) (Stats, error)
 	return new(Reader).Read(ctx, r, f)
 }
 
-// Read reads a capture in pcap or pcapng format, which may be compressed by gzip,
-// zstd, xz, bzip2 or lz4, and calls f with each hello as soon as it is complete. src
-// may be a pipe that is still being written.
+// Read reads a capture in pcap, pcapng or snoop format, which may be compressed by
+// gzip, zstd, xz, bzip2 or lz4, and calls f with each hello as soon as it is complete.
+// src may be a pipe that is still being written.
 //
 // Read returns an [*Error] if the capture is damaged, and otherwise the error of f or
 // of ctx. The Stats are those of what was read before.

@@ -101,7 +101,7 @@ func TestUserFrames(t *testing.T) {
 		"\x50\x2a\x4d\x18\x03\x00\x00\x00abc": "capture: after packet 0, at byte 11: empty file",
 		"\x50\x2a\x4d\x18\x03\x00\x00\x00ab":  "capture: after packet 0, at byte 10: unexpected EOF: the file is cut off",
 		"\x50\x2a\x4d\x18\xff\xff\xff\xff":    "capture: after packet 0, at byte 8: unexpected EOF: the file is cut off",
-		"\x50\x2a\x4d\x18\x03\x00":            "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off",
+		"\x50\x2a\x4d\x18\x03\x00":            "capture: unexpected EOF: the file is cut off",
 	} {
 		_, _, err := read(t, new(Reader), []byte(file))
 		assert.EqualError(t, err, want, "%q", file)

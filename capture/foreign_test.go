@@ -42,7 +42,7 @@ func TestForeignFiles(t *testing.T) {
 		_, _, err = Detect(bytes.NewReader(gzipped(t, file)))
 		assert.EqualError(t, err, want[filepath.Base(name)])
 		_, _, err = read(t, new(Reader), file)
-		assert.EqualError(t, err, "capture: after packet 0, at byte 0: "+want[filepath.Base(name)])
+		assert.EqualError(t, err, "capture: "+want[filepath.Base(name)])
 	}
 }
 
@@ -81,16 +81,16 @@ func TestForeign(t *testing.T) {
 		{"<?xml version=\"1.0\"?>\n<pdml>", "this is XML: write the packets themselves, with tshark -w or tcpdump -w", ErrFormat},
 		{"12:34:56.789012 IP 192.0.2.1.443 > 192.0.2.2.5000: Flags", "this is text of tcpdump: write the packets themselves, with tshark -w or tcpdump -w", ErrFormat},
 		{"0000  00 00 5e 00 53 01 00 00", "this is a text dump of packets: convert it with text2pcap IN OUT", ErrFormat},
-		{"00000000: d4c3 b2a1 0200 0400", "neither pcap nor pcapng: begins with 30 30 30 30", ErrFormat},
-		{"\n\r\nnotes", "neither pcap nor pcapng: begins with 0a 0d 0a 6e", ErrFormat},
-		{"NetScaler notes", "neither pcap nor pcapng: begins with 4e 65 74 53", ErrFormat},
-		{"iptrace notes", "neither pcap nor pcapng: begins with 69 70 74 72", ErrFormat},
-		{erf[:60], "neither pcap nor pcapng: begins with 00 00 00 00", ErrFormat},
-		{erf + zeros, "neither pcap nor pcapng: begins with 00 00 00 00", ErrFormat},
-		{"ab", "neither pcap nor pcapng: begins with 61 62", ErrFormat},
+		{"00000000: d4c3 b2a1 0200 0400", "neither pcap, pcapng nor snoop: begins with 30 30 30 30", ErrFormat},
+		{"\n\r\nnotes", "neither pcap, pcapng nor snoop: begins with 0a 0d 0a 6e", ErrFormat},
+		{"NetScaler notes", "neither pcap, pcapng nor snoop: begins with 4e 65 74 53", ErrFormat},
+		{"iptrace notes", "neither pcap, pcapng nor snoop: begins with 69 70 74 72", ErrFormat},
+		{erf[:60], "neither pcap, pcapng nor snoop: begins with 00 00 00 00", ErrFormat},
+		{erf + zeros, "neither pcap, pcapng nor snoop: begins with 00 00 00 00", ErrFormat},
+		{"ab", "neither pcap, pcapng nor snoop: begins with 61 62", ErrFormat},
 		{"\xd4\xc3", "unexpected EOF", nil},
-		{"# notes\n", "neither pcap nor pcapng: begins with 23 20 6e 6f", ErrFormat},
-		{zeros, "neither pcap nor pcapng: begins with 00 00 00 00", ErrFormat},
+		{"# notes\n", "neither pcap, pcapng nor snoop: begins with 23 20 6e 6f", ErrFormat},
+		{zeros, "neither pcap, pcapng nor snoop: begins with 00 00 00 00", ErrFormat},
 	} {
 		_, _, err := Detect(strings.NewReader(test.file))
 		assert.EqualError(t, err, test.err)

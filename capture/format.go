@@ -12,7 +12,7 @@ import (
 // [ErrUnsupported].
 var (
 	ErrEmpty  = errors.New("empty file")
-	ErrFormat = errors.New("neither pcap nor pcapng")
+	ErrFormat = errors.New("neither pcap, pcapng nor snoop")
 )
 
 var errUndetected = errors.New("no capture in the first 9 MiB of compressed input")

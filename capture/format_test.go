@@ -48,7 +48,7 @@ func TestCompressed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, plain, readAll(t, compressed))
 			_, _, err := read(t, new(Reader), compressed[:len(compressed)-5])
-			assert.ErrorContains(t, err, "capture: after packet")
+			assert.ErrorContains(t, err, "capture: ")
 		})
 	}
 }
@@ -73,9 +73,9 @@ func TestDetect(t *testing.T) {
 		{"nothing", nil, FormatUnknown, "empty file"},
 		{"three bytes", plain[:3], FormatUnknown, "unexpected EOF"},
 		{"half a header", plain[:12], Pcap, "unexpected EOF"},
-		{"another format", html, FormatUnknown, "neither pcap nor pcapng: begins with 47 45 54 20"},
+		{"another format", html, FormatUnknown, "neither pcap, pcapng nor snoop: begins with 47 45 54 20"},
 		{"zip", []byte("PK\x03\x04"), FormatUnknown, "this is a zip archive: extract it first"},
-		{"another format in gzip", gzipped(t, html), Gzip, "neither pcap nor pcapng: begins with 47 45 54 20"},
+		{"another format in gzip", gzipped(t, html), Gzip, "neither pcap, pcapng nor snoop: begins with 47 45 54 20"},
 		{"nothing in gzip", gzipped(t, nil), Gzip, "empty file"},
 		{"gzip, truncated", gzipped(t, plain)[:5], Gzip, "unexpected EOF"},
 		{"empty members of gzip without end", bytes.Repeat(gzipped(t, nil), maxDetect/10), Gzip, "no capture in the first 9 MiB of compressed input"},
@@ -137,19 +137,19 @@ func TestFormats(t *testing.T) {
 		file string
 		err  string
 	}{
-		{"", "capture: after packet 0, at byte 0: empty file"},
-		{"GET", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54"},
-		{"GET / HTTP/1.1", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
-		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 47 45 54 20"},
-		{string(gzipped(t, gzipped(t, gzipped(t, rawPcap())))), "capture: after packet 0, at byte 0: compressed more than twice"},
+		{"", "capture: empty file"},
+		{"GET", "capture: neither pcap, pcapng nor snoop: begins with 47 45 54"},
+		{"GET / HTTP/1.1", "capture: neither pcap, pcapng nor snoop: begins with 47 45 54 20"},
+		{string(gzipped(t, []byte("GET / HTTP/1.1"))), "capture: neither pcap, pcapng nor snoop: begins with 47 45 54 20"},
+		{string(gzipped(t, gzipped(t, gzipped(t, rawPcap())))), "capture: compressed more than twice"},
 		{"\xfd7zXZ\x00", "capture: after packet 0, at byte 6: unexpected EOF: the file is cut off"},
-		{"BZh9", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
-		{"BZhello", "capture: after packet 0, at byte 0: neither pcap nor pcapng: begins with 42 5a 68 65"},
-		{"\x04\"M\x18", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
-		{"PK\x03\x04", "capture: after packet 0, at byte 0: this is a zip archive: extract it first"},
-		{"snoop\x00", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
-		{string(gzipped(t, nil)), "capture: after packet 0, at byte 0: empty file"},
-		{"\x1f\x8b\x08", "capture: after packet 0, at byte 0: unexpected EOF: the file is cut off"},
+		{"BZh9", "capture: unexpected EOF: the file is cut off"},
+		{"BZhello", "capture: neither pcap, pcapng nor snoop: begins with 42 5a 68 65"},
+		{"\x04\"M\x18", "capture: unexpected EOF: the file is cut off"},
+		{"PK\x03\x04", "capture: this is a zip archive: extract it first"},
+		{"snoop\x00", "capture: unexpected EOF: the file is cut off"},
+		{string(gzipped(t, nil)), "capture: empty file"},
+		{"\x1f\x8b\x08", "capture: unexpected EOF: the file is cut off"},
 		{"\x1f\x8b\x08\x00\x00", "capture: after packet 0, at byte 5: unexpected EOF: the file is cut off"},
 	} {
 		_, _, err := read(t, new(Reader), []byte(test.file))

@@ -85,7 +85,7 @@ func (s *summary) writeSkipped(w io.Writer) {
 }
 
 // reasons returns how many files were skipped for each kind of reason, the most
-// frequent first: "10 neither pcap nor pcapng, 1 empty".
+// frequent first: "10 neither pcap, pcapng nor snoop, 1 empty".
 func (s *summary) reasons() string {
 	counts := make(map[string]int64)
 	for _, f := range s.skipped {

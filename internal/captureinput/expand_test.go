@@ -48,7 +48,7 @@ func TestCaptures(t *testing.T) {
 	found, skipped, failed := captures(lockedFS{dir, map[string]bool{"a/locked": true, "locked.pcap": true}}, new(seenFiles))
 	assert.Equal(t, []string{"a/trace", "b.gz", "cut.gz", "netmon.cap", "z.pcap"}, found)
 	assert.Equal(t, []Skipped{
-		{"a/notes.txt", "neither pcap nor pcapng", "neither pcap nor pcapng: begins with 6e 6f 74 65"},
+		{"a/notes.txt", "neither pcap, pcapng nor snoop", "neither pcap, pcapng nor snoop: begins with 6e 6f 74 65"},
 		{"d.zip", "a zip archive", "this is a zip archive: extract it first"},
 		{"empty.pcap", "empty", "empty file"},
 		{"link.pcap", "symbolic link", "symbolic link"},
