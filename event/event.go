@@ -119,7 +119,7 @@ func (e *Event) JA4() string { return e.Fingerprints.Get("ja4") }
 // not known.
 type Carrier struct {
 	Records   int  `json:"records,omitempty"`   // TLS or DTLS records
-	Datagrams int  `json:"datagrams,omitempty"` // UDP
+	Datagrams int  `json:"datagrams,omitempty"` // UDP, or packets of EAP, or chunks or messages of SCTP
 	Segments  int  `json:"segments,omitempty"`  // TCP
 	Bytes     int  `json:"bytes,omitempty"`     // of the handshake message, its header included
 	Split     bool `json:"split"`               // over more than one record, datagram or segment

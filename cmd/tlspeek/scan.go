@@ -52,8 +52,8 @@ func scanCommand() *cobra.Command {
 		Use:   "scan PATH...",
 		Short: "Print the ClientHellos in captures",
 		Long: `Scan prints each ClientHello in captures as a JSON object, one per line. It finds
-hellos over TCP, QUIC and DTLS, on any port, in up to 16 layers of encapsulation,
-in any number of fragments and in any order.
+hellos over TCP, QUIC, DTLS and SCTP, and in EAP, on any port, in up to 16 layers of
+encapsulation, in any number of fragments and in any order.
 
 A PATH is a pcap, pcapng or snoop file, which may be compressed with gzip, zstd, xz,
 bzip2 or lz4; a directory, in which scan reads all captures; a pattern like
