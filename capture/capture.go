@@ -173,9 +173,11 @@ func (s *scanner) readAll(packets packetReader) error {
 		pcap.choose()
 	}
 	skips := pcap != nil && pcap.isPlain()
-	s.recent.w = windowOf(packets)
+	s.earlier.w = windowOf(packets)
 	for s.err == nil {
+		from := int64(0)
 		if skips {
+			from = pcap.offset()
 			s.skipFast(pcap)
 		}
 		if err := packets.read(&s.packet); err != nil {
@@ -183,12 +185,15 @@ func (s *scanner) readAll(packets packetReader) error {
 		}
 		s.stats.Packets++
 		s.stats.Bytes += int64(len(s.packet.data))
-		if !skips && s.packet.link == LinkEthernet && s.canSkip(s.packet.data) {
-			s.recent.addPacket(&s.packet)
-			continue
+		if skips {
+			s.earlier.addRecords(from, pcap.offset(), pcap.link)
+		} else {
+			s.earlier.addPacket(&s.packet)
+			if s.packet.link == LinkEthernet && s.canSkip(s.packet.data) {
+				continue
+			}
 		}
 		s.scan()
-		s.recent.addPacket(&s.packet)
 	}
 	return nil
 }

@@ -24,9 +24,6 @@ func (s *scanner) skipFast(r *pcapReader) {
 		pos, captured = end, next
 		skipped++
 	}
-	if skipped > 0 {
-		s.recent.addRecords(r.pos, pos, r.link, skipped)
-	}
 	s.stats.Packets += skipped
 	s.stats.Bytes += int64(pos-r.pos) - skipped*pcapRecordHeader
 	r.pos = pos

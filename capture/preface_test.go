@@ -192,8 +192,8 @@ func TestLookBackIsLinear(t *testing.T) {
 	}
 	w := &window{ctx: t.Context(), r: file(pcapOf(LinkEthernet, packets...)), buf: make([]byte, firstBlock)}
 	require.NoError(t, s.read(w, 0))
-	assert.Positive(t, s.recent.walked)
-	assert.LessOrEqual(t, s.recent.walked, 4*int64(len(packets))+5000)
+	assert.Positive(t, s.earlier.walked)
+	assert.LessOrEqual(t, s.earlier.walked, 4*int64(len(packets))+5000)
 }
 
 // FuzzAfterPrefaces requires that prefaces are within the segment, and that a record

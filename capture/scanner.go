@@ -55,7 +55,7 @@ type scanner struct {
 	fragments fragments
 	streams   streams
 	tails     tails
-	recent    recent
+	earlier   earlierPackets
 	flows     flows
 	stats     Stats
 

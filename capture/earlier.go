@@ -18,15 +18,17 @@ type region struct {
 	records  bool
 }
 
-const numRegions = 128
+const (
+	numRegions = 128
+	regionSize = 4 << 10 // a region of records that has as many bytes grows no more
+)
 
-// recent has the last regions of a file.
-type recent struct {
+// earlierPackets has the last regions of a file.
+type earlierPackets struct {
 	w       *window // nil if packets do not come from a file
 	regions [numRegions]region
-	added   int
-
-	packets, walked int64 // that were read, and that were looked at again
+	added   uint
+	walked  int64 // packets that were looked at again
 }
 
 // windowOf returns the window that packets are read from, or nil.
@@ -40,23 +42,26 @@ func windowOf(packets packetReader) *window {
 	return nil
 }
 
-// addRecords adds pcap records between two indexes of the memory of the window.
-func (r *recent) addRecords(from, to int, link LinkType, packets int64) {
-	r.add(region{r.w.base + int64(from), r.w.base + int64(to), link, true}, packets)
+// addRecords adds the pcap records between two offsets in the stream.
+func (e *earlierPackets) addRecords(from, to int64, link LinkType) {
+	if last := &e.regions[(e.added-1)%numRegions]; last.to == from && from-last.from < regionSize {
+		last.to = to
+		return
+	}
+	e.add(region{from, to, link, true})
 }
 
 // addPacket adds a packet.
-func (r *recent) addPacket(p *packet) {
-	if w := r.w; w != nil && sameArray(w.buf, p.data) {
+func (e *earlierPackets) addPacket(p *packet) {
+	if w := e.w; w != nil && sameArray(w.buf, p.data) {
 		at := w.base + int64(cap(w.buf)-cap(p.data))
-		r.add(region{at, at + int64(len(p.data)), p.link, false}, 1)
+		e.add(region{at, at + int64(len(p.data)), p.link, false})
 	}
 }
 
-func (r *recent) add(g region, packets int64) {
-	r.regions[r.added%numRegions] = g
-	r.added++
-	r.packets += packets
+func (e *earlierPackets) add(g region) {
+	e.regions[e.added%numRegions] = g
+	e.added++
 }
 
 // lookBack reads the recent segments of a connection that has the first part of a hello.
@@ -64,13 +69,13 @@ func (r *recent) add(g region, packets int64) {
 func (s *scanner) lookBack() {
 	const most = 4 // packets looked at for each one read, and
 	const free = 4096
-	r := &s.recent
-	for i := max(r.added-numRegions, 0); i < r.added; i++ {
-		g := &r.regions[i%numRegions]
-		if r.w == nil || g.from < r.w.base {
+	e := &s.earlier
+	for i := e.added - min(e.added, numRegions); i < e.added; i++ {
+		g := &e.regions[i%numRegions]
+		if e.w == nil || g.from < e.w.base {
 			continue
 		}
-		for b := r.w.buf[g.from-r.w.base : g.to-r.w.base]; len(b) > 0; {
+		for b := e.w.buf[g.from-e.w.base : g.to-e.w.base]; len(b) > 0; {
 			frame := b
 			if g.records {
 				frame = b[pcapRecordHeader:][:lengthAt(b, 0)]
@@ -78,7 +83,7 @@ func (s *scanner) lookBack() {
 			} else {
 				b = nil
 			}
-			if r.walked++; r.walked > most*r.packets+free {
+			if e.walked++; e.walked > most*s.stats.Packets+free {
 				return
 			}
 			if !s.placeEarlier(g.link, frame) {
