@@ -51,9 +51,9 @@ func mayAdopt(p []byte) bool {
 			break
 		}
 		// What is encrypted or compressed often starts with a letter, and most text is HTTP.
-		const get, http = 'G'<<24 | 'E'<<16 | 'T'<<8 | ' ', 'H'<<24 | 'T'<<16 | 'T'<<8 | 'P'
+		const http = 'H'<<24 | 'T'<<16 | 'T'<<8 | 'P'
 		first := binary.BigEndian.Uint64(p)
-		if word := first >> 32; first&notASCII != 0 || word == http || word == get {
+		if first&notASCII != 0 || first>>32 == http {
 			return false
 		}
 	}
@@ -97,28 +97,36 @@ const (
 )
 
 // afterPrefaces returns the offset in p of a record that comes after known prefaces, or
-// 0 if none does. transfer reports whether a capture or a message with a body comes
-// instead.
+// 0 if none does. It is len(p) if the last preface is certain to go on in the next
+// segment. transfer reports whether a capture or a message with a body comes instead.
 func afterPrefaces(p []byte) (at int, transfer bool) {
 	for range maxPrefaces {
 		n, body := prefaceLen(p[at:])
-		if body {
+		switch {
+		case body:
 			return at, true
-		}
-		if n == 0 || at+n+1 >= len(p) {
+		case at+n == len(p), n == 0 && !isCutCommand(p[at:]):
 			return 0, false
+		case at+n > len(p), n == 0:
+			return len(p), false
 		}
 		at += n
-		if p[at] == recordHandshake && p[at+1] <= maxRecordMajor {
+		if p[at] == recordHandshake && (at+1 == len(p) || p[at+1] <= maxRecordMajor) {
 			return at, false
 		}
 	}
 	return 0, false
 }
 
-// prefaceLen returns the length of the preface or line at the start of p, or 0.
+// prefaceLen returns the length of the preface or line at the start of p, or 0. It is
+// more than that of p if p is certain to have only a part of it.
 func prefaceLen(p []byte) (n int, transfer bool) {
 	if len(p) < minPreface {
+		for _, short := range shortPrefaces {
+			if bytes.HasPrefix(p, []byte(short)) {
+				return len(short), false
+			}
+		}
 		return lineLen(p, len(p)), false
 	}
 	const (
@@ -127,6 +135,8 @@ func prefaceLen(p []byte) (n int, transfer bool) {
 		postgresGSS     = 0x04d21630 // GSSENCRequest
 		mysqlRequest    = 0x20000001 // SSLRequest: 32 bytes with sequence number 1
 		mysqlOldRequest = 0x05000001
+		nbdFlags        = 0x00000003 // of the client, all that there are
+		pcepStartTLS    = 0x200d0004 // RFC 8253, section 3.3
 	)
 	second := binary.BigEndian.Uint32(p[4:])
 	switch binary.BigEndian.Uint32(p) {
@@ -135,6 +145,13 @@ func prefaceLen(p []byte) (n int, transfer bool) {
 			return 8, false
 		}
 		return 0, false
+	case nbdFlags, nbdFlags &^ 1, nbdFlags &^ 2, nbdFlags &^ 3: // NBD_OPT_STARTTLS follows, without data
+		if second == 'I'<<24|'H'<<16|'A'<<8|'V' {
+			return 4 + 16, false
+		}
+		return 0, false
+	case pcepStartTLS:
+		return 4, false
 	case mysqlRequest:
 		return 4 + 32, false
 	case mysqlOldRequest:
@@ -152,15 +169,28 @@ func prefaceLen(p []byte) (n int, transfer bool) {
 		0xff<<24 | 0xfa<<16 | '.'<<8 | 1,    // START_TLS of Telnet
 		0xff<<24 | 0xfb<<16 | '.'<<8 | 0xff, //
 		'C'<<24 | 'A'<<16 | 'P'<<8 | ' ',    // IRC
-		'N'<<24 | 'I'<<16 | 'C'<<8 | 'K',    //
-		'E'<<24 | 'H'<<16 | 'L'<<8 | 'O',    // SMTP
-		'e'<<24 | 'h'<<16 | 'l'<<8 | 'o',    //
-		'L'<<24 | 'H'<<16 | 'L'<<8 | 'O':    //
-		return max(bytes.IndexByte(p[:min(len(p), maxStanza)], recordHandshake), 0), false
+		'N'<<24 | 'I'<<16 | 'C'<<8 | 'K':    //
+		return stanzaLen(p), false
+	case 'E'<<24 | 'H'<<16 | 'L'<<8 | 'O', // SMTP
+		'e'<<24 | 'h'<<16 | 'l'<<8 | 'o', //
+		'L'<<24 | 'H'<<16 | 'L'<<8 | 'O': //
+		if n = stanzaLen(p); n == 0 && p[4] == ' ' && len(p) < maxStanza && p[len(p)-1] != '\n' {
+			n = len(p) + 1
+		}
+		return n, false
 	case 'C'<<24 | 'O'<<16 | 'N'<<8 | 'N':
 		return connectLen(p), false
 	case 'P'<<24 | 'R'<<16 | 'O'<<8 | 'X', '\r'<<24 | '\n'<<16 | '\r'<<8 | '\n':
-		return proxyHeaderLen(p), false
+		if n = proxyHeaderLen(p); n == 0 && startsProxyHeader(p) {
+			n = len(p) + 1
+		}
+		return n, false
+	case 'G'<<24 | 'E'<<16 | 'T'<<8 | ' ', 'H'<<24 | 'E'<<16 | 'A'<<8 | 'D', 'O'<<24 | 'P'<<16 | 'T'<<8 | 'I':
+		if bytes.HasSuffix(p, endOfHead) { // as nearly all do
+			return 0, false
+		}
+		n, body := messageLengths(p)
+		return n, body != 0
 	case 'P'<<24 | 'O'<<16 | 'S'<<8 | 'T', 'P'<<24 | 'U'<<16 | 'T'<<8 | ' ', 'P'<<24 | 'A'<<16 | 'T'<<8 | 'C':
 		n, body := messageLengths(p)
 		return n, body != 0
@@ -174,7 +204,9 @@ func prefaceLen(p []byte) (n int, transfer bool) {
 		return 0, false
 	case 1: // user name and password of SOCKS 5 (RFC 1929)
 		if n = 2 + int(p[1]); n < len(p) {
-			return n + 1 + int(p[n]), false
+			if n += 1 + int(p[n]); n < len(p) {
+				return n, false
+			}
 		}
 		return 0, false
 	case 3: // connection request of RDP
@@ -197,14 +229,40 @@ func prefaceLen(p []byte) (n int, transfer bool) {
 	return lineLen(p, min(len(p), longestLine)), false
 }
 
+// shortPrefaces are shorter than minPreface: those of PCEP and Telnet.
+var shortPrefaces = []string{"\x20\x0d\x00\x04", "\xff\xfa.\x01\xff\xf0"}
+
+// isCutCommand reports whether p is the beginning of a command after which TLS starts.
+func isCutCommand(p []byte) bool {
+	const shortest = 5
+	for _, line := range []string{"STARTTLS\r\n", "starttls\r\n", "STLS\r\n", "AUTH TLS\r\n"} {
+		if shortest <= len(p) && len(p) < len(line) && string(p) == line[:len(p)] {
+			return true
+		}
+	}
+	return false
+}
+
 // lineLen returns the length of the line at the start of p, which is at most limit.
 func lineLen(p []byte, limit int) int { return bytes.IndexByte(p[:limit], '\n') + 1 }
 
+// stanzaLen returns the length of what precedes a handshake record in the first bytes
+// of p, or 0.
+func stanzaLen(p []byte) int {
+	return max(bytes.IndexByte(p[:min(len(p), maxStanza)], recordHandshake), 0)
+}
+
+// endOfHead ends the head of a message of HTTP/1.
+var endOfHead = []byte("\r\n\r\n")
+
 // connectLen returns the length of the head of a CONNECT request.
 func connectLen(p []byte) int {
-	const end = "\r\n\r\n"
-	if i := bytes.Index(p[:min(len(p), 8*maxStanza)], []byte(end)); i >= 0 {
-		return i + len(end)
+	const connect, longest = "CONNECT ", 8 * maxStanza
+	if i := bytes.Index(p[:min(len(p), longest)], endOfHead); i >= 0 {
+		return i + len(endOfHead)
+	}
+	if len(p) < longest && string(p[:len(connect)]) == connect {
+		return len(p) + 1
 	}
 	return 0
 }

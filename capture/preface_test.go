@@ -45,6 +45,11 @@ var prefaces = map[string][]byte{
 	"PROXY v1 and STARTTLS":   []byte("PROXY TCP4 192.0.2.1 198.51.100.2 40000 25\r\nSTARTTLS\r\n"),
 	"PROXY v2 and CONNECT":    []byte(proxyV2Signature + "\x21\x11\x00\x0c\x01\x02\x03\x04\x05\x06\x07\x08\x16\x16\x16\x03CONNECT b.test:443 HTTP/1.1\r\n\r\n"),
 	"Telnet":                  []byte("\xff\xfa\x2e\x01\xff\xf0"),
+	"CONNECT after GET":       []byte("GET http://b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\nCONNECT b.test:443 HTTP/1.1\r\nHost: b.test\r\n\r\n"),
+	"Upgrade":                 []byte("GET / HTTP/1.1\r\nHost: b.test\r\nUpgrade: TLS/1.0\r\nConnection: Upgrade\r\n\r\n"),
+	"Upgrade, OPTIONS":        []byte("OPTIONS * HTTP/1.1\r\nHost: b.test\r\nUpgrade: TLS/1.2, TLS/1.1\r\nConnection: Upgrade\r\n\r\n"),
+	"NBD":                     []byte("\x00\x00\x00\x03IHAVEOPT\x00\x00\x00\x05\x00\x00\x00\x00"),
+	"PCEP":                    []byte("\x20\x0d\x00\x04"),
 	"VNC":                     []byte("RFB 003.008\n\x13\x00\x02\x00\x00\x01\x04"),
 }
 
@@ -59,13 +64,14 @@ func TestPrefaces(t *testing.T) {
 			stream := bytesOf(preface, hello)
 			n := len(preface)
 			for how, packets := range map[string][][]byte{
-				"one segment":                  all(c.data(0, stream)),
-				"one segment, with SYN":        all(c.syn(), c.data(0, stream)),
-				"two segments":                 all(c.data(0, stream[:n+100]), c.data(n+100, stream[n+100:])),
-				"two segments, second first":   all(c.data(n+100, stream[n+100:]), c.data(0, stream[:n+100])),
-				"the first byte of the record": all(c.data(0, stream[:n+2]), c.data(n+2, stream[n+2:])),
-				"retransmitted":                all(c.data(0, stream), c.data(0, stream), c.data(0, stream[:n])),
-				"after other data":             all(c.data(-500, make([]byte, 500)), c.data(0, stream)),
+				"one segment":                all(c.data(0, stream)),
+				"one segment, with SYN":      all(c.syn(), c.data(0, stream)),
+				"two segments":               all(c.data(0, stream[:n+100]), c.data(n+100, stream[n+100:])),
+				"two segments, second first": all(c.data(n+100, stream[n+100:]), c.data(0, stream[:n+100])),
+				"one byte of the record":     all(c.data(0, stream[:n+1]), c.data(n+1, stream[n+1:])),
+				"two bytes of the record":    all(c.data(0, stream[:n+2]), c.data(n+2, stream[n+2:])),
+				"retransmitted":              all(c.data(0, stream), c.data(0, stream), c.data(0, stream[:n])),
+				"after other data":           all(c.data(-500, make([]byte, 500)), c.data(0, stream)),
 			} {
 				for _, link := range []LinkType{LinkEthernet, LinkRaw} {
 					frames := slices.Clone(packets)
@@ -84,6 +90,27 @@ func TestPrefaces(t *testing.T) {
 					assert.Equal(t, []int64{int64(n)}, prefixes, "%s, %s, %s", name, what, how)
 				}
 			}
+		}
+	}
+}
+
+// TestCutPrefaces finds the hello after a preface that goes on in a second segment, at
+// all places where the first one is certain to have a part of a preface.
+func TestCutPrefaces(t *testing.T) {
+	hello := record(realHello(t, "chromium-156"))
+	c := side{client4, server4, 0xffff_fff0}
+	for what, shortest := range map[string]int{
+		"CONNECT": 8, "PROXY v1": 8, "PROXY v2": 8, "SMTP with EHLO": 8, "RDP": 8, "MySQL": 8, "MySQL 4.0": 8, "NBD": 8,
+		"SMTP": 5, "POP3": 5, "FTP": 5, "PROXY v1 and STARTTLS": 8, "CONNECT after GET": 69,
+	} {
+		n := len(prefaces[what])
+		stream := bytesOf(prefaces[what], hello)
+		for at := shortest; at < n; at++ {
+			if stream[at-1] == '\n' {
+				continue // what ends with a line may be whole
+			}
+			packets := all(ipFrame(c.data(0, stream[:at])), ipFrame(c.data(at, stream[at:])))
+			assert.Len(t, readAll(t, pcapOf(LinkEthernet, packets...)), 1, "%s, cut at %d of %d", what, at, n)
 		}
 	}
 }
@@ -207,7 +234,7 @@ func FuzzAfterPrefaces(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		at, transfer := afterPrefaces(p)
 		require.GreaterOrEqual(t, at, 0)
-		if at > 0 && !transfer {
+		if at > 0 && at < len(p) && !transfer {
 			require.Equal(t, uint8(recordHandshake), p[at])
 		}
 		head, _ := messageLengths(p)

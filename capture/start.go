@@ -58,8 +58,10 @@ func newStartPatterns() (patterns [256][]startPattern) {
 	add(recordChangeCipherSpec, recordChangeCipherSpec, 0x00_00_00_ff_ff_ff_00_00, 0x01_01_00_00)
 
 	// Prefaces, in the order of prefaceLen.
-	add(0x00, 0x00, 0x00_ff_ff_ff_ff_ff_ff_e0, 0x08_04_d2_16_20) // PostgreSQL
+	add(0x00, 0x00, 0x00_ff_ff_ff_ff_ff_ff_e0, 0x08_04_d2_16_20)           // PostgreSQL
+	add(0x00, 0x00, 0x00_ff_ff_fc_ff_ff_ff_ff, 'I'<<24|'H'<<16|'A'<<8|'V') // NBD
 	add(' ', ' ', 0x00_ff_ff_ff_00_00_00_00, 0x01_00_00_00_00)
+	add(' ', ' ', 0x00_ff_ff_ff_00_00_00_00, 0x00_0d_00_04_00_00_00_00)
 	add(0x05, 0x05, 0x00_ff_ff_ff_00_00_00_00, 0x01_00_00_00_00)
 	add(0xff, 0xff, 0x00_fe_00_00_00_00_00_00, 0x00_fa_00_00_00_00_00_00)
 	add(0xa1, 0xa1, 0x00_ff_00_00_00_00_00_00, 0x00_b2_00_00_00_00_00_00)

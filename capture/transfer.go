@@ -205,6 +205,17 @@ func proxyHeaderLen(p []byte) int {
 	return n
 }
 
+// startsProxyHeader reports whether p, of minPreface bytes or more, starts a header of the
+// PROXY protocol.
+func startsProxyHeader(p []byte) bool {
+	for _, start := range []string{"PROXY TCP", "PROXY UNKNOWN", proxyV2Signature} {
+		if n := min(len(p), len(start)); string(p[:n]) == start[:n] {
+			return true
+		}
+	}
+	return false
+}
+
 // captureHeaderSize is how many bytes of the header of a capture hasCaptureHeader
 // examines.
 const captureHeaderSize = 16
