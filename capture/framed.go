@@ -122,7 +122,7 @@ func isTransportHeader(protocol uint8, b []byte, n int) bool {
 
 // onlyRecordsFollow reports whether nothing but TLS records may follow a hello in its
 // segment, as it may be a part of a file: the start of the connection is not known, or
-// something other than a line of text comes before the hello.
+// something comes before the hello in the segment.
 func (s *scanner) onlyRecordsFollow(sl *slot, before []byte) bool {
 	switch {
 	case sl.state&slotHelloSeen != 0:
@@ -130,7 +130,7 @@ func (s *scanner) onlyRecordsFollow(sl *slot, before []byte) bool {
 	case sl.state&slotFromSYN == 0:
 		return true
 	}
-	return len(before) > 0 && before[len(before)-1] != '\n'
+	return len(before) > 0
 }
 
 // mayFollowHello reports whether a client may send b in the same segment after a hello.

@@ -164,7 +164,7 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 	adopted := sl == nil
 	if adopted {
-		if !starts && !s.adopts(sequence, p) {
+		if !starts && !s.adopts(sequence, p) || s.isResponse() {
 			return
 		}
 		sl = ss.insert(s.key, sequence)

@@ -114,13 +114,13 @@ func (s *scanner) skipBodies(sl *slot, p []byte) (n int, alive bool) {
 // sequence number.
 const maxBody = 1 << 30
 
-// messageLengths returns the length of the head of a message in the format of HTTP/1 at
-// the start of p, and that of its body: 0 if p starts with something else or with a
-// message that has none, negative if the length is unknown. The body of a CONNECT is
-// the stream that follows, which may well start with a hello.
+// messageLengths returns the length of the head of a message in the format of HTTP/1, or
+// of a call of ONC RPC, at the start of p, and that of its body: 0 if p starts with
+// something else or with a message that has none, negative if the length is unknown. The
+// body of a CONNECT is the stream that follows, which may well start with a hello.
 func messageLengths(p []byte) (head, body int) {
 	if len(p) == 0 || p[0] < 'A' || p[0] > 'Z' {
-		return 0, 0
+		return rpcLengths(p)
 	}
 	method, rest, _ := bytes.Cut(p[:min(len(p), longestMethod+1)], []byte{' '})
 	if len(rest) == 0 || string(method) == "CONNECT" {
@@ -172,6 +172,20 @@ func messageLengths(p []byte) (head, body int) {
 	}
 }
 
+// rpcLengths is messageLengths for a call of ONC RPC in a single fragment (RFC 5531,
+// sections 9 and 11), such as those of NFS, which write files. The body of one that asks
+// for TLS (RFC 9289) ends where the hello begins.
+func rpcLengths(p []byte) (head, body int) {
+	const mark, call, version, lastFragment = 4, 0, 2, 1 << 31
+	if len(p) < mark+12 || p[0]&0x80 == 0 || binary.BigEndian.Uint64(p[8:]) != call<<32|version {
+		return 0, 0
+	}
+	if body = int(binary.BigEndian.Uint32(p) &^ lastFragment); body > maxBody {
+		body = -1
+	}
+	return mark, body
+}
+
 // longestMethod is the length of the longest name of a method that has a body, such as
 // UPDATEREDIRECTREF.
 const longestMethod = 20
@@ -184,6 +198,17 @@ func usuallyHasBody(method []byte) bool {
 		return true
 	}
 	return false
+}
+
+// isResponse reports whether the segment is from the server of a connection whose client
+// has sent the head of a request last. What starts a hello is then a part of the answer.
+func (s *scanner) isResponse() bool {
+	if s.tails == nil {
+		return false
+	}
+	key := s.reverseKey()
+	sl := s.streams.find(key)
+	return sl != nil && sl.state&(slotFromSYN|slotHelloSeen) == slotFromSYN && bytes.HasSuffix(s.tails.find(key, sl.next), endOfHead)
 }
 
 const proxyV2Signature = "\r\n\r\n\x00\r\nQUIT\n"

@@ -177,6 +177,60 @@ func TestTransfersAtAnyCut(t *testing.T) {
 	}
 }
 
+// TestHelloInResponse finds no hello in what a server answers to a request, and the one
+// that a server sends without a request: it may be the client of TLS.
+func TestHelloInResponse(t *testing.T) {
+	hello := record(realHello(t, "chromium-156"))
+	client, server := side{client4, server4, 0x1000}, side{server4, client4, 0x7000}
+	answer := "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
+	for request, hellos := range map[string]int{
+		"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n":                 0,
+		"GET /" + strings.Repeat("a", 300) + " HTTP/1.0\r\n\r\n": 0,
+		"":           1,
+		"a line\r\n": 1,
+	} {
+		packets := all(client.syn())
+		if request != "" {
+			packets = append(packets, client.data(0, []byte(request)))
+		}
+		packets = append(packets, server.data(0, []byte(answer)), server.data(len(answer), hello), client.data(len(request), nil))
+		packets = append(packets, server.segmentsAt(len(answer)+len(hello), hello, 1000)...)
+		assert.Len(t, readAll(t, rawPcap(packets...)), 2*hellos, "%q", request)
+	}
+}
+
+// TestHelloInCall finds no hello in a file that NFS writes, and the one after a call that
+// asks for TLS.
+func TestHelloInCall(t *testing.T) {
+	inside, hello := record(realHello(t, "firefox-153")), record(realHello(t, "chromium-156"))
+	call := func(procedure uint32, body []byte) []byte {
+		b := bytesOf(uint32(7), uint32(0), uint32(2), uint32(100003), uint32(3), procedure, body)
+		return bytesOf(uint32(1<<31|len(b)), b)
+	}
+	write := call(7, bytesOf(make([]byte, 100), inside, inside))
+	null := call(0, bytesOf(uint32(7), make([]byte, 12)))
+	c := side{client4, server4, 0x1000}
+	for _, n := range segmentLengths {
+		assert.Empty(t, readAll(t, rawPcap(all(c.syn(), c.segments(write, n))...)), "%d", n)
+		for _, stream := range [][]byte{bytesOf(null, hello), bytesOf(write, null, hello)} {
+			hellos := readAll(t, rawPcap(all(c.syn(), c.segments(stream, n))...))
+			if assert.Len(t, hellos, 1, "%d", n) {
+				assert.Equal(t, hello[recordHeader:], []byte(hellos[0].Message))
+			}
+		}
+	}
+}
+
+// TestHelloInText finds no hello between lines of text, in a segment that goes on with
+// something else than TLS, whether or not the start of the connection is known.
+func TestHelloInText(t *testing.T) {
+	hello := record(realHello(t, "python-tls12"))
+	c := side{client4, server4, 0x1000}
+	text := bytesOf("CONNECTED(00000003)\n>>> TLS 1.0, RecordHeader [length 0005]\n", hello, "\n<<< TLS 1.3\n")
+	assert.Empty(t, readAll(t, rawPcap(c.syn(), c.data(0, text))))
+	assert.Empty(t, readAll(t, rawPcap(c.data(0, text))))
+}
+
 // TestHelloInBody finds no hello that is itself the body of a message, and the one that
 // follows the message.
 func TestHelloInBody(t *testing.T) {
