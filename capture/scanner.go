@@ -56,6 +56,8 @@ type scanner struct {
 	streams   streams
 	tails     tails
 	earlier   earlierPackets
+	copies    allCopies
+	emitted   int // hellos of TCP streams
 	flows     flows
 	stats     Stats
 

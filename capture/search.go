@@ -357,6 +357,9 @@ func (s *scanner) message(b []byte) (message []byte, records int) {
 // hello.
 func (s *scanner) searchAfter(sl *slot, t *stream, n int) (alive bool) {
 	head, segments := t.head, t.segmentCount
+	if t.aligned {
+		s.keepFailed(sl, t)
+	}
 	t.clear()
 	t.segmentCount = segments
 	return s.skipNonHello(sl, n, maxPreface) && s.search(sl, head[n:], false)
@@ -401,7 +404,6 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	}
 	key := s.helloKey(start, message)
 	repeated := ss.hellos.has(key) // by the alternate stream, or of a connection that was captured twice
-	ss.hellos.add(key)
 	index, prefix := 1, int64(ss.nonHello(sl))
 	if sl.state&slotHelloSeen != 0 {
 		index, prefix = 2, 0
@@ -424,6 +426,10 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	}
 	repeated = same || repeated && !differs
 	how.conflict = how.conflict || differs || s.overlaps
+	if err != nil && how.conflict && !repeated {
+		return s.skipNonHello(sl, how.length, maxPreface) // parts of several hellos
+	}
+	ss.hellos.add(key)
 	s.hello = Hello{
 		Transport:     parser.TLS,
 		Index:         index,
@@ -434,6 +440,7 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 		Prefix:        prefix,
 	}
 	if !repeated {
+		s.emitted++
 		s.remember(start, &how, index, prefix)
 		s.emitDecoded(err)
 	}

@@ -94,6 +94,7 @@ func (s *scanner) openConnection(next uint32) {
 		}
 		s.dropConnection(sl)
 	}
+	s.copies.remove(s.key)
 	ss.insert(s.key, next).state = slotFromSYN
 }
 
@@ -181,6 +182,21 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 		starts = startsHello(p)
 		s.overlaps = true
 	}
+	if c := s.copiesOf(sl, sequence, p); c != nil {
+		s.placeCopy(c, sl, sequence, p, starts)
+	} else {
+		s.place(sl, sequence, p, starts)
+	}
+	if adopted {
+		if sl = ss.find(s.key); sl != nil && sl.state&slotHasStream != 0 {
+			s.lookBack()
+		}
+	}
+}
+
+// place gives the payload of a segment to its connection.
+func (s *scanner) place(sl *slot, sequence uint32, p []byte, starts bool) {
+	ss := &s.streams
 	if sl.state&slotRestarted != 0 || sl.state&slotHelloSeen != 0 && int32(sequence-sl.next) < 0 {
 		sequence, p = s.receiveAgain(sl, sequence, p, starts)
 		if sl = ss.find(s.key); sl == nil || len(p) == 0 {
@@ -205,11 +221,6 @@ func (s *scanner) segment(sequence uint32, p []byte) {
 	}
 	if sl != nil {
 		s.receive(sl, sequence, p)
-	}
-	if adopted {
-		if sl = ss.find(s.key); sl != nil && sl.state&slotHasStream != 0 {
-			s.lookBack()
-		}
 	}
 }
 
