@@ -106,7 +106,7 @@ func (s *shape) read(h *parser.ClientHello) {
 	for _, k := range limit(h.KeyShares) {
 		s.lists[shares] = append(s.lists[shares], grease.Normalize(k.Group))
 	}
-	s.lists[smallFields] = appendSmallFields(s.lists[smallFields], h)
+	s.lists[smallFields] = limit(appendSmallFields(s.lists[smallFields], h))
 	if isSecond(h) {
 		s.answersServer()
 	}
