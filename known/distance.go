@@ -98,15 +98,20 @@ type neighbour struct {
 // order of extensions, key shares and optional parts, to be ranked with these.
 const maxNeighbours = 16
 
+// noDistance is more than any distance.
+const noDistance = 1 << 31
+
 // appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
 // nearest to s without the order of extensions, the key shares and the optional
 // parts. The list is not sorted. It has the nearest shape of each of the nearest
-// families, and the nearest ordinary shape.
+// families, and the nearest ordinary shape. Of shapes at one distance the first in
+// the order of compare is nearest, so that the result does not depend on the order
+// of the search.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances) []neighbour {
 	d.reset(db, s)
 	byFamily := nearestByFamily{limits: d.families}
 	far := 0 // which of dst is the farthest
-	ordinary := neighbour{distance: ^uint32(0)}
+	ordinary := neighbour{distance: noDistance}
 	limit := ^uint32(0) // no shape that is as far changes anything
 	for i := range db.shapes {
 		e := &db.shapes[i]
@@ -115,13 +120,13 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances
 		}
 		own := ^uint32(0) // the same for e
 		if len(dst) == maxNeighbours {
-			own = dst[far].distance
+			own = dst[far].distance + 1
 		}
 		if !e.imitation {
 			own = max(own, byFamily.limit(e.family))
 		}
 		if e.ordinary() {
-			own = max(own, ordinary.distance)
+			own = max(own, ordinary.distance+1)
 		}
 		n := neighbour{shape: i, distance: d.to(e, own)}
 		if n.distance >= own {
@@ -130,27 +135,27 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances
 		switch {
 		case len(dst) < maxNeighbours:
 			dst = append(dst, n)
-			far = farthest(dst)
-		case n.distance < dst[far].distance:
+			far = db.farthest(dst)
+		case db.compare(n, dst[far]) < 0:
 			dst[far] = n
-			far = farthest(dst)
+			far = db.farthest(dst)
 		}
 		if !e.imitation {
 			byFamily.add(db, n)
 		}
-		if e.ordinary() && n.distance < ordinary.distance {
+		if e.ordinary() && (ordinary.distance == noDistance || db.compare(n, ordinary) < 0) {
 			ordinary = n
 		}
 		if len(dst) == maxNeighbours {
-			limit = max(dst[far].distance, byFamily.limitOfNew(), ordinary.distance)
+			limit = max(dst[far].distance+1, byFamily.limitOfNew(), ordinary.distance+1)
 		}
 	}
 	kept := 0
 	for _, n := range byFamily.list[:byFamily.n] {
-		kept = keep(dst, kept, n)
+		kept = db.keep(dst, kept, n)
 	}
-	if ordinary.distance != ^uint32(0) {
-		keep(dst, kept, ordinary)
+	if ordinary.distance != noDistance {
+		db.keep(dst, kept, ordinary)
 	}
 	for i := range dst {
 		dst[i].differs = d.differing(&db.shapes[dst[i].shape])
@@ -160,10 +165,10 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances
 
 // keep moves n, or n in the place of the farthest one, to the kept neighbours at the
 // front of list. It returns how many are kept then.
-func keep(list []neighbour, kept int, n neighbour) int {
+func (db *Database) keep(list []neighbour, kept int, n neighbour) int {
 	at := slices.Index(list, n)
 	if at < 0 {
-		at = kept + farthest(list[kept:])
+		at = kept + db.farthest(list[kept:])
 		list[at] = n
 	}
 	if at < kept {
@@ -231,18 +236,19 @@ func (k *nearestByFamily) add(db *Database, n neighbour) {
 // firstClient returns the first client of a neighbour.
 func (db *Database) firstClient(n neighbour) *Candidate { return &db.clients[db.shapes[n.shape].first] }
 
-// compare orders neighbours by distance, and at the same distance by how many
-// people may use them.
+// compare orders neighbours by distance, at the same distance by how many people may
+// use them, which follows from their kind, and then by index.
 func (db *Database) compare(a, b neighbour) int {
 	return cmp.Or(cmp.Compare(a.distance, b.distance),
 		-cmp.Compare(weightOf(db.firstClient(a).Kind), weightOf(db.firstClient(b).Kind)),
 		cmp.Compare(a.shape, b.shape))
 }
 
-func farthest(list []neighbour) int {
+// farthest returns which neighbour of the list is the last in the order of compare.
+func (db *Database) farthest(list []neighbour) int {
 	far := 0
 	for i := range list {
-		if list[i].distance > list[far].distance {
+		if list[i].distance >= list[far].distance && db.compare(list[i], list[far]) > 0 {
 			far = i
 		}
 	}

@@ -1,6 +1,7 @@
 package known
 
 import (
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -14,10 +15,10 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// slowNeighbours is [Database.appendNeighbours] without limits: it computes the
-// distance of every shape.
+// slowNeighbours is what [Database.appendNeighbours] returns, in another order. It
+// computes the distance of every shape and sorts them all.
 func slowNeighbours(db *Database, s *shape) []neighbour {
-	var all, list []neighbour
+	var all, rest []neighbour
 	for i := range db.shapes {
 		if e := &db.shapes[i]; e.transport == s.transport {
 			n := neighbour{shape: i}
@@ -25,43 +26,34 @@ func slowNeighbours(db *Database, s *shape) []neighbour {
 				n.distance = scannerWeight
 			}
 			for _, f := range listFields {
-				n.distance += slowDistance(f, s.lists[f], db.lists[f][e.lists[f]])
+				d := slowDistance(f, s.lists[f], db.lists[f][e.lists[f]])
+				n.distance += d
+				if d != 0 {
+					n.differs |= fieldOf(f)
+				}
 			}
 			all = append(all, n)
 		}
 	}
-	for _, n := range all {
-		if len(list) < maxNeighbours {
+	slices.SortFunc(all, db.compare)
+	families := make(map[string]bool)
+	ordinary := false
+	var list []neighbour
+	for _, n := range all { // the nearest of each family, and the nearest ordinary one
+		e, family := &db.shapes[n.shape], db.firstClient(n).Family
+		required := e.ordinary() && !ordinary
+		ordinary = ordinary || required
+		if !e.imitation && !families[family] && len(families) < maxFamilies {
+			families[family] = true
+			required = true
+		}
+		if required {
 			list = append(list, n)
-		} else if far := farthest(list); n.distance < list[far].distance {
-			list[far] = n
+		} else {
+			rest = append(rest, n)
 		}
 	}
-	var required []neighbour // the nearest of each family, and the nearest ordinary one
-	for _, n := range slices.SortedFunc(slices.Values(all), db.compare) {
-		family := db.firstClient(n).Family
-		same := func(o neighbour) bool { return db.firstClient(o).Family == family }
-		if !db.shapes[n.shape].imitation && len(required) < maxFamilies && !slices.ContainsFunc(required, same) {
-			required = append(required, n)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b neighbour) int { return int(a.distance) - int(b.distance) })
-	if i := slices.IndexFunc(all, func(n neighbour) bool { return db.shapes[n.shape].ordinary() }); i >= 0 {
-		required = append(required, all[i])
-	}
-	kept := 0
-	for _, n := range required {
-		kept = keep(list, kept, n)
-	}
-	for i := range list {
-		e := &db.shapes[list[i].shape]
-		for _, f := range listFields {
-			if slowDistance(f, s.lists[f], db.lists[f][e.lists[f]]) != 0 {
-				list[i].differs |= fieldOf(f)
-			}
-		}
-	}
-	return list
+	return append(list, rest[:min(len(rest), maxNeighbours-len(list))]...)
 }
 
 func slowDistance(f field, ours, theirs []uint16) uint32 {
@@ -133,6 +125,13 @@ func databases(t testing.TB, n int) map[string]*Database {
 		require.NoError(t, err)
 		made[name] = db
 	}
+	tied := make([]Entry, n) // as far from most hellos as all others
+	for i := range tied {
+		tied[i] = Entry{Name: fmt.Sprint(i), Family: "one", Kind: Kind(i % 5), Hello: hex.EncodeToString(numbered(t, i+1).Raw)}
+	}
+	var err error
+	made["tied"], err = NewDatabase(tied)
+	require.NoError(t, err)
 	return made
 }
 
@@ -147,7 +146,7 @@ func TestNeighboursOfLimits(t *testing.T) {
 		for range 60 {
 			var s shape
 			s.read(unknownHello(r, real))
-			require.Equal(t, slowNeighbours(db, &s), db.appendNeighbours(nil, &s, &d), name)
+			require.ElementsMatch(t, slowNeighbours(db, &s), db.appendNeighbours(nil, &s, &d), name)
 		}
 	}
 }
