@@ -52,23 +52,63 @@ func manyEntries(t testing.TB, n int) []Entry {
 	return entries
 }
 
-// TestManyShapes: more shapes and clients than 16 bits can number are all found.
+// beyond16 is a number of clients that 16 bits cannot count.
+const beyond16 = 70_000
+
+// TestManyShapes: more shapes, lists, families and clients than 16 bits can number are
+// all found, and the nearest of them.
 func TestManyShapes(t *testing.T) {
-	const n = 1<<16 + 1000
-	entries := make([]Entry, n)
+	entries := make([]Entry, beyond16)
 	for i := range entries {
 		h := numbered(t, i)
-		entries[i] = Entry{Name: fmt.Sprint(i), Kind: KindTool, Hello: hex.EncodeToString(h.Raw)}
+		entries[i] = Entry{Name: fmt.Sprint(i), Family: fmt.Sprint("of ", i), Kind: KindTool, Hello: hex.EncodeToString(h.Raw)}
 	}
 	db, err := NewDatabase(entries)
 	require.NoError(t, err)
-	require.Len(t, db.shapes, n)
+	require.Len(t, db.shapes, beyond16)
+	require.Len(t, db.lists[suites], beyond16)
+	require.Equal(t, beyond16, db.families)
 	m := Matcher{Clients: db}
-	for i := 0; i < n; i += 999 {
+	for i := 0; i < beyond16; i += 999 {
 		got := m.AppendCandidates(nil, &Observation{Hello: numbered(t, i)})
 		require.Len(t, got, 1)
 		assert.Equal(t, fmt.Sprint(i), got[0].Name)
+		assert.Equal(t, fmt.Sprint("of ", i), got[0].Family)
 	}
+	for i := 1; i < beyond16; i += 9_999 {
+		h := numbered(t, i)
+		h.CipherSuites = append(h.CipherSuites, 0x4fff) // the nearest has both others, in this order
+		got := m.AppendCandidates(nil, &Observation{Hello: h})
+		require.NotEmpty(t, got)
+		assert.Equal(t, fmt.Sprint(i), got[0].Name)
+		assert.Equal(t, FieldCipherSuites, got[0].Differs)
+	}
+}
+
+// TestManyNamed: more clients that are known by a fingerprint alone than 16 bits can
+// number are all found, and have keys of their own.
+func TestManyNamed(t *testing.T) {
+	entries := make([]Entry, beyond16, 2*beyond16)
+	for i := range entries {
+		entries[i] = Entry{Name: fmt.Sprint(i), JA3: fmt.Sprintf("%032x", i)}
+	}
+	last := numbered(t, 1)
+	entries[beyond16-1].JA3, entries[beyond16-1-1<<16].JA3 = fingerprint.JA3(last), fingerprint.JA3(numbered(t, 2))
+	for i := range beyond16 {
+		entries = append(entries, Entry{Name: fmt.Sprint(i), JA4: "one"})
+	}
+	db, err := NewDatabase(entries)
+	require.NoError(t, err)
+	m := Matcher{Database: &Database{}, Clients: db}
+	for i := 3; i < beyond16-1; i += 999 {
+		got := m.AppendCandidates(nil, &Observation{Hello: last, JA3: fmt.Sprintf("%032x", i)})
+		require.Len(t, got, 1)
+		assert.Equal(t, fmt.Sprint(i), got[0].Name)
+	}
+	got := m.AppendCandidates(nil, &Observation{Hello: last, JA4: "one"})
+	require.Len(t, got, beyond16)
+	assert.Equal(t, fmt.Sprint(beyond16-1), got[beyond16-1].Name)
+	assert.NotEqual(t, db.AppendKey(nil, last), db.AppendKey(nil, numbered(t, 2)))
 }
 
 // numbered returns a hello whose cipher suites are the digits of i.
@@ -86,7 +126,7 @@ func message(suites ...parser.CipherSuite) []byte {
 // TestManyClientsOfOneShape: all clients that send one shape are found, those with
 // several versions once.
 func TestManyClientsOfOneShape(t *testing.T) {
-	const n = 5000
+	const n = beyond16
 	var entries []Entry
 	hello := hex.EncodeToString(message(0x1301, 0x1302))
 	for i := range n {
