@@ -1,6 +1,7 @@
 package known
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,9 +30,20 @@ func BenchmarkCandidates(b *testing.B) {
 
 // BenchmarkNearest has hellos of different unknown shapes, so the Matcher cannot use
 // an answer that it remembers.
-func BenchmarkNearest(b *testing.B) {
+func BenchmarkNearest(b *testing.B) { benchmarkNearest(b, nil) }
+
+// BenchmarkNearestOfMore has three times the shapes of the built-in clients.
+func BenchmarkNearestOfMore(b *testing.B) {
+	entries, err := BuiltinEntries()
+	require.NoError(b, err)
+	db, err := NewDatabase(append(entries, manyEntries(b, 2*len(builtin.shapes))...))
+	require.NoError(b, err)
+	benchmarkNearest(b, db)
+}
+
+func benchmarkNearest(b *testing.B, db *Database) {
 	h := hellotest.Real(b)["chromium-156"].Clone()
-	var m Matcher
+	m := Matcher{Database: db}
 	var dst []Candidate
 	o := Observation{Hello: h}
 	var v uint16
@@ -41,6 +53,20 @@ func BenchmarkNearest(b *testing.B) {
 		h.CipherSuites[3] = parser.CipherSuite(v)
 		dst = m.AppendCandidates(dst[:0], &o)
 	}
+}
+
+// TestIndexSize bounds the memory that the first search takes.
+func TestIndexSize(t *testing.T) {
+	x := newSearchIndex(&builtin)
+	size := binary.Size(x.inverse)
+	for i := range x.fields {
+		f := &x.fields[i]
+		size += 2*len(f.lengths) + 8*(len(f.slots)+len(f.planes)) + 4*(len(f.others)+len(f.from))
+	}
+	for _, rows := range x.rows {
+		size += 4 * (len(listFields) + 2) * len(rows)
+	}
+	assert.Less(t, size, 80<<10)
 }
 
 func BenchmarkTells(b *testing.B) {

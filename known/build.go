@@ -104,21 +104,7 @@ func (b *builder) finish() {
 		b.db.shapes = append(b.db.shapes, e)
 	}
 	b.db.families = len(families)
-	for f, lists := range b.db.lists {
-		if len(lists) < minSigned || field(f) == shares {
-			continue
-		}
-		signatures := make([]signature, len(lists))
-		for i, list := range lists {
-			signatures[i] = signatureOf(list)
-		}
-		b.db.signatures[f] = signatures
-	}
 }
-
-// minSigned is the number of lists from which on they have signatures. The built-in
-// database has fewer of each field, so that its source needs none.
-const minSigned = 256
 
 func btoi(b bool) int {
 	if b {

@@ -4,25 +4,36 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/tlspeek/tlspeek/parser"
 )
 
 // A Database is a set of clients and the shapes of their hellos. It does not change,
-// so it is safe for concurrent use. [NewDatabase] makes one.
+// so it is safe for concurrent use. [NewDatabase] makes one. The first search for the
+// nearest shapes makes an index, which takes 60 KB for the built-in clients.
 type Database struct {
 	shapes  []entry               // sorted by key
 	lists   [numFields][][]uint16 // the distinct lists of the shapes
 	clients []Candidate           // of the shapes, in their order of rank
 
-	families   int                    // of the first clients of the shapes
-	signatures [numFields][]signature // of lists; none if they are few
+	families int // of the first clients of the shapes
+
+	indexOnce sync.Once
+	index     *searchIndex // made by searchIndex
 
 	id           uint64            // drawn at random; see AppendKey
 	named        map[string]uint32 // indices into namedClients, by a fingerprint
 	namedClients [][]Candidate     // clients that are known only by a fingerprint
 	byJA3        bool              // some of these by JA3
 	formats      npfFormat         // of the NPFs among them
+}
+
+// searchIndex returns the index for the nearest shapes, and makes it when it is first
+// needed.
+func (db *Database) searchIndex() *searchIndex {
+	db.indexOnce.Do(func() { db.index = newSearchIndex(db) })
+	return db.index
 }
 
 // An entry is a shape and the clients that send it.

@@ -98,71 +98,6 @@ type neighbour struct {
 // order of extensions, key shares and optional parts, to be ranked with these.
 const maxNeighbours = 16
 
-// noDistance is more than any distance.
-const noDistance = 1 << 31
-
-// appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
-// nearest to s without the order of extensions, the key shares and the optional
-// parts. The list is not sorted. It has the nearest shape of each of the nearest
-// families, and the nearest ordinary shape. Of shapes at one distance the first in
-// the order of compare is nearest, so that the result does not depend on the order
-// of the search.
-func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *listDistances) []neighbour {
-	d.reset(db, s)
-	byFamily := nearestByFamily{limits: d.families}
-	far := 0 // which of dst is the farthest
-	ordinary := neighbour{distance: noDistance}
-	limit := ^uint32(0) // no shape that is as far changes anything
-	for i := range db.shapes {
-		e := &db.shapes[i]
-		if d.extensions[e.lists[extensions]] >= limit || e.transport != s.transport { // most
-			continue
-		}
-		own := ^uint32(0) // the same for e
-		if len(dst) == maxNeighbours {
-			own = dst[far].distance + 1
-		}
-		if !e.imitation {
-			own = max(own, byFamily.limit(e.family))
-		}
-		if e.ordinary() {
-			own = max(own, ordinary.distance+1)
-		}
-		n := neighbour{shape: i, distance: d.to(e, own)}
-		if n.distance >= own {
-			continue
-		}
-		switch {
-		case len(dst) < maxNeighbours:
-			dst = append(dst, n)
-			far = db.farthest(dst)
-		case db.compare(n, dst[far]) < 0:
-			dst[far] = n
-			far = db.farthest(dst)
-		}
-		if !e.imitation {
-			byFamily.add(db, n)
-		}
-		if e.ordinary() && (ordinary.distance == noDistance || db.compare(n, ordinary) < 0) {
-			ordinary = n
-		}
-		if len(dst) == maxNeighbours {
-			limit = max(dst[far].distance+1, byFamily.limitOfNew(), ordinary.distance+1)
-		}
-	}
-	kept := 0
-	for _, n := range byFamily.list[:byFamily.n] {
-		kept = db.keep(dst, kept, n)
-	}
-	if ordinary.distance != noDistance {
-		db.keep(dst, kept, ordinary)
-	}
-	for i := range dst {
-		dst[i].differs = d.differing(&db.shapes[dst[i].shape])
-	}
-	return dst
-}
-
 // keep moves n, or n in the place of the farthest one, to the kept neighbours at the
 // front of list. It returns how many are kept then.
 func (db *Database) keep(list []neighbour, kept int, n neighbour) int {
@@ -239,9 +174,10 @@ func (db *Database) firstClient(n neighbour) *Candidate { return &db.clients[db.
 // compare orders neighbours by distance, at the same distance by how many people may
 // use them, which follows from their kind, and then by index.
 func (db *Database) compare(a, b neighbour) int {
-	return cmp.Or(cmp.Compare(a.distance, b.distance),
-		-cmp.Compare(weightOf(db.firstClient(a).Kind), weightOf(db.firstClient(b).Kind)),
-		cmp.Compare(a.shape, b.shape))
+	if a.distance != b.distance {
+		return cmp.Compare(a.distance, b.distance)
+	}
+	return cmp.Or(-cmp.Compare(weightOf(db.firstClient(a).Kind), weightOf(db.firstClient(b).Kind)), cmp.Compare(a.shape, b.shape))
 }
 
 // farthest returns which neighbour of the list is the last in the order of compare.

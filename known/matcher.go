@@ -18,7 +18,7 @@ type Matcher struct {
 	ranker  ranker
 	all     []uint16 // of shape
 	near    []neighbour
-	lists   listDistances
+	search  search
 	seed    uint64
 	cache   []cached     // by the seeded key
 	cacheOf [2]*Database // the databases that cache is of: the built-in one, or Database, and Clients
@@ -28,6 +28,7 @@ type Matcher struct {
 // imitations.
 type cached struct {
 	key     uint64
+	used    bool
 	near    []neighbour
 	clients []neighbour // the same in Clients
 	all     []uint16    // of the shape, of that key, that has the answer; empty if none has
@@ -178,15 +179,15 @@ func (m *Matcher) cached(db *Database) *cached {
 	key := m.shape.key(m.seed)
 	i := key % (cacheSize / 2) * 2 // two places, so that two shapes that meet do not drive each other out
 	c, other := &m.cache[i], &m.cache[i+1]
-	if c.key == key && len(c.near) > 0 {
+	if c.key == key && c.used {
 		return c
 	}
 	*c, *other = *other, *c
-	if c.key != key || len(c.near) == 0 {
-		c.key, c.all = key, c.all[:0]
-		c.near = db.appendNeighbours(c.near[:0], &m.shape, &m.lists)
+	if c.key != key || !c.used {
+		c.key, c.used, c.all = key, true, c.all[:0]
+		c.near = db.appendNeighbours(c.near[:0], &m.shape, &m.search)
 		if m.Clients != nil {
-			c.clients = m.Clients.appendNeighbours(c.clients[:0], &m.shape, &m.lists)
+			c.clients = m.Clients.appendNeighbours(c.clients[:0], &m.shape, &m.search)
 		}
 	}
 	return c

@@ -60,8 +60,7 @@ func TestTies(t *testing.T) {
 	db := databases(t, 2000)["tied"]
 	var s shape
 	s.read(numbered(t, 0))
-	var d listDistances
-	near := db.appendNeighbours(nil, &s, &d)
+	near := db.appendNeighbours(nil, &s, new(search))
 	require.Len(t, near, maxNeighbours)
 	var r ranker
 	r.rank(db, near, &s)
@@ -70,7 +69,10 @@ func TestTies(t *testing.T) {
 		if browsers == maxNeighbours {
 			break
 		}
-		n := neighbour{shape: i, distance: d.to(&db.shapes[i], ^uint32(0))}
+		n := neighbour{shape: i}
+		for _, f := range listFields {
+			n.distance += slowDistance(f, s.lists[f], db.lists[f][db.shapes[i].lists[f]])
+		}
 		if db.shapes[i].transport == s.transport && n.distance == first && db.firstClient(n).Kind == KindBrowser {
 			assert.Equal(t, i, near[browsers].shape)
 			browsers++

@@ -125,49 +125,116 @@ func databases(t testing.TB, n int) map[string]*Database {
 		require.NoError(t, err)
 		made[name] = db
 	}
+	r := rand.New(rand.NewPCG(3, 4))
+	random := make([]Entry, n) // with more values than the planes have, and repeated ones
+	for i := range random {
+		list := make([]parser.CipherSuite, 1+r.IntN(20))
+		for i := range list {
+			list[i] = parser.CipherSuite(0x4000 + r.IntN(1+r.IntN(1500)))
+		}
+		random[i] = Entry{Name: fmt.Sprint(i), Family: fmt.Sprint(i % 40), Kind: Kind(i % 5), Hello: hex.EncodeToString(message(list...))}
+	}
+	var err error
+	made["random"], err = NewDatabase(random)
+	require.NoError(t, err)
 	tied := make([]Entry, n) // as far from most hellos as all others
 	for i := range tied {
 		tied[i] = Entry{Name: fmt.Sprint(i), Family: "one", Kind: Kind(i % 5), Hello: hex.EncodeToString(numbered(t, i+1).Raw)}
 	}
-	var err error
 	made["tied"], err = NewDatabase(tied)
 	require.NoError(t, err)
 	return made
 }
 
-// TestNeighboursOfLimits: the limits change no neighbour.
-func TestNeighboursOfLimits(t *testing.T) {
+// TestNeighbours: the neighbours are those of a search that computes every distance.
+func TestNeighbours(t *testing.T) {
 	real := realHellos(t)
 	all := databases(t, 2000)
-	assert.NotNil(t, all["mixed"].signatures[suites])
+	require.NotEmpty(t, all["random"].searchIndex().fields[0].others)
 	for name, db := range all {
 		r := rand.New(rand.NewPCG(1, 2))
-		var d listDistances
-		for range 60 {
+		var d search
+		for range 30 {
 			var s shape
 			s.read(unknownHello(r, real))
+			require.ElementsMatch(t, slowNeighbours(db, &s), db.appendNeighbours(nil, &s, &d), name)
+			if len(db.shapes) == 0 {
+				continue
+			}
+			s = unknownShape(r, db)
 			require.ElementsMatch(t, slowNeighbours(db, &s), db.appendNeighbours(nil, &s, &d), name)
 		}
 	}
 }
 
-// TestLeast: the least distance is never more than the exact one.
-func TestLeast(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	list := func() []uint16 {
-		list := make([]uint16, r.IntN(40))
-		for i := range list {
-			list[i] = uint16(r.IntN(60))
+// unknownShape returns a shape of db in which a few values differ, repeat, are missing
+// or are in another order.
+func unknownShape(r *rand.Rand, db *Database) shape {
+	e := &db.shapes[r.IntN(len(db.shapes))]
+	s := shape{transport: e.transport, optionals: e.optionals}
+	for f := range s.lists {
+		s.lists[f] = slices.Clone(db.lists[f][e.lists[f]])
+	}
+	for range r.IntN(8) {
+		f := r.IntN(int(numFields))
+		list := s.lists[f]
+		if len(list) == 0 || r.IntN(8) == 0 {
+			s.lists[f] = append(list, uint16(r.IntN(1<<16)))
+			continue
 		}
-		return list
+		i, j := r.IntN(len(list)), r.IntN(len(list))
+		switch r.IntN(5) {
+		case 0:
+			list[i], list[j] = list[j], list[i]
+		case 1:
+			list[i] = list[j]
+		case 2:
+			s.lists[f] = slices.Delete(list, i, i+1)
+		case 3:
+			other := db.lists[f][r.IntN(len(db.lists[f]))]
+			s.lists[f] = slices.Clone(other)
+		case 4:
+			list[i] += uint16(r.IntN(3))
+		}
 	}
-	for range 20_000 {
-		ours, theirs := list(), list()
-		p := new(positions).read(ours)
-		a, b := signatureOf(ours), signatureOf(theirs)
-		set, _ := p.compare(theirs)
-		assert.LessOrEqual(t, setDistance(p.n, len(theirs), b.common(&a, len(theirs))), set, "%v %v", ours, theirs)
+	for f := range s.lists {
+		s.lists[f] = limit(s.lists[f])
 	}
+	return s
+}
+
+// The inverses give the quotients of setDistance for lists of any length.
+func TestInverse(t *testing.T) {
+	x := newSearchIndex(&Database{})
+	for union := 1; union <= 2*maxValues; union++ {
+		for common := range union {
+			quotient := uint64(1000*(union-common)) * uint64(x.inverse[union]) >> inverseBits
+			if want := uint64(setDistance(union, common, common)); want != quotient {
+				require.Equal(t, want, quotient, "%d of %d", common, union)
+			}
+		}
+	}
+}
+
+// TestNoDistance: all that the weights can add up to is below noDistance.
+func TestNoDistance(t *testing.T) {
+	sum := uint32(scannerWeight)
+	for _, w := range weights {
+		sum += 1000 * (w.set + w.order)
+	}
+	assert.Less(t, sum, uint32(noDistance))
+}
+
+// The fields whose order counts are those that have a weight for it, but for the
+// extensions, whose order counts only when the neighbours are ranked.
+func TestOrderedFields(t *testing.T) {
+	var want []int
+	for i, f := range listFields {
+		if weights[f].order != 0 && f != extensions {
+			want = append(want, i)
+		}
+	}
+	assert.Equal(t, want, ordered[:])
 }
 
 // TestMatcherOfOtherDatabases: a Matcher whose databases are exchanged remembers
