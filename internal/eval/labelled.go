@@ -20,7 +20,22 @@ type labelled struct {
 	entry       known.Entry // of the sender, without a hello
 	file        string
 	request     known.Request
+	made        bool // the User-Agent of request is not from the capture, but that of the profile
 }
+
+// newLabelled returns a labelled whose request is r, with the User-Agent of its profile if
+// the sender is an impersonator: who imitates a browser also says that it is that browser.
+func newLabelled(o known.Observation, sender known.Entry, file string, r known.Request) labelled {
+	l := labelled{observation: o, entry: sender, file: file, request: r}
+	if sender.Kind == known.KindImpersonator {
+		l.request, l.made = requestAs(l.client(), r)
+	}
+	return l
+}
+
+// client returns the name of the sender with its version, which is a profile's name in the
+// database of clients.
+func (l *labelled) client() string { return l.entry.Name + " " + l.entry.Version }
 
 func fromEntries(entries []known.Entry) ([]labelled, error) {
 	var all []labelled
@@ -29,33 +44,9 @@ func fromEntries(entries []known.Entry) ([]labelled, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, labelled{known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, known.Request{}})
+		all = append(all, newLabelled(known.Observation{Hello: h, Index: 1, HTTP2: e.HTTP2}, e, e.Source, known.Request{}))
 	}
 	return all, nil
-}
-
-type manifestLine struct {
-	File      string          `json:"file"`
-	ID        string          `json:"id"`
-	Client    string          `json:"client"`
-	Version   string          `json:"version"`
-	Kind      string          `json:"kind"`
-	Group     string          `json:"group"`
-	HTTP2     string          `json:"h2_akamai"`
-	UserAgent string          `json:"user_agent"`
-	Headers   json.RawMessage `json:"http_header_order"` // a list, or a list of lists
-}
-
-// request returns what the client of a capture says in its HTTP request.
-func (m *manifestLine) request() known.Request {
-	r := known.Request{UserAgent: m.UserAgent}
-	var names []string
-	var requests [][]string
-	if json.Unmarshal(m.Headers, &names) != nil && json.Unmarshal(m.Headers, &requests) == nil {
-		names = requests[0]
-	}
-	r.Headers = strings.Join(names, ",")
-	return r
 }
 
 type expectedLine struct {
@@ -98,7 +89,7 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 	for _, e := range entries {
 		if m, ok := captures[e.Source]; ok {
 			e.Hello = ""
-			id := m.Client + "\x00" + m.Version
+			id := string(m.Client + "\x00" + m.Version)
 			senders[id], senders[id+"\x00"+e.JA4] = e, e
 		}
 	}
@@ -112,27 +103,27 @@ func fromCaptures(dir string, entries []known.Entry) ([]labelled, error) {
 		if m.Group == "edge" {
 			continue // replays of other clients' hellos
 		}
-		id := m.Client + "\x00" + m.Version
+		id := string(m.Client + "\x00" + m.Version)
 		e, ok := senders[id+"\x00"+line.JA4]
 		if !ok {
 			e, ok = senders[id]
 		}
 		if !ok {
-			e = known.Entry{Name: m.Client, Version: m.Version, Kind: known.ParseKind(m.Kind)}
+			e = known.Entry{Name: string(m.Client), Version: string(m.Version), Kind: known.ParseKind(string(m.Kind))}
 		}
 		h, err := parse(line)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", line.File, err)
 		}
 		x := seen[line.File+"\x00"+strconv.Itoa(line.N)]
-		o := known.Observation{Hello: h, Index: 1, HTTP2: m.HTTP2}
+		o := known.Observation{Hello: h, Index: 1, HTTP2: string(m.HTTP2)}
 		if x.Second {
 			o.Index = 2
 		}
 		if v, err := strconv.ParseUint(x.RecordVersion, 16, 16); err == nil {
 			o.RecordVersion = parser.Version(v)
 		}
-		all = append(all, labelled{o, e, m.ID, m.request()})
+		all = append(all, newLabelled(o, e, m.ID, m.request()))
 	}
 	return all, nil
 }

@@ -102,6 +102,7 @@ func tells(w io.Writer, all []labelled, verbose bool) {
 		}
 	}
 	writeRates(w, kinds, impersonators, byTell)
+	writeMade(w, all)
 	if verbose {
 		for _, s := range wrong {
 			fmt.Fprintln(w, "flagged:", s)
@@ -110,6 +111,25 @@ func tells(w io.Writer, all []labelled, verbose bool) {
 			fmt.Fprintln(w, "not flagged:", s)
 		}
 	}
+}
+
+// writeMade lists the User-Agents that are not from the captures.
+func writeMade(w io.Writer, all []labelled) {
+	hellos, agents := make(map[string]int), make(map[string]string) // by client
+	n := 0
+	for i := range all {
+		if l := &all[i]; l.made {
+			n++
+			hellos[l.client()]++
+			agents[l.client()] = l.request.UserAgent
+		}
+	}
+	fmt.Fprintf(w, "\nUser-Agents made for the profile, as the capture has none or another: %d hellos\n", n)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, client := range slices.Sorted(maps.Keys(hellos)) {
+		fmt.Fprintf(t, "%s\t%d\t%s\n", client, hellos[client], agents[client])
+	}
+	t.Flush()
 }
 
 func writeRates(w io.Writer, kinds, impersonators rates, byTell map[string]map[string]int) {
