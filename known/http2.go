@@ -1,6 +1,10 @@
 package known
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tlspeek/tlspeek/fingerprint"
+)
 
 // A stack is an HTTP/2 implementation, recognised by its first settings.
 type stack struct {
@@ -36,8 +40,10 @@ var stacks = [...]stack{
 	{"4:33554432;1:65536;2:0|33488897|0|m,s,a,p", "", "WebKitGTK", noBrowser},
 }
 
-// stackOf returns the stack that sends h2, or nil.
+// stackOf returns the stack that sends h2, or nil. It passes over settings that are
+// GREASE, which Chromium sends with a flag.
 func stackOf(h2 string) *stack {
+	h2 = fingerprint.NormalizeHTTP2(h2)
 	for i := range stacks {
 		if strings.HasPrefix(h2, stacks[i].prefix) {
 			return &stacks[i]

@@ -46,6 +46,7 @@ func TestStacks(t *testing.T) {
 		"3:100;4:10485760;2:0|1048510465|0|m,s,a,p":                                                         noBrowser, // curl
 		"1:4096;2:0;4:65535;5:16384;3:100;6:65536|16777216|0|m,a,s,p":                                       noBrowser, // httpx
 		"2:0;4:262144|458753|0|a,m,p,s":                                                                     noBrowser, // undici
+		"1:65536;2:0;4:6291456;6:262144;6714:99|15663105|0|m,a,s,p":                                         chromium,  // with GREASE
 		"2:0;4:33554432|4128769|0|m,p,s,a":                                                                  noBrowser, // got
 	} {
 		check(h2, want, "another version")

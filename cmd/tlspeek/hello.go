@@ -138,7 +138,8 @@ func (s *helloSource) open(arg string, stdin io.Reader) (*inputFile, error) {
 		// capture.pcap:17, unless there is a file with that name.
 		if i := strings.LastIndexByte(arg, ':'); i > 0 {
 			if n, nerr := strconv.ParseInt(arg[i+1:], 10, 64); nerr == nil && n > 0 {
-				if f, err = os.Open(arg[:i]); err != nil {
+				f, err = os.Open(arg[:i])
+				if err != nil && !strings.Contains(arg, "|") { // bars are in HTTP/2 fingerprints, which may end like that
 					return nil, err
 				}
 				in.packet = n

@@ -89,7 +89,8 @@ func sessionOf(h *parser.ClientHello) string {
 
 // DiffTexts compares two fingerprints of one kind. Of digests it can say only
 // that they differ. If one is a digest and the other is a text behind one, the
-// text is hashed first.
+// text is hashed first. Of two HTTP/2 fingerprints, GREASE counts as one value, and the
+// pseudo-header fields are compared if both have them.
 func DiffTexts(a, b string) (Difference, error) {
 	first, err := Text(a)
 	if err != nil {
@@ -109,6 +110,7 @@ func DiffTexts(a, b string) (Difference, error) {
 	if len(first.Parts) == 0 && first.Text != second.Text {
 		return Difference{Changes: []Change{{Field: first.Name, Kind: Changed, Before: first.Text, After: second.Text}}}, nil
 	}
+	alignHTTP2(&first, &second)
 	return Difference{Changes: diffParts(first.Parts, second.Parts)}, nil
 }
 

@@ -51,6 +51,9 @@ func TestDiffTexts(t *testing.T) {
 			"settings: added 1:65536 HEADER_TABLE_SIZE, place 1",
 			"priority: added 3:0:0:201 stream 3 depends on 0 with weight 201, place 1",
 		}},
+		{"1:65536;2570:1|00|0|m,a,s,p", "1:65536;6714:2|00|0|m,a,s,p", nil},
+		{"1:65536|00|0|m,a,s,p", "1:65536;6714:2|00|0", []string{"settings: added GREASE, place 2"}},
+		{"1:65536,2:0|00|0|masp", "1:65536;2:0|00|0|m,a,s,p", nil},
 	} {
 		d, err := explain.DiffTexts(tt.a, tt.b)
 		require.NoError(t, err)

@@ -96,6 +96,7 @@ func TestTextErrors(t *testing.T) {
 		"s1t13_0303_2f____": `fingerprint: stable "s1t13_0303_2f____": list 2: "2f" is not a value of 4 lower-case hex digits`,
 		"s1t13_0303_____x":  `fingerprint: stable "s1t13_0303_____x": list 6: "x" is not a protocol in hex`,
 		"1|2":               `fingerprint: HTTP/2 "1|2": 2 fields between bars, not 4 (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
+		"1|2|0":             `fingerprint: HTTP/2 "1|2|0": the setting "1" is not an id and a value (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
 		"1=2|00|0|m":        `fingerprint: HTTP/2 "1=2|00|0|m": the setting "1=2" is not an id and a value (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
 		"|w|0|m":            `fingerprint: HTTP/2 "|w|0|m": the window update "w" is not a number (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,
 		"|00|3:2:0:1|m":     `fingerprint: HTTP/2 "|00|3:2:0:1|m": the priority "3:2:0:1" is not stream:exclusive:dependency:weight (one looks like 1:65536;2:0;4:6291456|15663105|0|m,a,s,p)`,

@@ -32,7 +32,7 @@ func (e *Explanation) AddSamples(samples iter.Seq[Sample]) {
 		if s.Input.Hello != nil {
 			e.addDigestTexts(s.Input.Hello)
 		}
-		has = e.matches(&s.Input) || has
+		has = e.matches(&s.Input) || e.isLikeHTTP2(s.Input.HTTP2) || has
 		if e.matchesHTTP2Hash(s.Input.HTTP2) {
 			has = true
 		}
