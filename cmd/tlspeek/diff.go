@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ func diffCommand() *cobra.Command {
 removed and moved, the fingerprints that change, and those that do not. If A or B
 is a hello and the other a fingerprint, diff compares the hello's fingerprint of
 that kind. If one is a digest and the other the text of such a digest, diff hashes
-the text first.
+the text first. Of two JA4 or two JA3, diff compares the lists that were hashed, if
+known clients have them.
 
 All GREASE values count as equal. Random and key material, which differ on each
 connection, are compared by length only.
@@ -76,7 +78,16 @@ func diffArgs(cmd *cobra.Command, source *helloSource, a, b string) (none explai
 	if err != nil {
 		return none, err
 	}
-	return explain.DiffTexts(a, b)
+	samples, err := builtinSamples()
+	if err != nil {
+		return none, err
+	}
+	for _, h := range hellos {
+		if h != nil {
+			samples = append(samples, explain.Sample{Input: *h})
+		}
+	}
+	return explain.DiffKnown(a, b, slices.Values(samples))
 }
 
 // writeDifference writes d as text.

@@ -26,6 +26,9 @@ type ja4Parts struct {
 	none           string // the digest of an empty list
 	uncapped       bool   // counts above 99
 	hashCapped     bool   // lists cut at 99
+
+	hashSNI, hashALPN bool // server_name and ALPN are kept among the extensions
+	noPadding         bool // padding is not, although it counts
 }
 
 func newJA4Parts(h *parser.ClientHello) *ja4Parts {
@@ -44,7 +47,7 @@ func newJA4Parts(h *parser.ClientHello) *ja4Parts {
 func (p *ja4Parts) String() string {
 	suites := slices.Sorted(slices.Values(p.suites))
 	types := slices.DeleteFunc(slices.Sorted(slices.Values(p.types)), func(t parser.ExtensionType) bool {
-		return t == parser.ExtServerName || t == parser.ExtALPN
+		return t == parser.ExtServerName && !p.hashSNI || t == parser.ExtALPN && !p.hashALPN || t == parser.ExtPadding && p.noPadding
 	})
 	algorithms := slices.Clone(p.algorithms)
 	if p.sortAlgorithms {
@@ -89,8 +92,9 @@ var ja4Deviations = []struct {
 	change           func(p *ja4Parts, h *parser.ClientHello)
 }{
 	{
-		"GREASE kept in signature_algorithms", "tshark 4.4, FoxIO's Rust, nDPI, Envoy",
-		"they filter GREASE list by list, and not this one; the value differs on each connection",
+		"GREASE kept in signature_algorithms", "tshark 4.4, FoxIO's Rust, FoxIO's Zeek, Arkime, tls.peet.ws, pingly, nDPI, Envoy",
+		"they filter GREASE list by list, and not this one; the value differs on each connection; " +
+			"tls.peet.ws and pingly did before July 2026, FoxIO's Rust and Zeek, Wireshark and Arkime before September 2026",
 		func(p *ja4Parts, h *parser.ClientHello) {
 			p.algorithms = h.SignatureAlgorithms
 		},
@@ -103,7 +107,7 @@ var ja4Deviations = []struct {
 		"it reads signature_algorithms, signature_algorithms_cert and delegated_credential as one list, and takes what follows the first",
 		func(p *ja4Parts, h *parser.ClientHello) { p.algorithms = laterAlgorithms(h, p.algorithms) },
 	}, {
-		"underscore without signature algorithms", "Suricata",
+		"underscore without signature algorithms", "Suricata, tls.peet.ws",
 		"it appends the underscore, which the text leaves out, before it hashes",
 		func(p *ja4Parts, _ *parser.ClientHello) { p.underscore = true },
 	}, {
@@ -243,6 +247,37 @@ var ja4Deviations = []struct {
 			p.transport = "t"
 			if h.HasExtension(parser.ExtQUICTransportParameters) {
 				p.transport = "q"
+			}
+		},
+	}, {
+		"padding left out of the extensions", "tls.peet.ws",
+		"until November 2025 it removed 0015 before it hashed, and counted it",
+		func(p *ja4Parts, _ *parser.ClientHello) { p.noPadding = true },
+	}, {
+		"SNI: always d", "tls.peet.ws",
+		"it prints d whether or not there is a server_name",
+		func(p *ja4Parts, _ *parser.ClientHello) { p.sni = "d" },
+	}, {
+		"server_name kept among the extensions", "tools that keep server_name",
+		"the text leaves server_name and ALPN out of the list that is hashed, as the first part has them",
+		func(p *ja4Parts, _ *parser.ClientHello) { p.hashSNI = true },
+	}, {
+		"server_name and ALPN kept among the extensions", "tools that keep both",
+		"the text leaves server_name and ALPN out of the list that is hashed, as the first part has them",
+		func(p *ja4Parts, h *parser.ClientHello) {
+			both := h.HasExtension(parser.ExtServerName) && h.HasExtension(parser.ExtALPN)
+			p.hashSNI, p.hashALPN = both, both
+		},
+	}, {
+		"extensions that OpenSSL does not know are missing", "nginx on OpenSSL, Varnish on OpenSSL, CrowdSec's Lua on OpenSSL",
+		"OpenSSL passes only the extensions that it implements to its callback, so that they never see the others: " + missingExamples,
+		func(p *ja4Parts, h *parser.ClientHello) { p.seenBy(openSSLKnows) },
+	}, {
+		"extensions that OpenSSL before 3.2 does not know are missing", "modules on OpenSSL before 3.2",
+		"OpenSSL passes only the extensions that it implements to its callback, before 3.2 without compress_certificate and raw public keys",
+		func(p *ja4Parts, h *parser.ClientHello) {
+			if slices.ContainsFunc(p.types, isNewInOpenSSL32) {
+				p.seenBy(func(t parser.ExtensionType) bool { return openSSLKnows(t) && !isNewInOpenSSL32(t) })
 			}
 		},
 	},

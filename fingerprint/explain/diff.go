@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -91,7 +92,11 @@ func sessionOf(h *parser.ClientHello) string {
 // that they differ. If one is a digest and the other is a text behind one, the
 // text is hashed first. Of two HTTP/2 fingerprints, GREASE counts as one value, and the
 // pseudo-header fields are compared if both have them.
-func DiffTexts(a, b string) (Difference, error) {
+func DiffTexts(a, b string) (Difference, error) { return DiffKnown(a, b, func(func(Sample) bool) {}) }
+
+// DiffKnown is DiffTexts, but compares two digests by the texts behind them if samples
+// have both.
+func DiffKnown(a, b string, samples iter.Seq[Sample]) (Difference, error) {
 	first, err := Text(a)
 	if err != nil {
 		return Difference{}, err
@@ -107,7 +112,17 @@ func DiffTexts(a, b string) (Difference, error) {
 		}
 		first, second = x, y
 	}
-	if len(first.Parts) == 0 && first.Text != second.Text {
+	if first.Text == second.Text {
+		return Difference{Changes: []Change{}}, nil
+	}
+	for s := range samples {
+		if s.Input.Hello != nil {
+			first.addDigestTexts(s.Input.Hello)
+			second.addDigestTexts(s.Input.Hello)
+		}
+	}
+	useDigestTexts(&first, &second)
+	if len(first.Parts) == 0 || len(second.Parts) == 0 {
 		return Difference{Changes: []Change{{Field: first.Name, Kind: Changed, Before: first.Text, After: second.Text}}}, nil
 	}
 	alignHTTP2(&first, &second)

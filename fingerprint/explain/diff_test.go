@@ -2,6 +2,7 @@ package explain_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -128,4 +129,34 @@ func TestDiffGREASE(t *testing.T) {
 		assert.Equal(t, "extensions", c.Field)
 		assert.Equal(t, explain.Moved, c.Kind)
 	}
+}
+
+// TestDiffKnown: the lists behind two digests are compared where they are known.
+func TestDiffKnown(t *testing.T) {
+	samples := slices.Values(samplesOf(t))
+	d, err := explain.DiffKnown("t13d1516h2_8daaf6152771_e5627efa2ab1", "t13d1517h2_8daaf6152771_cb7bf5808d99", samples)
+	require.NoError(t, err)
+	assert.Contains(t, lines(d.Changes), "extensions_list: added ca34 trust_anchors, place 13")
+	assert.Contains(t, lines(d.Changes), "signature_algorithms_list: added 0904 mldsa44, place 1")
+	for _, c := range d.Changes {
+		assert.NotContains(t, c.Field, "digest")
+	}
+	same, err := explain.DiffKnown("t13d1517h2_8daaf6152771_cb7bf5808d99", "t13d1517h2_8daaf6152771_cb7bf5808d99", samples)
+	require.NoError(t, err)
+	assert.Equal(t, []explain.Change{}, same.Changes)
+
+	d, err = explain.DiffKnown("t13d1516h2_8daaf6152771_000000000001", "t13d1517h2_8daaf6152771_cb7bf5808d99", samples)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"extensions: 16 became 17", "extensions_digest: 000000000001 became cb7bf5808d99",
+	}, lines(d.Changes), "of an unknown digest nothing can be read")
+
+	hellos := hellotest.Real(t)
+	ja3 := func(name string) string { return fingerprint.JA3(hellos[name]) }
+	d, err = explain.DiffKnown(ja3("go-1.26"), ja3("firefox-153"), samples)
+	require.NoError(t, err)
+	assert.Greater(t, len(d.Changes), 10)
+	d, err = explain.DiffKnown(ja3("go-1.26"), md5Hex("unknown"), samples)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"ja3: " + ja3("go-1.26") + " became " + md5Hex("unknown")}, lines(d.Changes))
 }

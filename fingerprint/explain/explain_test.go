@@ -189,6 +189,7 @@ func TestJA4Deviations(t *testing.T) {
 		{"sni-address", "SNI: from the kind of host", "t12i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
 		{"sni-absent", "SNI: from the kind of host", "t12d010100_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
 		{"grease-only-extension", "GREASE counted among the extensions", "t12i010100_" + sha256Hex("1301")[:12] + "_000000000000"},
+		{"sni-absent", "SNI: always d", "t12d010100_" + sha256Hex("1301")[:12] + "_" + sha256Hex("000a")[:12]},
 		{"carrier-tls-with-transport-parameters", "carrier from quic_transport_parameters", "q13i010200_" + sha256Hex("1301")[:12] + "_" + sha256Hex("002b,0039")[:12]},
 	} {
 		require.Contains(t, all, tt.vector)
@@ -238,10 +239,60 @@ func TestJA4Deviations(t *testing.T) {
 	}
 }
 
+// TestDeviationsOfServers: modules of servers on OpenSSL never see what it does not
+// implement.
+func TestDeviationsOfServers(t *testing.T) {
+	const suites = "002f,0035,009c,009d,1301,1302,1303,c013,c014,c02b,c02c,c02f,c030,cca8,cca9"
+	const algorithms = "_0403,0804,0401,0503,0805,0501,0806,0601"
+	v, err := explain.ParseJA4("t13d1516h2_" + suites + "_0005,000a,000b,000d,0012,0017,001b,0023,002b,002d,0033,44cd,fe0d,ff01" + algorithms)
+	require.NoError(t, err)
+	h := &parser.ClientHello{
+		LegacyVersion: parser.VersionTLS12, CipherSuites: v.Suites, SignatureAlgorithms: v.SignatureAlgorithms,
+		SupportedVersions: []parser.Version{parser.VersionTLS13}, ALPNProtocols: [][]byte{[]byte("h2")}, ServerName: []byte("test.example"),
+	}
+	for _, typ := range append(v.Types, parser.ExtServerName, parser.ExtALPN) {
+		h.Extensions = append(h.Extensions, parser.Extension{Type: typ})
+	}
+	require.Equal(t, "t13d1516h2_8daaf6152771_d8a2da3f94cd", fingerprint.JA4(h))
+	texts := func(list []explain.Deviation) map[string]string {
+		got := make(map[string]string)
+		for _, d := range list {
+			got[d.Name] = d.Text
+		}
+		return got
+	}
+	got := texts(explain.JA4Deviations(h))
+	assert.Equal(t, "t13d1514h2_8daaf6152771_bc9a4605e104", got["extensions that OpenSSL does not know are missing"])
+	assert.Equal(t, "t13d1513h2_8daaf6152771_"+sha256Hex("0005,000a,000b,000d,0012,0017,0023,002b,002d,0033,ff01" + algorithms)[:12],
+		got["extensions that OpenSSL before 3.2 does not know are missing"])
+	assert.Equal(t, "t13d1516h2_8daaf6152771_8802cfb92a1f", got["server_name kept among the extensions"])
+	assert.Equal(t, "t13d1516h2_8daaf6152771_db113fc12e09", got["server_name and ALPN kept among the extensions"])
+	assert.NotContains(t, got, "padding left out of the extensions")
+	assert.Equal(t, md5Hex("771,47-53-156-157-4865-4866-4867-49171-49172-49195-49196-49199-49200-52392-52393,"+
+		"5-10-11-13-18-23-27-35-43-45-51-65281-0-16,,"), texts(explain.JA3Deviations(h))["extensions that OpenSSL does not know are missing"])
+
+	h.Extensions = append(h.Extensions, parser.Extension{Type: parser.ExtPadding})
+	got = texts(explain.JA4Deviations(h))
+	assert.Equal(t, "t13d1517h2_8daaf6152771_d8a2da3f94cd", got["padding left out of the extensions"])
+
+	h.Extensions = append(h.Extensions, parser.Extension{Type: 0xca34})
+	h.SignatureAlgorithms = append([]parser.SignatureScheme{0x3a3a}, h.SignatureAlgorithms...)
+	for _, d := range explain.JA4Deviations(h) {
+		if d.Name == "GREASE kept in signature_algorithms" {
+			assert.Contains(t, d.Tools, "FoxIO's Zeek, Arkime, tls.peet.ws, pingly")
+			assert.Contains(t, d.Why, "before July 2026")
+		}
+	}
+	got = texts(explain.JA4Deviations(h))
+	assert.NotEmpty(t, got["GREASE kept in signature_algorithms"])
+	assert.True(t, strings.HasPrefix(got["extensions that OpenSSL does not know are missing"], "t13d1515h2_"), "not ca34 either")
+}
+
 func TestJA3Deviations(t *testing.T) {
 	lookalikes := explain.JA3Deviations(hellotest.Vectors(t)["grease-lookalikes"].Parse(t))
-	require.Len(t, lookalikes, 1)
-	assert.Equal(t, md5Hex("771,43947-2827,43947-10,2827,"), lookalikes[0].Text)
+	require.Len(t, lookalikes, 2)
+	assert.Equal(t, md5Hex("771,2586-6666-43947-2827,10,6666-2827,"), lookalikes[0].Text)
+	assert.Equal(t, md5Hex("771,43947-2827,43947-10,2827,"), lookalikes[1].Text)
 	h := hellotest.Vectors(t)["grease-at-the-end"].Parse(t)
 	list := explain.JA3Deviations(h)
 	require.Len(t, list, 1)
