@@ -39,80 +39,6 @@ without a hello, its ja3, ja4 or npf.`,
 	return cmd
 }
 
-func clientsListCommand(file *string) *cobra.Command {
-	var family, kind, name string
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the known clients",
-		Example: `  tlspeek clients list --family Chromium
-  tlspeek clients list --json --name curl > curl.jsonl`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if kind != "" && known.ParseKind(kind).String() != kind {
-				return errKind(kind)
-			}
-			entries, err := clientfile.WithBuiltin(*file)
-			if err != nil {
-				return err
-			}
-			kept := entries[:0]
-			for _, e := range entries {
-				if contains(e.Family, family) && contains(e.Name, name) && (kind == "" || e.Kind.String() == kind) {
-					kept = append(kept, e)
-				}
-			}
-			return writeEntries(cmd.OutOrStdout(), kept, asJSON)
-		},
-	}
-	cmd.Flags().StringVar(&family, "family", "", "only families whose `name` contains this")
-	cmd.Flags().StringVar(&name, "name", "", "only clients whose `name` contains this")
-	cmd.Flags().StringVar(&kind, "kind", "", "only this `kind`: browser, library, tool or impersonator")
-	suggest(cmd, "kind", "browser", "library", "tool", "impersonator")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the lines of a clients file, with the hellos")
-	return cmd
-}
-
-func errKind(kind string) error {
-	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator or other", kind)
-}
-
-// contains reports whether s contains part, whatever the case of either.
-func contains(s, part string) bool {
-	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
-}
-
-func writeEntries(w io.Writer, entries []known.Entry, asJSON bool) error {
-	if asJSON {
-		var b []byte
-		var err error
-		for i := range entries {
-			if b, err = entries[i].AppendLine(b); err != nil {
-				return err
-			}
-		}
-		_, err = w.Write(b)
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tVERSION\tKIND\tFAMILY\tLIBRARY\tOVER\tFINGERPRINT")
-	for i := range entries {
-		e := &entries[i]
-		over, print := e.Transport, e.JA4
-		if over == "" {
-			over = "tls"
-		}
-		if print == "" {
-			print = e.JA3
-		}
-		if print == "" {
-			print = e.NPF
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), e.Kind, plain(e.Family), plain(e.Library), over, plain(print))
-	}
-	return t.Flush()
-}
-
 // plain returns text from a file in a form that is safe to print on a terminal.
 func plain(s string) string { return parser.Text([]byte(s)) }
 
@@ -126,8 +52,9 @@ func clientsLookupCommand(file *string) *cobra.Command {
 		Long: `List the clients that may have sent a hello, best first: all clients whose hellos
 have its shape, or else the nearest ones, one of each family first, with the
 fields that differ. Distances are in thousandths: 0 is the same shape, and 1000
-has nothing in common. Then list the tells, the signs that the hello only imitates
-the client that it looks like.
+has nothing in common. Then list the hellos of that shape that are known, with the
+settings, the source and the date of each, and the tells, the signs that the hello
+only imitates the client that it looks like.
 
 For a JA4 or a JA3, also given as --ja4 or --ja3, list the clients that have this
 value. Programs that share a TLS library and its settings share their values.
@@ -150,11 +77,7 @@ value. Programs that share a TLS library and its settings share their values.
 			if err != nil {
 				return err
 			}
-			users, err := clientfile.Database(*file)
-			if err != nil {
-				return err
-			}
-			return lookupHello(cmd.OutOrStdout(), h.Hello, users, asJSON)
+			return lookupHello(cmd.OutOrStdout(), h.Hello, *file, asJSON)
 		},
 	}
 	source.flags(cmd)
@@ -195,7 +118,11 @@ func lookupFingerprint(w io.Writer, file, ja3, ja4 string, asJSON bool) error {
 	return writeEntries(w, kept, asJSON)
 }
 
-func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJSON bool) error {
+func lookupHello(w io.Writer, h *parser.ClientHello, file string, asJSON bool) error {
+	users, err := clientfile.Database(file)
+	if err != nil {
+		return err
+	}
 	m := known.Matcher{Clients: users}
 	o := known.Observation{Hello: h, JA3: fingerprint.JA3(h), JA4: fingerprint.JA4(h)}
 	candidates := m.AppendCandidates(nil, &o)
@@ -203,8 +130,12 @@ func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJS
 	if len(tells) > 0 {
 		known.PreferImitations(candidates)
 	}
+	records, err := recordsOf(h, file, candidates)
+	if err != nil {
+		return err
+	}
 	if asJSON {
-		_, err := w.Write(appendLookup(nil, candidates, tells))
+		_, err := w.Write(appendLookup(nil, candidates, tells, records))
 		return err
 	}
 	if len(candidates) == 0 {
@@ -226,6 +157,12 @@ func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJS
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if len(records) > 0 {
+		fmt.Fprintln(w)
+		if err := writeRecords(w, records); err != nil {
+			return err
+		}
+	}
 	for i := range tells {
 		l := &tells[i]
 		where := l.Field
@@ -237,8 +174,9 @@ func lookupHello(w io.Writer, h *parser.ClientHello, users *known.Database, asJS
 	return nil
 }
 
-func appendLookup(dst []byte, candidates []known.Candidate, tells []known.Tell) []byte {
+func appendLookup(dst []byte, candidates []known.Candidate, tells []known.Tell, records []known.Entry) []byte {
 	dst = jsonw.List(append(dst, '{'), jsonw.KeyOf("client"), candidates, (*known.Candidate).AppendJSON)
 	dst = jsonw.List(dst, jsonw.KeyOf("tells"), tells, (*known.Tell).AppendJSON)
+	dst = jsonw.List(dst, jsonw.KeyOf("records"), records, appendRecord)
 	return append(dst, "}\n"...)
 }
