@@ -25,7 +25,7 @@ func clientsCommand() *cobra.Command {
 		Use:   "clients",
 		Short: "List the known clients, look one up, add your own",
 		Long: `List the clients whose hellos tlspeek knows, look up who sends a hello or has a
-fingerprint, and keep a file of your own clients.
+fingerprint, judge many hellos, and keep a file of your own clients.
 
 The flag --clients names that file, here and for scan and serve. It has a JSON
 object on each line, with name, version, family, library, kind (browser, library,
@@ -35,7 +35,7 @@ without a hello, its ja3, ja4 or npf.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&file, "clients", "", clientsHelp)
-	cmd.AddCommand(clientsListCommand(&file), clientsLookupCommand(&file), clientsImportCommand(&file), clientsAddCommand(&file))
+	cmd.AddCommand(clientsListCommand(&file), clientsLookupCommand(&file), clientsJudgeCommand(&file), clientsImportCommand(&file), clientsAddCommand(&file))
 	return cmd
 }
 
