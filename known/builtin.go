@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-//go:generate go test -run ^TestGenerated$ -update .
+//go:generate go test -run ^Test(Releases)?Generated$ -update .
 
 // builtinText is the clients file of the built-in clients. Lookups use builtin, which
 // is generated from it.

@@ -211,15 +211,16 @@ func (j *judgement) checkHeaders(r *Request, a parsedUserAgent) {
 // version that is claimed.
 func (j *judgement) checkVersion(o *Observation, a parsedUserAgent) {
 	seen := *o // a copy escapes through the function variables, and only where a claim is checked
-	for _, f := range versionFeatures {
+	for i, f := range versionFeatures {
 		if f.browser != a.browser || !f.present(&seen) {
 			continue
 		}
-		if f.since > 0 && a.major < f.since {
-			j.refute(fmt.Sprintf("%s, which no version before %d has", f.what, f.since))
+		bounds := featureBounds[i]
+		if bounds.since > 0 && a.major < bounds.since {
+			j.refute(fmt.Sprintf("%s, which no version before %d has", f.name, bounds.since))
 		}
-		if f.until > 0 && a.major > f.until {
-			j.refute(fmt.Sprintf("%s, which no version after %d has", f.what, f.until))
+		if bounds.until > 0 && a.major > bounds.until {
+			j.refute(fmt.Sprintf("%s, which no version after %d has", f.name, bounds.until))
 		}
 	}
 }

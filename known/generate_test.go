@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write clients.jsonl and clients_gen.go anew")
+var update = flag.Bool("update", false, "write clients.jsonl, clients_gen.go and releases_gen.go anew")
 
 // TestGenerated checks that the fingerprints in clients.jsonl are those of its hellos,
 // that the file is sorted, and that clients_gen.go is generated from it. With -update

@@ -7,65 +7,70 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A versionFeature dates a browser: only versions from since to until have the feature;
-// 0 means no bound. The bounds are some versions wider than the captures, because
-// features are tried out before they are rolled out, and in stages.
+// ReleasesDate is the newest date in known/releases.jsonl, which says what versions of
+// browsers have, and when they were released.
+const ReleasesDate = releasesDate
+
+// versionBounds are the first and the last version of a browser that have a feature;
+// 0 means no bound.
+type versionBounds struct{ since, until int }
+
+// A versionFeature is a feature that not all versions of a browser have.
 type versionFeature struct {
-	browser      browser
-	what         string
-	since, until int
-	present      func(o *Observation) bool
+	browser browser
+	name    string
+	present func(o *Observation) bool
 }
 
-// versionFeatures are the features that can refute a claimed version.
+// versionFeatures are the features that can refute a claimed version. featureBounds, from
+// known/releases.jsonl, has the bounds of each, in the same order.
 //
 // A flag, a policy or a preference can bring back a feature that a browser has dropped.
 // So these features have no upper bound: application_settings at 4469
 // (UseNewAlpsCodepointHttp2 and UseNewAlpsCodepointQUIC), suites of Firefox
 // (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps).
 var versionFeatures = [...]versionFeature{
-	// Some builds from 141 on sent the extension empty; a flag sends it earlier.
-	{chromium, "trust_anchors", 133, 0, func(o *Observation) bool {
+	{chromium, "trust_anchors", func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
 	}},
-	{chromium, "ids in trust_anchors", 146, 0, func(o *Observation) bool {
+	{chromium, "ids in trust_anchors", func(o *Observation) bool {
 		e, _ := o.Hello.Extension(parser.ExtTrustAnchors)
 		return len(e.Data) > 2
 	}},
-	{chromium, "ML-DSA among the signature algorithms", 144, 0, func(o *Observation) bool {
+	{chromium, "ML-DSA among the signature algorithms", func(o *Observation) bool {
 		return hasMLDSA(o.Hello)
 	}},
-	{chromium, "no ML-DSA among the signature algorithms", 0, 155, func(o *Observation) bool {
+	{chromium, "no ML-DSA among the signature algorithms", func(o *Observation) bool {
 		return o.Hello.Transport == parser.TLS && !hasMLDSA(o.Hello)
 	}},
-	{chromium, "application_settings at 44cd", 127, 0, func(o *Observation) bool {
+	{chromium, "application_settings at 44cd", func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtApplicationSettings)
 	}},
-	{chromium, "X25519MLKEM768", 124, 0, func(o *Observation) bool {
+	{chromium, "X25519MLKEM768", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
 	}},
-	{chromium, "X25519Kyber768Draft00", 105, 141, func(o *Observation) bool {
+	{chromium, "X25519Kyber768Draft00", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x6399)
 	}},
-	{chromium, "encrypted_client_hello", 105, 0, func(o *Observation) bool {
+	{chromium, "encrypted_client_hello", func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtEncryptedClientHello)
 	}},
-	{chromium, "TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0, 97, func(o *Observation) bool {
+	{chromium, "TLS_RSA_WITH_3DES_EDE_CBC_SHA", func(o *Observation) bool {
 		return slices.Contains(o.Hello.CipherSuites, 0x000a)
 	}},
-	{chromium, "TLS 1.0 among the versions", 0, 119, func(o *Observation) bool {
+	{chromium, "TLS 1.0 among the versions", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedVersions, parser.VersionTLS10)
 	}},
-	{chromium, "HTTP/2 settings without ENABLE_PUSH", 0, 109, func(o *Observation) bool {
+	{chromium, "HTTP/2 settings without ENABLE_PUSH", func(o *Observation) bool {
 		return isChromiumHTTP2(o.HTTP2) && !strings.Contains(o.HTTP2, ";2:0;")
 	}},
-	{chromium, "HTTP/2 settings with MAX_CONCURRENT_STREAMS", 0, 119, func(o *Observation) bool {
+	{chromium, "HTTP/2 settings with MAX_CONCURRENT_STREAMS", func(o *Observation) bool {
 		return isChromiumHTTP2(o.HTTP2) && strings.Contains(o.HTTP2, ";3:1000;")
 	}},
-	{chromium, "HTTP/2 settings without MAX_CONCURRENT_STREAMS", 112, 0, func(o *Observation) bool {
+	{chromium, "HTTP/2 settings without MAX_CONCURRENT_STREAMS", func(o *Observation) bool {
 		return isChromiumHTTP2(o.HTTP2) && !strings.Contains(o.HTTP2, ";3:1000;")
 	}},
-	{firefox, "X25519MLKEM768", 124, 0, func(o *Observation) bool {
+	{firefox, "X25519MLKEM768", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
 	}},
 }

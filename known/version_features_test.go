@@ -58,15 +58,15 @@ func TestVersionFeatureBounds(t *testing.T) {
 		assert.Contains(t, reasons(&c.o, c.b, c.refuted), c.reason, "version %d", c.refuted)
 		assert.NotContains(t, reasons(&c.o, c.b, c.stays), c.reason, "version %d", c.stays)
 	}
-	for _, f := range versionFeatures {
-		for bound, text := range map[int]string{f.since: " before ", f.until: " after "} {
+	for i, f := range versionFeatures {
+		for bound, text := range map[int]string{featureBounds[i].since: " before ", featureBounds[i].until: " after "} {
 			if bound == 0 {
 				continue
 			}
 			has := slices.ContainsFunc(cases, func(c versionCase) bool {
-				return c.b == f.browser && c.stays == bound && strings.HasPrefix(c.reason, f.what+",") && strings.Contains(c.reason, text)
+				return c.b == f.browser && c.stays == bound && strings.HasPrefix(c.reason, f.name+",") && strings.Contains(c.reason, text)
 			})
-			assert.True(t, has, "no case for %s%s%d", f.what, text, bound)
+			assert.True(t, has, "no case for %s%s%d", f.name, text, bound)
 		}
 	}
 }

@@ -30,7 +30,10 @@ fingerprint, judge many hellos, and keep a file of your own clients.
 The flag --clients names that file, here and for scan and serve. It has a JSON
 object on each line, with name, version, family, library, kind (browser, library,
 tool, impersonator), transport, flags, source, date, and the hello in hex or,
-without a hello, its ja3, ja4 or npf.`,
+without a hello, its ja3, ja4 or npf.
+
+The releases of browsers, by which a claimed version is judged, are known up to
+` + known.ReleasesDate + `.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
