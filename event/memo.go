@@ -89,7 +89,7 @@ type memoShape struct {
 	alpn             []string
 
 	hasCandidates bool
-	candidates    ranking // of a hello without tells
+	candidates    ranking // of a hello without tells that are evidence
 	withTells     ranking // the same, as known.PreferImitations orders them
 	orderMatters  bool    // the candidates depend on the order after all, and are missing
 
@@ -259,9 +259,9 @@ func (r *run) rank(list []known.Candidate) ranking {
 	return ranking{slices.Clone(list), r.json(&Event{Client: list})}
 }
 
-// candidatesOf returns the candidates of a hello with or without tells.
-func (s *memoShape) candidatesOf(tells bool) *ranking {
-	if tells {
+// candidatesOf returns the candidates of a hello with or without tells that are evidence.
+func (s *memoShape) candidatesOf(evidence bool) *ranking {
+	if evidence {
 		return &s.withTells
 	}
 	return &s.candidates

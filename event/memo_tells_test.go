@@ -127,3 +127,29 @@ func TestRealTellsAreNotRemembered(t *testing.T) {
 	}
 	require.NotEmpty(t, entriesIn(&ob.memo))
 }
+
+// TestNovelTellsOrderNothing: a tell that is no evidence leaves the candidates in their
+// order, and one that is evidence puts imitations first.
+func TestNovelTellsOrderNothing(t *testing.T) {
+	ordered := 0
+	for name, h := range hellotest.Real(t) {
+		clients := func(tells ...known.Tell) []known.Candidate {
+			ob := Observer{appendTells: func(dst []known.Tell, _ *known.Observation) []known.Tell { return append(dst, tells...) }}
+			o := observation(h)
+			for range 3 {
+				assertFresh(t, &ob, o)
+			}
+			e := ob.Event(o, Compact)
+			require.Len(t, e.Tells, len(tells), name)
+			return e.Client
+		}
+		without := clients()
+		assert.Equal(t, without, clients(known.Tell{Name: "made-up", Novel: true}), name)
+		both := clients(known.Tell{Name: "made-up", Novel: true}, known.Tell{Name: "other"})
+		assert.Equal(t, both, clients(known.Tell{Name: "other"}), name)
+		if !slices.Equal(without, both) {
+			ordered++
+		}
+	}
+	assert.Positive(t, ordered, "no hello has candidates that a tell orders anew")
+}

@@ -95,7 +95,7 @@ func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) (
 		k := ob.knownOf(o, e)
 		ob.findTells(e, o, k)
 		if live {
-			e.Claim = claim(k, m.shape.candidatesOf(len(e.Tells) > 0).list, Compact)
+			e.Claim = claim(k, m.shape.candidatesOf(known.IsEvidence(e.Tells)).list, Compact)
 		}
 	}
 	return m.shape.appendEvent(dst, e, !ob.SkipClients, live)
@@ -268,7 +268,7 @@ func (ob *Observer) identify(e *Event, o *Observation, size Size, l *memoLookup)
 		e.Client = ob.matcher.AppendCandidates(e.Client, k)
 	}
 	l.store(&ob.keys, e, true, !ob.matcher.AnyOrder()) // before the tells
-	if ob.findTells(e, o, k); len(e.Tells) > 0 {
+	if ob.findTells(e, o, k); known.IsEvidence(e.Tells) {
 		known.PreferImitations(e.Client)
 	}
 	e.Claim = claim(k, e.Client, size)
@@ -291,7 +291,7 @@ func (ob *Observer) findTells(e *Event, o *Observation, k *known.Observation) {
 func (ob *Observer) knownOf(o *Observation, e *Event) *known.Observation {
 	k := &ob.knownInput
 	k.Hello, k.Index, k.RecordVersion, k.HTTP2, k.Request = o.Hello, o.Index, o.RecordVersion, o.HTTP2, o.Request
-	k.JA3, k.JA4 = "", ""
+	k.Time, k.JA3, k.JA4 = o.Time, "", ""
 	if ob.Clients != nil { // which may be known by a fingerprint only
 		k.JA3, k.JA4 = e.JA3(), e.JA4()
 	}

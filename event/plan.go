@@ -1,6 +1,9 @@
 package event
 
-import "github.com/tlspeek/tlspeek/internal/jsonw"
+import (
+	"github.com/tlspeek/tlspeek/internal/jsonw"
+	"github.com/tlspeek/tlspeek/known"
+)
 
 // A run is a part of the fields of a compact Event, in their order, that have one
 // scope, and of which either all are those of live connections or none is.
@@ -69,7 +72,7 @@ func (s *memoShape) appendEvent(dst []byte, e *Event, candidates, live bool) ([]
 			segments = segments[1:]
 		case r.scope == perCandidates:
 			if candidates {
-				dst = append(dst, s.candidatesOf(len(e.Tells) > 0).json...)
+				dst = append(dst, s.candidatesOf(known.IsEvidence(e.Tells)).json...)
 			}
 		default:
 			if dst, err = r.append(dst, e); err != nil {

@@ -16,12 +16,20 @@ import (
 //
 // Inconsistent means that the named program did not make this connection itself:
 // the client is an impersonator, or a proxy ended the client's TLS.
+//
+// A version that is newer than all known ones, and may exist at the time of the hello,
+// is not refuted by what the browser did not do before. For one that cannot exist yet
+// the verdict is unknown, unless something refutes the claim.
 func CheckClaim(o *Observation, candidates []Candidate) Claim {
+	return current.checkClaim(o, candidates)
+}
+
+func (k *knowledge) checkClaim(o *Observation, candidates []Candidate) Claim {
 	a := parseUserAgent(o.Request.UserAgent)
 	if o.Hello == nil || o.Hello.SSLv2 || a.program == "" {
 		return Claim{Program: a.program}
 	}
-	var j judgement
+	j := judgement{knowledge: k}
 	switch {
 	case a.generic:
 		j.refute("the User-Agent begins as a browser's and then names none")
@@ -34,6 +42,8 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 	switch {
 	case len(j.refutations) > 0:
 		claim.Verdict, claim.Reasons = VerdictInconsistent, j.refutations
+	case j.noVersion:
+		claim.Reasons = []string{"no such version yet"}
 	case j.vouched:
 		claim.Verdict = VerdictConsistent
 	}
@@ -42,11 +52,21 @@ func CheckClaim(o *Observation, candidates []Candidate) Claim {
 
 // A judgement collects the reasons for and against a claim.
 type judgement struct {
+	*knowledge
 	support, refutations []string
 	vouched              bool // the support is enough, if nothing refutes the claim
+	newer                bool // the version is newer than those that are known, and may exist
+	noVersion            bool // the version cannot exist yet
 }
 
 func (j *judgement) refute(reason string) { j.refutations = append(j.refutations, reason) }
+
+// refuteKnown refutes the claim to be a version that is known. A later one may differ.
+func (j *judgement) refuteKnown(reason string) {
+	if !j.newer {
+		j.refute(reason)
+	}
+}
 
 func (j *judgement) vouch(reason string) {
 	j.vouched = true
@@ -55,6 +75,10 @@ func (j *judgement) vouch(reason string) {
 
 // checkBrowser checks the claim to be a browser.
 func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates []Candidate) {
+	if a.major > 0 && j.isNewer(a.browser, a.major) {
+		j.newer = j.mayExist(a.browser, a.major, o.Time)
+		j.noVersion = !j.newer
+	}
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
 		b = browserOf(o.Hello.Transport, candidates)
@@ -66,7 +90,7 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 		// Too far from any hello of that browser to support the claim.
 	case b == noBrowser && o.Hello.Transport != parser.TLS:
 		return // too few hellos over QUIC are known
-	case b == noBrowser && a.tooOld && nearest(candidates) == "":
+	case b == noBrowser && (a.tooOld || j.newer) && nearest(candidates) == "":
 		return
 	case b == noBrowser || b == suitesOnly:
 		j.refute("the hello is not " + a.browser.name() + "'s" + nearest(candidates))
@@ -74,8 +98,13 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 		j.refute("the hello has the shape of " + b.name() + "'s, not of " + a.browser.name() + "'s")
 	}
 	var buf [4]Tell
-	for _, t := range AppendTells(buf[:0], o) {
-		j.refute("tell " + t.Name + ": " + t.Found)
+	for _, t := range j.appendTells(buf[:0], o) {
+		if !t.Novel {
+			j.refute("tell " + t.Name + ": " + t.Found)
+		}
+	}
+	if newest := j.database.newest[a.browser]; j.newer && newest > 0 && b == a.browser {
+		j.support = append(j.support, "newer than "+strconv.Itoa(newest)+", the newest version that is known")
 	}
 	if s := stackOf(o.HTTP2); s != nil && s.browser == a.browser && b == a.browser {
 		j.support = append(j.support, "the HTTP/2 settings are "+s.name+"'s")
@@ -161,7 +190,7 @@ func (j *judgement) checkHints(r *Request, a parsedUserAgent) {
 		return
 	}
 	if a.browser != chromium {
-		j.refute("client hints, which " + a.browser.name() + " does not send")
+		j.refuteKnown("client hints, which " + a.browser.name() + " does not send")
 		return
 	}
 	for _, brand := range [...]string{"Chromium", "Google Chrome"} {
@@ -201,9 +230,9 @@ func (j *judgement) checkHeaders(r *Request, a parsedUserAgent) {
 	}
 	switch {
 	case a.browser == chromium && a.major > 83 && dest < site:
-		j.refute("sec-fetch-dest before sec-fetch-site, which Chromium has the other way round")
+		j.refuteKnown("sec-fetch-dest before sec-fetch-site, which Chromium has the other way round")
 	case a.browser == firefox && site < dest:
-		j.refute("sec-fetch-site before sec-fetch-dest, which Firefox has the other way round")
+		j.refuteKnown("sec-fetch-site before sec-fetch-dest, which Firefox has the other way round")
 	}
 }
 
@@ -215,7 +244,7 @@ func (j *judgement) checkVersion(o *Observation, a parsedUserAgent) {
 		if f.browser != a.browser || !f.present(&seen) {
 			continue
 		}
-		bounds := featureBounds[i]
+		bounds := j.bounds[i]
 		if bounds.since > 0 && a.major < bounds.since {
 			j.refute(fmt.Sprintf("%s, which no version before %d has", f.name, bounds.since))
 		}

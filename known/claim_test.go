@@ -156,7 +156,7 @@ func TestVersionFeatures(t *testing.T) {
 		n++
 		h, err := e.ParseHello()
 		require.NoError(t, err)
-		var j judgement
+		j := judgement{knowledge: &current}
 		j.checkVersion(&Observation{Hello: h, HTTP2: e.HTTP2}, parsedUserAgent{browser: browserShapeOf(h), major: major})
 		assert.Empty(t, j.refutations, "%s %s %s", e.Name, e.Version, e.Source)
 	}

@@ -1671,5 +1671,6 @@ var builtin = Database{
 		{Name: "tls-client", Version: "firefox_123", Family: "Firefox", Library: "bogdanfinn/utls", Kind: 4},
 		{Name: "sslscan", Version: "2.0.7", Family: "sslscan", Library: "OpenSSL 3.0.22", Kind: 3},
 	},
+	newest:   [5]int{0, 156, 154, 0, 0},
 	families: 20,
 }

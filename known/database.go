@@ -17,7 +17,8 @@ type Database struct {
 	lists   [numFields][][]uint16 // the distinct lists of the shapes
 	clients []Candidate           // of the shapes, in their order of rank
 
-	families int // of the first clients of the shapes
+	families int              // of the first clients of the shapes
+	newest   [numBrowsers]int // version that is known of each browser, or 0
 
 	indexOnce sync.Once
 	index     *searchIndex // made by searchIndex

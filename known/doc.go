@@ -16,7 +16,8 @@
 //     that keeps its library's settings belongs to the library's family.
 //   - The kind of a client says what it is; an impersonator sends the hello of a
 //     browser.
-//   - A tell is a sign that a hello was not made by the client whose shape it has.
+//   - A tell is a sign that a hello was not made by the client whose shape it has: a
+//     contradiction in each version, or a novelty, which a later version may send.
 //   - A claim is the User-Agent, compared with the hello, HTTP/2 settings and headers.
 //   - A scanner sends many hellos, to find out what a server accepts.
 //

@@ -154,6 +154,7 @@ func NewDatabase(entries []Entry) (*Database, error) {
 			return nil, err
 		}
 		s.read(&h)
+		db.addVersion(e)
 		b.add(&s, e.Permutes, e.Scanner, e.candidate())
 	}
 	b.finish()

@@ -87,6 +87,6 @@ func appendSource(dst []byte, db *Database) []byte {
 		}
 		b.WriteString("},\n")
 	}
-	fmt.Fprintf(b, "},\n\tfamilies: %d,\n}\n", db.families)
+	fmt.Fprintf(b, "},\n\tnewest: %#v,\n\tfamilies: %d,\n}\n", db.newest, db.families)
 	return b.Bytes()
 }

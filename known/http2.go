@@ -53,22 +53,31 @@ func stackOf(h2 string) *stack {
 }
 
 // tellHTTP2 holds the HTTP/2 settings against the hello's shape. Unknown settings
-// show nothing, but Chromium and Firefox have always had one order of the four
-// pseudo-headers each; CONNECT has fewer.
+// show nothing.
 func tellHTTP2(dst []Tell, v view) []Tell {
 	if v.HTTP2 == "" {
 		return dst
 	}
-	order := v.HTTP2[strings.LastIndexByte(v.HTTP2, '|')+1:]
-	all := len(order) == len("m,a,s,p")
-	s := stackOf(v.HTTP2)
-	switch {
-	case s != nil && s.browser != v.browser:
-		return append(dst, Tell{Field: "http2", Found: s.name + ": " + v.HTTP2, Expected: v.browser.name() + "'s settings"})
-	case v.browser == chromium && all && order != "m,a,s,p":
-		return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: "m,a,s,p"})
-	case v.browser == firefox && all && order != "m,p,a,s":
-		return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: "m,p,a,s"})
+	if s := stackOf(v.HTTP2); s != nil && s.browser != v.browser {
+		dst = append(dst, Tell{Field: "http2", Found: s.name + ": " + v.HTTP2, Expected: v.browser.name() + "'s settings"})
 	}
 	return dst
+}
+
+// tellHTTP2Order finds another order of the four pseudo-headers than the one that
+// Chromium and Firefox have always had; CONNECT has fewer. It adds nothing to the
+// settings of another program.
+func tellHTTP2Order(dst []Tell, v view) []Tell {
+	if v.HTTP2 == "" {
+		return dst
+	}
+	order := v.HTTP2[strings.LastIndexByte(v.HTTP2, '|')+1:]
+	expected := "m,a,s,p"
+	if v.browser == firefox {
+		expected = "m,p,a,s"
+	}
+	if s := stackOf(v.HTTP2); s != nil && s.browser != v.browser || len(order) != len(expected) || order == expected {
+		return dst
+	}
+	return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: expected})
 }

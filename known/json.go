@@ -75,6 +75,7 @@ const (
 	keyExpected jsonw.Key = `,"expected":`
 	keyVerdict  jsonw.Key = `,"verdict":`
 	keyProgram  jsonw.Key = `,"program":`
+	keyNovel    jsonw.Key = `,"novel":`
 	keyReasons  jsonw.Key = `,"reasons":`
 )
 
@@ -105,6 +106,9 @@ func (t *Tell) AppendJSON(dst []byte) []byte {
 	}
 	dst = jsonw.AppendString(append(dst, keyFound...), t.Found)
 	dst = jsonw.AppendString(append(dst, keyExpected...), t.Expected)
+	if t.Novel {
+		dst = append(append(dst, keyNovel...), "true"...)
+	}
 	return append(dst, '}')
 }
 

@@ -1,6 +1,10 @@
 package known
 
-import "github.com/tlspeek/tlspeek/parser"
+import (
+	"time"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
 
 // An Observation is what is known of one connection when its hello is judged.
 // Only Hello is required.
@@ -13,6 +17,10 @@ type Observation struct {
 	// hello begins, or 0 if it is not known.
 	RecordVersion parser.Version
 
+	// Time is when the hello was complete; zero means now. It says which versions of
+	// browsers may exist.
+	Time time.Time
+
 	// JA3 and JA4 are needed only for databases with entries that have no hello
 	// but a fingerprint. Empty values are not looked up.
 	JA3, JA4 string
@@ -24,7 +32,7 @@ type Observation struct {
 // A Candidate is a client that may have sent a hello.
 type Candidate struct {
 	Name    string `json:"name"`              // "Chromium"
-	Version string `json:"version,omitempty"` // one or several: "92.0.4512.0 to 117.0.5938.0"
+	Version string `json:"version,omitempty"` // one or several: "92.0.4512.0 to 117.0.5938.0"; or "newer than 156"
 	Family  string `json:"family"`            // of clients whose hellos are made the same way
 	Library string `json:"library,omitempty"` // TLS library
 	Kind    Kind   `json:"kind"`              // what it is
@@ -167,7 +175,7 @@ type Result struct {
 func Identify(o *Observation) Result {
 	var m Matcher
 	r := Result{Candidates: m.AppendCandidates(nil, o), Tells: AppendTells(nil, o)}
-	if len(r.Tells) > 0 {
+	if IsEvidence(r.Tells) {
 		PreferImitations(r.Candidates)
 	}
 	r.Claim = CheckClaim(o, r.Candidates)

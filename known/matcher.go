@@ -19,6 +19,9 @@ type Matcher struct {
 	all     []uint16 // of shape
 	near    []neighbour
 	search  search
+	dated   Observation // of the hello alone
+	ages    *knowledge  // nil for current; tests set it
+	newer   [numBrowsers]newerVersion
 	seed    uint64
 	cache   []cached     // by the seeded key
 	cacheOf [2]*Database // the databases that cache is of: the built-in one, or Database, and Clients
@@ -55,7 +58,11 @@ const (
 // a resumed session adds, padding, GREASE values, and the order of extensions
 // for a client that permutes them.
 //
-// If the hello has tells, call [PreferImitations] on the result.
+// A browser that is near has the version "newer than 156" if the hello has a value that
+// no known one of that browser has.
+//
+// If the hello has tells that are evidence, call [PreferImitations] on the result; see
+// [IsEvidence].
 func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate {
 	h := o.Hello
 	if h == nil || h.SSLv2 {
@@ -105,6 +112,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		dst = dst[:n+len(mergeByDistance(dst[n:]))]
 	}
 	preferGenuine(dst[n:])
+	m.nameNewer(dst[n:], db, o)
 	if !named {
 		c.all, c.answer = append(c.all[:0], m.all...), append(c.answer[:0], dst[n:]...)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"go/format"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,17 @@ func TestReleasesGenerated(t *testing.T) {
 	assert.Equal(t, string(source), string(generated), "run make generate")
 }
 
+// releaseDaysOf returns the days of releases by browser.
+func releaseDaysOf(list []release) (days [numBrowsers][]releaseDay) {
+	for _, r := range list {
+		if t, err := time.Parse(time.DateOnly, r.Date); err == nil {
+			b := browserNamed(r.Browser)
+			days[b] = append(days[b], releaseDay{r.Version, int(t.Unix() / (24 * 60 * 60))})
+		}
+	}
+	return days
+}
+
 // appendReleases appends the lines as Go source, those of features in the order of
 // versionFeatures.
 func appendReleases(dst []byte, list []release) ([]byte, error) {
@@ -122,6 +134,18 @@ func appendReleases(dst []byte, list []release) ([]byte, error) {
 		}
 	}
 	fmt.Fprintf(b, "const releasesDate = %q\n\n", newest)
+	days := releaseDaysOf(list)
+	b.WriteString("var releaseDays = [numBrowsers][]releaseDay{\n")
+	for br := chromium; br <= safari; br++ {
+		if len(days[br]) > 0 {
+			fmt.Fprintf(b, "%s: {\n", strings.ToLower(br.name()))
+			for _, d := range days[br] {
+				fmt.Fprintf(b, "{%d, %d}, // %s\n", d.version, d.day, time.Unix(int64(d.day)*24*60*60, 0).UTC().Format(time.DateOnly))
+			}
+			b.WriteString("},\n")
+		}
+	}
+	b.WriteString("}\n\n")
 	b.WriteString("var featureBounds = [len(versionFeatures)]versionBounds{\n")
 	for _, f := range versionFeatures {
 		name := f.browser.name() + ": " + f.name

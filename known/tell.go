@@ -14,13 +14,18 @@ type Tell struct {
 	Offset   int    `json:"offset,omitempty"` // in the handshake message; 0, where msg_type is, if the evidence has no single place
 	Found    string `json:"found"`            // what the hello has there
 	Expected string `json:"expected"`         // what the genuine client has there
+
+	// Novel is set if the client may be a version that is newer than those that are
+	// known, and does this now. Then the tell is no evidence; see [IsEvidence].
+	Novel bool `json:"novel,omitempty"`
 }
 
 // A tellRow is one kind of tell. To add one, write its find function in a file
 // and add a row to tells.
 type tellRow struct {
-	name string
-	doc  string // one line, for documentation
+	name   string
+	nature nature
+	doc    string // one line, for documentation
 
 	// browsers are those in whose shape the tell is looked for: anyClient for what
 	// no TLS stack at all sends.
@@ -44,42 +49,48 @@ func (s transports) has(t parser.Transport) bool { return s&(1<<t) != 0 }
 
 // tells has a row for each kind of tell, in the order in which they are reported:
 // first those for any client. Each rests on what a TLS stack always does, not on what
-// it was seen to do. Most are looked for only in a browser's shape: GREASE in a hello
+// it was seen to do. A contradiction stays one in all versions of a browser; a novelty
+// may be what a later version does. Most are looked for only in a browser's shape: GREASE in a hello
 // of curl is unusual, but imitates no other client.
 var tells = [...]tellRow{
-	{"duplicate-extension", "an extension type twice (RFC 8446, section 4.2)", anyClient, overAny, tellDuplicateExtension},
-	{"duplicate-group", "a group twice in supported_groups or key_share", anyClient, overAny, tellDuplicateGroup},
-	{"shuffled-suites", "the suites of Go's crypto/tls, shuffled as uTLS does", anyClient, overTLS, tellShuffled},
-	{"sorted", "cipher suites or extensions in numeric order", anyClient, overTLS, tellSorted},
-	{"scsv", "a browser's suites, with OpenSSL's 00ff behind them", onlySuites, overTLS, tellSCSV},
-	{"no-tls13-version", "TLS 1.3 suites or key shares, but no such version offered", anyBrowser, overAny, tellVersion},
-	{"key-share-group", "a key share for a group that is not offered (RFC 8446, section 4.2.8)", anyBrowser, overAny, tellKeyShareGroup},
-	{"alpn-transport", "HTTP/3 over TCP", anyBrowser, overTLS, tellALPN},
-	{"foreign-extension", "an extension that the browser's library does not have", anyBrowser, overAny, tellForeign},
-	{"malformed-extension", "an extension whose body violates its RFC", anyBrowser, overAny, tellMalformed},
-	{"missing-extension", "an extension is absent that the browser's library always sends", anyBrowser, overTLS, tellMissing},
-	{"ech-aead", "an AEAD for ECH that does not go with the order of the suites", anyBrowser, overAny, tellECHAEAD},
-	{"ech-payload", "a payload length that the browser's padding cannot give", anyBrowser, overAny, tellECHPayload},
-	{"certificate-compression", "algorithms other than the browser's", toChromium | toSafari, overAny, tellCertificateCompression},
-	{"point-formats", "more than uncompressed points", anyBrowser, overTLS, tellPointFormats},
-	{"session-id", "none, with TLS 1.3 over TCP", anyBrowser, overTLS, tellSessionID},
-	{"compression-methods", "more than null, with TLS 1.3 (RFC 8446, section 4.1.2)", anyBrowser, overTLS, tellCompressionMethods},
-	{"record-version", "not 0301 on a first hello", anyBrowser, overTLS, tellRecordVersion},
-	{"padding", "padding not to 512 bytes, or none where it is due", anyBrowser, overTLS, tellPadding},
-	{"grease-extensions", "not two GREASE extensions, the first empty, the last one zero byte", toChromium | toSafari, overTLS, tellGREASEExtensions},
-	{"grease-versions", "GREASE suites, but no GREASE version", toChromium | toSafari, overTLS, tellGREASEVersions},
-	{"grease-key-share", "another GREASE group in key_share than in supported_groups", toChromium | toSafari, overTLS, tellGREASEKeyShare},
-	{"alps", "application_settings for anything but the transport's HTTP", toChromium, overAny, tellALPS},
-	{"signature-algorithms", "schemes that the browser does not offer", toChromium, overTLS, tellSchemes},
-	{"mixed-eras", "features of which one was gone when the other came", toChromium, overAny, tellMixedEras},
-	{"record-size-limit", "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},
-	{"http2-stack", "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
+	{"duplicate-extension", contradiction, "an extension type twice (RFC 8446, section 4.2)", anyClient, overAny, tellDuplicateExtension},
+	{"duplicate-group", contradiction, "a group twice in supported_groups or key_share", anyClient, overAny, tellDuplicateGroup},
+	{"shuffled-suites", contradiction, "the suites of Go's crypto/tls, shuffled as uTLS does", anyClient, overTLS, tellShuffled},
+	{"sorted", contradiction, "cipher suites or extensions in numeric order", anyClient, overTLS, tellSorted},
+	{"scsv", contradiction, "a browser's suites, with OpenSSL's 00ff behind them", onlySuites, overTLS, tellSCSV},
+	{"no-tls13-version", contradiction, "TLS 1.3 suites or key shares, but no such version offered", anyBrowser, overAny, tellVersion},
+	{"key-share-group", contradiction, "a key share for a group that is not offered (RFC 8446, section 4.2.8)", anyBrowser, overAny, tellKeyShareGroup},
+	{"alpn-transport", contradiction, "HTTP/3 over TCP", anyBrowser, overTLS, tellALPN},
+	{"foreign-extension", novelty, "an extension that the browser's library does not have", anyBrowser, overAny, tellForeign},
+	{"malformed-extension", contradiction, "an extension whose body violates its RFC", anyBrowser, overAny, tellMalformed},
+	{"missing-extension", novelty, "an extension is absent that the browser's library always sends", anyBrowser, overTLS, tellMissing},
+	{"ech-aead", novelty, "an AEAD for ECH that does not go with the order of the suites", anyBrowser, overAny, tellECHAEAD},
+	{"ech-payload", novelty, "a payload length that the browser's padding cannot give", anyBrowser, overAny, tellECHPayload},
+	{"certificate-compression", novelty, "algorithms other than the browser's", toChromium | toSafari, overAny, tellCertificateCompression},
+	{"point-formats", novelty, "more than uncompressed points", anyBrowser, overTLS, tellPointFormats},
+	{"session-id", novelty, "none, with TLS 1.3 over TCP", anyBrowser, overTLS, tellSessionID},
+	{"compression-methods", contradiction, "more than null, with TLS 1.3 (RFC 8446, section 4.1.2)", anyBrowser, overTLS, tellCompressionMethods},
+	{"record-version", novelty, "not 0301 on a first hello", anyBrowser, overTLS, tellRecordVersion},
+	{"padding", novelty, "padding not to 512 bytes, or none where it is due", anyBrowser, overTLS, tellPadding},
+	{"grease-extensions", novelty, "not two GREASE extensions, the first empty, the last one zero byte", toChromium | toSafari, overTLS, tellGREASEExtensions},
+	{"grease-versions", novelty, "GREASE suites, but no GREASE version", toChromium | toSafari, overTLS, tellGREASEVersions},
+	{"grease-key-share", novelty, "another GREASE group in key_share than in supported_groups", toChromium | toSafari, overTLS, tellGREASEKeyShare},
+	{"alps", novelty, "application_settings for anything but the transport's HTTP", toChromium, overAny, tellALPS},
+	{"signature-algorithms", novelty, "schemes that the browser does not offer", toChromium, overTLS, tellSchemes},
+	{"mixed-eras", contradiction, "features of which one was gone when the other came", toChromium, overAny, tellMixedEras},
+	{"record-size-limit", novelty, "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},
+	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
+	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", toChromium | toFirefox, overAny, tellHTTP2Order},
 }
 
 // A TellKind describes one kind of [Tell].
 type TellKind struct {
 	Name string // as in [Tell.Name]
 	Doc  string // one line
+
+	// Novelty is set if a later version of a browser may do what the tell shows, so
+	// that [Tell.Novel] may be set. Otherwise it is a contradiction in each version.
+	Novelty bool
 }
 
 // TellKinds returns the kinds of tells that [AppendTells] looks for, in the order in
@@ -87,7 +98,7 @@ type TellKind struct {
 func TellKinds() []TellKind {
 	list := make([]TellKind, len(tells))
 	for i := range tells {
-		list[i] = TellKind{tells[i].name, tells[i].doc}
+		list[i] = TellKind{tells[i].name, tells[i].doc, tells[i].nature == novelty}
 	}
 	return list
 }
@@ -95,7 +106,9 @@ func TellKinds() []TellKind {
 // AppendTells appends to dst the tells of the observation; see [TellKinds]. A hello in
 // SSLv2 format has none. It allocates only for what it appends, keeps nothing of o, and
 // may be called by several goroutines at once.
-func AppendTells(dst []Tell, o *Observation) []Tell {
+func AppendTells(dst []Tell, o *Observation) []Tell { return current.appendTells(dst, o) }
+
+func (k *knowledge) appendTells(dst []Tell, o *Observation) []Tell {
 	h := o.Hello
 	if h == nil || h.SSLv2 || h.Transport >= numTransports {
 		return dst
@@ -105,8 +118,9 @@ func AppendTells(dst []Tell, o *Observation) []Tell {
 	for _, row := range tellsFor[v.browser][h.Transport] {
 		n := len(dst)
 		dst = row.find(dst, v)
+		novel := n < len(dst) && row.nature == novelty && k.isNovel(v)
 		for ; n < len(dst); n++ {
-			dst[n].Name = row.name
+			dst[n].Name, dst[n].Novel = row.name, novel
 		}
 	}
 	return dst

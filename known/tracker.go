@@ -102,14 +102,14 @@ func appendFrozen(dst []Tell, h *parser.ClientHello, orders, values int) []Tell 
 		return dst
 	}
 	if orders > 0 && b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
-		dst = append(dst, Tell{"frozen-order", "extensions", h.Extensions[0].Offset,
-			fmt.Sprintf("%d extensions in the order of an earlier connection", len(h.Extensions)),
-			"a random order in each connection, since version 110"})
+		dst = append(dst, Tell{Name: "frozen-order", Field: "extensions", Offset: h.Extensions[0].Offset,
+			Found:    fmt.Sprintf("%d extensions in the order of an earlier connection", len(h.Extensions)),
+			Expected: "a random order in each connection, since version 110"})
 	}
 	if values > 1 {
-		dst = append(dst, Tell{"frozen-grease", "cipher_suites", suiteOffset(h, 0),
-			fmt.Sprintf("the GREASE values of %d earlier connections, the first %04x", values, uint16(h.CipherSuites[0])),
-			"random GREASE values in each connection"})
+		dst = append(dst, Tell{Name: "frozen-grease", Field: "cipher_suites", Offset: suiteOffset(h, 0),
+			Found:    fmt.Sprintf("the GREASE values of %d earlier connections, the first %04x", values, uint16(h.CipherSuites[0])),
+			Expected: "random GREASE values in each connection"})
 	}
 	return dst
 }

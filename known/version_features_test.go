@@ -49,7 +49,7 @@ func TestVersionFeatureBounds(t *testing.T) {
 		{Observation{Hello: fox}, firefox, 123, 124, "X25519MLKEM768, which no version before 124 has"},
 	}
 	reasons := func(o *Observation, b browser, major int) []string {
-		var j judgement
+		j := judgement{knowledge: &current}
 		j.checkVersion(o, parsedUserAgent{browser: b, major: major})
 		return j.refutations
 	}

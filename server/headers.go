@@ -29,7 +29,7 @@ type Headers struct {
 	HTTP3  string // the fingerprint of HTTP/3; "X-HTTP3-Fingerprint" with All
 	Stable string // the fingerprint that resumption does not change; "X-Stable-Fingerprint" with All
 	Client string // the names of the clients that may have sent the hello; "X-TLS-Client" with All
-	Tells  string // the names of the tells; "X-TLS-Tells" with All
+	Tells  string // the names of the tells that are evidence; "X-TLS-Tells" with All
 	Claim  string // whether the hello fits the User-Agent: consistent, inconsistent or unknown; "X-TLS-Claim" with All
 	Tags   string // what rules and the server add; "X-TLS-Tags" with All
 

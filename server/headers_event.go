@@ -214,10 +214,10 @@ func nearestNames(candidates []known.Candidate) (names []string) {
 	return names
 }
 
-// tellNames returns the names of tells, each once.
+// tellNames returns the names of the tells that are evidence, each once.
 func tellNames(tells []known.Tell) (names []string) {
 	for i := range tells {
-		if !slices.Contains(names, tells[i].Name) {
+		if !tells[i].Novel && !slices.Contains(names, tells[i].Name) {
 			names = append(names, tells[i].Name)
 		}
 	}

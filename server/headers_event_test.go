@@ -38,6 +38,13 @@ func TestPassedValues(t *testing.T) {
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", http2="1:65536|0|0|m,a", http3="1:0|\\xc3\\xa9", ` +
 				`client=("My \"client\", 2" "\\xc3\\xbcn\\xc3\\xaf\\x0a");distance=31, tells=(ech-aead "not a token"), claim=inconsistent, tags=("bot" "a, b\\")`,
 		}},
+		{"a tell that is no evidence", func(p *passedEvent) {
+			p.http2 = noneNotHTTP2
+			p.event = event.Event{Tells: []known.Tell{{Name: "padding", Novel: true}}}
+		}, [7]string{
+			noneNotHTTP3, "", noneClient, "none", noneUserAgent, "none",
+			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=()`,
+		}},
 		{"one client, nothing else", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
 			p.event = event.Event{Client: []known.Candidate{{Name: "curl"}, {Name: "curl"}}}

@@ -12,7 +12,7 @@ const (
 	eventBytes     = 1 << 10
 	textBytes      = 16
 	candidateBytes = 88
-	tellBytes      = 72
+	tellBytes      = 80
 )
 
 // eventSize returns how many bytes e takes, or somewhat more: texts that the program

@@ -130,7 +130,7 @@ func lookupHello(w io.Writer, h *parser.ClientHello, file string, asJSON bool) e
 	o := known.Observation{Hello: h, JA3: fingerprint.JA3(h), JA4: fingerprint.JA4(h)}
 	candidates := m.AppendCandidates(nil, &o)
 	tells := known.AppendTells(nil, &o)
-	if len(tells) > 0 {
+	if known.IsEvidence(tells) {
 		known.PreferImitations(candidates)
 	}
 	records, err := recordsOf(h, file, candidates)
@@ -172,7 +172,11 @@ func lookupHello(w io.Writer, h *parser.ClientHello, file string, asJSON bool) e
 		if l.Offset > 0 {
 			where = fmt.Sprintf("%s at byte %d", l.Field, l.Offset)
 		}
-		fmt.Fprintf(w, "\ntell %s: %s\n  found:    %s\n  expected: %s\n", l.Name, where, l.Found, l.Expected)
+		novel := ""
+		if l.Novel {
+			novel = ", no evidence if a newer version sent it"
+		}
+		fmt.Fprintf(w, "\ntell %s: %s%s\n  found:    %s\n  expected: %s\n", l.Name, where, novel, l.Found, l.Expected)
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ func (l *labelled) setJA4() { l.entry.JA4 = fingerprint.JA4(l.observation.Hello)
 
 // A judgment is what package known says of a hello.
 type judgment struct {
-	tells        []known.Tell
+	tells        []known.Tell // that are evidence
+	novel        bool         // there are tells that are none
 	claim        known.Claim
 	byHello      bool // there is a tell that does not depend on HTTP/2
 	flagged      bool // there is a tell, or the claim is inconsistent
@@ -27,7 +28,13 @@ func judge(m *known.Matcher, l *labelled) (j judgment) {
 	o := l.observation
 	candidates := m.AppendCandidates(nil, &o)
 	o.Request = l.request
-	j.tells = known.AppendTells(nil, &o)
+	for _, t := range known.AppendTells(nil, &o) {
+		if t.Novel {
+			j.novel = true
+		} else {
+			j.tells = append(j.tells, t)
+		}
+	}
 	j.claim = known.CheckClaim(&o, candidates)
 	j.byHello = slices.ContainsFunc(j.tells, func(t known.Tell) bool { return t.Field != "http2" })
 	j.flagged = len(j.tells) > 0 || j.claim.Verdict == known.VerdictInconsistent
@@ -44,6 +51,9 @@ func (j *judgment) names() map[string]bool {
 	}
 	if j.claim.Verdict == known.VerdictInconsistent {
 		names["(claim)"] = true
+	}
+	if j.novel && !j.flagged {
+		names["(novel, no evidence)"] = true
 	}
 	return names
 }

@@ -16,6 +16,7 @@ type whoData struct {
 	EventError     string
 	Claim          *known.Claim
 	Tells          []tellRow
+	Evidence       bool // one of the tells is evidence
 	Candidates     []candidateRow
 }
 
@@ -37,6 +38,7 @@ func whoSection(v *view) any {
 	e := v.event
 	w := &whoData{Mine: v.mine, Second: v.second, Error: v.broken, EventError: e.Error, Claim: e.Claim}
 	w.Headline, w.Lede = whoText(v)
+	w.Evidence = known.IsEvidence(e.Tells)
 	for _, c := range e.Client {
 		w.Candidates = append(w.Candidates, candidateRow{c, matchText(c.Distance), differsText(c.Differs), v.index.find(&c, e.Transport)})
 	}
@@ -73,7 +75,13 @@ func describe(e *event.Event, mine bool) (headline, lede string) {
 	default:
 		headline, lede = describeExact(e.Client, verb)
 	}
-	switch n := len(e.Tells); {
+	n := 0
+	for i := range e.Tells {
+		if !e.Tells[i].Novel {
+			n++
+		}
+	}
+	switch {
 	case n == 1:
 		lede += " One sign gives an imitation away."
 	case n > 1:

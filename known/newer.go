@@ -1,0 +1,76 @@
+package known
+
+import (
+	"slices"
+	"strconv"
+)
+
+// A newerVersion is the text for a version that is newer than the given one.
+type newerVersion struct {
+	version int
+	text    string
+}
+
+// nameNewer gives the first candidate the version "newer than 156", if it is a browser
+// that is near, or whose shape the hello has, but not equal, and the hello has a value that no known hello of that
+// browser has, and nothing that only known versions have.
+func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
+	if len(list) == 0 || list[0].Kind != KindBrowser || list[0].Distance == 0 {
+		return
+	}
+	c := &list[0]
+	b := browserOf(o.Hello.Transport, list)
+	if b == noBrowser {
+		b = browserShapeOf(o.Hello)
+	}
+	if b == noBrowser || c.Name != b.name() {
+		return
+	}
+	newest := db.newest[b]
+	if m.Clients != nil {
+		newest = max(newest, m.Clients.newest[b])
+	}
+	k := m.ages
+	if k == nil {
+		k = &current
+	}
+	m.dated.Hello = o.Hello
+	dated := k.isDated(b, &m.dated)
+	m.dated.Hello = nil
+	if newest == 0 || dated {
+		return
+	}
+	for f := suites; f <= protocols; f++ {
+		for _, v := range m.shape.lists[f] {
+			if !db.browserSends(c.Name, f, v) && (m.Clients == nil || !m.Clients.browserSends(c.Name, f, v)) {
+				if m.newer[b].version != newest {
+					m.newer[b].version, m.newer[b].text = newest, "newer than "+strconv.Itoa(newest)
+				}
+				c.Version = m.newer[b].text
+				return
+			}
+		}
+	}
+}
+
+// browserSends reports whether a known hello of a browser has a value in a list.
+func (db *Database) browserSends(name string, f field, value uint16) bool {
+	for i := range db.shapes {
+		e := &db.shapes[i]
+		for j := e.first; j < e.first+e.n; j++ {
+			if c := &db.clients[j]; c.Kind == KindBrowser && c.Name == name && slices.Contains(db.lists[f][e.lists[f]], value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addVersion counts the version of an entry among those that are known of a browser.
+func (db *Database) addVersion(e *Entry) {
+	for b := chromium; b <= safari; b++ {
+		if major, ok := product(e.Version, ""); ok && e.Kind == KindBrowser && e.Name == b.name() {
+			db.newest[b] = max(db.newest[b], major)
+		}
+	}
+}
