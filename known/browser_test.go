@@ -20,7 +20,7 @@ func TestShapeOfEdited(t *testing.T) {
 	require.NoError(t, err)
 	var hellos []*parser.ClientHello
 	for _, e := range entries {
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		if h != nil && h.Transport == parser.TLS && anyBrowser.has(browserShapeOf(h)) {
 			hellos = append(hellos, h)

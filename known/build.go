@@ -126,7 +126,9 @@ func merge(clients []Candidate) []Candidate {
 	seen := make(map[id]bool)
 	versions := make(map[string][]string)
 	seenVersions := make(map[[2]string]bool)
+	captured := make(map[id]bool)
 	for _, c := range clients {
+		captured[id{c.Name, c.Kind}] = captured[id{c.Name, c.Kind}] || !c.Recorded
 		if i := (id{c.Name, c.Kind}); !seen[i] {
 			seen[i] = true
 			out = append(out, c)
@@ -138,6 +140,7 @@ func merge(clients []Candidate) []Candidate {
 	}
 	for i := range out {
 		out[i].Version = versionRange(versions[out[i].Name])
+		out[i].Recorded = !captured[id{out[i].Name, out[i].Kind}]
 	}
 	return out
 }

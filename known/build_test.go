@@ -26,7 +26,7 @@ func manyEntries(t testing.TB, n int) []Entry {
 	entries := make([]Entry, 0, n)
 	for i := 0; len(entries) < n; i++ {
 		e := builtin[i%len(builtin)]
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		raw := h.Raw
 		at := bytes.Index(raw[38:], binary.BigEndian.AppendUint16(nil, uint16(h.CipherSuites[0]))) + 38
@@ -136,7 +136,7 @@ func TestManyClientsOfOneShape(t *testing.T) {
 	}
 	db, err := NewDatabase(entries)
 	require.NoError(t, err)
-	h, err := entries[0].ParseHello()
+	h, err := entries[0].ModelHello()
 	require.NoError(t, err)
 	m := Matcher{Database: db}
 	got := m.AppendCandidates(nil, &Observation{Hello: h})

@@ -134,7 +134,7 @@ func TestNoClaimRefuted(t *testing.T) {
 		}
 		n++
 		major, _ := product(e.Version, "")
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		o := Observation{Hello: h, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2, Request: Request{UserAgent: fmt.Sprintf(format, major)}}
 		var m Matcher
@@ -154,7 +154,7 @@ func TestVersionFeatures(t *testing.T) {
 			continue
 		}
 		n++
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		j := judgement{knowledge: &current}
 		j.checkVersion(&Observation{Hello: h, HTTP2: e.HTTP2}, parsedUserAgent{browser: browserShapeOf(h), major: major})
@@ -230,7 +230,7 @@ func TestFarShapeSupportsNoClaim(t *testing.T) {
 			continue
 		}
 		n++
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		with := hellotest.Rebuild(t, h, h.CipherSuites, append(h.Extensions[:len(h.Extensions):len(h.Extensions)], alps))
 		require.Equal(t, chromium, browserShapeOf(with))

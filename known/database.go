@@ -141,7 +141,7 @@ func weightOf(k Kind) int {
 		return 8
 	case KindLibrary:
 		return 2
-	case KindTool:
+	case KindTool, KindProxy:
 		return 1
 	}
 	return 0

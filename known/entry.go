@@ -16,6 +16,9 @@ import (
 
 // An Entry is one hello that a client was seen to send: one line of a clients
 // file, which has one JSON object a line. Unknown keys are ignored.
+//
+// Of some clients others have recorded what their hellos are made of, but not the bytes.
+// Such an entry is recorded: it has a Signature in the place of a Hello.
 type Entry struct {
 	Name      string `json:"name"`                // of the program: "curl"; required
 	Version   string `json:"version,omitempty"`   // of the program: "8.5.0"
@@ -29,6 +32,12 @@ type Entry struct {
 	HTTP2     string `json:"http2,omitempty"`     // in Akamai's format
 	Source    string `json:"source,omitempty"`    // where the hello was captured, or the list that it is from
 	Date      string `json:"date,omitempty"`      // when it was captured: "2026-07-29"
+	OS        string `json:"os,omitempty"`        // system that it ran on, where that is known
+
+	// What others say of a hello that was not captured for this project.
+	Grade    string `json:"grade,omitempty"`    // capture, recorded (a record of its fields) or reported (values that a user published)
+	Evidence string `json:"evidence,omitempty"` // how they know which client it was
+	Doubt    string `json:"doubt,omitempty"`    // what is not certain
 
 	// The fingerprints of the hello. An entry without a hello has at least one.
 	JA3 string `json:"ja3,omitempty"`
@@ -36,7 +45,13 @@ type Entry struct {
 	NPF string `json:"npf,omitempty"` // Cisco's, in format tls, tls/1 or tls/2, or dtls
 
 	Hello string `json:"hello,omitempty"` // the handshake message in hex, its header included
+
+	// Signature is what a hello without bytes is made of; see [Entry.ModelHello].
+	Signature string `json:"signature,omitempty"`
 }
+
+// IsRecorded reports whether others recorded what the hello is made of, but not its bytes.
+func (e *Entry) IsRecorded() bool { return e.Hello == "" && e.Signature != "" }
 
 // ParseHello returns the entry's hello, or nil and no error if it has none. An error
 // names the entry, and wraps a [*parser.Error] if the message is malformed.
@@ -51,10 +66,29 @@ func (e *Entry) ParseHello() (*parser.ClientHello, error) {
 	return h, nil
 }
 
-// readHello is [Entry.ParseHello] for an entry that has a hello. It reuses the memory
-// of h, also that of its message.
+// ModelHello is [Entry.ParseHello], and returns for a recorded entry a hello of the same
+// shape, which has zeros where a client has random bytes. Nobody sent that one.
+func (e *Entry) ModelHello() (*parser.ClientHello, error) {
+	if e.Hello == "" && e.Signature == "" {
+		return nil, nil
+	}
+	h := new(parser.ClientHello)
+	if err := e.readHello(h); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// readHello is [Entry.ModelHello] for an entry that has a hello or a signature. It reuses
+// the memory of h, also that of its message.
 func (e *Entry) readHello(h *parser.ClientHello) error {
-	msg, err := hex.AppendDecode(h.Raw[:0], []byte(e.Hello))
+	var msg []byte
+	var err error
+	if e.IsRecorded() {
+		msg, err = appendModel(h.Raw[:0], e.Signature)
+	} else {
+		msg, err = hex.AppendDecode(h.Raw[:0], []byte(e.Hello))
+	}
 	if err != nil {
 		return fmt.Errorf("hello of %s: %w", e.Name, err)
 	}
@@ -69,11 +103,11 @@ func (e *Entry) readHello(h *parser.ClientHello) error {
 	return nil
 }
 
-// Fingerprint sets JA3 and JA4 of an entry that has a hello; JA3 to the empty string
-// if the client permutes its extensions. The error is that
-// of [Entry.ParseHello].
+// Fingerprint sets JA3 and JA4 of an entry that has a hello or a signature; JA3 to the
+// empty string if the client permutes its extensions. The error is that
+// of [Entry.ModelHello].
 func (e *Entry) Fingerprint() error {
-	h, err := e.ParseHello()
+	h, err := e.ModelHello()
 	if err != nil || h == nil {
 		return err
 	}
@@ -86,7 +120,7 @@ func (e *Entry) Fingerprint() error {
 
 // candidate returns the entry as a candidate at distance 0.
 func (e *Entry) candidate() Candidate {
-	return Candidate{Name: e.Name, Version: e.Version, Family: e.Family, Library: e.Library, Kind: e.Kind}
+	return Candidate{Name: e.Name, Version: e.Version, Family: e.Family, Library: e.Library, Kind: e.Kind, Recorded: e.IsRecorded()}
 }
 
 // maxLine is the longest line of a clients file in bytes: a hello of 64 KiB in
@@ -144,7 +178,7 @@ func NewDatabase(entries []Entry) (*Database, error) {
 	var s shape
 	for i := range entries {
 		e := &entries[i]
-		if e.Hello == "" {
+		if e.Hello == "" && e.Signature == "" {
 			if err := db.name(e); err != nil {
 				return nil, err
 			}

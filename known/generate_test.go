@@ -85,6 +85,9 @@ func appendSource(dst []byte, db *Database) []byte {
 		if c.Distance != 0 {
 			fmt.Fprintf(b, ", Distance: %d, Differs: %d", c.Distance, c.Differs)
 		}
+		if c.Recorded {
+			b.WriteString(", Recorded: true")
+		}
 		b.WriteString("},\n")
 	}
 	fmt.Fprintf(b, "},\n\tnewest: %#v,\n\tfamilies: %d,\n}\n", db.newest, db.families)

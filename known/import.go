@@ -85,7 +85,7 @@ type list struct {
 }
 
 // A listKey identifies an entry: two entries of a list must not share it.
-type listKey struct{ name, version, ja3, ja4, npf, hello string }
+type listKey struct{ name, version, ja3, ja4, npf, hello, signature string }
 
 // skipSpace skips white space and a byte order mark, and returns the next byte
 // without consuming it.
@@ -238,18 +238,18 @@ func (l *list) add(e Entry) error {
 	if !isHex(e.JA3, 32) {
 		l.passOver("ja3", &e.JA3)
 	}
-	if e.Name == "" || e.JA3 == "" && e.JA4 == "" && e.NPF == "" && e.Hello == "" {
+	if e.Name == "" || e.JA3 == "" && e.JA4 == "" && e.NPF == "" && e.Hello == "" && e.Signature == "" {
 		return nil
 	}
 	for _, s := range []*string{&e.Name, &e.Version, &e.Library, &e.Family} {
 		*s = parser.Text([]byte(*s))
 	}
-	k := listKey{e.Name, e.Version, e.JA3, e.JA4, e.NPF, e.Hello}
+	k := listKey{e.Name, e.Version, e.JA3, e.JA4, e.NPF, e.Hello, e.Signature}
 	if l.seen[k] {
 		return nil
 	}
 	l.seen[k] = true
-	if _, err := e.ParseHello(); err != nil {
+	if _, err := e.ModelHello(); err != nil {
 		return fmt.Errorf("line %d: %w", l.line, err)
 	}
 	if e.Source == "" {

@@ -77,6 +77,7 @@ const (
 	keyProgram  jsonw.Key = `,"program":`
 	keyNovel    jsonw.Key = `,"novel":`
 	keyReasons  jsonw.Key = `,"reasons":`
+	keyRecorded jsonw.Key = `,"recorded":`
 )
 
 // AppendJSON appends c to dst as the JSON object that encoding/json would write.
@@ -93,6 +94,9 @@ func (c *Candidate) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendUint(append(dst, keyDistance...), uint64(c.Distance), 10)
 	if c.Differs != 0 {
 		dst = c.Differs.appendJSON(append(dst, keyDiffers...))
+	}
+	if c.Recorded {
+		dst = append(append(dst, keyRecorded...), "true"...)
 	}
 	return append(dst, '}')
 }

@@ -42,6 +42,10 @@ type Candidate struct {
 	Distance uint16 `json:"distance"`
 	// Differs are the fields in which the hello differs from the known one.
 	Differs Fields `json:"differs,omitempty"`
+
+	// Recorded is set if what the client sends is known only from records of others,
+	// which lack the bytes; see [Entry.IsRecorded].
+	Recorded bool `json:"recorded,omitempty"`
 }
 
 // A Claim is what a client says it is, compared with what it sent.
@@ -83,6 +87,7 @@ const (
 	KindLibrary
 	KindTool
 	KindImpersonator // of a browser
+	KindProxy        // ends the TLS of other clients, and sends hellos of its own for them
 )
 
 // String returns the kind in lower case.
@@ -96,13 +101,15 @@ func (k Kind) String() string {
 		return "tool"
 	case KindImpersonator:
 		return "impersonator"
+	case KindProxy:
+		return "proxy"
 	}
 	return "other"
 }
 
 // ParseKind returns the kind whose String is s, or KindOther.
 func ParseKind(s string) Kind {
-	for k := KindBrowser; k <= KindImpersonator; k++ {
+	for k := KindBrowser; k <= KindProxy; k++ {
 		if k.String() == s {
 			return k
 		}

@@ -73,6 +73,16 @@ func (e *Entry) set(key, text []byte) bool {
 		s = &e.Source
 	case "date":
 		s = &e.Date
+	case "os":
+		s = &e.OS
+	case "grade":
+		s = &e.Grade
+	case "evidence":
+		s = &e.Evidence
+	case "doubt":
+		s = &e.Doubt
+	case "signature":
+		s = &e.Signature
 	case "ja3":
 		s = &e.JA3
 	case "ja4":

@@ -17,7 +17,7 @@ func slowDistances(h *parser.ClientHello, entries []Entry) (all []plain, key uin
 	s.read(h)
 	for i := range entries {
 		e := &entries[i]
-		eh, err := e.ParseHello()
+		eh, err := e.ModelHello()
 		if err != nil || eh.Transport != h.Transport {
 			continue
 		}
@@ -116,7 +116,7 @@ func FuzzNearest(f *testing.F) {
 	f.Add(uint16(100), []byte{4, 0, 5, 1, 6, 0, 7, 0})
 	f.Add(uint16(47), []byte{}) // Erlang repeats signature schemes
 	f.Fuzz(func(t *testing.T, which uint16, changes []byte) {
-		h, err := entries[int(which)%len(entries)].ParseHello()
+		h, err := entries[int(which)%len(entries)].ModelHello()
 		require.NoError(t, err)
 		for len(changes) >= 2 && len(changes) < 40 {
 			mutate(h, changes[0], changes[1])

@@ -21,7 +21,7 @@ func TestEveryEntryIsFound(t *testing.T) {
 	require.NoError(t, err)
 	var m Matcher
 	for _, e := range entries {
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		got := m.AppendCandidates(nil, &Observation{Hello: h})
 		i := slices.IndexFunc(got, func(c Candidate) bool { return c.Name == e.Name && c.Kind == e.Kind })
@@ -144,7 +144,7 @@ func TestOriginalBeforeImitation(t *testing.T) {
 	require.NoError(t, err)
 	i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == "uTLS" && e.Version == "Firefox_120" })
 	require.GreaterOrEqual(t, i, 0)
-	h, err := entries[i].ParseHello()
+	h, err := entries[i].ModelHello()
 	require.NoError(t, err)
 	var m Matcher
 	got := m.AppendCandidates(nil, &Observation{Hello: h})

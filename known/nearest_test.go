@@ -28,7 +28,7 @@ func TestUnsettledMatch(t *testing.T) {
 	names := func(h Entry, entries ...Entry) (names []string) {
 		db, err := NewDatabase(entries)
 		require.NoError(t, err)
-		hello, err := h.ParseHello()
+		hello, err := h.ModelHello()
 		require.NoError(t, err)
 		m := Matcher{Database: db}
 		for _, c := range m.AppendCandidates(nil, &Observation{Hello: hello}) {
@@ -66,7 +66,7 @@ func TestOrderedBeforePermuting(t *testing.T) {
 		{[][]byte{alpn, groups, schemes}, "browser"},
 	} {
 		sent := entryOf("", "", false, c.extensions...)
-		h, err := sent.ParseHello()
+		h, err := sent.ModelHello()
 		require.NoError(t, err)
 		got := m.AppendCandidates(nil, &Observation{Hello: h})
 		require.Len(t, got, 1)
@@ -117,7 +117,7 @@ func TestThreeFamilies(t *testing.T) {
 	sent := entryOf("", "", false, groups(29, 23, 24), schemes(0x0403, 0x0804), alpn("http/1.1"))
 	db, err := NewDatabase(entries)
 	require.NoError(t, err)
-	h, err := sent.ParseHello()
+	h, err := sent.ModelHello()
 	require.NoError(t, err)
 	m := Matcher{Database: db}
 	got := m.AppendCandidates(nil, &Observation{Hello: h})

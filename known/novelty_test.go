@@ -213,7 +213,7 @@ func valuesOf(t *testing.T, entries []Entry, b browser) values {
 	all := make(values)
 	for _, e := range entries {
 		if e.Kind == KindBrowser && e.Name == b.name() {
-			h, err := e.ParseHello()
+			h, err := e.ModelHello()
 			require.NoError(t, err)
 			for _, v := range valueTexts(h) {
 				all[v] = true
@@ -273,7 +273,7 @@ func TestAgeing(t *testing.T) {
 			old := valuesOf(t, left, b)
 			hellos, same, newer := 0, 0, 0
 			for _, e := range gone {
-				h, err := e.ParseHello()
+				h, err := e.ModelHello()
 				require.NoError(t, err)
 				major, _ := product(e.Version, "")
 				m := Matcher{Database: k.database, ages: &k}
@@ -316,7 +316,7 @@ func TestNoSuchVersion(t *testing.T) {
 		if e.Kind != KindImpersonator || e.Hello == "" {
 			continue
 		}
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		for _, b := range []browser{chromium, firefox} {
 			n++

@@ -38,7 +38,7 @@ func TestCanonicalOrder(t *testing.T) {
 	require.NoError(t, err)
 	i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == "Chromium" && e.Version == "80.0.3987.0" })
 	require.GreaterOrEqual(t, i, 0)
-	h, err := entries[i].ParseHello()
+	h, err := entries[i].ModelHello()
 	require.NoError(t, err)
 	var types []parser.ExtensionType
 	for _, e := range h.Extensions {

@@ -24,7 +24,7 @@ func TestNoTellOnBrowsers(t *testing.T) {
 			continue
 		}
 		n++
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		require.NoError(t, err)
 		o := Observation{Hello: h, Index: 1, RecordVersion: parser.VersionTLS10, HTTP2: e.HTTP2}
 		assert.Empty(t, AppendTells(nil, &o), "%s %s %s", e.Name, e.Version, e.Source)

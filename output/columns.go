@@ -153,6 +153,7 @@ var columnsAfter = []Column{
 		}
 		return appendJSON(dst, c.Differs)
 	})},
+	{"client.recorded", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendTrue(dst, c.Recorded) })},
 
 	{"tells", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendListJSON(dst, e.Tells) }},
 	{"tells.name", event.Compact, inFull, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Name...) })},

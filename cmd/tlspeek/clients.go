@@ -29,7 +29,7 @@ fingerprint, judge many hellos, and keep a file of your own clients.
 
 The flag --clients names that file, here and for scan and serve. It has a JSON
 object on each line, with name, version, family, library, kind (browser, library,
-tool, impersonator), transport, flags, source, date, and the hello in hex or,
+tool, impersonator, proxy), transport, flags, source, date, and the hello in hex or,
 without a hello, its ja3, ja4 or npf.
 
 The releases of browsers, by which a claimed version is judged, are known up to
@@ -56,8 +56,9 @@ func clientsLookupCommand(file *string) *cobra.Command {
 have its shape, or else the nearest ones, one of each family first, with the
 fields that differ. Distances are in thousandths: 0 is the same shape, and 1000
 has nothing in common. Then list the hellos of that shape that are known, with the
-settings, the source and the date of each, and the tells, the signs that the hello
-only imitates the client that it looks like.
+settings, the source, the date and the doubts of each, and the tells, the signs that
+the hello only imitates the client that it looks like. A client is "recorded" if only
+others have seen what it sends, and have not published the bytes.
 
 For a JA4 or a JA3, also given as --ja4 or --ja3, list the clients that have this
 value. Programs that share a TLS library and its settings share their values.
@@ -154,7 +155,7 @@ func lookupHello(w io.Writer, h *parser.ClientHello, file string, asJSON bool) e
 		if c.Differs != 0 {
 			differs = strings.Join(c.Differs.Names(), ", ")
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Distance, plain(c.Name), plain(c.Version), c.Kind,
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Distance, plain(c.Name), plain(c.Version), kindText(c),
 			plain(c.Family), plain(c.Library), differs)
 	}
 	if err := t.Flush(); err != nil {

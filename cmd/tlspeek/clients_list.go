@@ -23,7 +23,9 @@ func clientsListCommand(file *string) *cobra.Command {
 		Use:   "list",
 		Short: "List the known clients",
 		Long: `List the known clients, with a line for each hello: its settings where they are not
-the default, and its source and date.
+the default, and its source and date. Behind the source of hellos that others
+published stands capture (of the bytes), recorded (what they are made of) or reported
+(values that a user published), and what is not certain of them.
 
 --name takes a part of the name, or another name of the client: chrome, edge, opera
 and brave are Chromium, as far as hellos go. Of several words each must be in a name,
@@ -50,8 +52,8 @@ the version, the settings or the transport: "safari ios", "chrome quic".`,
 	}
 	cmd.Flags().StringVar(&family, "family", "", "only families whose `name` contains this")
 	cmd.Flags().StringVar(&name, "name", "", "only clients whose `name` contains this, also by other names: chrome, edge, safari")
-	cmd.Flags().StringVar(&kind, "kind", "", "only this `kind`: browser, library, tool or impersonator")
-	suggest(cmd, "kind", "browser", "library", "tool", "impersonator")
+	cmd.Flags().StringVar(&kind, "kind", "", "only this `kind`: browser, library, tool, impersonator or proxy")
+	suggest(cmd, "kind", "browser", "library", "tool", "impersonator", "proxy")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the lines of a clients file, with the hellos")
 	return cmd
 }
@@ -102,7 +104,7 @@ func isNamed(e *known.Entry, name string) bool {
 }
 
 func errKind(kind string) error {
-	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator or other", kind)
+	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator, proxy or other", kind)
 }
 
 // contains reports whether s contains part, whatever the case of either.
@@ -137,13 +139,34 @@ func writeEntries(w io.Writer, entries []known.Entry, asJSON bool) error {
 			print = e.NPF
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), e.Kind, plain(e.Family), plain(e.Library), over, plain(print),
-			plain(e.Date), plain(e.Source), orDash(plain(e.Flags)))
+			orDash(plain(e.Date)), sourceText(e), orDash(plain(e.Flags)))
 	}
 	return t.Flush()
 }
 
 // orDash returns s, or a dash if it is empty.
 func orDash(s string) string { return cmp.Or(s, "-") }
+
+// sourceText returns where a hello is from, how others recorded it, and what is not
+// certain of it.
+func sourceText(e *known.Entry) string {
+	text := e.Source
+	if e.Grade != "" {
+		text += "; " + e.Grade
+	}
+	if e.Doubt != "" {
+		text += "; " + e.Doubt
+	}
+	return plain(text)
+}
+
+// kindText returns the kind of a candidate, and whether it is known only from records.
+func kindText(c *known.Candidate) string {
+	if c.Recorded {
+		return c.Kind.String() + ", recorded"
+	}
+	return c.Kind.String()
+}
 
 // recordsOf returns the known hellos that have the shape of h, of the candidates at
 // distance 0.
@@ -163,7 +186,7 @@ func recordsOf(h *parser.ClientHello, file string, candidates []known.Candidate)
 	}
 	var records []known.Entry
 	for i := range entries {
-		if e := &entries[i]; exact[e.Name] && e.Hello != "" {
+		if e := &entries[i]; exact[e.Name] && (e.Hello != "" || e.IsRecorded()) {
 			db, err := known.NewDatabase(entries[i : i+1])
 			if err != nil {
 				return nil, err
@@ -183,7 +206,7 @@ func writeRecords(w io.Writer, records []known.Entry) error {
 	fmt.Fprintln(t, "KNOWN FROM\tVERSION\tDATE\tSOURCE\tFLAGS")
 	for i := range records {
 		e := &records[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), plain(e.Date), plain(e.Source), orDash(plain(e.Flags)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), orDash(plain(e.Date)), sourceText(e), orDash(plain(e.Flags)))
 	}
 	return t.Flush()
 }
@@ -193,6 +216,7 @@ func appendRecord(e *known.Entry, dst []byte) []byte {
 	dst = append(dst, '{')
 	for _, f := range [...]struct{ key, text string }{
 		{"name", e.Name}, {"version", e.Version}, {"flags", e.Flags}, {"source", e.Source}, {"date", e.Date},
+		{"os", e.OS}, {"grade", e.Grade}, {"evidence", e.Evidence}, {"doubt", e.Doubt},
 	} {
 		if f.text != "" {
 			dst = jsonw.KeyOf(f.key).Quoted(dst, f.text)

@@ -104,12 +104,16 @@ func builtinSamples() ([]explain.Sample, error) {
 	samples := make([]explain.Sample, len(entries))
 	for i := range entries {
 		e := &entries[i]
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		if err != nil {
 			return nil, err
 		}
+		version := e.Version
+		if e.IsRecorded() {
+			version = strings.TrimSpace(version + " (recorded)")
+		}
 		samples[i] = explain.Sample{
-			Client: e.Name, Version: e.Version,
+			Client: e.Name, Version: version,
 			Input:        fingerprint.Input{Hello: h, HTTP2: e.HTTP2},
 			Fingerprints: []string{e.JA3, e.JA4, e.NPF},
 		}

@@ -40,7 +40,7 @@ func (l *labelled) client() string { return l.entry.Name + " " + l.entry.Version
 func fromEntries(entries []known.Entry) ([]labelled, error) {
 	var all []labelled
 	for _, e := range entries {
-		h, err := e.ParseHello()
+		h, err := e.ModelHello()
 		if err != nil {
 			return nil, err
 		}
