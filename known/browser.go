@@ -284,6 +284,15 @@ func offersLater(h *parser.ClientHello) bool {
 	})
 }
 
+// appleFamily is the family of programs with the TLS stack of Apple's systems, which is
+// that of Safari, too, and of other browsers on iOS.
+const appleFamily = "Apple"
+
+// has reports whether the clients of a family send what b sends.
+func (b browser) has(family string) bool {
+	return family == b.name() || b == safari && family == appleFamily
+}
+
 // name returns the browser's name for a sentence.
 func (b browser) name() string {
 	switch b {

@@ -167,17 +167,17 @@ func vouchDistance(t parser.Transport) uint16 {
 // near enough to support a claim to be b.
 func resembles(b browser, t parser.Transport, candidates []Candidate) bool {
 	return slices.ContainsFunc(candidates, func(c Candidate) bool {
-		return c.Family == b.name() && c.Distance <= vouchDistance(t)
+		return b.has(c.Family) && c.Distance <= vouchDistance(t)
 	})
 }
 
 // browserOf returns the browser that the first candidate is, if it is near.
 func browserOf(t parser.Transport, candidates []Candidate) browser {
-	if len(candidates) == 0 || candidates[0].Distance > vouchDistance(t) || candidates[0].Kind != KindBrowser {
+	if len(candidates) == 0 || candidates[0].Distance > vouchDistance(t) || candidates[0].Kind != KindBrowser && candidates[0].Family != appleFamily {
 		return noBrowser
 	}
 	for b := chromium; b <= safari; b++ {
-		if candidates[0].Family == b.name() {
+		if b.has(candidates[0].Family) {
 			return b
 		}
 	}

@@ -100,8 +100,8 @@ func (db *Database) is(e *entry, s *shape) bool {
 // inOrder sorts the candidates of one shape: clients that send it as their own
 // before imitations and, among these, one of each family before the second of
 // any, so that the first few show how certain the answer is. The family with the
-// most programs comes first, and in it the program with the most known versions,
-// then hellos.
+// most programs comes first, and in it those that were seen here, then the program with
+// the most known versions, then hellos.
 func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	if len(clients) == 1 {
 		return clients
@@ -118,7 +118,7 @@ func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	var places []place
 	slices.SortStableFunc(clients, func(a, b Candidate) int {
 		p, q := programs[a.Name], programs[b.Name]
-		return cmp.Or(cmp.Compare(q.versions, p.versions), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(btoi(a.Recorded), btoi(b.Recorded)), cmp.Compare(q.versions, p.versions), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
 	})
 	for _, c := range clients {
 		places = append(places, place{c, round[c.Family]})
@@ -274,10 +274,24 @@ func (db *Database) appendClients(dst []Candidate, n neighbour, limit int) []Can
 		if has(dst[:from], &c) { // those of one shape are distinct
 			continue
 		}
-		c.Distance, c.Differs = uint16((n.distance+999)/1000), n.differs
+		c.Distance, c.Differs = thousandths(n.distance), n.differs
 		dst = append(dst, c)
 	}
 	return dst
+}
+
+// thousandths returns a distance in millionths as a Candidate has it.
+func thousandths(distance uint32) uint16 { return uint16((distance + 999) / 1000) }
+
+// ordinaryDistance returns the distance of the first ordinary neighbour of a sorted list,
+// or noDistance.
+func (db *Database) ordinaryDistance(near []neighbour) uint32 {
+	for _, n := range near {
+		if db.shapes[n.shape].ordinary() {
+			return n.distance
+		}
+	}
+	return noDistance
 }
 
 func has(list []Candidate, c *Candidate) bool {

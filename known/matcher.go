@@ -102,14 +102,17 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		return append(dst[:n], c.answer...)
 	}
 	two := m.Clients != nil && limit > 0
+	ordinary := uint32(noDistance) // of the nearest ordinary client
 	if two {
 		m.near = append(m.near[:0], c.clients...)
 		dst = m.Clients.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
+		ordinary = m.Clients.ordinaryDistance(m.near)
 	}
 	m.near = append(m.near[:0], c.near...)
 	dst = db.appendNearest(dst, m.near, &m.shape, &m.ranker, limit)
 	if two {
-		dst = dst[:n+len(mergeByDistance(dst[n:]))]
+		ordinary = min(ordinary, db.ordinaryDistance(m.near))
+		dst = dst[:n+len(mergeByDistance(dst[n:], ordinary))]
 	}
 	preferGenuine(dst[n:])
 	m.nameNewer(dst[n:], db, o)
@@ -121,20 +124,22 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 
 // mergeByDistance makes one answer of the candidates of two databases: nearest
 // first, the first of each near family before the second of any. Beyond
-// nearMargin it keeps only the first candidate that imitates nobody.
-func mergeByDistance(list []Candidate) []Candidate {
+// nearMargin it keeps only the nearest ordinary client, whose distance in millionths is
+// given.
+func mergeByDistance(list []Candidate, ordinary uint32) []Candidate {
 	if len(list) == 0 {
 		return list
 	}
 	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(a.Distance, b.Distance) })
 	oneOfEachFamilyFirst(list)
 	beyond := list[0].Distance + nearMargin/1000
-	genuine := false
+	alone := false
 	kept := list[:0]
 	for _, c := range list {
-		if c.Distance <= beyond || !genuine && c.Kind != KindImpersonator {
+		far := c.Distance > beyond
+		if !far || !alone && c.Kind != KindImpersonator && c.Distance == thousandths(ordinary) {
 			kept = append(kept, c)
-			genuine = genuine || c.Kind != KindImpersonator
+			alone = far
 		}
 	}
 	return kept

@@ -23,7 +23,7 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
 	if b == noBrowser {
 		b = browserShapeOf(o.Hello)
 	}
-	if b == noBrowser || c.Name != b.name() {
+	if b == noBrowser || c.Family != b.name() {
 		return
 	}
 	newest := db.newest[b]
@@ -42,23 +42,23 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
 	}
 	for f := suites; f <= protocols; f++ {
 		for _, v := range m.shape.lists[f] {
-			if !db.browserSends(c.Name, f, v) && (m.Clients == nil || !m.Clients.browserSends(c.Name, f, v)) {
+			if !db.browserSends(c.Family, f, v) && (m.Clients == nil || !m.Clients.browserSends(c.Family, f, v)) {
 				if m.newer[b].version != newest {
 					m.newer[b].version, m.newer[b].text = newest, "newer than "+strconv.Itoa(newest)
 				}
-				c.Version = m.newer[b].text
+				c.Name, c.Version = b.name(), m.newer[b].text // also where a browser made of it is nearest
 				return
 			}
 		}
 	}
 }
 
-// browserSends reports whether a known hello of a browser has a value in a list.
-func (db *Database) browserSends(name string, f field, value uint16) bool {
+// browserSends reports whether a known hello of a browser's family has a value in a list.
+func (db *Database) browserSends(family string, f field, value uint16) bool {
 	for i := range db.shapes {
 		e := &db.shapes[i]
 		for j := e.first; j < e.first+e.n; j++ {
-			if c := &db.clients[j]; c.Kind == KindBrowser && c.Name == name && slices.Contains(db.lists[f][e.lists[f]], value) {
+			if c := &db.clients[j]; c.Kind == KindBrowser && c.Family == family && slices.Contains(db.lists[f][e.lists[f]], value) {
 				return true
 			}
 		}
@@ -66,9 +66,10 @@ func (db *Database) browserSends(name string, f field, value uint16) bool {
 	return false
 }
 
-// addVersion counts the version of an entry among those that are known of a browser.
+// addVersion counts the version of an entry among those that are known of a browser. Of
+// Safari too few hellos are known to say what it has not done up to any version.
 func (db *Database) addVersion(e *Entry) {
-	for b := chromium; b <= safari; b++ {
+	for b := chromium; b <= firefox; b++ {
 		if major, ok := product(e.Version, ""); ok && e.Kind == KindBrowser && e.Name == b.name() {
 			db.newest[b] = max(db.newest[b], major)
 		}

@@ -162,25 +162,27 @@ func TestNewerThan(t *testing.T) {
 	}
 }
 
-// aged returns what was known before the newest n versions of b, and the entries of
-// these. version is the newest one that is left, or 0.
+// aged returns what was known before the newest n versions of b that were captured, and
+// the entries of these and later ones. version is the newest one that is left, or 0.
 func aged(t *testing.T, entries []Entry, releases []release, b browser, n int) (k knowledge, left, gone []Entry, version int) {
 	t.Helper()
 	var majors []int
 	for _, e := range entries {
-		if major, ok := product(e.Version, ""); ok && e.Kind == KindBrowser && e.Name == b.name() && !slices.Contains(majors, major) {
+		if major, ok := product(e.Version, ""); ok && e.Kind == KindBrowser && e.Name == b.name() && e.Grade == "" && !slices.Contains(majors, major) {
 			majors = append(majors, major)
 		}
 	}
 	slices.Sort(majors)
 	oldestGone := majors[max(0, len(majors)-n)]
-	if n < len(majors) {
-		version = majors[len(majors)-n-1]
-	}
 	for _, e := range entries {
-		if major, _ := product(e.Version, ""); e.Kind == KindBrowser && e.Name == b.name() && major >= oldestGone {
+		major, _ := product(e.Version, "")
+		switch own := e.Kind == KindBrowser && e.Name == b.name(); {
+		case own && major >= oldestGone:
 			gone = append(gone, e)
-		} else {
+		case own:
+			version = max(version, major)
+			fallthrough
+		default:
 			left = append(left, e)
 		}
 	}

@@ -241,13 +241,13 @@ func (m *model) appendKeyShares(text string) error {
 	return m.end(at)
 }
 
-// appendECH appends the body of an ECH extension that is GREASE, with the smallest
-// payload of its library.
+// appendECH appends the body of an ECH extension that is GREASE, with a payload that its
+// library sends.
 func (m *model) appendECH() error {
 	m.msg = append(m.msg, 0, 0, 1, 0, 1, 0) // outer, HKDF-SHA256, AES-128-GCM, config 0
 	m.appendUint16(32)
 	m.msg = append(m.msg, make([]byte, 32)...)
-	n := uint16(144)
+	n := uint16(176)
 	if m.isNSS {
 		n = 239
 	}

@@ -25,7 +25,7 @@ type Client struct {
 
 // AddSamples adds to an explanation of a text what samples tell of it: the
 // clients that have the fingerprint, the texts of its digests that samples have,
-// and, where no client has it, which tools print it for one.
+// and which tools print it for a client that has another.
 func (e *Explanation) AddSamples(samples iter.Seq[Sample]) {
 	for s := range samples {
 		has := slices.Contains(s.Fingerprints, e.Text)
@@ -40,8 +40,8 @@ func (e *Explanation) AddSamples(samples iter.Seq[Sample]) {
 			e.addClient(s.Client, s.Version)
 		}
 	}
-	if len(e.Clients) == 0 && e.Name == "ja4" {
-		e.addDeviations(samples)
+	if e.Name == "ja4" {
+		e.addDeviations(samples) // also where a client has it: an old one may have what a tool prints for a new one
 	}
 	if len(e.Clients) == 0 {
 		e.Notes = append(e.Notes, "No client that is known here has it.")

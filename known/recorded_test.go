@@ -1,0 +1,114 @@
+package known
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
+
+// othersEntries returns the built-in entries that others published.
+func othersEntries(t *testing.T) (list []Entry) {
+	t.Helper()
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	list = slices.DeleteFunc(entries, func(e Entry) bool { return e.Grade == "" })
+	require.Greater(t, len(list), 200)
+	return list
+}
+
+// Who published an entry, under what licence, is said in each.
+func TestPublishedEntries(t *testing.T) {
+	grades, kinds := map[string]int{}, map[Kind]int{}
+	for _, e := range othersEntries(t) {
+		grades[e.Grade]++
+		kinds[e.Kind]++
+		assert.Equal(t, e.Grade == "capture", e.Hello != "", e.Source)
+		assert.Equal(t, e.Grade != "capture", e.IsRecorded(), e.Source)
+		assert.Regexp(t, `^[\w.-]+/[\w.-]+ .*\((BSD-3-Clause|MIT|Apache-2\.0|Unlicense|reported facts)\)$`, e.Source)
+		assert.NotEmpty(t, e.Evidence, e.Source)
+		assert.NotEmpty(t, e.Family, e.Source)
+		if e.Grade == "reported" {
+			assert.Contains(t, e.Source, "reported facts")
+		}
+	}
+	assert.Len(t, grades, 3)
+	assert.Greater(t, grades["recorded"], 100)
+	assert.Positive(t, kinds[KindProxy])
+	assert.Zero(t, kinds[KindOther])
+	assert.Zero(t, kinds[KindImpersonator])
+}
+
+// TestPublishedClients: none of these clients is accused or taken for an imitation, and
+// each is named by its family, or one that sends the same.
+func TestPublishedClients(t *testing.T) {
+	var m Matcher
+	recorded := 0
+	for _, e := range othersEntries(t) {
+		h, err := e.ModelHello()
+		require.NoError(t, err)
+		o := Observation{Hello: h}
+		name := e.Name + " " + e.Version + " (" + e.Source + ")"
+		assert.False(t, IsEvidence(AppendTells(nil, &o)), name)
+		list := m.AppendCandidates(nil, &o)
+		require.NotEmpty(t, list, name)
+		assert.Zero(t, list[0].Distance, name)
+		assert.NotEqual(t, KindImpersonator, list[0].Kind, name)
+		i := slices.IndexFunc(list, func(c Candidate) bool { return c.Name == e.Name && c.Kind == e.Kind })
+		require.GreaterOrEqual(t, i, 0, "%s: %v", name, list)
+		assert.False(t, !e.IsRecorded() && list[i].Recorded, name)
+		recorded += btoi(list[i].Recorded)
+	}
+	assert.Greater(t, recorded, 60)
+}
+
+// Much malware has the TLS of the system. No hello of Windows's is named after it, nor
+// after anything but the system and what is part of it.
+func TestNoMalwareOfTheSystem(t *testing.T) {
+	var m Matcher
+	n := 0
+	for _, e := range othersEntries(t) {
+		if e.Family != "SChannel" {
+			continue
+		}
+		n++
+		h, err := e.ModelHello()
+		require.NoError(t, err)
+		for _, c := range m.AppendCandidates(nil, &Observation{Hello: h}) {
+			if c.Family == "SChannel" {
+				assert.Contains(t, []string{"SChannel", "Edge Legacy", "msquic"}, c.Name)
+			}
+		}
+	}
+	assert.Greater(t, n, 30)
+	for _, e := range othersEntries(t) {
+		for _, malware := range []string{"AsyncRAT", "Quasar", "Agent Tesla", "Emotet", "Merlin"} {
+			assert.NotContains(t, strings.ToLower(e.Name), strings.ToLower(malware))
+		}
+	}
+}
+
+// A shape that a genuine client sends is never named after an imitation of it first.
+func TestGenuineBeforeImitations(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	var m Matcher
+	shared := 0
+	for i := range entries {
+		if entries[i].Kind != KindImpersonator {
+			continue
+		}
+		h, err := entries[i].ModelHello()
+		require.NoError(t, err)
+		list := m.AppendCandidates(nil, &Observation{Hello: h, RecordVersion: parser.VersionTLS10})
+		if slices.ContainsFunc(list, func(c Candidate) bool { return c.Kind != KindImpersonator && c.Distance == 0 }) {
+			shared++
+			assert.NotEqual(t, KindImpersonator, list[0].Kind, "%s %s: %v", entries[i].Name, entries[i].Version, list)
+		}
+	}
+	assert.Greater(t, shared, 20)
+}
