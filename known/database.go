@@ -197,6 +197,9 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 			limit, families = 0, 0
 		}
 		e := &db.shapes[n.shape]
+		if n.distance > namedDistance*1000 && e.imitation {
+			continue // it is not told that far away
+		}
 		ordinary := e.ordinary() || !e.imitation && near[0].differs == 0
 		another := !e.imitation && countFamilies(dst[from:], db.firstClient(n).Family) < families
 		if limit <= 0 && !(onlyOddSoFar && ordinary) && !another {

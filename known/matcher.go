@@ -58,6 +58,9 @@ const (
 // a resumed session adds, padding, GREASE values, and the order of extensions
 // for a client that permutes them.
 //
+// A client that is more than 200 away is not named: its TLS library is, or its family, in
+// Name, and has neither a version nor another kind than a library.
+//
 // A browser that is near has the version "newer than 156" if the hello has a value that
 // no known one of that browser has.
 //
@@ -115,7 +118,11 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		dst = dst[:n+len(mergeByDistance(dst[n:], ordinary))]
 	}
 	preferGenuine(dst[n:])
-	m.nameNewer(dst[n:], db, o)
+	from := n
+	if m.nameNewer(dst[n:], db, o) {
+		from++
+	}
+	dst = dst[:from+len(nameLibraries(dst[from:]))]
 	if !named {
 		c.all, c.answer = append(c.all[:0], m.all...), append(c.answer[:0], dst[n:]...)
 	}

@@ -133,7 +133,12 @@ func FuzzNearest(f *testing.F) {
 		again := m.AppendCandidates(nil, &Observation{Hello: h})
 		assert.Equal(t, got, again)
 		PreferImitations(got)
-		if sure && least <= farDistance {
+		if least > namedDistance*1000 { // no imitation is told there
+			for _, c := range got {
+				assert.GreaterOrEqual(t, uint32(c.Distance)*1000+1000, least, "%v", got)
+			}
+		}
+		if sure && least <= namedDistance*1000 {
 			want := uint16((least + 999) / 1000)
 			assert.Equal(t, want, got[0].Distance, "%v: %v", names, got)
 			assert.True(t, slices.ContainsFunc(got, func(c Candidate) bool {

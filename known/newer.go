@@ -13,10 +13,10 @@ type newerVersion struct {
 
 // nameNewer gives the first candidate the version "newer than 156", if it is a browser
 // that is near, or whose shape the hello has, but not equal, and the hello has a value that no known hello of that
-// browser has, and nothing that only known versions have.
-func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
+// browser has, and nothing that only known versions have. It reports whether it did.
+func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) bool {
 	if len(list) == 0 || list[0].Kind != KindBrowser || list[0].Distance == 0 {
-		return
+		return false
 	}
 	c := &list[0]
 	b := browserOf(o.Hello.Transport, list)
@@ -24,7 +24,7 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
 		b = browserShapeOf(o.Hello)
 	}
 	if b == noBrowser || c.Family != b.name() {
-		return
+		return false
 	}
 	newest := db.newest[b]
 	if m.Clients != nil {
@@ -38,7 +38,7 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
 	dated := k.isDated(b, &m.dated)
 	m.dated.Hello = nil
 	if newest == 0 || dated {
-		return
+		return false
 	}
 	for f := suites; f <= protocols; f++ {
 		for _, v := range m.shape.lists[f] {
@@ -47,10 +47,11 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) {
 					m.newer[b].version, m.newer[b].text = newest, "newer than "+strconv.Itoa(newest)
 				}
 				c.Name, c.Version = b.name(), m.newer[b].text // also where a browser made of it is nearest
-				return
+				return true
 			}
 		}
 	}
+	return false
 }
 
 // browserSends reports whether a known hello of a browser's family has a value in a list.
