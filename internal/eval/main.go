@@ -42,6 +42,9 @@ func run(w io.Writer, dir string, verbose bool) error {
 	if err := families(w, all, entries, verbose); err != nil {
 		return err
 	}
+	if err := holdOut(w, entries, verbose); err != nil {
+		return err
+	}
 	tells(w, all, verbose)
 	return nil
 }
