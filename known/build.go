@@ -90,9 +90,18 @@ func (b *builder) finish() {
 			slices.Compare(a.lists[:], b.lists[:]))
 	})
 	families := make(map[string]uint32)
-	for _, g := range b.groups {
-		clients := inOrder(merge(g.clients), b.programs)
+	var standing []Candidate // for the families of the groups of one key
+	for i, g := range b.groups {
+		if i == 0 || b.groups[i-1].key != g.key {
+			standing = b.familiesFrom(i)
+		}
+		clients := merge(g.clients)
+		var generic []Candidate
+		if !g.scanner {
+			generic = withFamily(standing, clients)
+		}
 		e := g.entry
+		clients, e.generic = inOrder(clients, generic, b.programs)
 		e.first, e.n = uint32(len(b.db.clients)), uint32(len(clients))
 		e.scanner = g.scanner
 		e.imitation = clients[0].Kind == KindImpersonator // they come last
@@ -113,7 +122,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-// merge merges candidates that differ only in their version.
+// merge merges candidates that differ only in their version and library.
 func merge(clients []Candidate) []Candidate {
 	if len(clients) == 1 {
 		return clients
@@ -122,25 +131,31 @@ func merge(clients []Candidate) []Candidate {
 		name string
 		kind Kind
 	}
+	type seen struct {
+		versions, libraries []string
+		captured            bool
+	}
 	var out []Candidate
-	seen := make(map[id]bool)
-	versions := make(map[string][]string)
-	seenVersions := make(map[[2]string]bool)
-	captured := make(map[id]bool)
+	all := make(map[id]*seen)
 	for _, c := range clients {
-		captured[id{c.Name, c.Kind}] = captured[id{c.Name, c.Kind}] || !c.Recorded
-		if i := (id{c.Name, c.Kind}); !seen[i] {
-			seen[i] = true
+		i := id{c.Name, c.Kind}
+		s := all[i]
+		if s == nil {
+			s = new(seen)
+			all[i] = s
 			out = append(out, c)
 		}
-		if v := [2]string{c.Name, c.Version}; c.Version != "" && !seenVersions[v] {
-			seenVersions[v] = true
-			versions[c.Name] = append(versions[c.Name], c.Version)
+		if c.Version != "" {
+			s.versions = append(s.versions, c.Version)
 		}
+		s.libraries = append(s.libraries, c.Library)
+		s.captured = s.captured || !c.Recorded
 	}
 	for i := range out {
-		out[i].Version = versionRange(versions[out[i].Name])
-		out[i].Recorded = !captured[id{out[i].Name, out[i].Kind}]
+		s := all[id{out[i].Name, out[i].Kind}]
+		slices.Sort(s.versions)
+		out[i].Version, out[i].Library = versionRange(slices.Compact(s.versions)), libraryRange(s.libraries)
+		out[i].Recorded = !s.captured
 	}
 	return out
 }

@@ -142,7 +142,7 @@ func TestManyClientsOfOneShape(t *testing.T) {
 	got := m.AppendCandidates(nil, &Observation{Hello: h})
 	require.Len(t, got, n)
 	for i := range got {
-		assert.Equal(t, "1, 2", got[i].Version)
+		assert.Equal(t, "1 to 2", got[i].Version)
 	}
 }
 

@@ -48,6 +48,7 @@ type entry struct {
 	lists     [numFields]uint32 // indices into the Database's
 	first, n  uint32            // its part of clients
 	family    uint32            // a number for the family of its first client
+	generic   uint64            // which of its clients stand for a family; see familiesOf
 }
 
 // ordinary reports whether a client sends the shape that neither scans nor
@@ -97,14 +98,15 @@ func (db *Database) is(e *entry, s *shape) bool {
 	return true
 }
 
-// inOrder sorts the candidates of one shape: clients that send it as their own
+// inOrder returns the candidates of one shape in order: clients that send it as their own
 // before imitations and, among these, one of each family before the second of
 // any, so that the first few show how certain the answer is. The family with the
-// most programs comes first, and in it those that were seen here, then the program with
-// the most known versions, then hellos.
-func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
-	if len(clients) == 1 {
-		return clients
+// most programs comes first, and in it the client that stands for it, then the library
+// itself, then those that were seen here, then the program with the most known versions,
+// then hellos. isGeneric has a bit for each candidate that stands for a family.
+func inOrder(clients, generic []Candidate, programs map[string]*program) (ordered []Candidate, isGeneric uint64) {
+	if len(clients)+len(generic) == 1 {
+		return clients, 0
 	}
 	weight := make(map[string]int)
 	for _, c := range clients {
@@ -113,25 +115,35 @@ func inOrder(clients []Candidate, programs map[string]*program) []Candidate {
 	round := make(map[string]int) // how many of a family came before
 	type place struct {
 		Candidate
-		round int
+		round   int
+		generic bool
 	}
 	var places []place
+	for _, c := range generic {
+		places = append(places, place{c, 0, true})
+		round[c.Family]++
+	}
 	slices.SortStableFunc(clients, func(a, b Candidate) int {
 		p, q := programs[a.Name], programs[b.Name]
-		return cmp.Or(cmp.Compare(btoi(a.Recorded), btoi(b.Recorded)), cmp.Compare(q.versions, p.versions), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(btoi(a.Kind == KindImpersonator)-btoi(b.Kind == KindImpersonator),
+			btoi(isLibraryItself(&b))-btoi(isLibraryItself(&a)), btoi(a.Recorded)-btoi(b.Recorded),
+			cmp.Compare(q.versions, p.versions), cmp.Compare(q.hellos, p.hellos), cmp.Compare(a.Name, b.Name))
 	})
 	for _, c := range clients {
-		places = append(places, place{c, round[c.Family]})
+		places = append(places, place{c, round[c.Family], false})
 		round[c.Family]++
 	}
 	slices.SortStableFunc(places, func(a, b place) int {
 		return cmp.Or(cmp.Compare(btoi(a.Kind == KindImpersonator), btoi(b.Kind == KindImpersonator)),
 			cmp.Compare(a.round, b.round), -cmp.Compare(weight[a.Family], weight[b.Family]))
 	})
-	for i := range places {
-		clients[i] = places[i].Candidate
+	for i, p := range places {
+		ordered = append(ordered, p.Candidate)
+		if p.generic && i < maxGeneric {
+			isGeneric |= 1 << i
+		}
 	}
-	return clients
+	return ordered, isGeneric
 }
 
 // weightOf returns how much one program counts among those that share a shape.
@@ -172,7 +184,7 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 			continue
 		}
 		settled = settled || !e.scanner && !e.imitation
-		dst = db.appendClients(dst, n, int(e.n))
+		dst = db.appendClients(dst, n, int(e.n), r)
 	}
 	return dst, settled
 }
@@ -206,7 +218,7 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 			continue
 		}
 		before := len(dst)
-		dst = db.appendClients(dst, n, max(1, min(limit, maxPerShape)))
+		dst = db.appendClients(dst, n, max(1, min(limit, maxPerShape)), r)
 		limit -= len(dst) - before
 		onlyOddSoFar = onlyOddSoFar && !ordinary
 	}
@@ -266,18 +278,26 @@ func oneOfEachFamilyFirst(list []Candidate) {
 	}
 }
 
-// appendClients appends up to limit clients of a neighbour that dst does not have.
-func (db *Database) appendClients(dst []Candidate, n neighbour, limit int) []Candidate {
+// appendClients appends up to limit clients of a neighbour that dst does not have. Of one
+// that it has at the same distance it joins the versions.
+func (db *Database) appendClients(dst []Candidate, n neighbour, limit int, r *ranker) []Candidate {
 	e := &db.shapes[n.shape]
 	from := len(dst)
-	for _, c := range db.clients[e.first : e.first+e.n] {
+	distance := thousandths(n.distance)
+	for i, c := range db.clients[e.first : e.first+e.n] {
 		if len(dst)-from == limit {
 			break
 		}
-		if has(dst[:from], &c) { // those of one shape are distinct
+		if r.programs && e.generic>>i&1 != 0 {
 			continue
 		}
-		c.Distance, c.Differs = thousandths(n.distance), n.differs
+		if other := find(dst[:from], &c); other != nil { // those of one shape are distinct
+			if other.Distance == distance {
+				other.Version = r.join(other.Version, c.Version)
+			}
+			continue
+		}
+		c.Distance, c.Differs = distance, n.differs
 		dst = append(dst, c)
 	}
 	return dst
@@ -297,13 +317,14 @@ func (db *Database) ordinaryDistance(near []neighbour) uint32 {
 	return noDistance
 }
 
-func has(list []Candidate, c *Candidate) bool {
+// find returns the candidate of the same client as c, or nil.
+func find(list []Candidate, c *Candidate) *Candidate {
 	for i := range list {
 		if list[i].Name == c.Name && list[i].Kind == c.Kind {
-			return true
+			return &list[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // PreferImitations sorts the candidates of a hello that has tells, in place: by

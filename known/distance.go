@@ -200,7 +200,30 @@ const (
 )
 
 // A ranker has memory for ranking, allocated on first use.
-type ranker struct{ order, share *positions }
+type ranker struct {
+	order, share *positions
+	joined       map[[2]string]string // versions of one client, from two shapes
+	programs     bool                 // clients that stand for a family are left out
+}
+
+// maxJoined bounds how many joined versions are remembered.
+const maxJoined = 1024
+
+// join returns joinVersions(a, b).
+func (r *ranker) join(a, b string) string {
+	if a == b || b == "" {
+		return a
+	}
+	text, ok := r.joined[[2]string{a, b}]
+	if !ok {
+		if r.joined == nil || len(r.joined) == maxJoined {
+			r.joined = make(map[[2]string]string)
+		}
+		text = joinVersions(a, b)
+		r.joined[[2]string{a, b}] = text
+	}
+	return text
+}
 
 // rank adds to the distances what appendNeighbours left out, and sorts the list.
 func (r *ranker) rank(db *Database, list []neighbour, s *shape) {

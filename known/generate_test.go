@@ -62,7 +62,7 @@ func appendSource(dst []byte, db *Database) []byte {
 			}
 			fmt.Fprint(b, l)
 		}
-		fmt.Fprintf(b, "}, %d, %d, %d},\n", e.first, e.n, e.family)
+		fmt.Fprintf(b, "}, %d, %d, %d, %#x},\n", e.first, e.n, e.family, e.generic)
 	}
 	b.WriteString("},\n\tlists: [numFields][][]uint16{\n")
 	for _, lists := range db.lists {

@@ -31,8 +31,8 @@ type Observation struct {
 
 // A Candidate is a client that may have sent a hello.
 type Candidate struct {
-	Name    string `json:"name"`              // "Chromium"
-	Version string `json:"version,omitempty"` // one or several: "92.0.4512.0 to 117.0.5938.0"; or "newer than 156"
+	Name    string `json:"name"`              // "Chromium"; or that of its family, where its library sends the same
+	Version string `json:"version,omitempty"` // one, "92.0.4512.0"; or several, "92 to 117"; or "newer than 156"
 	Family  string `json:"family"`            // of clients whose hellos are made the same way
 	Library string `json:"library,omitempty"` // TLS library
 	Kind    Kind   `json:"kind"`              // what it is

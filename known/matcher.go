@@ -87,7 +87,9 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 		dst = m.Clients.appendNamed(dst, o)
 		named = len(dst) > n
 		settled = named && dst[n].Kind != KindImpersonator
+		m.ranker.programs = true // the user's own are named as the user has named them
 		dst, own = m.Clients.appendExact(dst, &m.shape, key, &m.ranker)
+		m.ranker.programs = false
 		settled = settled || own
 	}
 	dst, own = db.appendExact(dst, &m.shape, key, &m.ranker)
@@ -108,7 +110,9 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	ordinary := uint32(noDistance) // of the nearest ordinary client
 	if two {
 		m.near = append(m.near[:0], c.clients...)
+		m.ranker.programs = true
 		dst = m.Clients.appendNearest(dst, m.near, &m.shape, &m.ranker, maxPerShape)
+		m.ranker.programs = false
 		ordinary = m.Clients.ordinaryDistance(m.near)
 	}
 	m.near = append(m.near[:0], c.near...)

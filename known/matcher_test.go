@@ -39,7 +39,7 @@ func TestCandidates(t *testing.T) {
 		"chromium-156": "Chromium", "chromium-156-psk": "Chromium", "chromium-156-quic": "Chromium", "chromium-156-dtls": "Chromium",
 		"chromium-117": "Chromium", "chromium-92": "Chromium",
 		"firefox-153": "Firefox", "firefox-153-psk": "Firefox", "firefox-153-hrr": "Firefox", "firefox-153-quic": "Firefox",
-		"curl-openssl-3.0": "curl", "go-1.26": "Go net/http", "java-17": "Java HttpClient", "node-24": "Node https",
+		"curl-openssl-3.0": "curl", "go-1.26": "Go net/http", "java-17": "Java", "node-24": "Node",
 	}
 	var m Matcher
 	for name, client := range want {

@@ -96,7 +96,7 @@ type familyCounts struct {
 	hellos     int
 	first      int // the first candidate has the family
 	firstThree int // one of the first three has it
-	name       int // the first candidate has the name
+	name       int // the first candidate has the name, or that of the family
 	library    int // likewise the TLS library
 	exact      int // likewise the shape
 	families   map[string]*familyCount
@@ -120,7 +120,7 @@ func (c *familyCounts) add(l *labelled, candidates []known.Candidate) bool {
 	if len(candidates) > 0 {
 		best := &candidates[0]
 		first = best.Family
-		c.name += number(best.Name == l.entry.Name)
+		c.name += number(best.Name == l.entry.Name || best.Name == l.entry.Family)
 		c.exact += number(best.Distance == 0)
 		c.library += number(libraryOf(best.Library) == libraryOf(l.entry.Library))
 	}

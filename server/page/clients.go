@@ -95,9 +95,11 @@ func (c *clientIndex) byID(id string) *knownHello {
 
 // find returns the ID of a hello that the candidate sends, or "".
 func (c *clientIndex) find(k *known.Candidate, transport string) string {
+	first, _, _ := strings.Cut(k.Version, " to ")
 	for i := range c.hellos {
 		h := &c.hellos[i]
-		if h.Name == k.Name && h.hello.Transport.String() == transport && strings.HasPrefix(k.Version, h.Version) {
+		if h.Name == k.Name && h.hello.Transport.String() == transport &&
+			(strings.HasPrefix(k.Version, h.Version) || strings.HasPrefix(h.Version, first+".")) {
 			return h.ID()
 		}
 	}

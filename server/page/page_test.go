@@ -373,6 +373,9 @@ func TestWhoInWords(t *testing.T) {
 	chromium := known.Candidate{Name: "Chromium", Version: "156.0.8078.79", Family: "Chromium", Library: "BoringSSL"}
 	older := known.Candidate{Name: "Chromium", Version: "114.0.5735.0, 117.0.5938.0", Family: "Chromium"}
 	curl := known.Candidate{Name: "curl", Version: "7.88.1", Family: "OpenSSL+curl"}
+	openssl := known.Candidate{Name: "OpenSSL", Version: "3.0", Family: "OpenSSL", Library: "OpenSSL 3.0", Kind: known.KindLibrary}
+	named := func(name string) known.Candidate { return known.Candidate{Name: name, Version: "1", Family: "OpenSSL"} }
+	svn := named("svn")
 	near := curl
 	near.Distance, near.Differs = 42, known.FieldALPN|known.FieldOther
 	for _, c := range []struct {
@@ -386,6 +389,11 @@ func TestWhoInWords(t *testing.T) {
 		{"one", true, []known.Candidate{chromium}, 0, "You look like Chromium 156.", "It sends hellos of exactly this shape. The TLS library is BoringSSL."},
 		{"versions", false, []known.Candidate{older}, 0, "This looks like Chromium 114, 117.", "It sends hellos of exactly this shape."},
 		{"two", true, []known.Candidate{chromium, curl}, 0, "You look like Chromium 156, or one other.", "2 known clients send a hello of exactly this shape, so it cannot tell them apart. The TLS library is BoringSSL."},
+		{"library", false, []known.Candidate{openssl, svn}, 0, "This looks like OpenSSL 3.0.", "The hello does not say more: svn sends this shape with that library. The TLS library is OpenSSL 3.0."},
+		{"library of many", false, []known.Candidate{openssl, svn, named("ab"), named("links"), named("w3m"), named("socat"), named("ncat")}, 0,
+			"This looks like OpenSSL 3.0.", "The hello does not say more: svn, ab, links, w3m and 2 more send this shape with that library. The TLS library is OpenSSL 3.0."},
+		{"library or another", false, []known.Candidate{openssl, curl, svn}, 0, "This looks like OpenSSL 3.0, or 2 others.",
+			"3 known clients send a hello of exactly this shape, so it cannot tell them apart. The TLS library is OpenSSL 3.0."},
 		{"near", false, []known.Candidate{near}, 0, "This looks like no known client, but most like curl 7.88.1.", "No known client sends exactly such a hello. The nearest one is 4.2 % away; it differs in application_layer_protocol_negotiation, other fields."},
 		{"tells", true, []known.Candidate{older}, 2, "You look like Chromium 114, 117.", "It sends hellos of exactly this shape. 2 signs give an imitation away."},
 	} {
@@ -460,5 +468,21 @@ func BenchmarkPage(b *testing.B) {
 				b.SetBytes(int64(w.Body.Len()))
 			}
 		})
+	}
+}
+
+// TestFindHello: the table of candidates leads to a known hello of each, also where several
+// versions are one candidate.
+func TestFindHello(t *testing.T) {
+	index, err := loadClients()
+	require.NoError(t, err)
+	for version, want := range map[string]string{
+		"131.0.6778.0": "Chromium|131.0.6778.0|tls|",
+		"92 to 117":    "Chromium|92.0.4512.0|tls|",
+		"":             "",
+		"1 to 2":       "",
+	} {
+		got := index.find(&known.Candidate{Name: "Chromium", Version: version}, "tls")
+		assert.True(t, strings.HasPrefix(got, want) && (want != "" || got == ""), "%s: %s", version, got)
 	}
 }

@@ -95,6 +95,9 @@ func describeExact(list []known.Candidate, verb string) (headline, lede string) 
 	names := distinctNames(list)
 	first := nameAndVersion(&list[0])
 	switch {
+	case list[0].Name == list[0].Family && list[0].Kind == known.KindLibrary && len(names) > 1 && sameFamily(list):
+		headline = verb + first + "."
+		lede = "The hello does not say more: " + listText(names[1:]) + " " + verbFor(len(names)-1) + " this shape with that library."
 	case len(names) == 1:
 		headline = verb + first + "."
 		lede = "It sends hellos of exactly this shape."
@@ -109,6 +112,29 @@ func describeExact(list []known.Candidate, verb string) (headline, lede string) 
 		lede += " The TLS library is " + list[0].Library + "."
 	}
 	return headline, lede
+}
+
+// maxNamed is the number of names in a sentence.
+const maxNamed = 4
+
+// listText returns names for a sentence: "a, b and 3 more".
+func listText(names []string) string {
+	n := len(names)
+	switch {
+	case n > maxNamed:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), n-maxNamed)
+	case n > 1:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return names[0]
+}
+
+// verbFor returns the verb of a sentence about n programs.
+func verbFor(n int) string {
+	if n == 1 {
+		return "sends"
+	}
+	return "send"
 }
 
 func others(n int) string {
