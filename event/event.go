@@ -69,7 +69,7 @@ type Event struct {
 
 	Client []known.Candidate `json:"client,omitempty"` // clients that may have sent it, best first
 	Tells  []known.Tell      `json:"tells,omitempty"`  // signs that it imitates another client
-	Claim  *known.Claim      `json:"claim,omitempty"`  // its User-Agent, checked; nil without one; a compact Event has the verdict alone
+	Claim  *known.Claim      `json:"claim,omitempty"`  // its User-Agent, checked; nil without one; a compact Event has verdict and proxy alone
 
 	Settled Settled  `json:"settled,omitzero"` // why no more will be known
 	Rule    string   `json:"rule,omitempty"`   // of a policy, which decided
@@ -103,7 +103,7 @@ func (e *Event) Compact() (c Event) {
 		}
 	}
 	if e.Claim != nil {
-		c.Claim = &known.Claim{Verdict: e.Claim.Verdict}
+		c.Claim = &known.Claim{Verdict: e.Claim.Verdict, Proxy: e.Claim.Proxy}
 	}
 	c.Hello, c.Raw = nil, nil
 	return c

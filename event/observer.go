@@ -179,7 +179,7 @@ func (o *Observation) transport() parser.Transport {
 }
 
 // claim returns what follows from what the client says it is, or nil if it says
-// nothing. A compact Event has the verdict only.
+// nothing. A compact Event has the verdict and the proxy only.
 func claim(k *known.Observation, candidates []known.Candidate, size Size) *known.Claim {
 	says := k.Request
 	if says.Headers = ""; says == (known.Request{}) {

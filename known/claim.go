@@ -15,7 +15,10 @@ import (
 // neither o nor candidates, and may be called by several goroutines at once.
 //
 // Inconsistent means that the named program did not make this connection itself:
-// the client is an impersonator, or a proxy ended the client's TLS.
+// the client is an impersonator, or a proxy ended the client's TLS; see [Claim.Proxy].
+//
+// The reasons for consistent say who else is known to send the same hello. An old version
+// is said to be old, which refutes nothing.
 //
 // A version that is newer than all known ones, and may exist at the time of the hello,
 // is not refuted by what the browser did not do before. For one that cannot exist yet
@@ -42,10 +45,20 @@ func (k *knowledge) checkClaim(o *Observation, candidates []Candidate) Claim {
 	switch {
 	case len(j.refutations) > 0:
 		claim.Verdict, claim.Reasons = VerdictInconsistent, j.refutations
+		if len(j.refutations) == 1 {
+			claim.Proxy = j.proxy
+		}
 	case j.noVersion:
 		claim.Reasons = []string{"no such version yet"}
 	case j.vouched:
 		claim.Verdict = VerdictConsistent
+		var imitated bool
+		if claim.Reasons, imitated = appendOthers(claim.Reasons, &a, candidates, j.named); imitated {
+			claim.Verdict = VerdictUnknown
+		}
+		fallthrough
+	default:
+		claim.Reasons = j.appendAge(claim.Reasons, &a, o.Time)
 	}
 	return claim
 }
@@ -54,9 +67,11 @@ func (k *knowledge) checkClaim(o *Observation, candidates []Candidate) Claim {
 type judgement struct {
 	*knowledge
 	support, refutations []string
-	vouched              bool // the support is enough, if nothing refutes the claim
-	newer                bool // the version is newer than those that are known, and may exist
-	noVersion            bool // the version cannot exist yet
+	vouched              bool   // the support is enough, if nothing refutes the claim
+	newer                bool   // the version is newer than those that are known, and may exist
+	noVersion            bool   // the version cannot exist yet
+	proxy                string // that sent the hello
+	named                string // the client in the support, if that is no browser
 }
 
 func (j *judgement) refute(reason string) { j.refutations = append(j.refutations, reason) }
@@ -82,6 +97,15 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
 		b = browserOf(o.Hello.Transport, candidates)
+	}
+	if proxy, alone := proxyOf(candidates); proxy != "" && b != a.browser {
+		if alone {
+			j.proxy = proxy
+			j.refute("behind a proxy that ends TLS: " + proxy)
+			j.checkHints(&o.Request, a)
+			return
+		}
+		defer j.mention(proxy)
 	}
 	switch {
 	case b == a.browser && resembles(b, o.Hello.Transport, candidates):
@@ -128,11 +152,9 @@ func (j *judgement) checkFamily(a parsedUserAgent, o *Observation, candidates []
 		j.refute("the HTTP/2 settings are " + s.name + "'s, not those of " + a.program)
 		return
 	}
-	for i := range candidates {
-		if c := &candidates[i]; c.Distance < nearDistance && (c.Family == a.family || runtime(c.Name) == runtime(a.program)) {
-			j.vouch("the hello is that of " + c.Name)
-			return
-		}
+	if c := nearestOf(&a, candidates); c != nil {
+		j.named = c.Name
+		j.vouch("the hello is that of " + c.Name)
 	}
 }
 

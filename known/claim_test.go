@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,48 +34,48 @@ func TestCheckClaim(t *testing.T) {
 		want      Claim
 	}{
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA},
-			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
-		{"chromium-156-quic", "", Request{UserAgent: chromeUA}, Claim{VerdictConsistent, "Chromium 156", []string{chromium156}}},
-		{"firefox-153-quic", "", Request{UserAgent: firefoxUA}, Claim{VerdictConsistent, "Firefox 153", []string{"the hello has the shape of Firefox's"}}},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+		{"chromium-156-quic", "", Request{UserAgent: chromeUA}, Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156}}},
+		{"firefox-153-quic", "", Request{UserAgent: firefoxUA}, Claim{Verdict: VerdictConsistent, Program: "Firefox 153", Reasons: []string{"the hello has the shape of Firefox's"}}},
 		{"firefox-153", firefoxH2, Request{UserAgent: firefoxUA, Headers: ":method,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
-			Claim{VerdictConsistent, "Firefox 153", []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}}},
-		{"chromium-156", goH2, Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{"tell http2-stack: Go net/http: " + goH2}}},
-		{"chromium-156", chromeH2, Request{UserAgent: chrome133}, Claim{VerdictInconsistent, "Chromium 133", []string{
+			Claim{Verdict: VerdictConsistent, Program: "Firefox 153", Reasons: []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}}},
+		{"chromium-156", goH2, Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"tell http2-stack: Go net/http: " + goH2}}},
+		{"chromium-156", chromeH2, Request{UserAgent: chrome133}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 133", Reasons: []string{
 			"ids in trust_anchors, which no version before 146 has", "ML-DSA among the signature algorithms, which no version before 144 has"}}},
-		{"chromium-117", chromeH2, Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{
+		{"chromium-117", chromeH2, Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{
 			"no ML-DSA among the signature algorithms, which no version after 155 has"}}},
-		{"firefox-153", "", Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
-		{"curl-openssl-3.0", curlH2, Request{UserAgent: chromeUA}, Claim{VerdictInconsistent, "Chromium 156", []string{"the hello is not Chromium's but that of curl"}}},
-		{"go-1.26", goH2, Request{UserAgent: safariUA}, Claim{VerdictInconsistent, "Safari 18", []string{"the hello is not Safari's but that of Go net/http"}}},
-		{"go-1.26", goH2, Request{UserAgent: "Go-http-client/2.0"}, Claim{VerdictConsistent, "Go net/http", []string{"the hello is that of Go net/http"}}},
-		{"curl-openssl-3.0", curlH2, Request{UserAgent: "curl/7.88.1"}, Claim{VerdictConsistent, "curl", []string{"the hello is that of curl"}}},
-		{"python-tls12", "", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, Claim{VerdictConsistent, "Python aiohttp", []string{"the hello is that of Python ssl"}}},
-		{"gnutls-3.7", "", Request{UserAgent: "curl/8.0"}, Claim{VerdictUnknown, "curl", nil}},
-		{"chromium-156", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{VerdictInconsistent, "curl", []string{chromium156}}},
-		{"curl-openssl-3.0", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{VerdictInconsistent, "curl", []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},
+		{"firefox-153", "", Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
+		{"curl-openssl-3.0", curlH2, Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello is not Chromium's but that of curl"}}},
+		{"go-1.26", goH2, Request{UserAgent: safariUA}, Claim{Verdict: VerdictInconsistent, Program: "Safari 18", Reasons: []string{"the hello is not Safari's but that of Go net/http"}}},
+		{"go-1.26", goH2, Request{UserAgent: "Go-http-client/2.0"}, Claim{Verdict: VerdictConsistent, Program: "Go net/http", Reasons: []string{"the hello is that of Go net/http"}}},
+		{"curl-openssl-3.0", curlH2, Request{UserAgent: "curl/7.88.1"}, Claim{Verdict: VerdictConsistent, Program: "curl", Reasons: []string{"the hello is that of curl", "also sent by PHP curl"}}},
+		{"python-tls12", "", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, Claim{Verdict: VerdictConsistent, Program: "Python aiohttp", Reasons: []string{"the hello is that of Python ssl", "also sent by openssl s_client"}}},
+		{"gnutls-3.7", "", Request{UserAgent: "curl/8.0"}, Claim{Verdict: VerdictUnknown, Program: "curl", Reasons: nil}},
+		{"chromium-156", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{Verdict: VerdictInconsistent, Program: "curl", Reasons: []string{chromium156}}},
+		{"curl-openssl-3.0", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{Verdict: VerdictInconsistent, Program: "curl", Reasons: []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},
 		{"curl-openssl-3.0", "", Request{UserAgent: "Mozilla/5.0 (profile chrome_110)"},
-			Claim{VerdictInconsistent, "a browser", []string{"the User-Agent begins as a browser's and then names none"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "a browser", Reasons: []string{"the User-Agent begins as a browser's and then names none"}}},
 		{"curl-openssl-3.0", "", Request{UserAgent: "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}, Claim{}},
 		{"curl-openssl-3.0", "", Request{UserAgent: "my program"}, Claim{}},
 		{"curl-openssl-3.0", "", Request{}, Claim{}},
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, ClientHints: `"Not A(Brand";v="8", "Chromium";v="131", "Google Chrome";v="131"`},
-			Claim{VerdictInconsistent, "Chromium 156", []string{"sec-ch-ua has Chromium 131, the User-Agent 156"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"sec-ch-ua has Chromium 131, the User-Agent 156"}}},
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Windows", OS: "Linux"},
-			Claim{VerdictInconsistent, "Chromium 156", []string{"sec-ch-ua-platform has Windows, the User-Agent Linux"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"sec-ch-ua-platform has Windows, the User-Agent Linux"}}},
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Chromium OS", OS: "ChromeOS", ClientHints: `"Chromium";v="156"`},
-			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Android", OS: "Linux"},
-			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Platform: "Fuchsia", OS: "Linux"},
-			Claim{VerdictConsistent, "Chromium 156", []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "the HTTP/2 settings are Chromium's"}}},
 		{"curl-openssl-3.0", "", Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"},
-			Claim{VerdictInconsistent, "Firefox 56", []string{"the hello is not Firefox's but that of curl"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Firefox 56", Reasons: []string{"the hello is not Firefox's but that of curl"}}},
 		{"firefox-153", "", Request{UserAgent: firefoxUA, ClientHints: `"Chromium";v="131"`},
-			Claim{VerdictInconsistent, "Firefox 153", []string{"client hints, which Firefox does not send"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Firefox 153", Reasons: []string{"client hints, which Firefox does not send"}}},
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA, Headers: "sec-ch-ua,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
-			Claim{VerdictInconsistent, "Chromium 156", []string{"sec-fetch-dest before sec-fetch-site, which Chromium has the other way round"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"sec-fetch-dest before sec-fetch-site, which Chromium has the other way round"}}},
 		{"firefox-153", "", Request{UserAgent: firefoxUA, Headers: "sec-fetch-site,sec-fetch-mode,sec-fetch-dest"},
-			Claim{VerdictInconsistent, "Firefox 153", []string{"sec-fetch-site before sec-fetch-dest, which Firefox has the other way round"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Firefox 153", Reasons: []string{"sec-fetch-site before sec-fetch-dest, which Firefox has the other way round"}}},
 	} {
 		o := Observation{Hello: hellotest.Real(t)[c.hello], HTTP2: c.h2, Request: c.agent}
 		require.NotNil(t, o.Hello, c.hello)
@@ -83,6 +84,7 @@ func TestCheckClaim(t *testing.T) {
 	}
 	// No hello of Firefox 56 is known, so an unknown shape may be its own.
 	o := Observation{Hello: hellotest.Real(t)["curl-openssl-3.0"], Request: Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:56.0) Gecko/20100101 Firefox/56.0"}}
+	o.Time = time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC) // later it is old
 	assert.Equal(t, Claim{Program: "Firefox 56"}, CheckClaim(&o, nil))
 	for _, o := range []Observation{{}, {Hello: &parser.ClientHello{SSLv2: true}}} {
 		o.Request.UserAgent = "curl/8"

@@ -77,6 +77,7 @@ const (
 	keyProgram  jsonw.Key = `,"program":`
 	keyNovel    jsonw.Key = `,"novel":`
 	keyReasons  jsonw.Key = `,"reasons":`
+	keyProxy    jsonw.Key = `,"proxy":`
 	keyRecorded jsonw.Key = `,"recorded":`
 )
 
@@ -124,6 +125,9 @@ func (c *Claim) AppendJSON(dst []byte) []byte {
 	}
 	if len(c.Reasons) > 0 {
 		dst = keyReasons.Strings(dst, c.Reasons)
+	}
+	if c.Proxy != "" {
+		dst = jsonw.AppendString(append(dst, keyProxy...), c.Proxy)
 	}
 	return append(dst, '}')
 }

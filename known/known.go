@@ -53,6 +53,11 @@ type Claim struct {
 	Verdict Verdict  `json:"verdict"`
 	Program string   `json:"program,omitempty"` // "Chrome 133"
 	Reasons []string `json:"reasons,omitempty"` // for the verdict, each a phrase in English
+
+	// Proxy is the name of a program that ends the TLS of its clients, such as a
+	// firewall or a virus scanner, if it explains alone why the verdict is inconsistent. Then
+	// the client may be what it says it is. Anyone can send such a hello, too.
+	Proxy string `json:"proxy,omitempty"`
 }
 
 // A Verdict is the result of checking a claim.

@@ -14,7 +14,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 		Distance: 12, Differs: FieldSupportedGroups | FieldOther,
 	}
 	tell := Tell{Name: "n", Field: "f", Offset: 12, Found: "x\x01", Expected: "y"}
-	claim := Claim{Verdict: VerdictInconsistent, Program: "Chrome 133", Reasons: []string{"one", "two"}}
+	claim := Claim{Verdict: VerdictInconsistent, Program: "Chrome 133", Reasons: []string{"one", "two"}, Proxy: "Gate \"1\""}
 	for _, v := range []any{&c, &Candidate{}, &tell, &Tell{}, &claim, &Claim{}} {
 		want, err := json.Marshal(v)
 		require.NoError(t, err)

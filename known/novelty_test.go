@@ -125,7 +125,7 @@ func TestNovelty(t *testing.T) {
 		}
 	}
 	o := Observation{Hello: chrome, HTTP2: chromeH2, Request: claims(chromium, 999), Time: november}
-	assert.Equal(t, Claim{VerdictUnknown, "Chromium 999", []string{"no such version yet"}}, Identify(&o).Claim)
+	assert.Equal(t, Claim{Verdict: VerdictUnknown, Program: "Chromium 999", Reasons: []string{"no such version yet"}}, Identify(&o).Claim)
 
 	// A suite that no browser had hides the shape. It refutes no newer version.
 	o.Hello = edit(chrome, func(h *parser.ClientHello) { h.CipherSuites = append(h.CipherSuites, 0x1306) })

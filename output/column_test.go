@@ -60,7 +60,20 @@ func observations(t *testing.T) []*event.Observation {
 	broken := observation(real["chromium-156"])
 	broken.Err, broken.Received = parser.ErrTruncated, []byte{22}
 	broken.Src, broken.Dst, broken.SrcMAC, broken.DstMAC = netip.AddrPort{}, netip.AddrPort{}, event.MAC{2, 5: 1}, event.MAC{1, 5: 3}
-	return []*event.Observation{quic, live, observation(sslv2), broken}
+	return []*event.Observation{quic, live, observation(sslv2), broken, behindProxy(t)}
+}
+
+// behindProxy returns an observation of a browser behind a proxy that ends TLS.
+func behindProxy(t *testing.T) *event.Observation {
+	entries, err := known.BuiltinEntries()
+	require.NoError(t, err)
+	i := slices.IndexFunc(entries, func(e known.Entry) bool { return e.Kind == known.KindProxy })
+	require.GreaterOrEqual(t, i, 0)
+	h, err := entries[i].ModelHello()
+	require.NoError(t, err)
+	o := observation(h)
+	o.Request.UserAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	return o
 }
 
 func detailed(t *testing.T) (events []event.Event) {

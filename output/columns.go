@@ -167,6 +167,7 @@ var columnsAfter = []Column{
 	{"claim.verdict", event.Compact, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Verdict.String()...) })},
 	{"claim.program", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Program...) })},
 	{"claim.reasons", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendTexts(dst, c.Reasons) })},
+	{"claim.proxy", event.Compact, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Proxy...) })},
 
 	{"settled", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Settled.String()...) }},
 	{"rule", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.Rule...) }},

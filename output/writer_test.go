@@ -55,7 +55,7 @@ func TestFormats(t *testing.T) {
 			require.NoError(t, we.Flush())
 			require.NoError(t, wo.Flush())
 			assert.Equal(t, events.String(), direct.String(), f.Name)
-			lines := 12
+			lines := 3 * len(observations(t))
 			if f.Tabular() {
 				lines++
 			}

@@ -170,7 +170,11 @@ func (p *passedEvent) dictionary() string {
 		}
 		d.Add("tells", tells)
 		if p.event.Claim != nil {
-			d.Add("claim", httpsfv.NewItem(httpsfv.Token(p.event.Claim.Verdict.String())))
+			item := httpsfv.NewItem(httpsfv.Token(p.event.Claim.Verdict.String()))
+			if proxy := p.event.Claim.Proxy; proxy != "" {
+				item.Params.Add("proxy", asciiText(proxy))
+			}
+			d.Add("claim", item)
 		}
 	}
 	if len(p.event.Tags) > 0 {

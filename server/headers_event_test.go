@@ -52,6 +52,13 @@ func TestPassedValues(t *testing.T) {
 			noneNotHTTP3, "", "curl", "none", noneUserAgent, "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", client="curl", tells=()`,
 		}},
+		{"behind a proxy", func(p *passedEvent) {
+			p.http2 = noneNotHTTP2
+			p.event = event.Event{Claim: &known.Claim{Verdict: known.VerdictInconsistent, Proxy: `Gate "é"`}}
+		}, [7]string{
+			noneNotHTTP3, "", noneClient, "none", "inconsistent", "none",
+			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=(), claim=inconsistent;proxy="Gate \"\\xc3\\xa9\""`,
+		}},
 		{"far client, HTTP/3", func(p *passedEvent) {
 			p.http2, p.isHTTP3 = noneNotHTTP2, true
 			p.event = event.Event{Client: []known.Candidate{{Name: "curl", Distance: 100}}, Claim: &known.Claim{}}
@@ -100,7 +107,7 @@ func TestDictionaryIsAlwaysValid(t *testing.T) {
 			HTTP3:  text(),
 			Client: []known.Candidate{{Name: text()}, {Name: text()}},
 			Tells:  []known.Tell{{Name: text()}},
-			Claim:  &known.Claim{Verdict: known.VerdictConsistent},
+			Claim:  &known.Claim{Verdict: known.VerdictConsistent, Proxy: text()},
 			Tags:   []string{text(), ""},
 		}}
 		value := p.dictionary()

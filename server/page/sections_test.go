@@ -103,8 +103,9 @@ func TestClaimInWords(t *testing.T) {
 		claim known.Claim
 		want  string
 	}{
-		{known.Claim{Verdict: known.VerdictConsistent, Program: "Firefox 153", Reasons: []string{"a"}}, "The User-Agent says Firefox 153: consistent.</b>\nBecause a."},
-		{known.Claim{Verdict: known.VerdictInconsistent, Program: "Safari 18", Reasons: []string{"a", "b"}}, "The User-Agent says Safari 18: inconsistent.</b>\nBecause a; b."},
+		{known.Claim{Verdict: known.VerdictConsistent, Program: "Firefox 153", Reasons: []string{"a"}}, "The User-Agent says Firefox 153: consistent.</b>\nReasons: a."},
+		{known.Claim{Verdict: known.VerdictInconsistent, Program: "Safari 18", Reasons: []string{"a", "b"}}, "The User-Agent says Safari 18: inconsistent.</b>\nReasons: a; b."},
+		{known.Claim{Verdict: known.VerdictInconsistent, Program: "Safari 18", Reasons: []string{"a"}, Proxy: "Gate"}, "The User-Agent says Safari 18: not sent by itself, but by a proxy.</b>\nReasons: a."},
 		{known.Claim{Program: "Wget"}, "The User-Agent says Wget: nothing speaks for it or against it.</b>"},
 		{known.Claim{}, "The User-Agent names no program that could be checked.</b>"},
 	} {
