@@ -84,6 +84,7 @@ func (b *builder) pool(f field, list []uint16) uint32 {
 
 // finish fills the database.
 func (b *builder) finish() {
+	b.dropMalware()
 	slices.SortStableFunc(b.groups, func(a, b *group) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(btoi(a.permutes), btoi(b.permutes)),
 			cmp.Compare(a.optionals, b.optionals),

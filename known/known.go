@@ -93,6 +93,7 @@ const (
 	KindTool
 	KindImpersonator // of a browser
 	KindProxy        // ends the TLS of other clients, and sends hellos of its own for them
+	KindMalware      // never a candidate for a hello that others send, too
 )
 
 // String returns the kind in lower case.
@@ -108,13 +109,15 @@ func (k Kind) String() string {
 		return "impersonator"
 	case KindProxy:
 		return "proxy"
+	case KindMalware:
+		return "malware"
 	}
 	return "other"
 }
 
 // ParseKind returns the kind whose String is s, or KindOther.
 func ParseKind(s string) Kind {
-	for k := KindBrowser; k <= KindProxy; k++ {
+	for k := KindBrowser; k <= KindMalware; k++ {
 		if k.String() == s {
 			return k
 		}

@@ -95,7 +95,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	dst, own = db.appendExact(dst, &m.shape, key, &m.ranker)
 	if settled || own {
 		m.ordered = db.hasOrdered(&m.shape, key) || m.Clients != nil && m.Clients.hasOrdered(&m.shape, key)
-		return dst
+		return withoutMalware(dst, n)
 	}
 	limit := maxNearest
 	if len(dst) > n && dst[n].Kind == KindImpersonator {

@@ -12,12 +12,12 @@ import (
 // reads back as that value.
 func TestNames(t *testing.T) {
 	seen := map[string]bool{}
-	for k := KindOther; k <= KindProxy; k++ {
+	for k := KindOther; k <= KindMalware; k++ {
 		var back Kind
 		readBack(t, seen, k, &back)
 		assert.Equal(t, k, back)
 	}
-	assert.Equal(t, map[string]bool{`"other"`: true, `"browser"`: true, `"library"`: true, `"tool"`: true, `"impersonator"`: true, `"proxy"`: true}, seen)
+	assert.Equal(t, map[string]bool{`"other"`: true, `"browser"`: true, `"library"`: true, `"tool"`: true, `"impersonator"`: true, `"proxy"`: true, `"malware"`: true}, seen)
 
 	clear(seen)
 	for v := VerdictUnknown; v <= VerdictInconsistent; v++ {

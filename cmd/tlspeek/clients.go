@@ -29,8 +29,8 @@ fingerprint, judge many hellos, and keep a file of your own clients.
 
 The flag --clients names that file, here and for scan and serve. It has a JSON
 object on each line, with name, version, family, library, kind (browser, library,
-tool, impersonator, proxy), transport, flags, source, date, and the hello in hex or,
-without a hello, its ja3, ja4 or npf.
+tool, impersonator, proxy, malware), transport, flags, source, date, and the hello in
+hex or, without a hello, its ja3, ja4 or npf.
 
 The releases of browsers, by which a claimed version is judged, are known up to
 ` + known.ReleasesDate + `.`,

@@ -113,7 +113,7 @@ capture that client alone, over several connections, fresh and resumed.
 	f.StringVar(&e.Family, "family", "", "the `family` of clients with hellos made the same way (default: the name)")
 	f.StringVar(&e.Library, "library", "", "the client's TLS `library`, with its version")
 	f.StringVar(&kind, "kind", "", "the client's `kind`: browser, library, tool, impersonator or proxy")
-	suggest(cmd, "kind", "browser", "library", "tool", "impersonator", "proxy")
+	suggest(cmd, "kind", "browser", "library", "tool", "impersonator", "proxy", "malware")
 	f.StringVar(&e.Flags, "flags", "", "the `settings` with which it sends these hellos")
 	return cmd
 }

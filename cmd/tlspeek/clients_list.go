@@ -53,7 +53,7 @@ the version, the settings or the transport: "safari ios", "chrome quic".`,
 	cmd.Flags().StringVar(&family, "family", "", "only families whose `name` contains this")
 	cmd.Flags().StringVar(&name, "name", "", "only clients whose `name` contains this, also by other names: chrome, edge, safari")
 	cmd.Flags().StringVar(&kind, "kind", "", "only this `kind`: browser, library, tool, impersonator or proxy")
-	suggest(cmd, "kind", "browser", "library", "tool", "impersonator", "proxy")
+	suggest(cmd, "kind", "browser", "library", "tool", "impersonator", "proxy", "malware")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the lines of a clients file, with the hellos")
 	return cmd
 }
@@ -104,7 +104,7 @@ func isNamed(e *known.Entry, name string) bool {
 }
 
 func errKind(kind string) error {
-	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator, proxy or other", kind)
+	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator, proxy, malware or other", kind)
 }
 
 // contains reports whether s contains part, whatever the case of either.

@@ -116,7 +116,7 @@ type clientGroup struct {
 type clientChoice struct{ ID, Text string }
 
 func (c *clientIndex) groupByKind() {
-	for _, kind := range []known.Kind{known.KindBrowser, known.KindTool, known.KindLibrary, known.KindImpersonator, known.KindProxy, known.KindOther} {
+	for _, kind := range []known.Kind{known.KindBrowser, known.KindTool, known.KindLibrary, known.KindImpersonator, known.KindProxy, known.KindMalware, known.KindOther} {
 		g := clientGroup{Kind: kind.String()}
 		for i := range c.hellos {
 			k := &c.hellos[i]
