@@ -79,6 +79,7 @@ var tells = [...]tellRow{
 	{"signature-algorithms", novelty, "schemes that the browser does not offer", toChromium, overTLS, tellSchemes},
 	{"mixed-eras", contradiction, "features of which one was gone when the other came", toChromium, overAny, tellMixedEras},
 	{"record-size-limit", novelty, "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},
+	{"hybrid-share", novelty, "Firefox's X25519 key differs between its shares, or Chromium's is the same in both", toChromium | toFirefox, overAny, tellHybridShare},
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
 	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", toChromium | toFirefox, overAny, tellHTTP2Order},
 }

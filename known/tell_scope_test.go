@@ -15,8 +15,8 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 	always := []string{"duplicate-extension", "duplicate-group"} // no TLS stack sends these
 	overTCP := []string{"shuffled-suites", "sorted"}             // of whole lists, which are long over TCP only
 	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack"}
-	hasOrder := []string{"http2-order"} // of which Safari has had several
-	browsersOverTCP := []string{        // of what browsers send over TCP, or leave out there
+	hasOrder := []string{"hybrid-share", "http2-order"} // Safari has had several orders, and its keys are not known
+	browsersOverTCP := []string{                        // of what browsers send over TCP, or leave out there
 		"alpn-transport", "missing-extension", "point-formats", "session-id", "compression-methods", "record-version", "padding",
 	}
 	boringSSL := []string{"grease-extensions", "grease-versions", "grease-key-share"} // Chromium sends no GREASE over QUIC

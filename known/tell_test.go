@@ -196,6 +196,11 @@ func TestTells(t *testing.T) {
 			Observation{Hello: fox, RecordVersion: parser.VersionTLS12},
 			Tell{Field: "legacy_record_version", Found: "0303", Expected: "Firefox has 0301 on its first record"},
 		},
+		"hybrid-share": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.KeyShares[1].KeyExchange = make([]byte, 32) })},
+			Tell{Field: "key_share", Offset: offsetOf(fox, parser.ExtKeyShare), Found: "an X25519 share other than the one in X25519MLKEM768",
+				Expected: "the same key in both, as in NSS"},
+		},
 		"http2-order": {
 			Observation{Hello: chrome, HTTP2: "1:4096|100|0|m,s,a,p"},
 			Tell{Field: "http2", Found: "pseudo-headers m,s,a,p", Expected: "m,a,s,p"},
