@@ -57,6 +57,8 @@ var tells = [...]tellRow{
 	{"duplicate-group", contradiction, "a group twice in supported_groups or key_share", anyClient, overAny, tellDuplicateGroup},
 	{"shuffled-suites", contradiction, "the suites of Go's crypto/tls, shuffled as uTLS does", anyClient, overTLS, tellShuffled},
 	{"sorted", contradiction, "cipher suites or extensions in numeric order", anyClient, overTLS, tellSorted},
+	{"unregistered-suites", contradiction, "cipher suites of which IANA has registered none", anyClient, overAny, tellUnregisteredSuites},
+	{"quic-versions", contradiction, "a browser's suites or versions of TLS 1.2, over QUIC (RFC 9001, section 4.2)", anyClient, overQUIC, tellQUICVersions},
 	{"scsv", contradiction, "a browser's suites, with OpenSSL's 00ff behind them", onlySuites, overTLS, tellSCSV},
 	{"no-tls13-version", contradiction, "TLS 1.3 suites or key shares, but no such version offered", anyBrowser, overAny, tellVersion},
 	{"key-share-group", contradiction, "a key share for a group that is not offered (RFC 8446, section 4.2.8)", anyBrowser, overAny, tellKeyShareGroup},

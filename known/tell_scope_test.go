@@ -12,8 +12,8 @@ import (
 // TestWhereTellsAreLookedFor lists the tells by what they rest on, and names one
 // that is not looked for in a browser's shape over a transport, or in too many.
 func TestWhereTellsAreLookedFor(t *testing.T) {
-	always := []string{"duplicate-extension", "duplicate-group"} // no TLS stack sends these
-	overTCP := []string{"shuffled-suites", "sorted"}             // of whole lists, which are long over TCP only
+	always := []string{"duplicate-extension", "duplicate-group", "unregistered-suites"} // no TLS stack sends these
+	overTCP := []string{"shuffled-suites", "sorted"}                                    // of whole lists, which are long over TCP only
 	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack"}
 	hasOrder := []string{"hybrid-share", "http2-order"} // Safari has had several orders, and its keys are not known
 	browsersOverTCP := []string{                        // of what browsers send over TCP, or leave out there
@@ -40,6 +40,9 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 			names := want.anywhere
 			if transport == parser.TLS {
 				names = slices.Concat(want.anywhere, want.tls)
+			}
+			if transport == parser.QUIC {
+				names = slices.Concat(names, []string{"quic-versions"}) // of a browser's shape over TCP
 			}
 			var got []string
 			for _, row := range tellsFor[b][transport] {

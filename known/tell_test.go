@@ -196,6 +196,16 @@ func TestTells(t *testing.T) {
 			Observation{Hello: fox, RecordVersion: parser.VersionTLS12},
 			Tell{Field: "legacy_record_version", Found: "0303", Expected: "Firefox has 0301 on its first record"},
 		},
+		"unregistered-suites": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.CipherSuites = []parser.CipherSuite{0x3a3a, 0x0eee, 0x661e} })},
+			Tell{Field: "cipher_suites", Offset: 75, Found: "0eee, and no suite that is registered among 2",
+				Expected: "suites of IANA's registry, or for private use"},
+		},
+		"quic-versions": {
+			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.Transport = parser.QUIC })},
+			Tell{Field: "cipher_suites", Offset: 79, Found: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+				Expected: "TLS 1.3 alone over QUIC (RFC 9001, section 4.2)"},
+		},
 		"hybrid-share": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.KeyShares[1].KeyExchange = make([]byte, 32) })},
 			Tell{Field: "key_share", Offset: offsetOf(fox, parser.ExtKeyShare), Found: "an X25519 share other than the one in X25519MLKEM768",

@@ -99,6 +99,9 @@ func protocolVersionName(v Version) string {
 // if it is not registered: "0x00ab".
 func (v CipherSuite) String() string { return nameOrHex(cipherSuiteName(v), v) }
 
+// IsRegistered reports whether IANA's registry has a cipher suite with this value.
+func (v CipherSuite) IsRegistered() bool { return cipherSuiteName(v) != "" }
+
 // String returns IANA's name, "GREASE" for a GREASE value, or the value in hex
 // if it is not registered: "0x00ab".
 func (v ExtensionType) String() string { return nameOrHex(extensionTypeName(v), v) }
