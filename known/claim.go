@@ -90,7 +90,7 @@ func (j *judgement) vouch(reason string) {
 
 // checkBrowser checks the claim to be a browser.
 func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates []Candidate) {
-	if a.major > 0 && j.isNewer(a.browser, a.major) {
+	if a.major > 0 && (a.browser != safari || j.database.newest[safari] > 0) && j.isNewer(a.browser, a.major) {
 		j.newer = j.mayExist(a.browser, a.major, o.Time)
 		j.noVersion = !j.newer
 	}

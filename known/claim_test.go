@@ -96,7 +96,7 @@ func TestClaimedBy(t *testing.T) {
 	for header, want := range map[string]parsedUserAgent{
 		chromeUA:  {program: "Chromium 156", browser: chromium, major: 156},
 		firefoxUA: {program: "Firefox 153", browser: firefox, major: 153},
-		safariUA:  {program: "Safari 18", browser: safari},
+		safariUA:  {program: "Safari 18", browser: safari, major: 18},
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/92.0.4512.0 Safari/537.36":                        {program: "Chromium 92", browser: chromium, major: 92},
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/120.0 Mobile/15E148 Safari/604.1": {program: "Safari on iOS", browser: safari},
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/60.5 Safari/605.1.15":                                  {program: "WebKitGTK", family: "GnuTLS"},
@@ -110,8 +110,8 @@ func TestClaimedBy(t *testing.T) {
 		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Googlebot/2.1; +http://www.google.com/bot.html) Chrome/120.0.0.0 Safari/537.36": {},
 		"Mozilla/5.0 (X11; Linux x86_64; rv:102.0) Gecko/20100101 Goanna/6.7 Firefox/102.0 PaleMoon/33.0":                                               {},
 		"Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0":                                                                          {program: "Firefox 60", browser: firefox, major: 60, tooOld: true},
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {program: "Safari 11", browser: safari, tooOld: true},
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 10_3 like Mac OS X) AppleWebKit/603.1.30 (KHTML, like Gecko) Version/10.0 Mobile/14E277 Safari/602.1":       {program: "Safari on iOS", browser: safari, tooOld: true},
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {program: "Safari 11", browser: safari, major: 11, tooOld: true},
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 10_3 like Mac OS X) AppleWebKit/603.1.30 (KHTML, like Gecko) Version/10.0 Mobile/14E277 Safari/602.1":       {program: "Safari on iOS", browser: safari, major: 10, tooOld: true},
 		"python-requests/2.28.1": {program: "Python requests", family: "Python"},
 		"":                       {},
 	} {

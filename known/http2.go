@@ -22,6 +22,12 @@ var stacks = [...]stack{
 	{"1:65536;2:0;4:6291456;6:262144|15663105|0|", "m,a,s,p", "Chromium", chromium},
 	{"1:65536;4:131072;5:16384|12517377|", "m,p,a,s", "Firefox", firefox},
 	{"1:65536;2:0;4:131072;5:16384|12517377|", "m,p,a,s", "Firefox", firefox},
+	{"4:4194304;3:100|10485760|0|", "m,s,p,a", "Safari", safari},             // macOS 12 and 13
+	{"4:2097152;3:100|10485760|0|", "m,s,p,a", "Safari", safari},             // iOS 15 and 16
+	{"2:0;4:4194304;3:100|10485760|0|", "m,s,p,a", "Safari", safari},         // macOS 14, and 15 at first
+	{"2:0;4:2097152;3:100|10485760|0|", "m,s,p,a", "Safari", safari},         // iOS 17
+	{"2:0;3:100;4:2097152;8:1;9:1|10420225|0|", "m,s,a,p", "Safari", safari}, // 18.0
+	{"2:0;3:100;4:2097152;9:1|10420225|0|", "m,s,a,p", "Safari", safari},     // later 18, and 26
 	{"2:0;4:4194304;5:16384;6:10485760|1073741824|0|", "", "Go net/http", noBrowser},
 	{"2:0;4:4194304;5:1048576;6:10485760|1073741824|0|", "", "Go net/http", noBrowser}, // from 1.27 on
 	{"2:0;4:4194304;6:10485760|1073741824|0|", "", "Go net/http", noBrowser},
@@ -33,6 +39,7 @@ var stacks = [...]stack{
 	{"2:0;4:262144|458753|0|", "", "undici", noBrowser},
 	{"2:0;4:33554432|4128769|0|", "", "got", noBrowser},
 	{"2:0;4:2097152;5:16384;6:262144|5177345|0|", "", "hyper", noBrowser},
+	{"2:0;4:2097152;5:16384;6:16384|5177345|0|", "", "hyper", noBrowser}, // its default, as in reqwest
 	{"3:100;4:65535|00|3:0:0:201,", "", "nghttp", noBrowser},
 	{"2:0;4:1073741823|1073676288|0|", "", "h2load", noBrowser},
 	{"2:0|00|0|m,p,s,a", "", "wget2", noBrowser},
@@ -65,18 +72,24 @@ func tellHTTP2(dst []Tell, v view) []Tell {
 }
 
 // tellHTTP2Order finds another order of the four pseudo-headers than the one that
-// Chromium and Firefox have always had; CONNECT has fewer. It adds nothing to the
-// settings of another program.
+// Chromium and Firefox have always had, or than the one that goes with Safari's
+// settings; CONNECT has fewer. It adds nothing to the settings of another program.
 func tellHTTP2Order(dst []Tell, v view) []Tell {
 	if v.HTTP2 == "" {
 		return dst
 	}
 	order := v.HTTP2[strings.LastIndexByte(v.HTTP2, '|')+1:]
 	expected := "m,a,s,p"
-	if v.browser == firefox {
+	s := stackOf(v.HTTP2)
+	switch {
+	case v.browser == firefox:
 		expected = "m,p,a,s"
+	case v.browser == safari && s != nil:
+		expected = s.order
+	case v.browser == safari: // settings that are not known
+		return dst
 	}
-	if s := stackOf(v.HTTP2); s != nil && s.browser != v.browser || len(order) != len(expected) || order == expected {
+	if s != nil && s.browser != v.browser || len(order) != len(expected) || order == expected {
 		return dst
 	}
 	return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: expected})

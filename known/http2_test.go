@@ -37,6 +37,8 @@ func TestStacks(t *testing.T) {
 			want = chromium
 		case e.Family == "Firefox":
 			want = firefox
+		case e.Name == "Safari":
+			want = safari
 		}
 		check(e.HTTP2, want, e.Name+" "+e.Version)
 	}
@@ -47,6 +49,13 @@ func TestStacks(t *testing.T) {
 		"1:4096;2:0;4:65535;5:16384;3:100;6:65536|16777216|0|m,a,s,p":                                       noBrowser, // httpx
 		"2:0;4:262144|458753|0|a,m,p,s":                                                                     noBrowser, // undici
 		"1:65536;2:0;4:6291456;6:262144;6714:99|15663105|0|m,a,s,p":                                         chromium,  // with GREASE
+		"4:4194304;3:100|10485760|0|m,s,p,a":                                                                safari,    // 15.6 and 16.1 on macOS
+		"4:2097152;3:100|10485760|0|m,s,p,a":                                                                safari,    // iOS 16.7
+		"2:0;4:4194304;3:100|10485760|0|m,s,p,a":                                                            safari,    // 17.0 on macOS
+		"2:0;4:2097152;3:100|10485760|0|m,s,p,a":                                                            safari,    // iOS 17.2
+		"2:0;3:100;4:2097152;8:1;9:1|10420225|0|m,s,a,p":                                                    safari,    // 18.0
+		"2:0;3:100;4:2097152;9:1|10420225|0|m,s,a,p":                                                        safari,    // 18.5 and 26.0
+		"2:0;4:2097152;5:16384;6:16384|5177345|0|m,s,a,p":                                                   noBrowser, // reqwest
 		"2:0;4:33554432|4128769|0|m,p,s,a":                                                                  noBrowser, // got
 	} {
 		check(h2, want, "another version")

@@ -42,4 +42,6 @@ var featureBounds = [len(versionFeatures)]versionBounds{
 	{0, 119},   // Chromium: HTTP/2 settings with MAX_CONCURRENT_STREAMS
 	{112, 0},   // Chromium: HTTP/2 settings without MAX_CONCURRENT_STREAMS
 	{124, 0},   // Firefox: X25519MLKEM768
+	{18, 0},    // Safari: X25519MLKEM768
+	{17, 0},    // Safari: HTTP/2 settings with NO_RFC7540_PRIORITIES
 }

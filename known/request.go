@@ -47,7 +47,7 @@ func parseUserAgent(header string) parsedUserAgent {
 		return parsedUserAgent{} // crawlers, and engines whose hellos are not known here
 	case has("(iPhone;"), has("(iPad;"), has("(iPod"):
 		n, ok := product(header, " OS ")
-		return parsedUserAgent{program: "Safari on iOS", browser: safari, tooOld: ok && n < oldestSafari}
+		return parsedUserAgent{program: "Safari on iOS", browser: safari, major: safariVersion(header), tooOld: ok && n < oldestSafari}
 	}
 	if n, ok := product(header, "Chrome/"); ok {
 		return parsedUserAgent{program: "Chromium " + strconv.Itoa(n), browser: chromium, major: n, tooOld: n < oldestChromium}
@@ -57,7 +57,7 @@ func parseUserAgent(header string) parsedUserAgent {
 	}
 	switch n, ok := product(header, " Version/"); {
 	case ok && has("(Macintosh;") && has(" Safari/"):
-		return parsedUserAgent{program: "Safari " + strconv.Itoa(n), browser: safari, tooOld: n < oldestSafari}
+		return parsedUserAgent{program: "Safari " + strconv.Itoa(n), browser: safari, major: safariVersion(header), tooOld: n < oldestSafari}
 	case ok && has("Linux") && !has("Android") && has(" Safari/"):
 		return parsedUserAgent{program: "WebKitGTK", family: "GnuTLS"}
 	}
@@ -65,6 +65,21 @@ func parseUserAgent(header string) parsedUserAgent {
 		return parsedUserAgent{program: "a browser", generic: true}
 	}
 	return parsedUserAgent{}
+}
+
+// safariVersion returns the major version of Safari itself, or 0. Other browsers on iOS
+// may name an old one for good, and their own after it or before it.
+func safariVersion(header string) int {
+	_, rest, _ := strings.Cut(header, " Gecko) Version/")
+	n, _ := product(rest, "")
+	_, rest, _ = strings.Cut(rest, " ")
+	if strings.HasPrefix(rest, "Mobile/") {
+		_, rest, _ = strings.Cut(rest, " ")
+	}
+	if !strings.HasPrefix(rest, "Safari/") || strings.Contains(rest, " ") {
+		return 0
+	}
+	return n
 }
 
 // namesNone reports whether a User-Agent has no product with a version but

@@ -83,7 +83,7 @@ var tells = [...]tellRow{
 	{"record-size-limit", novelty, "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},
 	{"hybrid-share", novelty, "Firefox's X25519 key differs between its shares, or Chromium's is the same in both", toChromium | toFirefox, overAny, tellHybridShare},
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
-	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", toChromium | toFirefox, overAny, tellHTTP2Order},
+	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", anyBrowser, overAny, tellHTTP2Order},
 }
 
 // A TellKind describes one kind of [Tell].

@@ -14,9 +14,9 @@ import (
 func TestWhereTellsAreLookedFor(t *testing.T) {
 	always := []string{"duplicate-extension", "duplicate-group", "unregistered-suites"} // no TLS stack sends these
 	overTCP := []string{"shuffled-suites", "sorted"}                                    // of whole lists, which are long over TCP only
-	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack"}
-	hasOrder := []string{"hybrid-share", "http2-order"} // Safari has had several orders, and its keys are not known
-	browsersOverTCP := []string{                        // of what browsers send over TCP, or leave out there
+	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack", "http2-order"}
+	hasKeys := []string{"hybrid-share"} // Safari's keys are not known
+	browsersOverTCP := []string{        // of what browsers send over TCP, or leave out there
 		"alpn-transport", "missing-extension", "point-formats", "session-id", "compression-methods", "record-version", "padding",
 	}
 	boringSSL := []string{"grease-extensions", "grease-versions", "grease-key-share"} // Chromium sends no GREASE over QUIC
@@ -24,11 +24,11 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 		noBrowser:  {always, overTCP},
 		suitesOnly: {always, append([]string{"scsv"}, overTCP...)},
 		chromium: {
-			slices.Concat(always, anyTransport, hasOrder, []string{"certificate-compression", "alps", "mixed-eras"}),
+			slices.Concat(always, anyTransport, hasKeys, []string{"certificate-compression", "alps", "mixed-eras"}),
 			slices.Concat(overTCP, browsersOverTCP, boringSSL, []string{"signature-algorithms"}),
 		},
 		firefox: {
-			slices.Concat(always, anyTransport, hasOrder, []string{"record-size-limit"}),
+			slices.Concat(always, anyTransport, hasKeys, []string{"record-size-limit"}),
 			slices.Concat(overTCP, browsersOverTCP),
 		},
 		safari: {

@@ -28,7 +28,8 @@ type versionFeature struct {
 // A flag, a policy or a preference can bring back a feature that a browser has dropped.
 // So these features have no upper bound: application_settings at 4469
 // (UseNewAlpsCodepointHttp2 and UseNewAlpsCodepointQUIC), suites of Firefox
-// (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps).
+// (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps). Nor has any
+// feature of Safari: on macOS a new Safari has the TLS and HTTP/2 of an older system.
 var versionFeatures = [...]versionFeature{
 	{chromium, "trust_anchors", func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
@@ -72,6 +73,13 @@ var versionFeatures = [...]versionFeature{
 	}},
 	{firefox, "X25519MLKEM768", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
+	}},
+	{safari, "X25519MLKEM768", func(o *Observation) bool {
+		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
+	}},
+	{safari, "HTTP/2 settings with NO_RFC7540_PRIORITIES", func(o *Observation) bool {
+		s := stackOf(o.HTTP2)
+		return s != nil && s.browser == safari && strings.Contains(o.HTTP2, ";9:1")
 	}},
 }
 

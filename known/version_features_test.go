@@ -47,6 +47,9 @@ func TestVersionFeatureBounds(t *testing.T) {
 		{Observation{Hello: chrome, HTTP2: before112}, chromium, 120, 119, "HTTP/2 settings with MAX_CONCURRENT_STREAMS, which no version after 119 has"},
 		{Observation{Hello: chrome, HTTP2: after119}, chromium, 111, 112, "HTTP/2 settings without MAX_CONCURRENT_STREAMS, which no version before 112 has"},
 		{Observation{Hello: fox}, firefox, 123, 124, "X25519MLKEM768, which no version before 124 has"},
+		{Observation{Hello: fox}, safari, 17, 18, "X25519MLKEM768, which no version before 18 has"},
+		{Observation{Hello: fox, HTTP2: "2:0;3:100;4:2097152;9:1|10420225|0|m,s,a,p"}, safari, 16, 17,
+			"HTTP/2 settings with NO_RFC7540_PRIORITIES, which no version before 17 has"},
 	}
 	reasons := func(o *Observation, b browser, major int) []string {
 		j := judgement{knowledge: &current}
