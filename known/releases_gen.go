@@ -38,6 +38,8 @@ var featureBounds = [len(versionFeatures)]versionBounds{
 	{105, 0},   // Chromium: encrypted_client_hello
 	{0, 97},    // Chromium: TLS_RSA_WITH_3DES_EDE_CBC_SHA
 	{0, 119},   // Chromium: TLS 1.0 among the versions
+	{0, 125},   // Chromium: extensions in a fixed order
+	{0, 85},    // Chromium: channel_id
 	{0, 109},   // Chromium: HTTP/2 settings without ENABLE_PUSH
 	{0, 119},   // Chromium: HTTP/2 settings with MAX_CONCURRENT_STREAMS
 	{112, 0},   // Chromium: HTTP/2 settings without MAX_CONCURRENT_STREAMS

@@ -62,6 +62,10 @@ var versionFeatures = [...]versionFeature{
 	{chromium, "TLS 1.0 among the versions", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedVersions, parser.VersionTLS10)
 	}},
+	{chromium, "extensions in a fixed order", func(o *Observation) bool { return hasFixedOrder(o.Hello) }},
+	{chromium, "channel_id", func(o *Observation) bool {
+		return o.Hello.HasExtension(parser.ExtChannelID)
+	}},
 	{chromium, "HTTP/2 settings without ENABLE_PUSH", func(o *Observation) bool {
 		return isChromiumHTTP2(o.HTTP2) && !strings.Contains(o.HTTP2, ";2:0;")
 	}},
