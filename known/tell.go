@@ -78,6 +78,7 @@ var tells = [...]tellRow{
 	{"grease-versions", novelty, "GREASE suites, but no GREASE version", toChromium | toSafari, overTLS, tellGREASEVersions},
 	{"grease-key-share", novelty, "another GREASE group in key_share than in supported_groups", toChromium | toSafari, overTLS, tellGREASEKeyShare},
 	{"alps", novelty, "application_settings for anything but the transport's HTTP", toChromium, overAny, tellALPS},
+	{"trust-anchors", novelty, "ids in trust_anchors that are no relative object identifiers, or twice the same", toChromium, overAny, tellTrustAnchors},
 	{"signature-algorithms", novelty, "schemes that the browser does not offer", toChromium, overTLS, tellSchemes},
 	{"mixed-eras", contradiction, "features of which one was gone when the other came", toChromium, overAny, tellMixedEras},
 	{"record-size-limit", novelty, "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},

@@ -196,6 +196,11 @@ func TestTells(t *testing.T) {
 			Observation{Hello: fox, RecordVersion: parser.VersionTLS12},
 			Tell{Field: "legacy_record_version", Found: "0303", Expected: "Firefox has 0301 on its first record"},
 		},
+		"trust-anchors": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { extension(h, parser.ExtTrustAnchors).Data[3] = 0x80 })},
+			Tell{Field: "trust_anchors", Offset: offsetOf(chrome, parser.ExtTrustAnchors) + 6,
+				Found: "80df130201, which is no relative object identifier", Expected: "the ids of a root store, each once"},
+		},
 		"unregistered-suites": {
 			Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.CipherSuites = []parser.CipherSuite{0x3a3a, 0x0eee, 0x661e} })},
 			Tell{Field: "cipher_suites", Offset: 75, Found: "0eee, and no suite that is registered among 2",
