@@ -81,6 +81,7 @@ var tells = [...]tellRow{
 	{"trust-anchors", novelty, "ids in trust_anchors that are no relative object identifiers, or twice the same", toChromium, overAny, tellTrustAnchors},
 	{"signature-algorithms", novelty, "schemes that the browser does not offer", toChromium, overTLS, tellSchemes},
 	{"mixed-eras", contradiction, "features of which one was gone when the other came", toChromium, overAny, tellMixedEras},
+	{"known-order", contradiction, "the order of extensions that an imitation has in its code, and Chromium draws at random", toChromium, overTLS, tellKnownOrder},
 	{"record-size-limit", novelty, "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},
 	{"hybrid-share", novelty, "Firefox's X25519 key differs between its shares, or Chromium's is the same in both", toChromium | toFirefox, overAny, tellHybridShare},
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},

@@ -25,7 +25,7 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 		suitesOnly: {always, append([]string{"scsv"}, overTCP...)},
 		chromium: {
 			slices.Concat(always, anyTransport, hasKeys, []string{"certificate-compression", "alps", "mixed-eras", "trust-anchors"}),
-			slices.Concat(overTCP, browsersOverTCP, boringSSL, []string{"signature-algorithms"}),
+			slices.Concat(overTCP, browsersOverTCP, boringSSL, []string{"signature-algorithms", "known-order"}),
 		},
 		firefox: {
 			slices.Concat(always, anyTransport, hasKeys, []string{"record-size-limit"}),

@@ -196,6 +196,11 @@ func TestTells(t *testing.T) {
 			Observation{Hello: fox, RecordVersion: parser.VersionTLS12},
 			Tell{Field: "legacy_record_version", Found: "0303", Expected: "Firefox has 0301 on its first record"},
 		},
+		"known-order": {
+			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { reorder(h, knownOrders[8].types) })},
+			Tell{Field: "extensions", Offset: chrome.Extensions[0].Offset, Found: "the order of tls-client's Chrome 133 with a PSK",
+				Expected: "a random order in each connection, since version 110"},
+		},
 		"trust-anchors": {
 			Observation{Hello: edit(chrome, func(h *parser.ClientHello) { extension(h, parser.ExtTrustAnchors).Data[3] = 0x80 })},
 			Tell{Field: "trust_anchors", Offset: offsetOf(chrome, parser.ExtTrustAnchors) + 6,
