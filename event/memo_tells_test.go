@@ -145,6 +145,7 @@ func TestNovelTellsOrderNothing(t *testing.T) {
 		}
 		without := clients()
 		assert.Equal(t, without, clients(known.Tell{Name: "made-up", Novel: true}), name)
+		assert.Equal(t, without, clients(known.Tell{Name: "made-up", Lead: true}), name)
 		both := clients(known.Tell{Name: "made-up", Novel: true}, known.Tell{Name: "other"})
 		assert.Equal(t, both, clients(known.Tell{Name: "other"}), name)
 		if !slices.Equal(without, both) {

@@ -123,7 +123,7 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	}
 	var buf [4]Tell
 	for _, t := range j.appendTells(buf[:0], o) {
-		if !t.Novel {
+		if t.IsEvidence() {
 			j.refute("tell " + t.Name + ": " + t.Found)
 		}
 	}

@@ -76,6 +76,7 @@ const (
 	keyVerdict  jsonw.Key = `,"verdict":`
 	keyProgram  jsonw.Key = `,"program":`
 	keyNovel    jsonw.Key = `,"novel":`
+	keyLead     jsonw.Key = `,"lead":`
 	keyReasons  jsonw.Key = `,"reasons":`
 	keyProxy    jsonw.Key = `,"proxy":`
 	keyRecorded jsonw.Key = `,"recorded":`
@@ -113,6 +114,9 @@ func (t *Tell) AppendJSON(dst []byte) []byte {
 	dst = jsonw.AppendString(append(dst, keyExpected...), t.Expected)
 	if t.Novel {
 		dst = append(append(dst, keyNovel...), "true"...)
+	}
+	if t.Lead {
+		dst = append(append(dst, keyLead...), "true"...)
 	}
 	return append(dst, '}')
 }

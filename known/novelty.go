@@ -97,7 +97,7 @@ func (k *knowledge) isDated(b browser, o *Observation) bool {
 }
 
 // IsEvidence reports whether one of the tells is evidence that another client made the
-// hello: see [Tell.Novel].
+// hello: see [Tell.Novel] and [Tell.Lead].
 func IsEvidence(tells []Tell) bool {
-	return slices.ContainsFunc(tells, func(t Tell) bool { return !t.Novel })
+	return slices.ContainsFunc(tells, func(t Tell) bool { return t.IsEvidence() })
 }

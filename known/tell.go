@@ -18,7 +18,14 @@ type Tell struct {
 	// Novel is set if the client may be a version that is newer than those that are
 	// known, and does this now. Then the tell is no evidence; see [IsEvidence].
 	Novel bool `json:"novel,omitempty"`
+
+	// Lead is set if genuine clients are not known well enough to tell it from what
+	// some of them do. Then it is something to look into, and no evidence.
+	Lead bool `json:"lead,omitempty"`
 }
+
+// IsEvidence reports whether t is evidence that another client made the hello.
+func (t *Tell) IsEvidence() bool { return !t.Novel && !t.Lead }
 
 // A tellRow is one kind of tell. To add one, write its find function in a file
 // and add a row to tells.

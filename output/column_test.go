@@ -52,6 +52,7 @@ func observations(t *testing.T) []*event.Observation {
 	live.Handshake = &event.Handshake{Version: "1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Group: "x25519", ALPN: "h2",
 		Resumed: true, HelloRetryRequest: true, Error: "EOF", Milliseconds: 3}
 	live.Unverified = true
+	live.Tells = []known.Tell{{Name: "made-up", Field: "random", Found: "a", Expected: "b", Lead: true}}
 	live.FrontJA4 = &event.FrontJA4{Header: "Cf-Ja4", JA4: "t13d1516h2_8daaf6152771_e5627efa2ab1"}
 	live.Src, live.Dst = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
 	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +

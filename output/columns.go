@@ -161,7 +161,8 @@ var columnsAfter = []Column{
 	{"tells.offset", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return appendPositive(dst, int64(t.Offset)) })},
 	{"tells.found", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Found...) })},
 	{"tells.expected", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Expected...) })},
-	{"tells.novel", event.Compact, inFull, tells(func(dst []byte, t *known.Tell) []byte { return strconv.AppendBool(dst, t.Novel) })},
+	{"tells.novel", event.Compact, inFull, tells(func(dst []byte, t *known.Tell) []byte { return appendTrue(dst, t.Novel) })},
+	{"tells.lead", event.Compact, inFull, tells(func(dst []byte, t *known.Tell) []byte { return appendTrue(dst, t.Lead) })},
 
 	{"claim", event.Full, inNone, claim(func(dst []byte, c *known.Claim) []byte { return appendJSON(dst, c) })},
 	{"claim.verdict", event.Compact, inNone, claim(func(dst []byte, c *known.Claim) []byte { return append(dst, c.Verdict.String()...) })},

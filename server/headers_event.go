@@ -221,7 +221,7 @@ func nearestNames(candidates []known.Candidate) (names []string) {
 // tellNames returns the names of the tells that are evidence, each once.
 func tellNames(tells []known.Tell) (names []string) {
 	for i := range tells {
-		if !tells[i].Novel && !slices.Contains(names, tells[i].Name) {
+		if tells[i].IsEvidence() && !slices.Contains(names, tells[i].Name) {
 			names = append(names, tells[i].Name)
 		}
 	}

@@ -40,7 +40,7 @@ func TestPassedValues(t *testing.T) {
 		}},
 		{"a tell that is no evidence", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
-			p.event = event.Event{Tells: []known.Tell{{Name: "padding", Novel: true}}}
+			p.event = event.Event{Tells: []known.Tell{{Name: "padding", Novel: true}, {Name: "session-id", Lead: true}}}
 		}, [7]string{
 			noneNotHTTP3, "", noneClient, "none", noneUserAgent, "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=()`,

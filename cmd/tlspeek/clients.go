@@ -177,6 +177,9 @@ func lookupHello(w io.Writer, h *parser.ClientHello, file string, asJSON bool) e
 		if l.Novel {
 			novel = ", no evidence if a newer version sent it"
 		}
+		if l.Lead {
+			novel = ", a lead and no evidence"
+		}
 		fmt.Fprintf(w, "\ntell %s: %s%s\n  found:    %s\n  expected: %s\n", l.Name, where, novel, l.Found, l.Expected)
 	}
 	return nil

@@ -17,7 +17,8 @@ func (l *labelled) setJA4() { l.entry.JA4 = fingerprint.JA4(l.observation.Hello)
 // A judgment is what package known says of a hello.
 type judgment struct {
 	tells        []known.Tell // that are evidence
-	novel        bool         // there are tells that are none
+	novel        bool         // there are novelties, which are none
+	lead         bool         // there are leads, which are none
 	claim        known.Claim
 	byHello      bool // there is a tell that does not depend on HTTP/2
 	flagged      bool // there is a tell, or the claim is inconsistent
@@ -29,10 +30,13 @@ func judge(m *known.Matcher, l *labelled) (j judgment) {
 	candidates := m.AppendCandidates(nil, &o)
 	o.Request = l.request
 	for _, t := range known.AppendTells(nil, &o) {
-		if t.Novel {
-			j.novel = true
-		} else {
+		switch {
+		case t.IsEvidence():
 			j.tells = append(j.tells, t)
+		case t.Novel:
+			j.novel = true
+		default:
+			j.lead = true
 		}
 	}
 	j.claim = known.CheckClaim(&o, candidates)
@@ -54,6 +58,9 @@ func (j *judgment) names() map[string]bool {
 	}
 	if j.novel && !j.flagged {
 		names["(novel, no evidence)"] = true
+	}
+	if j.lead && !j.flagged {
+		names["(lead, no evidence)"] = true
 	}
 	return names
 }

@@ -77,7 +77,7 @@ func describe(e *event.Event, mine bool) (headline, lede string) {
 	}
 	n := 0
 	for i := range e.Tells {
-		if !e.Tells[i].Novel {
+		if e.Tells[i].IsEvidence() {
 			n++
 		}
 	}
