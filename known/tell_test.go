@@ -1,9 +1,7 @@
 package known
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -338,9 +336,7 @@ func TestMoreTells(t *testing.T) {
 
 func TestTracker(t *testing.T) {
 	chrome := hellotest.Real(t)["chromium-156"]
-	other := func(n uint32) *parser.ClientHello {
-		return edit(chrome, func(h *parser.ClientHello) { binary.BigEndian.PutUint32(h.Random, n) })
-	}
+	other := func(n uint32) *parser.ClientHello { return redraw(t, chrome, uint64(n)) }
 	var tr Tracker
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome}))
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: chrome}), "the same hello")
@@ -358,12 +354,8 @@ func TestTracker(t *testing.T) {
 
 	// Permuted hellos with other GREASE values have no tell, however many there are.
 	tr = Tracker{}
-	random := rand.New(rand.NewPCG(1, 2))
 	for i := range uint32(3 * maxRemembered) {
-		h := other(i)
-		inner := h.Extensions[1 : len(h.Extensions)-1]
-		random.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
-		h.CipherSuites[0] = parser.CipherSuite(0x0a0a + 0x1010*(i%16))
+		h := drawn(t, chrome, uint64(i), true)
 		assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: h}), i)
 	}
 	assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: hellotest.Real(t)["go-1.26"]}))
@@ -374,10 +366,7 @@ func TestTracker(t *testing.T) {
 	frozen := func(n uint32) []Tell { return tr.AppendTells(nil, &Observation{Hello: other(1<<16 + n)}) }
 	assert.Empty(t, frozen(0))
 	for i := range uint32(5) {
-		h := other(1<<17 + i)
-		inner := h.Extensions[1 : len(h.Extensions)-1]
-		random.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
-		h.CipherSuites[0] = parser.CipherSuite(0x0a0a + 0x1010*i)
+		h := drawn(t, chrome, 1<<17+uint64(i), true)
 		assert.Empty(t, tr.AppendTells(nil, &Observation{Hello: h}), i)
 	}
 	require.Len(t, frozen(1), 1)

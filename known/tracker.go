@@ -2,7 +2,6 @@ package known
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -18,29 +17,46 @@ const maxRemembered = 8
 // client draws at random, whatever others sent in between. A Tracker remembers only the
 // last 8 hellos. [Trackers] has one for each address.
 //
-// The zero value is ready and its size is fixed at 136 bytes. A Tracker is not
+// The zero value is ready and its size is fixed at 328 bytes. A Tracker is not
 // safe for concurrent use.
 type Tracker struct {
+	runs greaseRuns
+	n    uint8 // hellos in seen
+	next uint8 // where the next one goes
 	seen [maxRemembered]rememberedHello
-	n    int
 }
 
-// A rememberedHello is what a Tracker remembers of a hello.
+// A rememberedHello is what a Tracker remembers of a hello: hashes of what the client
+// has drawn at random. They are 0 for what it has not sent, and for what is not random.
 type rememberedHello struct {
-	order  uint64 // a hash of the order of the extensions, or 0
-	grease uint32 // the values of GREASE, or 0
-	random uint32 // a part of it
+	mixed   uint64 // the random, without its lower 21 bits; there are the values of GREASE
+	order   uint64 // of the extensions
+	session uint64 // the session ID, with TLS 1.3
+	share   uint64 // the last key share
+	ech     uint64 // the public key of ECH
 }
+
+// greaseMask has the bits of mixed with the values of GREASE and a bit that they are there.
+const greaseMask = 1<<21 - 1
+
+func (r *rememberedHello) random() uint64 { return r.mixed &^ greaseMask }
+func (r *rememberedHello) grease() uint32 { return uint32(r.mixed & greaseMask) }
 
 // AppendTells appends to dst the tells that the hello shows together with earlier ones,
 // and remembers the hello. It keeps nothing of o.
 //
-//	frozen-order    Chromium permutes its extensions for each connection
-//	frozen-grease   BoringSSL draws GREASE values for each connection
+//	frozen-order         Chromium permutes its extensions for each connection
+//	frozen-grease        BoringSSL draws GREASE values for each connection
+//	narrow-grease        and each of them by itself
+//	repeated-random      browsers draw a random for each connection
+//	repeated-session-id  and a session ID, but for a session of TLS 1.2; it may be a lead
+//	repeated-key-share   and key shares
+//	repeated-ech         and a public key for ECH, also for GREASE
 //
-// A repeated order is a tell at its second hello: 12 extensions, the least that are
-// compared, have 479 million orders. Repeated GREASE values are a tell at the third
-// hello: there are a million, so a busy browser repeats some by chance.
+// A repeated order is a tell at its second hello: 12 extensions, over QUIC often 11,
+// have 479 million orders. With fewer than 12 it is one at the third hello, as repeated
+// GREASE values are: there are a million, so a busy browser repeats some by chance. The
+// others have 32 random bytes.
 //
 // A retransmitted hello, and the one after a HelloRetryRequest, count as one with the
 // first: they have the same random.
@@ -49,77 +65,131 @@ func (t *Tracker) AppendTells(dst []Tell, o *Observation) []Tell {
 	if !now.isComparable() {
 		return dst
 	}
-	orders, values := t.compare(now)
-	return appendFrozen(dst, o.Hello, orders, values)
+	r := t.compare(&now)
+	return appendRepeats(dst, o.Hello, &r)
 }
 
 // rememberedHelloOf returns what a [Tracker] remembers of a hello: the first of a
-// connection over TCP, with GREASE where BoringSSL has it. Whether a browser has sent
-// the like is asked only once there is something to tell, as it takes longer.
+// connection, with GREASE where BoringSSL has it, with the suites of NSS, or over QUIC
+// with application_settings. Whether a browser has sent the like is asked only once
+// there is something to tell, as it takes longer.
 func rememberedHelloOf(o *Observation) (r rememberedHello) {
 	h := o.Hello
-	if h == nil || h.SSLv2 || h.Transport != parser.TLS || o.Index > 1 || len(h.Random) < 8 ||
-		len(h.CipherSuites) == 0 || !parser.IsGREASE(h.CipherSuites[0]) {
+	if h == nil || h.SSLv2 || o.Index > 1 || len(h.CipherSuites) == 0 {
 		return r
 	}
-	r.random = binary.BigEndian.Uint32(h.Random) ^ binary.BigEndian.Uint32(h.Random[4:])
-	r.order, r.grease = readExtensions(h)
+	var grease uint32
+	switch {
+	case h.Transport == parser.TLS && parser.IsGREASE(h.CipherSuites[0]):
+		r.order, grease = readExtensions(h)
+	case h.Transport == parser.QUIC && len(h.ApplicationSettings) > 0:
+		r.order, _ = readExtensions(h)
+		r.order ^= r.order >> 1 // unlike that over TCP
+	case h.Transport == parser.TLS && isNSS13(h):
+		// Firefox has neither over TCP.
+	default:
+		return r
+	}
+	r.mixed = hashDrawn(h.Random)&^greaseMask | uint64(grease)
+	if len(h.LegacySessionID) > 0 && offers13(h) {
+		r.session = hashDrawn(h.LegacySessionID)
+	}
+	if n := len(h.KeyShares); n > 0 && !parser.IsGREASE(h.KeyShares[n-1].Group) {
+		r.share = hashDrawn(h.KeyShares[n-1].KeyExchange)
+	}
+	if h.ECH != nil {
+		r.ech = hashDrawn(h.ECH.Enc)
+	}
 	return r
 }
 
-// isComparable reports whether there is anything that other hellos may repeat.
-func (r rememberedHello) isComparable() bool { return r.order != 0 || r.grease != 0 }
+// hashDrawn returns a hash of what a client draws at random. It returns 0 for what
+// nobody has drawn: fewer than 32 bytes, or a pattern, as in captures that were made
+// anonymous.
+func hashDrawn(b []byte) uint64 {
+	if len(b) < 32 {
+		return 0
+	}
+	h, first, repeats := uint64(len(b)), binary.BigEndian.Uint64(b), 0
+	for ; len(b) >= 8; b = b[8:] {
+		v := binary.BigEndian.Uint64(b)
+		if v == first {
+			repeats++
+		}
+		h = (h ^ v) * 0x9e3779b97f4a7c15
+		h ^= h >> 32
+	}
+	if repeats > 2 {
+		return 0
+	}
+	return max(h, 1)
+}
 
-// compare returns how many of the remembered hellos have the same order of extensions
-// as now, and how many the same values of GREASE, and remembers now. It returns 0 for
-// a hello that is remembered.
-func (t *Tracker) compare(now rememberedHello) (orders, values int) {
-	for i := range t.seen[:min(t.n, maxRemembered)] {
+// isComparable reports whether there is anything that other hellos may repeat.
+func (r *rememberedHello) isComparable() bool {
+	return r.order != 0 || r.grease() != 0 || r.session != 0 || r.share != 0 || r.ech != 0
+}
+
+// repeats says what a hello repeats of those that a Tracker remembers.
+type repeats struct {
+	orders, values int // how many have the same order of extensions, and the same GREASE
+	run            greaseRun
+	random         bool // one has the random, and nothing else that is drawn
+	session        bool
+	share          bool
+	ech            bool
+}
+
+// compare compares a hello with those that are remembered, and remembers it. A hello
+// that was sent again repeats nothing.
+func (t *Tracker) compare(now *rememberedHello) (r repeats) {
+	for i := range t.seen[:t.n] {
 		s := &t.seen[i]
-		if s.random == now.random {
-			return 0, 0
+		if s.random() == now.random() {
+			if now.random() == 0 || !s.differsInAll(now) {
+				return repeats{}
+			}
+			r.random = true
 		}
 		if now.order != 0 && s.order == now.order {
-			orders++
+			r.orders++
 		}
-		if now.grease != 0 && s.grease == now.grease {
-			values++
+		if now.grease() != 0 && s.grease() == now.grease() {
+			r.values++
 		}
+		r.session = r.session || now.session != 0 && s.session == now.session
+		r.share = r.share || now.share != 0 && s.share == now.share
+		r.ech = r.ech || now.ech != 0 && s.ech == now.ech
 	}
-	t.seen[t.n%maxRemembered] = now
-	t.n++
-	return orders, values
+	if v := now.grease(); v != 0 {
+		r.run = t.runs.add(v)
+	}
+	t.seen[t.next] = *now
+	t.n = max(t.n, t.next+1)
+	t.next = (t.next + 1) % maxRemembered
+	return r
 }
 
-// appendFrozen appends the tells of a hello that repeats the order of some earlier
-// ones, and the GREASE values of some.
-func appendFrozen(dst []Tell, h *parser.ClientHello, orders, values int) []Tell {
-	if orders == 0 && values < 2 || isSecond(h) {
-		return dst
-	}
-	b := browserShapeOf(h)
-	if b != chromium && b != safari {
-		return dst
-	}
-	if orders > 0 && b == chromium && (hasALPS(h) || h.HasExtension(parser.ExtEncryptedClientHello)) && !isCanonical(h) {
-		dst = append(dst, Tell{Name: "frozen-order", Field: "extensions", Offset: h.Extensions[0].Offset,
-			Found:    fmt.Sprintf("%d extensions in the order of an earlier connection", len(h.Extensions)),
-			Expected: "a random order in each connection, since version 110"})
-	}
-	if values > 1 {
-		dst = append(dst, Tell{Name: "frozen-grease", Field: "cipher_suites", Offset: suiteOffset(h, 0),
-			Found:    fmt.Sprintf("the GREASE values of %d earlier connections, the first %04x", values, uint16(h.CipherSuites[0])),
-			Expected: "random GREASE values in each connection"})
-	}
-	return dst
+// reset forgets all hellos.
+func (t *Tracker) reset() { t.runs, t.n, t.next = greaseRuns{}, 0, 0 }
+
+// differsInAll reports whether two hellos with the same random have other session IDs
+// and other key shares. After a HelloRetryRequest the session ID stays the same.
+func (r *rememberedHello) differsInAll(other *rememberedHello) bool {
+	return min(r.session, other.session, r.share, other.share) != 0 &&
+		r.session != other.session && r.share != other.share
 }
 
-// minOrdered is the number of extensions from which their order is compared.
-const minOrdered = 12
+// minCompared is the number of extensions from which their order is compared, and
+// minOrdered that from which none comes twice by chance.
+const (
+	minCompared = 10
+	minOrdered  = 12
+)
 
 // readExtensions returns a hash of the order of a hello's extensions, without transient
 // ones and GREASE, whose place is fixed, and the values of GREASE. The order is 0 if
-// there are fewer extensions than minOrdered. The values are 0 if a place lacks GREASE
+// there are fewer extensions than minCompared. The values are 0 if a place lacks GREASE
 // where BoringSSL has it: the first cipher suite, group and version, and two extensions.
 func readExtensions(h *parser.ClientHello) (order uint64, values uint32) {
 	n, greased := 0, 0
@@ -138,7 +208,7 @@ func readExtensions(h *parser.ClientHello) (order uint64, values uint32) {
 			n++
 		}
 	}
-	if n < minOrdered {
+	if n < minCompared {
 		order = 0
 	}
 	if greased < 2 || len(h.SupportedGroups) == 0 || len(h.SupportedVersions) == 0 ||

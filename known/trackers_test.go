@@ -3,6 +3,7 @@ package known
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	goruntime "runtime"
 	"sync"
@@ -16,11 +17,18 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// frozen returns the hello of Chromium 156 with another random, and the same order of
+// frozen returns the hello of Chromium 156 with other random bytes, and the same order of
 // extensions and GREASE values.
 func frozen(t testing.TB, n uint32) *Observation {
-	h := edit(hellotest.Real(t)["chromium-156"], func(h *parser.ClientHello) { binary.BigEndian.PutUint32(h.Random, n) })
-	return &Observation{Hello: h, Index: 1}
+	return &Observation{Hello: redraw(t, hellotest.Real(t)["chromium-156"], uint64(n)), Index: 1}
+}
+
+// redraw returns h as another connection of the same client would have it, but for GREASE
+// and the order of extensions.
+func redraw(t testing.TB, h *parser.ClientHello, seed uint64) *parser.ClientHello {
+	c := &parser.ClientHello{Transport: h.Transport}
+	require.NoError(t, c.Unmarshal(hellotest.Redraw(rand.New(rand.NewPCG(seed, 1)), h)))
+	return c
 }
 
 func TestTrackersByAddress(t *testing.T) {

@@ -1,8 +1,8 @@
 package server_test
 
 import (
-	"encoding/binary"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"testing"
@@ -21,10 +21,7 @@ import (
 // frozenHello returns the n-th hello of a client that has Chromium's extensions and
 // GREASE values, in the same order and with the same values in each connection.
 func frozenHello(t testing.TB, n uint32) []byte {
-	h := hellotest.Real(t)["chromium-156"]
-	h = hellotest.Rebuild(t, h, h.CipherSuites, h.Extensions)
-	binary.BigEndian.PutUint32(h.Raw[6:], n)
-	return h.Raw
+	return hellotest.Redraw(rand.New(rand.NewPCG(uint64(n), 1)), hellotest.Real(t)["chromium-156"])
 }
 
 // connect sends a hello in a connection to l, which it reads and then closes.

@@ -233,7 +233,7 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 	o, e := &p.observation, &p.event
 	*o = h.Observation()
 	o.File = file
-	if p.trackers != nil { // before the filter, which must not change what is said of a hello
+	if p.trackers != nil && o.Err == nil { // before the filter, which must not change what is said of a hello
 		p.tells = p.trackers.AppendTells(p.tells[:0], o.Src.Addr(), &known.Observation{Hello: o.Hello, Index: o.Index})
 		o.Tells = p.tells
 	}

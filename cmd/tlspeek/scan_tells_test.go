@@ -46,7 +46,7 @@ func (f *pcapFile) hello(client byte, port uint16, message []byte) {
 	f.Write(packet)
 }
 
-// A helloMaker makes hellos of Chromium's, each with a random of its own.
+// A helloMaker makes hellos of Chromium's, each with random bytes of its own.
 type helloMaker struct {
 	t     *testing.T
 	hello *parser.ClientHello
@@ -55,9 +55,7 @@ type helloMaker struct {
 
 // frozen returns a hello with the order and the GREASE values of the others.
 func (m *helloMaker) frozen() []byte {
-	h := hellotest.Rebuild(m.t, m.hello, m.hello.CipherSuites, m.hello.Extensions)
-	binary.BigEndian.PutUint64(h.Raw[6:], m.rand.Uint64())
-	return h.Raw
+	return hellotest.Redraw(m.rand, m.hello)
 }
 
 // genuine returns a hello with its extensions in another order, and other values of
@@ -68,8 +66,7 @@ func (m *helloMaker) genuine() []byte {
 	m.rand.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
 	h = hellotest.Rebuild(m.t, h, h.CipherSuites, h.Extensions)
 	require.NoError(m.t, h.Unmarshal(hellotest.Regrease(m.rand, h)))
-	binary.BigEndian.PutUint64(h.Raw[6:], m.rand.Uint64())
-	return h.Raw
+	return hellotest.Redraw(m.rand, h)
 }
 
 // captures writes files in which some clients are genuine and others are not, and
