@@ -62,6 +62,7 @@ type Event struct {
 	QUIC    *QUIC    `json:"quic,omitempty"`    // full: the first Initial packet; nil over other transports
 	SSLv2   *SSLv2   `json:"sslv2,omitempty"`   // nil unless the hello is in SSLv2 format
 
+	HTTP2Wire string     `json:"http2_wire,omitempty"` // full: how HTTP/2 is written, as [fingerprint.HTTP2.Wire] returns it
 	HTTP3     string     `json:"http3,omitempty"`      // fingerprint of HTTP/3
 	UserAgent string     `json:"user_agent,omitempty"` // of the first request
 	Handshake *Handshake `json:"handshake,omitempty"`  // full: its outcome; nil if that is not known
@@ -95,6 +96,7 @@ func (e *Event) Compact() (c Event) {
 	c = *e
 	c.Via, c.Carrier, c.QUIC = nil, nil, nil
 	c.Conn, c.Shared, c.CommunityID, c.Handshake, c.FrontJA4 = ConnID{}, false, "", nil, nil
+	c.HTTP2Wire = ""
 	c.CipherSuites, c.Extensions, c.SupportedGroups, c.SignatureAlgorithms = nil, nil, nil, nil
 	c.SupportedVersions, c.ECPointFormats, c.KeyShareGroups = nil, nil, nil
 	for i := range fingerprint.Methods {

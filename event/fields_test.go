@@ -41,6 +41,7 @@ func everyObservation(t *testing.T) []*Observation {
 	live.FrontJA4 = &FrontJA4{Header: "Cf-Ja4", JA4: "t13d1516h2_8daaf6152771_e5627efa2ab1"}
 	live.Tells = []known.Tell{{Name: "frozen-order"}}
 	live.Src, live.Dst = netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
+	live.HTTP2Wire = "S,W,H|0|m=i|+h"
 	live.HTTP2, live.Request = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "curl/8.0"}
 	sslv2, err := parser.Parse([]byte("\x80\x2f\x01\x00\x02\x00\x06\x00\x10\x00\x10" +
 		"\x01\x00\x80\x02\x00\x80" + "session_id_of_16" + "0123456789abcdef"))

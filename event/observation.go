@@ -40,6 +40,7 @@ type Observation struct {
 	HTTP3    string                   // fingerprint of HTTP/3
 	Request  known.Request            // what the first HTTP request says of the client
 
+	HTTP2Wire string       // how HTTP/2 is written, as [fingerprint.HTTP2.Wire] returns it
 	Settled   Settled      // why no more will be known
 	Handshake *Handshake   // its outcome
 	Shared    bool         // the connection is that of a trusted proxy, for several clients

@@ -154,6 +154,7 @@ func (e *Event) addLife(o *Observation, size Size) {
 	e.Settled, e.Rule, e.Action, e.Tags = o.Settled, o.Rule, o.Action, o.Tags
 	if size >= Full {
 		e.Conn, e.Shared, e.Handshake, e.FrontJA4 = o.Conn, o.Shared, o.Handshake, o.FrontJA4
+		e.HTTP2Wire = o.HTTP2Wire
 		e.CommunityID = communityID(o.protocol(), o.Src, o.Dst)
 	}
 }
@@ -291,7 +292,7 @@ func (ob *Observer) findTells(e *Event, o *Observation, k *known.Observation) {
 func (ob *Observer) knownOf(o *Observation, e *Event) *known.Observation {
 	k := &ob.knownInput
 	k.Hello, k.Index, k.RecordVersion, k.HTTP2, k.Request = o.Hello, o.Index, o.RecordVersion, o.HTTP2, o.Request
-	k.Time, k.JA3, k.JA4 = o.Time, "", ""
+	k.Time, k.HTTP2Wire, k.JA3, k.JA4 = o.Time, o.HTTP2Wire, "", ""
 	if ob.Clients != nil { // which may be known by a fingerprint only
 		k.JA3, k.JA4 = e.JA3(), e.JA4()
 	}

@@ -57,6 +57,7 @@ type HTTP2 struct {
 	window   uint32
 	priority []http2Priority
 	block    http2Block
+	wire     http2Wire
 	done     bool
 	err      error
 }
@@ -78,7 +79,8 @@ type http2Block struct {
 	size    int    // bytes
 	decoder *hpack.Decoder
 	names   []string
-	pseudo  []byte // their letters in order
+	pseudo  []byte                     // their letters in order
+	shorter [maxHTTP2Names / 64]uint64 // a bit for each of names whose value is shorter in Huffman coding
 
 	userAgent, clientHints, platform http2Value
 }
@@ -163,6 +165,7 @@ func (p *HTTP2) read() error {
 		case p.block.stream != 0 && typ != frameContinuation:
 			return p.fail("frame type", ErrHTTP2Frame) // RFC 9113, section 6.2
 		}
+		p.wire.addFrame(typ, flags, binary.BigEndian.Uint32(p.buf[5:])&(1<<31-1))
 		switch typ {
 		case frameHeaders, framePriority, frameSettings, frameWindowUpdate, frameContinuation:
 			if length > maxHTTP2Frame {
@@ -213,13 +216,7 @@ func (p *HTTP2) readFrame(typ, flags byte, stream uint32, payload []byte) error 
 		if len(p.priority) == maxHTTP2Priority {
 			return p.fail("PRIORITY", ErrHTTP2Limit)
 		}
-		dependency := binary.BigEndian.Uint32(payload)
-		p.priority = append(p.priority, http2Priority{
-			stream:     stream,
-			dependency: dependency & (1<<31 - 1),
-			exclusive:  dependency>>31 == 1,
-			weight:     int(payload[4]) + 1, // RFC 9113, section 5.3.2
-		})
+		p.priority = append(p.priority, priorityOf(stream, payload))
 	case frameHeaders:
 		return p.readHeaders(flags, stream, payload)
 	case frameContinuation:
@@ -229,6 +226,17 @@ func (p *HTTP2) readFrame(typ, flags byte, stream uint32, payload []byte) error 
 		return p.readBlock(flags, payload)
 	}
 	return nil
+}
+
+// priorityOf reads the priority of a stream (RFC 9113, section 6.3).
+func priorityOf(stream uint32, payload []byte) http2Priority {
+	dependency := binary.BigEndian.Uint32(payload)
+	return http2Priority{
+		stream:     stream,
+		dependency: dependency & (1<<31 - 1),
+		exclusive:  dependency>>31 == 1,
+		weight:     int(payload[4]) + 1, // RFC 9113, section 5.3.2
+	}
 }
 
 func (p *HTTP2) readSettings(flags byte, payload []byte) error {
@@ -263,8 +271,10 @@ func (p *HTTP2) readHeaders(flags byte, stream uint32, payload []byte) error {
 		if len(payload) < 5 {
 			return p.fail("HEADERS", ErrHTTP2Frame)
 		}
-		payload = payload[5:]
+		priority := priorityOf(stream, payload)
+		p.wire.priority, payload = &priority, payload[5:]
 	}
+	p.wire.padded = flags&flagPadded != 0
 	if padding > len(payload) {
 		return p.fail("HEADERS", ErrHTTP2Frame)
 	}
@@ -282,6 +292,7 @@ func (p *HTTP2) readBlock(flags byte, fragment []byte) error {
 	if _, err := b.decoder.Write(fragment); err != nil {
 		return p.fail("header block", ErrHTTP2Frame)
 	}
+	p.wire.block.write(fragment)
 	if flags&flagEndHeaders == 0 {
 		return nil
 	}
@@ -297,6 +308,9 @@ func (b *http2Block) field(f hpack.HeaderField) {
 		b.decoder.SetEmitEnabled(false)
 		return
 	}
+	if hpack.HuffmanEncodeLength(f.Value) < uint64(len(f.Value)) {
+		b.shorter[len(b.names)/64] |= 1 << (len(b.names) % 64)
+	}
 	b.names = append(b.names, f.Name)
 	switch f.Name {
 	case "user-agent":
@@ -309,6 +323,9 @@ func (b *http2Block) field(f hpack.HeaderField) {
 		b.pseudo = append(b.pseudo, f.Name[1])
 	}
 }
+
+// isShorter reports whether Huffman coding makes the value of the i-th field shorter.
+func (b *http2Block) isShorter(i int) bool { return b.shorter[i/64]>>(i%64)&1 != 0 }
 
 // An http2Value is the beginning of the first header field of a name, which may be
 // empty.

@@ -205,6 +205,9 @@ func FuzzHTTP2(f *testing.F) {
 		assert.Equal(t, whole.Done(), pieces.Done())
 		assert.Equal(t, whole.Fingerprint(), pieces.Fingerprint())
 		assert.Equal(t, whole.Names(), pieces.Names())
+		assert.Equal(t, whole.Wire(), pieces.Wire())
+		assert.Equal(t, whole.Done(), whole.Wire() != "")
+		assert.Equal(t, len(whole.Names()), fieldsIn(whole.Wire()), "%q", whole.Wire())
 		assert.Equal(t, whole.Done(), whole.Fingerprint() != "")
 	})
 }

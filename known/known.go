@@ -25,6 +25,10 @@ type Observation struct {
 	// but a fingerprint. Empty values are not looked up.
 	JA3, JA4 string
 
+	// HTTP2Wire is how HTTP/2 is written, as [fingerprint.HTTP2.Wire] returns it, or
+	// empty.
+	HTTP2Wire string
+
 	HTTP2   string  // in Akamai's format, or empty
 	Request Request // what the HTTP request says of the client
 }

@@ -15,6 +15,8 @@ const (
 	// A novelty is what the browser did not send in any version that is known. Later
 	// versions may send it.
 	novelty
+	// A lead is unusual, but too few genuine clients are known to say that none does it.
+	lead
 )
 
 // knowledge is what tells and claims rest on that ages: the newest versions that are

@@ -31,7 +31,7 @@ func claims(b browser, version int) Request {
 func TestEveryTellHasANature(t *testing.T) {
 	for i := range tells {
 		row := &tells[i]
-		assert.Contains(t, []nature{contradiction, novelty}, row.nature, row.name)
+		assert.Contains(t, []nature{contradiction, novelty, lead}, row.nature, row.name)
 		if row.nature == novelty {
 			assert.Zero(t, row.browsers&^anyBrowser, "%s: only a browser has versions that are not known", row.name)
 		}

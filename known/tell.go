@@ -10,7 +10,7 @@ import (
 // the evidence. Found and Expected are phrases in English.
 type Tell struct {
 	Name     string `json:"name"`             // one of [TellKinds], or of those that a [Tracker] finds
-	Field    string `json:"field"`            // its name in the tree of [parser.Dissect], or http2
+	Field    string `json:"field"`            // its name in the tree of [parser.Dissect], http2 or http2_wire
 	Offset   int    `json:"offset,omitempty"` // in the handshake message; 0, where msg_type is, if the evidence has no single place
 	Found    string `json:"found"`            // what the hello has there
 	Expected string `json:"expected"`         // what the genuine client has there
@@ -93,6 +93,7 @@ var tells = [...]tellRow{
 	{"hybrid-share", novelty, "Firefox's X25519 key differs between its shares, or Chromium's is the same in both", toChromium | toFirefox, overAny, tellHybridShare},
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
 	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", anyBrowser, overAny, tellHTTP2Order},
+	{"http2-writing", lead, "HTTP/2 written in another way than the browser's", toChromium | toFirefox, overAny, tellHTTP2Writing},
 }
 
 // A TellKind describes one kind of [Tell].
@@ -103,6 +104,9 @@ type TellKind struct {
 	// Novelty is set if a later version of a browser may do what the tell shows, so
 	// that [Tell.Novel] may be set. Otherwise it is a contradiction in each version.
 	Novelty bool
+
+	// Lead is set if the tell is no evidence in any version: [Tell.Lead] is set.
+	Lead bool
 }
 
 // TellKinds returns the kinds of tells that [AppendTells] looks for, in the order in
@@ -110,7 +114,7 @@ type TellKind struct {
 func TellKinds() []TellKind {
 	list := make([]TellKind, len(tells))
 	for i := range tells {
-		list[i] = TellKind{tells[i].name, tells[i].doc, tells[i].nature == novelty}
+		list[i] = TellKind{tells[i].name, tells[i].doc, tells[i].nature == novelty, tells[i].nature == lead}
 	}
 	return list
 }
@@ -132,7 +136,7 @@ func (k *knowledge) appendTells(dst []Tell, o *Observation) []Tell {
 		dst = row.find(dst, v)
 		novel := n < len(dst) && row.nature == novelty && k.isNovel(v)
 		for ; n < len(dst); n++ {
-			dst[n].Name, dst[n].Novel = row.name, novel
+			dst[n].Name, dst[n].Novel, dst[n].Lead = row.name, novel, row.nature == lead
 		}
 	}
 	return dst

@@ -15,8 +15,8 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 	always := []string{"duplicate-extension", "duplicate-group", "unregistered-suites"} // no TLS stack sends these
 	overTCP := []string{"shuffled-suites", "sorted"}                                    // of whole lists, which are long over TCP only
 	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack", "http2-order"}
-	hasKeys := []string{"hybrid-share"} // Safari's keys are not known
-	browsersOverTCP := []string{        // of what browsers send over TCP, or leave out there
+	hasKeys := []string{"hybrid-share", "http2-writing"} // Safari's keys are not known, nor how it writes
+	browsersOverTCP := []string{                         // of what browsers send over TCP, or leave out there
 		"alpn-transport", "missing-extension", "point-formats", "session-id", "compression-methods", "record-version", "padding",
 	}
 	boringSSL := []string{"grease-extensions", "grease-versions", "grease-key-share"} // Chromium sends no GREASE over QUIC

@@ -61,8 +61,7 @@ type Conn struct {
 	aliased  bool          // a caller holds memory of the block
 	tracked  bool          // the first hello was compared with those of other connections
 	tells    []known.Tell  // that this has shown
-	http2    string        // fingerprint in Akamai's format
-	headers  string        // names of those of the first HTTP/2 request, in order
+	http2    *http2Seen    // nil before the first request over HTTP/2, and if it is not recorded
 	values   *fingerprints
 
 	tls  *tls.Conn // above, if it is known

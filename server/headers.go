@@ -138,8 +138,8 @@ func (c *Conn) fingerprints() fingerprints {
 		c.values = &values
 	}
 	values := *c.values
-	if c.http2 != "" {
-		values.http2 = c.http2
+	if c.http2 != nil {
+		values.http2 = c.http2.fingerprint
 	}
 	return values
 }

@@ -67,12 +67,21 @@ func (r *recorded) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// http2Seen is what the recorder has found.
+type http2Seen struct {
+	fingerprint string // in Akamai's format
+	wire        string // as [fingerprint.HTTP2.Wire] returns it
+	headers     string // names of those of the first request, in order
+}
+
 // setHTTP2 keeps what the recorder has found.
 func (c *Conn) setHTTP2(r *fingerprint.HTTP2) {
-	text := r.Fingerprint()
-	names := strings.Join(r.Names(), ",")
+	var seen *http2Seen
+	if r.Done() {
+		seen = &http2Seen{r.Fingerprint(), r.Wire(), strings.Join(r.Names(), ",")}
+	}
 	c.mu.Lock()
-	c.http2, c.headers = text, names
+	c.http2 = seen
 	l := c.makeLife()
 	c.mu.Unlock()
 	l.changed()

@@ -309,10 +309,11 @@ func (c *Conn) observation(o *event.Observation, index int, h *parser.ClientHell
 		Src:      addrPort(c.RemoteAddr()),
 		Dst:      addrPort(c.LocalAddr()),
 		Index:    index,
-		HTTP2:    c.http2,
-		Request:  known.Request{Headers: c.headers},
 		Err:      c.err,
 		Received: c.received,
+	}
+	if s := c.http2; s != nil {
+		o.HTTP2, o.HTTP2Wire, o.Request.Headers = s.fingerprint, s.wire, s.headers
 	}
 	if c.err != nil {
 		return

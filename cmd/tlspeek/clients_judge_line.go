@@ -29,6 +29,7 @@ type question struct {
 	HelloIndex    int             `json:"hello_index"`
 	RecordVersion hexVersion      `json:"record_version"`
 	HTTP2         string          `json:"http2"`
+	HTTP2Wire     string          `json:"http2_wire"`
 	HTTP3         string          `json:"http3"`
 	Headers       headerFields    `json:"headers"`
 	UserAgent     string          `json:"user_agent"`
@@ -43,7 +44,7 @@ type question struct {
 
 // observation returns what an Observer takes. An error names the key that is wrong.
 func (q *question) observation() (*event.Observation, error) {
-	o := &event.Observation{Index: max(q.HelloIndex, 1), HTTP3: q.HTTP3}
+	o := &event.Observation{Index: max(q.HelloIndex, 1), HTTP2Wire: q.HTTP2Wire, HTTP3: q.HTTP3}
 	var err error
 	if o.Hello, o.QUIC, o.RecordVersion, err = q.hello(); err != nil {
 		return nil, err
