@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/observe"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 	"github.com/tlspeek/tlspeek/quichello"
 )
@@ -54,7 +55,9 @@ type quicHellos struct {
 
 	mu            sync.Mutex
 	first, second *quicHello
-	verified      bool // the client has shown its address
+	verified      bool         // the client has shown its address
+	tracked       bool         // the first hello was compared with those of other connections
+	tells         []known.Tell // that this has shown
 }
 
 func newQUICHellos(h *quicHello, s *settling) *quicHellos {
@@ -75,12 +78,28 @@ func (hs *quicHellos) observe(into *observed, complete func(*event.Observation))
 		all = into.all[:2]
 		second.observation(&all[1], &into.hellos[1], verified)
 	}
+	if verified {
+		all[0].Tells = hs.track(&all[0])
+	}
 	for i := range all {
 		all[i].Conn = conn
 		complete(&all[i])
 		setRetried(&all[i], len(all) > 1)
 	}
 	return all
+}
+
+// track returns the tells that o, the first hello, shows together with other connections
+// of its client, which has shown its address: others may have sent hellos in its name. It
+// compares them once.
+func (hs *quicHellos) track(o *event.Observation) []known.Tell {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if !hs.tracked && o.Err == nil {
+		hs.tracked = true
+		hs.tells = hs.life.settling.trackers.AppendTells(nil, o.Src.Addr(), &known.Observation{Hello: o.Hello, Index: o.Index})
+	}
+	return hs.tells
 }
 
 // messageSize implements lifeConn.

@@ -31,7 +31,7 @@ type settling struct {
 	maxBytes int
 	clients  *known.Database
 
-	trackers  known.Trackers // of the clients over TCP
+	trackers  known.Trackers // of the clients, over QUIC once they have proved their address
 	memo      event.Memo
 	observers sync.Pool        // of *event.Observer
 	onFill    func(event.Size) // for tests; may be nil

@@ -172,6 +172,9 @@ func (t *tap) markVerified(hs *quicHellos) {
 		if t.verified != nil {
 			var o event.Observation
 			h.observation(&o, new(parser.ClientHello), true)
+			if h == hs.first {
+				o.Tells = hs.track(&o)
+			}
 			t.verified(&o)
 		}
 	}
