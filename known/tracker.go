@@ -31,7 +31,7 @@ type Tracker struct {
 type rememberedHello struct {
 	mixed   uint64 // the random, without its lower 21 bits; there are the values of GREASE
 	order   uint64 // of the extensions
-	session uint64 // the session ID, with TLS 1.3
+	session uint64 // the session ID, with TLS 1.3; odd if it is foreign, see isForeign
 	share   uint64 // the last key share
 	ech     uint64 // the public key of ECH
 }
@@ -50,6 +50,7 @@ func (r *rememberedHello) grease() uint32 { return uint32(r.mixed & greaseMask) 
 //	narrow-grease        and each of them by itself
 //	repeated-random      browsers draw a random for each connection
 //	repeated-session-id  and a session ID, but for a session of TLS 1.2; it may be a lead
+//	nss-session-id       Firefox makes the session ID of the random, likewise; a lead
 //	repeated-key-share   and key shares
 //	repeated-ech         and a public key for ECH, also for GREASE
 //
@@ -79,6 +80,7 @@ func rememberedHelloOf(o *Observation) (r rememberedHello) {
 		return r
 	}
 	var grease uint32
+	foreign := uint64(0)
 	switch {
 	case h.Transport == parser.TLS && parser.IsGREASE(h.CipherSuites[0]):
 		r.order, grease = readExtensions(h)
@@ -86,13 +88,17 @@ func rememberedHelloOf(o *Observation) (r rememberedHello) {
 		r.order, _ = readExtensions(h)
 		r.order ^= r.order >> 1 // unlike that over TCP
 	case h.Transport == parser.TLS && isNSS13(h):
-		// Firefox has neither over TCP.
+		if isForeign(h) { // Firefox has neither order nor GREASE over TCP
+			foreign = 1
+		}
 	default:
 		return r
 	}
 	r.mixed = hashDrawn(h.Random)&^greaseMask | uint64(grease)
 	if len(h.LegacySessionID) > 0 && offers13(h) {
-		r.session = hashDrawn(h.LegacySessionID)
+		if s := hashDrawn(h.LegacySessionID); s != 0 {
+			r.session = max(s&^1, 2) | foreign
+		}
 	}
 	if n := len(h.KeyShares); n > 0 && !parser.IsGREASE(h.KeyShares[n-1].Group) {
 		r.share = hashDrawn(h.KeyShares[n-1].KeyExchange)
@@ -101,6 +107,22 @@ func rememberedHelloOf(o *Observation) (r rememberedHello) {
 		r.ech = hashDrawn(h.ECH.Enc)
 	}
 	return r
+}
+
+// isForeign reports whether a hello with the suites of NSS has a session ID that NSS has
+// not made. With TLS 1.3 that follows from the random, unless a session of TLS 1.2 is
+// resumed.
+func isForeign(h *parser.ClientHello) bool {
+	if len(h.LegacySessionID) != 32 || len(h.Random) != 32 || len(h.SessionTicket) > 0 {
+		return false
+	}
+	sum := byte(0x5a)
+	for i, b := range h.Random {
+		if sum += b; h.LegacySessionID[i] != sum {
+			return true
+		}
+	}
+	return false
 }
 
 // hashDrawn returns a hash of what a client draws at random. It returns 0 for what
@@ -136,6 +158,7 @@ type repeats struct {
 	run            greaseRun
 	random         bool // one has the random, and nothing else that is drawn
 	session        bool
+	foreign        bool // one has another foreign session ID
 	share          bool
 	ech            bool
 }
@@ -157,7 +180,8 @@ func (t *Tracker) compare(now *rememberedHello) (r repeats) {
 		if now.grease() != 0 && s.grease() == now.grease() {
 			r.values++
 		}
-		r.session = r.session || now.session != 0 && s.session == now.session
+		r.session = r.session || now.session != 0 && s.session|1 == now.session|1
+		r.foreign = r.foreign || now.session&s.session&1 != 0 && s.session != now.session
 		r.share = r.share || now.share != 0 && s.share == now.share
 		r.ech = r.ech || now.ech != 0 && s.ech == now.ech
 	}
@@ -177,7 +201,7 @@ func (t *Tracker) reset() { t.runs, t.n, t.next = greaseRuns{}, 0, 0 }
 // and other key shares. After a HelloRetryRequest the session ID stays the same.
 func (r *rememberedHello) differsInAll(other *rememberedHello) bool {
 	return min(r.session, other.session, r.share, other.share) != 0 &&
-		r.session != other.session && r.share != other.share
+		r.session|1 != other.session|1 && r.share != other.share
 }
 
 // minCompared is the number of extensions from which their order is compared, and

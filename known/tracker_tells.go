@@ -8,7 +8,7 @@ import (
 
 // appendRepeats appends the tells of a hello that repeats something.
 func appendRepeats(dst []Tell, h *parser.ClientHello, r *repeats) []Tell {
-	if r.orders == 0 && r.values < 2 && !r.run.isTell() && !r.random && !r.session && !r.share && !r.ech || isSecond(h) {
+	if r.orders == 0 && r.values < 2 && !r.run.isTell() && !r.random && !r.session && !r.foreign && !r.share && !r.ech || isSecond(h) {
 		return dst
 	}
 	b := browserShapeOf(h)
@@ -53,6 +53,10 @@ func appendDrawnTwice(dst []Tell, h *parser.ClientHello, r *repeats) []Tell {
 			t.Lead, t.Expected = true, "a random one for each connection, unless a session of TLS 1.2 is resumed"
 		}
 		dst = append(dst, t)
+	}
+	if r.foreign && browserShapeOf(h) == firefox {
+		dst = append(dst, Tell{Name: "nss-session-id", Field: "legacy_session_id", Offset: 4 + 2 + 32 + 1, Lead: true,
+			Found: "a session ID that does not follow from the random, as in an earlier connection with another one", Expected: "one that does, as NSS makes it, unless a session of TLS 1.2 is resumed"})
 	}
 	if r.share {
 		dst = append(dst, Tell{Name: "repeated-key-share", Field: "key_share", Offset: offsetOf(h, parser.ExtKeyShare),

@@ -96,6 +96,41 @@ func TestDrawnTwice(t *testing.T) {
 	}
 }
 
+// TestForeignSessionIDs: an imitation of Firefox that draws its session IDs has a lead
+// from the second one on. Firefox has none, even if it resumes a session of TLS 1.2 several
+// times.
+func TestForeignSessionIDs(t *testing.T) {
+	real := hellotest.Real(t)["firefox-153"]
+	hello := func(seed uint64, change func(h *parser.ClientHello)) *Observation {
+		h := redraw(t, real, seed)
+		change(h)
+		return &Observation{Hello: h, Index: 1}
+	}
+	genuine := func(*parser.ClientHello) {}
+	resumed := func(h *parser.ClientHello) { h.LegacySessionID = []byte("of a server, which has TLS 1.2. ") }
+	ticket := func(h *parser.ClientHello) { h.LegacySessionID[0]++; h.SessionTicket = []byte("ticket") }
+	foreign := func(h *parser.ClientHello) { h.LegacySessionID[31]++ }
+	old := func(h *parser.ClientHello) { foreign(h); h.SupportedVersions = nil }
+	lead := []string{"nss-session-id?"}
+	for name, c := range map[string]struct {
+		changes []func(h *parser.ClientHello)
+		want    [][]string
+	}{
+		"Firefox":                  {[]func(*parser.ClientHello){genuine, genuine, genuine}, [][]string{nil, nil, nil}},
+		"Firefox that resumes 1.2": {[]func(*parser.ClientHello){genuine, resumed, genuine, resumed}, [][]string{nil, nil, nil, {"repeated-session-id?"}}},
+		"Firefox with tickets":     {[]func(*parser.ClientHello){ticket, ticket, ticket}, [][]string{nil, nil, nil}},
+		"without TLS 1.3":          {[]func(*parser.ClientHello){old, old}, [][]string{nil, nil}},
+		"imitation":                {[]func(*parser.ClientHello){foreign, foreign, genuine, foreign}, [][]string{nil, lead, nil, lead}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tr Tracker
+			for i, change := range c.changes {
+				assert.Equal(t, c.want[i], names(tr.AppendTells(nil, hello(uint64(i), change))), i)
+			}
+		})
+	}
+}
+
 func addExtension(h *parser.ClientHello, typ parser.ExtensionType) {
 	e := h.Extensions[len(h.Extensions)-1]
 	h.Extensions = append(h.Extensions, parser.Extension{Type: typ, Offset: e.Offset + 4 + len(e.Data)})

@@ -10,7 +10,8 @@ import (
 
 // Redraw returns the message of h with other random bytes where a client draws them for
 // each connection: random, session ID, key shares, and config_id, enc and payload of
-// ECH. GREASE and the order of extensions stay.
+// ECH. GREASE and the order of extensions stay, and a session ID that NSS has made of the
+// random follows from the new one.
 func Redraw(r *rand.Rand, h *parser.ClientHello) []byte {
 	msg := bytes.Clone(h.Raw)
 	draw := func(at, n int) {
@@ -19,7 +20,11 @@ func Redraw(r *rand.Rand, h *parser.ClientHello) []byte {
 		}
 	}
 	draw(4+2, 32)
-	draw(4+2+32+1, len(h.LegacySessionID))
+	if id := msg[4+2+32+1:][:len(h.LegacySessionID)]; bytes.Equal(id, nssSessionID(h.Random)) {
+		copy(id, nssSessionID(msg[4+2:][:32]))
+	} else {
+		draw(4+2+32+1, len(id))
+	}
 	for _, e := range h.Extensions {
 		at := e.Offset + 4
 		switch e.Type {
@@ -39,4 +44,15 @@ func Redraw(r *rand.Rand, h *parser.ClientHello) []byte {
 		}
 	}
 	return msg
+}
+
+// nssSessionID returns the session ID that NSS sends with TLS 1.3.
+func nssSessionID(random []byte) []byte {
+	id := make([]byte, len(random))
+	sum := byte(0x5a)
+	for i, b := range random {
+		sum += b
+		id[i] = sum
+	}
+	return id
 }
