@@ -63,7 +63,6 @@ type Event struct {
 	SSLv2   *SSLv2   `json:"sslv2,omitempty"`   // nil unless the hello is in SSLv2 format
 
 	HTTP2Wire string     `json:"http2_wire,omitempty"` // full: how HTTP/2 is written, as [fingerprint.HTTP2.Wire] returns it
-	HTTP3     string     `json:"http3,omitempty"`      // fingerprint of HTTP/3
 	UserAgent string     `json:"user_agent,omitempty"` // of the first request
 	Handshake *Handshake `json:"handshake,omitempty"`  // full: its outcome; nil if that is not known
 	FrontJA4  *FrontJA4  `json:"front_ja4,omitempty"`  // full: what a trusted server in front says of its own client

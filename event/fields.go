@@ -212,7 +212,6 @@ func fieldsAfter() []Field {
 		structField("quic", Full, func(e *Event) *QUIC { return e.QUIC }),
 		scoped(perShape, structField("sslv2", Compact, func(e *Event) *SSLv2 { return e.SSLv2 })),
 		live(textField("http2_wire", Full, func(e *Event) string { return e.HTTP2Wire })),
-		live(textField("http3", Compact, func(e *Event) string { return e.HTTP3 })),
 		live(textField("user_agent", Compact, func(e *Event) string { return e.UserAgent })),
 		live(structField("handshake", Full, func(e *Event) *Handshake { return e.Handshake })),
 		live(structField("front_ja4", Full, func(e *Event) *FrontJA4 { return e.FrontJA4 })),

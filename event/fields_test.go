@@ -33,7 +33,7 @@ func everyObservation(t *testing.T) []*Observation {
 	quic := observation(real["chromium-156-quic"])
 	quic.QUIC = &fingerprint.QUICInitial{Version: 1}
 	live := observation(hellotest.Rebuild(t, real["chromium-156"], real["chromium-156"].CipherSuites, real["chromium-156"].Extensions[1:]))
-	live.ID, live.Conn, live.Shared, live.HTTP3 = ID{1}, ConnID{2}, true, "1:0"
+	live.ID, live.Conn, live.Shared, live.HTTP3, live.HTTP3Wire = ID{1}, ConnID{2}, true, "1:0", "1:0|13|m"
 	live.Settled, live.Rule, live.Action, live.Tags = SettledRequest, "no-bots", "close", []string{"a", "b"}
 	live.Handshake = &Handshake{Version: "1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Group: "x25519", ALPN: "h2",
 		Resumed: true, HelloRetryRequest: true, Error: "EOF", Milliseconds: 3}

@@ -23,22 +23,23 @@ const (
 // shows. The zero value of a field says that it is not known. An Observer changes
 // nothing of it.
 type Observation struct {
-	ID       ID                       // zero for a digest of the rest: see ID
-	Conn     ConnID                   // the connection of a server
-	Time     time.Time                // when the hello was complete
-	Src, Dst netip.AddrPort           // of the client and of the server
-	Protocol uint8                    // of IP; 0 for TCP with TLS, and UDP otherwise
-	SrcMAC   MAC                      // of the client, where Src is not valid
-	DstMAC   MAC                      // of the server, where Dst is not valid
-	File     string                   // the capture
-	Packet   int64                    // number of the packet that completed the hello, from 1
-	Via      []string                 // encapsulations, outermost first
-	Index    int                      // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
-	Carrier  Carrier                  // without Split, which follows from the rest
-	QUIC     *fingerprint.QUICInitial // nil over other transports
-	HTTP2    string                   // fingerprint in Akamai's format
-	HTTP3    string                   // fingerprint of HTTP/3
-	Request  known.Request            // what the first HTTP request says of the client
+	ID        ID                       // zero for a digest of the rest: see ID
+	Conn      ConnID                   // the connection of a server
+	Time      time.Time                // when the hello was complete
+	Src, Dst  netip.AddrPort           // of the client and of the server
+	Protocol  uint8                    // of IP; 0 for TCP with TLS, and UDP otherwise
+	SrcMAC    MAC                      // of the client, where Src is not valid
+	DstMAC    MAC                      // of the server, where Dst is not valid
+	File      string                   // the capture
+	Packet    int64                    // number of the packet that completed the hello, from 1
+	Via       []string                 // encapsulations, outermost first
+	Index     int                      // 1, or 2 for the hello after a HelloRetryRequest or HelloVerifyRequest
+	Carrier   Carrier                  // without Split, which follows from the rest
+	QUIC      *fingerprint.QUICInitial // nil over other transports
+	HTTP2     string                   // fingerprint in Akamai's format
+	HTTP3     string                   // as fingerprint.AppendHTTP3 appends it
+	HTTP3Wire string                   // as fingerprint.AppendHTTP3Wire appends it
+	Request   known.Request            // what the first HTTP request says of the client
 
 	HTTP2Wire string       // how HTTP/2 is written, as [fingerprint.HTTP2.Wire] returns it
 	Settled   Settled      // why no more will be known

@@ -77,7 +77,7 @@ func (ob *Observer) appendRemembered(dst []byte, o *Observation, m *memoEntry) (
 		ob.sni = ""
 		e.SNI, ob.line.serverName = &ob.sni, o.Hello.ServerName
 	}
-	ob.input = fingerprint.Input{Hello: o.Hello, QUIC: o.QUIC, HTTP2: o.HTTP2}
+	ob.input = fingerprint.Input{Hello: o.Hello, QUIC: o.QUIC, HTTP2: o.HTTP2, HTTP3: o.HTTP3, HTTP3Wire: o.HTTP3Wire}
 	for _, i := range orderedMethods {
 		if e.Fingerprints[i] = m.values[i]; e.Fingerprints[i] == "" {
 			ob.buf = fingerprint.Methods[i].Append(ob.buf[:0], &ob.input)
@@ -149,7 +149,6 @@ func (e *Event) addLife(o *Observation, size Size) {
 	if o.Unverified {
 		e.AddressVerified = new(false)
 	}
-	e.HTTP3 = o.HTTP3
 	e.UserAgent = parser.Text([]byte(o.Request.UserAgent))
 	e.Settled, e.Rule, e.Action, e.Tags = o.Settled, o.Rule, o.Action, o.Tags
 	if size >= Full {
@@ -321,7 +320,7 @@ func (ob *Observer) addTexts(e *Event, o *Observation, size Size, m *memoEntry) 
 			ob.add(parser.AppendText(ob.buf, p))
 		}
 	}
-	ob.input = fingerprint.Input{Hello: h, QUIC: o.QUIC, HTTP2: o.HTTP2}
+	ob.input = fingerprint.Input{Hello: h, QUIC: o.QUIC, HTTP2: o.HTTP2, HTTP3: o.HTTP3, HTTP3Wire: o.HTTP3Wire}
 	methods := compactMethods
 	if size >= Full {
 		methods = allMethods

@@ -1,6 +1,7 @@
 // Package fingerprint computes the fingerprints of TLS clients from a ClientHello:
 // JA3, JA4, Cisco's NPF, the ids of tlsfingerprint.io and a stable form of its own.
-// [HTTP2] computes the one of a client's HTTP/2 connection. Each follows its
+// [HTTP2] computes the one of a client's HTTP/2 connection, and [AppendHTTP3] that of an
+// HTTP/3 connection. Each follows its
 // specification, which its documentation names.
 //
 // Most fingerprints have two functions. JA4(h) returns a string, and AppendJA4(dst,
@@ -28,7 +29,8 @@
 // # Concurrency and memory
 //
 // The functions have no state, change nothing that they read, and may be called by
-// several goroutines at once. An [HTTP2] is for one goroutine.
+// several goroutines at once. An [HTTP2], an [HTTP3Control] and
+// an [HTTP3Request] are for one goroutine.
 //
 // Functions that append use dst[len(dst):cap(dst)] as scratch memory. If it is large
 // enough, and no list is longer than those of known clients, they allocate nothing.

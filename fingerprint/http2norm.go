@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// IsGREASESetting reports whether an HTTP/2 or HTTP/3 client may send the setting id as
-// GREASE. Chromium draws both of the digits in 0x?a?a, unlike those of TLS.
+// IsGREASESetting reports whether an HTTP/2 client may send the setting id as GREASE. Chromium draws both of the digits in 0x?a?a, unlike those of TLS.
 func IsGREASESetting(id uint16) bool { return id&0x0f0f == 0x0a0a }
 
 // NormalizeHTTP2 returns an HTTP/2 fingerprint in Akamai's format without the settings

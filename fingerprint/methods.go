@@ -7,6 +7,10 @@ type Input struct {
 	Hello *parser.ClientHello // not nil
 	QUIC  *QUICInitial        // nil over other transports, and where the packet is not known
 	HTTP2 string              // as [HTTP2.Fingerprint] returns it, or empty
+
+	// HTTP3 and HTTP3Wire are as [AppendHTTP3] and [AppendHTTP3Wire] append them, or
+	// empty.
+	HTTP3, HTTP3Wire string
 }
 
 // A Method is one way to fingerprint a client. To add one, add its row to [Methods]:
@@ -67,6 +71,8 @@ var Methods = [...]Method{
 	methodQUICParamsID,
 	methodStable,
 	methodHTTP2,
+	methodHTTP3,
+	methodHTTP3Wire,
 }
 
 // MethodsInOrder returns all methods: those with the given keys first, in their

@@ -89,6 +89,8 @@ func TestEveryMethodHasARow(t *testing.T) {
 // helpers are the Append functions that need no row.
 var helpers = []string{
 	"HTTP2.AppendFingerprint", // its text is an Input
+	"AppendHTTP3",             // likewise
+	"AppendHTTP3Wire",
 }
 
 // TestEveryAppendHasARow finds each exported Append function in the definition of

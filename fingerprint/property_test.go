@@ -72,7 +72,7 @@ func TestRecords(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	for name, h := range hellotest.Real(t) {
-		in := &fingerprint.Input{Hello: h, QUIC: initialOf(h), HTTP2: "1:65536|00|0|m,a,s,p"}
+		in := &fingerprint.Input{Hello: h, QUIC: initialOf(h), HTTP2: "1:65536|00|0|m,a,s,p", HTTP3: "1:65536|m,a,s,p", HTTP3Wire: "1:65536|m,a,s,p"}
 		for i := range fingerprint.Methods {
 			m := &fingerprint.Methods[i]
 			assert.Zero(t, testing.AllocsPerRun(100, func() { m.Append(buf, in) }), "%s of %s", m.Key, name)

@@ -48,7 +48,7 @@ func observations(t *testing.T) []*event.Observation {
 	live.HTTP2, live.Request = "1:65536|00|0|m,a,s,p", known.Request{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 	live.HTTP2Wire = "S,W,H|0|m=i|+h"
 	live.Carrier.Overlap, live.Carrier.Prefix = true, 42
-	live.ID, live.Conn, live.Shared, live.HTTP3 = event.ID{1}, event.ConnID{2}, true, "1:0"
+	live.ID, live.Conn, live.Shared, live.HTTP3, live.HTTP3Wire = event.ID{1}, event.ConnID{2}, true, "1:0", "1:0|13|m"
 	live.Settled, live.Rule, live.Action, live.Tags = event.SettledRequest, "no-bots", "close", []string{"a", "b"}
 	live.Handshake = &event.Handshake{Version: "1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Group: "x25519", ALPN: "h2",
 		Resumed: true, HelloRetryRequest: true, Error: "EOF", Milliseconds: 3}

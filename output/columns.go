@@ -124,7 +124,6 @@ var columnsAfter = []Column{
 	{"sslv2.challenge", event.Full, inNone, sslv2(func(dst []byte, s *event.SSLv2) []byte { return append(dst, s.Challenge...) })},
 
 	{"http2_wire", event.Full, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.HTTP2Wire...) }},
-	{"http3", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.HTTP3...) }},
 	{"user_agent", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return append(dst, e.UserAgent...) }},
 
 	{"handshake", event.Full, inNone, handshake(func(dst []byte, h *event.Handshake) []byte { return appendJSON(dst, h) })},

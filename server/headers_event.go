@@ -89,8 +89,8 @@ func (p *passedEvent) http3() string {
 	switch {
 	case p.none == noneUnknown:
 		return p.none
-	case p.event.HTTP3 != "":
-		return asciiText(p.event.HTTP3)
+	case p.event.Fingerprint("http3") != "":
+		return asciiText(p.event.Fingerprint("http3"))
 	case p.isHTTP3:
 		return noneHTTP3
 	}
@@ -160,7 +160,7 @@ func (p *passedEvent) dictionary() string {
 	add("ja4", p.ja4)
 	add("ja3", p.ja3)
 	add("http2", p.http2)
-	add("http3", p.event.HTTP3)
+	add("http3", p.event.Fingerprint("http3"))
 	if p.none == "" {
 		add("stable", p.event.Fingerprint("stable"))
 		p.addClient(d)

@@ -9,8 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/fingerprint"
 	"github.com/tlspeek/tlspeek/known"
 )
+
+// http3Values returns fingerprints of which one is of HTTP/3.
+func http3Values(text string) (v fingerprint.Values) {
+	v.Set("http3", text)
+	return v
+}
 
 // passedForTest has a value for each field, and some that a field cannot have as
 // they are.
@@ -18,7 +25,8 @@ func passedForTest() passedEvent {
 	return passedEvent{
 		fingerprints: fingerprints{"771,4865,,,", "t13d1516h2_8daaf6152771_b186095e22b6", "1:65536|0|0|m,a"},
 		event: event.Event{
-			HTTP3:  "1:0|é",
+			Fingerprints: http3Values("1:0|é"),
+
 			Client: []known.Candidate{{Name: `My "client", 2`, Distance: 31}, {Name: "ünï\n", Distance: 31}, {Name: "far", Distance: 32}},
 			Tells:  []known.Tell{{Name: "ech-aead"}, {Name: "ech-aead"}, {Name: "not a token"}},
 			Claim:  &known.Claim{Verdict: known.VerdictInconsistent},
@@ -104,7 +112,8 @@ func TestDictionaryIsAlwaysValid(t *testing.T) {
 	}
 	for range 5000 {
 		p := passedEvent{fingerprints: fingerprints{text(), text(), text()}, event: event.Event{
-			HTTP3:  text(),
+			Fingerprints: http3Values(text()),
+
 			Client: []known.Candidate{{Name: text()}, {Name: text()}},
 			Tells:  []known.Tell{{Name: text()}},
 			Claim:  &known.Claim{Verdict: known.VerdictConsistent, Proxy: text()},

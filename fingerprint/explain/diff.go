@@ -91,7 +91,8 @@ func sessionOf(h *parser.ClientHello) string {
 // DiffTexts compares two fingerprints of one kind. Of digests it can say only
 // that they differ. If one is a digest and the other is a text behind one, the
 // text is hashed first. Of two HTTP/2 fingerprints, GREASE counts as one value, and the
-// pseudo-header fields are compared if both have them.
+// pseudo-header fields are compared if both have them; of two of HTTP/3, likewise what
+// more there is of the connection.
 func DiffTexts(a, b string) (Difference, error) { return DiffKnown(a, b, func(func(Sample) bool) {}) }
 
 // DiffKnown is DiffTexts, but compares two digests by the texts behind them if samples
@@ -126,6 +127,7 @@ func DiffKnown(a, b string, samples iter.Seq[Sample]) (Difference, error) {
 		return Difference{Changes: []Change{{Field: first.Name, Kind: Changed, Before: first.Text, After: second.Text}}}, nil
 	}
 	alignHTTP2(&first, &second)
+	alignHTTP3(&first, &second)
 	return Difference{Changes: diffParts(first.Parts, second.Parts)}, nil
 }
 

@@ -115,6 +115,7 @@ type form struct {
 // forms are tried in this order.
 var forms = [...]form{
 	{isNPF, explainNPFText},
+	{isHTTP3, explainHTTP3Text},
 	{isHTTP2, explainHTTP2Text},
 	{isStable, explainStableText},
 	{isMD5, func(text string) (Explanation, error) { return explainMD5(text), nil }},

@@ -33,6 +33,9 @@ func (e *Explanation) AddSamples(samples iter.Seq[Sample]) {
 			e.addDigestTexts(s.Input.Hello)
 		}
 		has = e.matches(&s.Input) || e.isLikeHTTP2(s.Input.HTTP2) || has
+		if e.isLikeHTTP3(s.Input.HTTP3) || e.matchesHTTP3Hash(s.Input.HTTP3) || e.matchesHTTP3Hash(s.Input.HTTP3Wire) {
+			has = true
+		}
 		if e.matchesHTTP2Hash(s.Input.HTTP2) {
 			has = true
 		}
@@ -116,7 +119,7 @@ func (e *Explanation) candidates(in *fingerprint.Input) iter.Seq[string] {
 	}
 }
 
-// appliesTo reports whether in has what m needs: a hello, unless m is of HTTP/2.
+// appliesTo reports whether in has what m needs: a hello, unless m is of HTTP/2 or HTTP/3.
 func appliesTo(m *fingerprint.Method, in *fingerprint.Input) bool { return m.Live || in.Hello != nil }
 
 // Counterpart returns the fingerprint of in that can be compared with that of e.

@@ -22,8 +22,8 @@ const module = "github.com/tlspeek/tlspeek"
 var allowed = map[string][]string{
 	"parser":                {"internal/jsonw", "internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
 	"quichello":             {"internal/quicversion", "internal/tlsrecord", "internal/varint", "golang.org/x/crypto/cryptobyte"},
-	"fingerprint":           {"internal/grease", "internal/varint", "parser", "golang.org/x/net/http2/hpack"},
-	"fingerprint/explain":   {"fingerprint", "internal/http2setting", "parser"},
+	"fingerprint":           {"internal/grease", "internal/varint", "parser", "golang.org/x/crypto/cryptobyte", "golang.org/x/net/http2/hpack"},
+	"fingerprint/explain":   {"fingerprint", "internal/http2setting", "internal/http3name", "parser"},
 	"known":                 {"internal/grease", "internal/jsonw", "internal/lru", "internal/padding", "parser", "fingerprint"},
 	"event":                 {"internal/grease", "internal/jsonw", "internal/padding", "parser", "fingerprint", "known"},
 	"capture":               {"event", "fingerprint", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "github.com/google/gopacket", "github.com/klauspost/compress", "github.com/mikelolasagasti/xz", "github.com/pierrec/lz4"},

@@ -22,6 +22,7 @@ func TestFingerprintsSection(t *testing.T) {
 	o := observeHello(hellotest.Real(t)["chromium-156-quic"])
 	o.QUIC = &fingerprint.QUICInitial{Version: 1, DCIDLen: 8, PacketNumberLen: 1, FrameTypes: []byte{6}}
 	o.HTTP2 = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
+	o.HTTP3, o.HTTP3Wire = "1:65536;7:100|m,a,s,p", "7:100;1:65536|13|m,a,s,p"
 	e := answers.Event(&o, nil, event.Detail)
 	data, ok := fingerprintsSection(p.newView(&e)).(*fingerprintsData)
 	require.True(t, ok)
@@ -47,5 +48,5 @@ func TestFingerprintsSection(t *testing.T) {
 			major = append(major, r.Explanation.Name)
 		}
 	}
-	assert.Equal(t, []string{"ja4", "ja3", "ja3n", "http2", "quic_header_id", "quic_params_id", "stable"}, major)
+	assert.Equal(t, []string{"ja4", "ja3", "ja3n", "http2", "http3", "quic_header_id", "quic_params_id", "stable"}, major)
 }

@@ -41,8 +41,11 @@ func fingerprintRows(e *event.Event, h *parser.ClientHello) []fingerprintRow {
 	for _, x := range explain.Hello(h, e.QUIC.Initial()) {
 		readings[x.Name] = x
 	}
-	if x, err := explain.Text(e.Fingerprint("http2")); err == nil {
-		readings["http2"] = x
+	for _, key := range [...]string{"http2", "http3", "http3_wire"} {
+		if x, err := explain.Text(e.Fingerprint(key)); err == nil {
+			x.Name = key // those of HTTP/3 have one form
+			readings[key] = x
+		}
 	}
 	var list []fingerprintRow
 	for i, m := range fingerprint.MethodsInOrder(slices.Concat(majorFingerprints, minorFingerprints)...) {
@@ -59,7 +62,7 @@ func fingerprintRows(e *event.Event, h *parser.ClientHello) []fingerprintRow {
 // minorFingerprints begin those that it shows when the reader asks for more, which
 // are all others.
 var (
-	majorFingerprints = []string{"ja4", "ja3", "ja3n", "http2", "quic_header_id", "quic_params_id", "stable"}
+	majorFingerprints = []string{"ja4", "ja3", "ja3n", "http2", "http3", "quic_header_id", "quic_params_id", "stable"}
 	minorFingerprints = []string{"ja4_o", "tlsfp_id", "tlsfp_norm_id"}
 )
 
