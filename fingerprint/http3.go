@@ -76,7 +76,8 @@ type HTTP3Control struct {
 
 // Parse reads b, which is the beginning of a unidirectional stream with its type. It
 // returns how many bytes of the stream are needed to read on. More calls with more bytes
-// read them again from their start. An error wraps ErrHTTP3Frame, also for another
+// read them again from their start. A setting that comes twice is an error, as for most
+// servers. An error wraps ErrHTTP3Frame, also for another
 // stream than a control stream, or ErrHTTP3Limit. It does not keep b.
 func (c *HTTP3Control) Parse(b []byte) (needed int, err error) {
 	*c = HTTP3Control{settings: c.settings[:0], frames: c.frames[:0]}
@@ -135,6 +136,9 @@ func (c *HTTP3Control) readSettings(payload []byte) error {
 		}
 		if len(c.settings) == maxHTTP3Settings {
 			return c.fail(ErrHTTP3Limit)
+		}
+		if slices.ContainsFunc(c.settings, func(other http3Setting) bool { return other.id == x.id }) {
+			return c.fail(ErrHTTP3Frame)
 		}
 		c.settings = append(c.settings, x)
 	}

@@ -183,8 +183,8 @@ func TestAllHeaders(t *testing.T) {
 			`Tlspeek: ja4="t13i\w+", ja3="\w{32}", http2="2:0;4:4194304;.*", stable="s1t13_\w{24}", client=.*"Go .*", tells=\(\), claim=consistent`,
 		}},
 		{&http.Client{Transport: h3}, conn.LocalAddr().String(), []string{
-			`X-Ja4-Fingerprint: q13i\w+`, "X-Http2-Fingerprint: none; not HTTP/2", "X-Http3-Fingerprint: none; HTTP/3 not recorded",
-			`X-Stable-Fingerprint: s1q13_\w{24}`, "X-Tls-Tells: none", `Tlspeek: ja4="q13i\w+", ja3="\w{32}", stable="s1q13_\w{24}", .*tells=\(\).*`,
+			`X-Ja4-Fingerprint: q13i\w+`, "X-Http2-Fingerprint: none; not HTTP/2", `X-Http3-Fingerprint: 6:\d+\|a,m,p,s`,
+			`X-Stable-Fingerprint: s1q13_\w{24}`, "X-Tls-Tells: none", `Tlspeek: ja4="q13i\w+", ja3="\w{32}", http3="6:\d+\|a,m,p,s", stable="s1q13_\w{24}", .*tells=\(\).*`,
 		}},
 	} {
 		for range 2 {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,7 +80,7 @@ type HTTP3 struct {
 
 	life     lifecycle
 	halfOpen atomic.Int64
-	server   atomic.Pointer[http3.Server] // the latest
+	port     atomic.Pointer[servedPort] // the latest, while it is served
 }
 
 // defaultRetryAbove unfinished handshakes cost 7 MB in quic-go.
@@ -106,7 +107,9 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		},
 		VerifySourceAddress: func(net.Addr) bool { return s.mustVerify() || t.isOverloaded() },
 	}
-	defer transport.Close()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer transport.Close() // which ends the connections
 	config := quicConfig()
 	// The connection id is the original one, also after a Retry.
 	config.Tracer = func(ctx context.Context, _ bool, id quic.ConnectionID) qlogwriter.Trace {
@@ -122,18 +125,18 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 	}
 	defer ln.Close()
 	h3 := &http3.Server{Handler: watchRequests(s.Handler), IdleTimeout: s.IdleTimeout, MaxHeaderBytes: maxHTTP3Header}
-	served := make(chan error, 1)
-	go func() { served <- h3.ServeListener(&quicListener{ln, s}) }()
-	s.server.Store(h3)
-	select {
-	case err = <-served:
-		return err
-	case <-s.life.softStop.Done():
-		_ = h3.Shutdown(s.life.hardStop) // which closes what does not end
-		<-served
-		return http.ErrServerClosed
+	port := &servedPort{conn.LocalAddr().(*net.UDPAddr).Port}
+	s.port.Store(port)
+	defer s.port.CompareAndSwap(port, nil)
+	err = s.acceptConns(&quicListener{ln, s}, h3, &conns)
+	if s.life.softStop.Err() != nil {
+		conns.Wait()
 	}
+	return err
 }
+
+// A servedPort is that of a socket.
+type servedPort struct{ number int }
 
 // settling returns what settles the connections of s.
 func (s *HTTP3) settling() *settling {
@@ -148,7 +151,8 @@ func (s *HTTP3) settling() *settling {
 func (s *HTTP3) SettleAll(ctx context.Context) error { return s.settling().all(ctx) }
 
 // Shutdown refuses new connections and requests, and waits until those that have
-// begun are finished. When ctx is done before, it closes what is left and
+// begun are finished. It then closes their connections; clients are not told before
+// that no more requests are served. When ctx is done before, it closes what is left and
 // returns the error of ctx.
 func (s *HTTP3) Shutdown(ctx context.Context) error { return s.life.end(ctx) }
 
@@ -179,8 +183,8 @@ func (s *HTTP3) HalfOpen() int { return int(s.halfOpen.Load()) }
 // Announce adds the Alt-Svc field to h that tells clients of HTTP/3 on the same
 // port (RFC 7838, section 3), while it is served.
 func (s *HTTP3) Announce(h http.Header) {
-	if server := s.server.Load(); server != nil {
-		_ = server.SetQUICHeaders(h) // fails only where no port is served
+	if port := s.port.Load(); port != nil {
+		h.Add("Alt-Svc", `h3=":`+strconv.Itoa(port.number)+`"; ma=2592000`)
 	}
 }
 

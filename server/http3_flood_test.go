@@ -78,6 +78,33 @@ var http3Floods = []struct {
 			send(conn, ctx, frame(1, 2+len(bomb), append([]byte{0, 0}, bomb...)))
 		}
 	}},
+	{"headers byte by byte", func(ctx context.Context, conn *quic.Conn) {
+		var streams []*quic.Stream
+		for range 10 {
+			if str, err := conn.OpenStreamSync(ctx); err == nil {
+				streams = append(streams, str)
+				_, _ = str.Write(frame(1, 4000, nil))
+			}
+		}
+		for range 4000 {
+			for _, str := range streams {
+				if _, err := str.Write([]byte{0x51}); err != nil {
+					return
+				}
+			}
+		}
+	}},
+	{"control stream byte by byte", func(ctx context.Context, conn *quic.Conn) {
+		str := sendUni(conn, ctx, []byte{0}, settings(10))
+		for range 4000 {
+			if str == nil || ctx.Err() != nil {
+				return
+			}
+			if _, err := str.Write([]byte{0x21}); err != nil {
+				return
+			}
+		}
+	}},
 	{"settings", func(ctx context.Context, conn *quic.Conn) {
 		sendUni(conn, ctx, []byte{0}, settings(2000))
 	}},

@@ -58,6 +58,9 @@ type quicHellos struct {
 	verified      bool         // the client has shown its address
 	tracked       bool         // the first hello was compared with those of other connections
 	tells         []known.Tell // that this has shown
+
+	http3, http3Wire string // the fingerprints
+	headers          string // names of the first request's header fields, in order
 }
 
 func newQUICHellos(h *quicHello, s *settling) *quicHellos {
@@ -70,6 +73,7 @@ func newQUICHellos(h *quicHello, s *settling) *quicHellos {
 func (hs *quicHellos) observe(into *observed, complete func(*event.Observation)) []event.Observation {
 	hs.mu.Lock()
 	first, second, verified := hs.first, hs.second, hs.verified
+	http3, http3Wire, headers := hs.http3, hs.http3Wire, hs.headers
 	hs.mu.Unlock()
 	conn := event.ConnID(first.id[8:])
 	all := into.all[:1]
@@ -83,6 +87,7 @@ func (hs *quicHellos) observe(into *observed, complete func(*event.Observation))
 	}
 	for i := range all {
 		all[i].Conn = conn
+		all[i].HTTP3, all[i].HTTP3Wire, all[i].Request.Headers = http3, http3Wire, headers
 		complete(&all[i])
 		setRetried(&all[i], len(all) > 1)
 	}
@@ -118,6 +123,14 @@ func (hs *quicHellos) timed(h *event.Handshake) *event.Handshake { return h }
 
 // askHandshake implements lifeConn. Who accepts the connection has told.
 func (hs *quicHellos) askHandshake() func() *event.Handshake { return nil }
+
+// setHTTP3 keeps what the control stream and the first request say.
+func (hs *quicHellos) setHTTP3(http3, http3Wire, headers string) {
+	hs.mu.Lock()
+	hs.http3, hs.http3Wire, hs.headers = http3, http3Wire, headers
+	hs.mu.Unlock()
+	hs.life.changed()
+}
 
 // verify records that the client has shown its address. The first time it returns the
 // hellos that have come, and later none.
