@@ -316,6 +316,7 @@ func FuzzHTTP3(f *testing.F) {
 		text := fingerprint.AppendHTTP3(nil, &c, &r)
 		require.Equal(t, len(text) > 0, c.Seen() && r.Done())
 		require.Less(t, len(text), 12<<10)
+		require.Equal(t, string(text), fingerprint.NormalizeHTTP3(string(fingerprint.AppendHTTP3Wire(nil, &c, &r))))
 		require.LessOrEqual(t, len(r.Names()), 128)
 	})
 }

@@ -96,6 +96,7 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	}
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {
+		j.checkHTTP3(o, a)
 		b = browserOf(o.Hello.Transport, candidates)
 	}
 	if proxy, alone := proxyOf(candidates); proxy != "" && b != a.browser {
@@ -133,6 +134,9 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	if s := stackOf(o.HTTP2); s != nil && s.browser == a.browser && b == a.browser {
 		j.support = append(j.support, "the HTTP/2 settings are "+s.name+"'s")
 	}
+	if s := http3StackOf(o.HTTP3); s != nil && s.browser == a.browser && b == a.browser {
+		j.support = append(j.support, "the HTTP/3 settings are "+s.name+"'s")
+	}
 	if b == a.browser && a.major > 0 {
 		j.checkVersion(o, a)
 	}
@@ -150,6 +154,10 @@ func (j *judgement) checkFamily(a parsedUserAgent, o *Observation, candidates []
 	}
 	if s := stackOf(o.HTTP2); s != nil && s.browser != noBrowser {
 		j.refute("the HTTP/2 settings are " + s.name + "'s, not those of " + a.program)
+		return
+	}
+	if s := http3StackOf(o.HTTP3); s != nil && s.browser != noBrowser {
+		j.refute("the HTTP/3 settings are " + s.name + "'s, not those of " + a.program)
 		return
 	}
 	if c := nearestOf(&a, candidates); c != nil {

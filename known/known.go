@@ -30,6 +30,7 @@ type Observation struct {
 	HTTP2Wire string
 
 	HTTP2   string  // in Akamai's format, or empty
+	HTTP3   string  // as fingerprint.AppendHTTP3 appends it, or empty
 	Request Request // what the HTTP request says of the client
 }
 

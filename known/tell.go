@@ -10,7 +10,7 @@ import (
 // the evidence. Found and Expected are phrases in English.
 type Tell struct {
 	Name     string `json:"name"`             // one of [TellKinds], or of those that a [Tracker] finds
-	Field    string `json:"field"`            // its name in the tree of [parser.Dissect], http2 or http2_wire
+	Field    string `json:"field"`            // its name in the tree of [parser.Dissect], http2, http2_wire or http3
 	Offset   int    `json:"offset,omitempty"` // in the handshake message; 0, where msg_type is, if the evidence has no single place
 	Found    string `json:"found"`            // what the hello has there
 	Expected string `json:"expected"`         // what the genuine client has there
@@ -94,6 +94,8 @@ var tells = [...]tellRow{
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
 	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", anyBrowser, overAny, tellHTTP2Order},
 	{"http2-writing", lead, "HTTP/2 written in another way than the browser's", toChromium | toFirefox, overAny, tellHTTP2Writing},
+	{"http3-stack", contradiction, "the HTTP/3 settings of another program", anyBrowser, overQUIC, tellHTTP3},
+	{"http3-order", novelty, "another order of the pseudo-headers over HTTP/3 than the browser's", toChromium | toFirefox, overQUIC, tellHTTP3Order},
 }
 
 // A TellKind describes one kind of [Tell].

@@ -16,7 +16,8 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 	overTCP := []string{"shuffled-suites", "sorted"}                                    // of whole lists, which are long over TCP only
 	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack", "http2-order"}
 	hasKeys := []string{"hybrid-share", "http2-writing"} // Safari's keys are not known, nor how it writes
-	browsersOverTCP := []string{                         // of what browsers send over TCP, or leave out there
+	overHTTP3, http3Order := []string{"http3-stack"}, []string{"http3-order"}
+	browsersOverTCP := []string{ // of what browsers send over TCP, or leave out there
 		"alpn-transport", "missing-extension", "point-formats", "session-id", "compression-methods", "record-version", "padding",
 	}
 	boringSSL := []string{"grease-extensions", "grease-versions", "grease-key-share"} // Chromium sends no GREASE over QUIC
@@ -38,8 +39,14 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 	} {
 		for transport := range numTransports {
 			names := want.anywhere
-			if transport == parser.TLS {
+			switch {
+			case transport == parser.TLS:
 				names = slices.Concat(want.anywhere, want.tls)
+			case transport == parser.QUIC && b.name() != "" && b != suitesOnly:
+				names = slices.Concat(want.anywhere, overHTTP3)
+				if b != safari {
+					names = append(names, http3Order...)
+				}
 			}
 			if transport == parser.QUIC {
 				names = slices.Concat(names, []string{"quic-versions"}) // of a browser's shape over TCP

@@ -219,6 +219,14 @@ func TestTells(t *testing.T) {
 			Tell{Field: "key_share", Offset: offsetOf(fox, parser.ExtKeyShare), Found: "an X25519 share other than the one in X25519MLKEM768",
 				Expected: "the same key in both, as in NSS"},
 		},
+		"http3-order": {
+			Observation{Hello: real["chromium-156-quic"], HTTP3: "1:65536;6:262144;7:100;51:1;GREASE|m,s,a,p"},
+			Tell{Field: "http3", Found: "pseudo-headers m,s,a,p", Expected: "m,a,s,p"},
+		},
+		"http3-stack": {
+			Observation{Hello: real["chromium-156-quic"], HTTP3: "6:10485760|a,m,p,s"},
+			Tell{Field: "http3", Found: "quic-go: 6:10485760|a,m,p,s", Expected: "Chromium's settings"},
+		},
 		"http2-order": {
 			Observation{Hello: chrome, HTTP2: "1:4096|100|0|m,s,a,p"},
 			Tell{Field: "http2", Found: "pseudo-headers m,s,a,p", Expected: "m,a,s,p"},

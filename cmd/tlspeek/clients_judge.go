@@ -37,7 +37,7 @@ The keys of a line, of which only hello is required:
   hello_index     2 for the hello after a HelloRetryRequest; 1 otherwise
   record_version  of the record that the hello begins in: "0301"
   http2           the HTTP/2 fingerprint in Akamai's format
-  http3           the HTTP/3 fingerprint
+  http3           the HTTP/3 fingerprint, in the format of pingly, fp.impersonate.pro or browserleaks.com
   user_agent      the User-Agent of the first request
   headers         its header fields in their order: names, "name: value", or pairs
                   of name and value; User-Agent, Sec-CH-UA and Sec-CH-UA-Platform count

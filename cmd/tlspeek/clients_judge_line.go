@@ -44,7 +44,7 @@ type question struct {
 
 // observation returns what an Observer takes. An error names the key that is wrong.
 func (q *question) observation() (*event.Observation, error) {
-	o := &event.Observation{Index: max(q.HelloIndex, 1), HTTP2Wire: q.HTTP2Wire, HTTP3: q.HTTP3}
+	o := &event.Observation{Index: max(q.HelloIndex, 1), HTTP2Wire: q.HTTP2Wire}
 	var err error
 	if o.Hello, o.QUIC, o.RecordVersion, err = q.hello(); err != nil {
 		return nil, err
@@ -62,6 +62,15 @@ func (q *question) observation() (*event.Observation, error) {
 		case e.Name != "http2":
 			return nil, fmt.Errorf("http2: %q is a fingerprint of another kind: %s", o.HTTP2, e.Name)
 		}
+	}
+	if q.HTTP3 != "" {
+		switch e, err := explain.Text(q.HTTP3); {
+		case err != nil:
+			return nil, fmt.Errorf("http3: %w", err)
+		case e.Name != "http3":
+			return nil, fmt.Errorf("http3: %q is a fingerprint of another kind: %s", q.HTTP3, e.Name)
+		}
+		o.HTTP3 = fingerprint.NormalizeHTTP3(q.HTTP3)
 	}
 	if o.Time, err = parseDate(q.Date); err != nil {
 		return nil, fmt.Errorf("date: %w", err)

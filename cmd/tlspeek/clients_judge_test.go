@@ -36,14 +36,14 @@ func TestQuestion(t *testing.T) {
 		assert.Equal(t, want, o.Request, line)
 	}
 	for line, want := range map[string]parser.Version{
-		`"hello": "` + smallHello + `"`:                                               0,
-		`"hello": "1603010033` + smallHello + `"`:                                     0x0301,
-		`"hello": "1603010033` + smallHello + `", "record_version": "303"`:            0x0303,
-		`"handshake_hex": "` + smallHello + `", "record_version": "0x0301"`:           0x0301,
-		`"hello": "` + smallHello + `", "record_version": 769, "date": "2026-11-30"`:  0x0301,
-		`"hello": "` + smallHello + `", "record_version": null, "hello_index": 2`:     0,
-		`"hello": "` + smallHello + `", "record_version": "", "h2": "1:2|00|0|m,a"`:   0,
-		`"hello": "` + smallHello + `", "date": "2026-11-30T12:00:00Z", "http3": "x"`: 0,
+		`"hello": "` + smallHello + `"`:                                                        0,
+		`"hello": "1603010033` + smallHello + `"`:                                              0x0301,
+		`"hello": "1603010033` + smallHello + `", "record_version": "303"`:                     0x0303,
+		`"handshake_hex": "` + smallHello + `", "record_version": "0x0301"`:                    0x0301,
+		`"hello": "` + smallHello + `", "record_version": 769, "date": "2026-11-30"`:           0x0301,
+		`"hello": "` + smallHello + `", "record_version": null, "hello_index": 2`:              0,
+		`"hello": "` + smallHello + `", "record_version": "", "h2": "1:2|00|0|m,a"`:            0,
+		`"hello": "` + smallHello + `", "date": "2026-11-30T12:00:00Z", "http3": "51:1;6:1|m"`: 0,
 	} {
 		var q question
 		require.NoError(t, json.Unmarshal([]byte(`{`+line+`}`), &q), line)

@@ -118,6 +118,9 @@ func builtinSamples() ([]explain.Sample, error) {
 			Fingerprints: []string{e.JA3, e.JA4, e.NPF},
 		}
 	}
+	for _, x := range known.HTTP3Texts() {
+		samples = append(samples, explain.Sample{Client: x.Name, Version: x.Version, Input: fingerprint.Input{HTTP3: x.Text, HTTP3Wire: x.Wire}})
+	}
 	return samples, nil
 }
 
