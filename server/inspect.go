@@ -324,6 +324,7 @@ func (c *Conn) observation(o *event.Observation, index int, h *parser.ClientHell
 	}
 	o.ID = m.id
 	o.Time, o.RecordVersion, o.Carrier.Records = m.time, m.version, m.records
+	h.Transport = parser.TLS // its memory may have had a hello over QUIC
 	if observe.Message(o, h, m.raw); h.SSLv2 {
 		o.Carrier.Records = 0 // it came in none of TLS
 	}
