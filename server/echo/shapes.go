@@ -7,7 +7,8 @@ import (
 	"github.com/tlspeek/tlspeek/parser"
 )
 
-// A browserleaksShape is the answer of tls.browserleaks.com/json.
+// A browserleaksShape is the answer of tls.browserleaks.com/json, and over HTTP/3 that of
+// quic.browserleaks.com.
 type browserleaksShape struct {
 	UserAgent  string `json:"user_agent"`
 	JA4        string `json:"ja4"`
@@ -20,6 +21,8 @@ type browserleaksShape struct {
 	JA3NText   string `json:"ja3n_text"`
 	AkamaiHash string `json:"akamai_hash"`
 	AkamaiText string `json:"akamai_text"`
+	HTTP3Hash  string `json:"h3_hash,omitempty"`
+	HTTP3Text  string `json:"h3_text,omitempty"`
 }
 
 func browserleaks(q *request) browserleaksShape {
@@ -36,6 +39,8 @@ func browserleaks(q *request) browserleaksShape {
 		JA3NText:   e.Fingerprint("ja3n_full"),
 		AkamaiHash: md5Text(e.Fingerprint("http2")),
 		AkamaiText: e.Fingerprint("http2"),
+		HTTP3Hash:  md5Text(e.Fingerprint("http3_wire")),
+		HTTP3Text:  e.Fingerprint("http3_wire"),
 	}
 }
 

@@ -95,3 +95,15 @@ func bareHello(t *testing.T) *parser.ClientHello {
 	require.NoError(t, err)
 	return h
 }
+
+// TestBrowserleaksOverHTTP3 has the text and the hash that browserleaks.com gives Chrome.
+func TestBrowserleaksOverHTTP3(t *testing.T) {
+	o := event.Observation{Hello: chrome103(t), HTTP3: "x", HTTP3Wire: "1:65536;6:262144;7:100;51:1;GREASE|GREASE|984832|m,a,s,p"}
+	q := &request{Request: httptest.NewRequest("GET", "/api/browserleaks", nil), event: new(event.Observer).Event(&o, event.Full)}
+	b := browserleaks(q)
+	assert.Equal(t, "ba909fc3dc419ea5c5b26c6323ac1879", b.HTTP3Hash)
+	assert.Equal(t, o.HTTP3Wire, b.HTTP3Text)
+	text, err := json.Marshal(browserleaks(&request{Request: q.Request}))
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "h3_")
+}
