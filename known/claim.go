@@ -32,6 +32,7 @@ func (k *knowledge) checkClaim(o *Observation, candidates []Candidate) Claim {
 	if o.Hello == nil || o.Hello.SSLv2 || a.program == "" {
 		return Claim{Program: a.program}
 	}
+	candidates = withoutLearned(candidates)
 	j := judgement{knowledge: k}
 	switch {
 	case a.generic:

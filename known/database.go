@@ -19,6 +19,7 @@ type Database struct {
 
 	families int              // of the first clients of the shapes
 	newest   [numBrowsers]int // version that is known of each browser, or 0
+	learned  *Database        // of the learned entries, which are nowhere else; nil without any
 
 	indexOnce sync.Once
 	index     *searchIndex // made by searchIndex

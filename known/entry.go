@@ -28,6 +28,7 @@ type Entry struct {
 	Transport string `json:"transport,omitempty"` // tls, quic or dtls; tls if empty
 	Permutes  bool   `json:"permutes,omitempty"`  // its extensions are in another order in each hello
 	Scanner   bool   `json:"scanner,omitempty"`   // one of the many hellos of a scanner
+	Learned   bool   `json:"learned,omitempty"`   // found in traffic, and named by a guess: see [Candidate.Learned]
 	Flags     string `json:"flags,omitempty"`     // settings that are not the default
 	HTTP2     string `json:"http2,omitempty"`     // in Akamai's format
 	Source    string `json:"source,omitempty"`    // where the hello was captured, or the list that it is from
@@ -120,7 +121,8 @@ func (e *Entry) Fingerprint() error {
 
 // candidate returns the entry as a candidate at distance 0.
 func (e *Entry) candidate() Candidate {
-	return Candidate{Name: e.Name, Version: e.Version, Family: e.Family, Library: e.Library, Kind: e.Kind, Recorded: e.IsRecorded()}
+	return Candidate{Name: e.Name, Version: e.Version, Family: e.Family, Library: e.Library, Kind: e.Kind,
+		Recorded: e.IsRecorded(), Learned: e.Learned}
 }
 
 // maxLine is the longest line of a clients file in bytes: a hello of 64 KiB in
@@ -146,7 +148,10 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 				return nil, fmt.Errorf("line %d: %w", n, err)
 			}
 		}
-		if e.Name == "" {
+		switch {
+		case e.Name == "" && e.Learned:
+			return nil, fmt.Errorf("line %d: a learned client without a name: name it, or delete the line", n)
+		case e.Name == "":
 			return nil, fmt.Errorf("line %d: client without a name", n)
 		}
 		entries = append(entries, e)
@@ -174,10 +179,26 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 func NewDatabase(entries []Entry) (*Database, error) {
 	db := &Database{id: rand.Uint64(), named: make(map[string]uint32)}
 	b := newBuilder(db)
+	var learned *builder // of db.learned
 	var h parser.ClientHello
 	var s shape
 	for i := range entries {
 		e := &entries[i]
+		if e.Learned {
+			if learned == nil {
+				db.learned = new(Database)
+				learned = newBuilder(db.learned)
+			}
+			if e.Hello == "" {
+				return nil, fmt.Errorf("client %s is learned, but has no hello", e.Name)
+			}
+			if err := e.readHello(&h); err != nil {
+				return nil, err
+			}
+			s.read(&h)
+			learned.add(&s, e.Permutes, e.Scanner, e.candidate())
+			continue
+		}
 		if e.Hello == "" && e.Signature == "" {
 			if err := db.name(e); err != nil {
 				return nil, err
@@ -192,5 +213,8 @@ func NewDatabase(entries []Entry) (*Database, error) {
 		b.add(&s, e.Permutes, e.Scanner, e.candidate())
 	}
 	b.finish()
+	if learned != nil {
+		learned.finish()
+	}
 	return db, nil
 }

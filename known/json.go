@@ -67,6 +67,7 @@ const (
 	keyFamily   jsonw.Key = `,"family":`
 	keyLibrary  jsonw.Key = `,"library":`
 	keyKind     jsonw.Key = `,"kind":`
+	keyLearned  jsonw.Key = `,"learned":`
 	keyDistance jsonw.Key = `,"distance":`
 	keyDiffers  jsonw.Key = `,"differs":`
 	keyField    jsonw.Key = `,"field":`
@@ -93,6 +94,9 @@ func (c *Candidate) AppendJSON(dst []byte) []byte {
 		dst = jsonw.AppendString(append(dst, keyLibrary...), c.Library)
 	}
 	dst = jsonw.AppendString(append(dst, keyKind...), c.Kind.String())
+	if c.Learned {
+		dst = append(append(dst, keyLearned...), "true"...)
+	}
 	dst = strconv.AppendUint(append(dst, keyDistance...), uint64(c.Distance), 10)
 	if c.Differs != 0 {
 		dst = c.Differs.appendJSON(append(dst, keyDiffers...))

@@ -42,6 +42,11 @@ type Candidate struct {
 	Library string `json:"library,omitempty"` // TLS library
 	Kind    Kind   `json:"kind"`              // what it is
 
+	// Learned is set for a client that was found in traffic and whose name is a guess.
+	// It is a candidate only for exactly its shape, and no evidence: neither tells nor
+	// claims depend on it.
+	Learned bool `json:"learned,omitempty"`
+
 	// Distance is in thousandths: 0 for the shape of a known hello, 1000 for
 	// nothing in common.
 	Distance uint16 `json:"distance"`

@@ -10,7 +10,7 @@ import (
 
 func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 	c := Candidate{
-		Name: `a "b" \ é`, Version: "1.0", Family: "F", Library: "L", Kind: KindImpersonator,
+		Name: `a "b" \ é`, Version: "1.0", Family: "F", Library: "L", Kind: KindImpersonator, Learned: true,
 		Distance: 12, Differs: FieldSupportedGroups | FieldOther,
 	}
 	tell := Tell{Name: "n", Field: "f", Offset: 12, Found: "x\x01", Expected: "y"}

@@ -45,6 +45,8 @@ func (e *Entry) flag(key []byte) *bool {
 		return &e.Permutes
 	case "scanner":
 		return &e.Scanner
+	case "learned":
+		return &e.Learned
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 var (
 	plainLines = []string{
 		`{"name":"curl"}`,
-		`{"name":"curl","version":"8.5.0","family":"OpenSSL","library":"OpenSSL 3.0.13","kind":"tool","transport":"quic","permutes":true,"scanner":false,` +
+		`{"name":"curl","version":"8.5.0","family":"OpenSSL","library":"OpenSSL 3.0.13","kind":"tool","transport":"quic","permutes":true,"scanner":false,"learned":true,` +
 			`"flags":"-k","http2":"1:2","source":"a","date":"2026-07-29","ja3":"b","ja4":"c","npf":"d","hello":"0100"}`,
 		`{"name":"a","os":"iOS 18","grade":"recorded","evidence":"b","doubt":"c","signature":"0301 0303 0||00|"}`,
 		`{ "name" : "a" , "scanner" : true }`,

@@ -18,6 +18,7 @@ type Matcher struct {
 	ranker  ranker
 	all     []uint16 // of shape
 	near    []neighbour
+	learned []Candidate // that appendLearned found
 	search  search
 	dated   Observation // of the hello alone
 	ages    *knowledge  // nil for current; tests set it
@@ -77,6 +78,19 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	if db == nil {
 		db = &builtin
 	}
+	n := len(dst)
+	dst = m.appendKnown(dst, db, o)
+	for _, d := range [...]*Database{m.Clients, db} {
+		if d != nil && d.learned != nil {
+			dst = m.appendLearned(dst, n, d.learned)
+		}
+	}
+	return dst
+}
+
+// appendKnown appends what m.Clients and db have for o, whose shape is m.shape, but for
+// learned clients.
+func (m *Matcher) appendKnown(dst []Candidate, db *Database, o *Observation) []Candidate {
 	if o.mayBeSecond() {
 		m.shape.answersServer()
 	}
@@ -106,7 +120,7 @@ func (m *Matcher) AppendCandidates(dst []Candidate, o *Observation) []Candidate 
 	if !named && slices.Equal(c.all, m.all) {
 		return append(dst[:n], c.answer...)
 	}
-	two := m.Clients != nil && limit > 0
+	two := m.Clients != nil && len(m.Clients.shapes) > 0 && limit > 0
 	ordinary := uint32(noDistance) // of the nearest ordinary client
 	if two {
 		m.near = append(m.near[:0], c.clients...)

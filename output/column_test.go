@@ -82,6 +82,7 @@ func detailed(t *testing.T) (events []event.Event) {
 	for _, o := range observations(t) {
 		events = append(events, new(event.Observer).Event(o, event.Detail))
 	}
+	events[0].Client[0].Learned = true // by clients of the user's own
 	return events
 }
 

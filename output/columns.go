@@ -146,6 +146,7 @@ var columnsAfter = []Column{
 	{"client.family", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Family...) })},
 	{"client.library", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Library...) })},
 	{"client.kind", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Kind.String()...) })},
+	{"client.learned", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendTrue(dst, c.Learned) })},
 	{"client.distance", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendInt(dst, int(c.Distance)) })},
 	{"client.differs", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte {
 		if c.Differs == 0 {
