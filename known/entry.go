@@ -125,6 +125,9 @@ func (e *Entry) candidate() Candidate {
 		Recorded: e.IsRecorded(), Learned: e.Learned}
 }
 
+// errUnnamed is the error for an entry that nobody has reviewed.
+var errUnnamed = errors.New("a learned client without a name: name it, or delete the line")
+
 // maxLine is the longest line of a clients file in bytes: a hello of 64 KiB in
 // hex, and the other keys.
 const maxLine = 1 << 18
@@ -150,7 +153,7 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 		}
 		switch {
 		case e.Name == "" && e.Learned:
-			return nil, fmt.Errorf("line %d: a learned client without a name: name it, or delete the line", n)
+			return nil, fmt.Errorf("line %d: %w", n, errUnnamed)
 		case e.Name == "":
 			return nil, fmt.Errorf("line %d: client without a name", n)
 		}

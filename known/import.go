@@ -50,7 +50,7 @@ func (e *MalformedError) Unwrap() error { return e.First }
 // [*MalformedError] comes with the entries that are well formed, any other error with
 // none.
 func Import(r io.Reader, source string) ([]Entry, error) {
-	b := bufio.NewReader(io.LimitReader(r, maxImport))
+	b := bufio.NewReaderSize(io.LimitReader(r, maxImport), maxComments)
 	l := list{source: source, seen: make(map[listKey]bool), line: 1}
 	first, err := l.skipSpace(b)
 	switch {
@@ -59,8 +59,11 @@ func Import(r io.Reader, source string) ([]Entry, error) {
 	case err != nil:
 		return nil, err
 	}
+	if first == '#' {
+		first = firstAfterComments(b)
+	}
 	if first == '[' || first == '{' {
-		err = l.readJSON(b, first == '[')
+		err = l.readJSON(&commentBlanker{Reader: b}, first == '[')
 	} else {
 		err = l.readCSV(b)
 	}
@@ -237,6 +240,9 @@ func (l *list) add(e Entry) error {
 	}
 	if !isHex(e.JA3, 32) {
 		l.passOver("ja3", &e.JA3)
+	}
+	if e.Name == "" && e.Learned {
+		return fmt.Errorf("line %d: %w", l.line, errUnnamed)
 	}
 	if e.Name == "" || e.JA3 == "" && e.JA4 == "" && e.NPF == "" && e.Hello == "" && e.Signature == "" {
 		return nil

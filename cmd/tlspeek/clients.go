@@ -38,7 +38,7 @@ The releases of browsers, by which a claimed version is judged, are known up to
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&file, "clients", "", clientsHelp)
-	cmd.AddCommand(clientsListCommand(&file), clientsLookupCommand(&file), clientsJudgeCommand(&file), clientsImportCommand(&file), clientsAddCommand(&file))
+	cmd.AddCommand(clientsListCommand(&file), clientsLookupCommand(&file), clientsJudgeCommand(&file), clientsImportCommand(&file), clientsAddCommand(&file), clientsLearnCommand(&file))
 	return cmd
 }
 
@@ -155,7 +155,11 @@ func lookupHello(w io.Writer, h *parser.ClientHello, file string, asJSON bool) e
 		if c.Differs != 0 {
 			differs = strings.Join(c.Differs.Names(), ", ")
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Distance, plain(c.Name), plain(c.Version), kindText(c),
+		name := plain(c.Name)
+		if c.Learned {
+			name += " (learned)"
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Distance, name, plain(c.Version), kindText(c),
 			plain(c.Family), plain(c.Library), differs)
 	}
 	if err := t.Flush(); err != nil {

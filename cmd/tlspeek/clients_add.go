@@ -90,7 +90,7 @@ capture that client alone, over several connections, fresh and resumed.
 			}
 			var entries []known.Entry
 			for _, arg := range args {
-				hellos, err := learn(cmd, &source, arg)
+				hellos, err := entriesOf(cmd, &source, arg)
 				if err != nil {
 					return err
 				}
@@ -118,8 +118,8 @@ capture that client alone, over several connections, fresh and resumed.
 	return cmd
 }
 
-// learn returns entries with the hellos that an argument stands for.
-func learn(cmd *cobra.Command, source *helloSource, arg string) ([]known.Entry, error) {
+// entriesOf returns entries with the hellos that an argument stands for.
+func entriesOf(cmd *cobra.Command, source *helloSource, arg string) ([]known.Entry, error) {
 	if source.packet == 0 && isCapture(arg) {
 		f, err := os.Open(arg)
 		if err != nil {

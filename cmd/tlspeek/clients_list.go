@@ -139,13 +139,22 @@ func writeEntries(w io.Writer, entries []known.Entry, asJSON bool) error {
 			print = e.NPF
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), e.Kind, plain(e.Family), plain(e.Library), over, plain(print),
-			orDash(plain(e.Date)), sourceText(e), orDash(plain(e.Flags)))
+			orDash(plain(e.Date)), sourceText(e), settings(e))
 	}
 	return t.Flush()
 }
 
 // orDash returns s, or a dash if it is empty.
 func orDash(s string) string { return cmp.Or(s, "-") }
+
+// settings returns the settings of e, or a dash if there are none.
+func settings(e *known.Entry) string {
+	text := plain(e.Flags)
+	if e.Learned {
+		text = strings.TrimSpace(text + " learned")
+	}
+	return orDash(text)
+}
 
 // sourceText returns where a hello is from, how others recorded it, and what is not
 // certain of it.
@@ -206,7 +215,7 @@ func writeRecords(w io.Writer, records []known.Entry) error {
 	fmt.Fprintln(t, "KNOWN FROM\tVERSION\tDATE\tSOURCE\tFLAGS")
 	for i := range records {
 		e := &records[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), orDash(plain(e.Date)), sourceText(e), orDash(plain(e.Flags)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(e.Name), plain(e.Version), orDash(plain(e.Date)), sourceText(e), settings(e))
 	}
 	return t.Flush()
 }
