@@ -45,6 +45,23 @@ func newJA4Parts(h *parser.ClientHello) *ja4Parts {
 }
 
 func (p *ja4Parts) String() string {
+	return p.transport + p.version + p.sni + p.counts() + p.alpn + p.digests()
+}
+
+// split returns p in its places.
+func (p *ja4Parts) split() ja4Split {
+	return ja4Split{[...]string{p.transport, p.version, p.sni, p.alpn}, p.counts(), p.digests()}
+}
+
+func (p *ja4Parts) counts() string {
+	suites, types := p.suiteCount, p.typeCount
+	if !p.uncapped {
+		suites, types = min(99, suites), min(99, types)
+	}
+	return fmt.Sprintf("%02d%02d", suites, types)
+}
+
+func (p *ja4Parts) digests() string {
 	suites := slices.Sorted(slices.Values(p.suites))
 	types := slices.DeleteFunc(slices.Sorted(slices.Values(p.types)), func(t parser.ExtensionType) bool {
 		return t == parser.ExtServerName && !p.hashSNI || t == parser.ExtALPN && !p.hashALPN || t == parser.ExtPadding && p.noPadding
@@ -56,16 +73,11 @@ func (p *ja4Parts) String() string {
 	if p.hashCapped {
 		suites, types = suites[:min(99, len(suites))], types[:min(99, len(types))]
 	}
-	suiteCount, typeCount := p.suiteCount, p.typeCount
-	if !p.uncapped {
-		suiteCount, typeCount = min(99, suiteCount), min(99, typeCount)
-	}
 	c := hexList(types)
 	if len(algorithms) > 0 || p.underscore {
 		c += "_" + hexList(algorithms)
 	}
-	return fmt.Sprintf("%s%s%s%02d%02d%s_%s_%s", p.transport, p.version, p.sni, suiteCount, typeCount, p.alpn,
-		p.digest(hexList(suites)), p.digest(c))
+	return "_" + p.digest(hexList(suites)) + "_" + p.digest(c)
 }
 
 func (p *ja4Parts) digest(text string) string {
@@ -85,6 +97,9 @@ func ja4ALPNOf(protocols [][]byte) string {
 	return fingerprint.JA4(&parser.ClientHello{ALPNProtocols: protocols})[8:10]
 }
 
+// keepsGREASE is the name of a deviation whose value differs on each connection.
+const keepsGREASE = "GREASE kept in signature_algorithms"
+
 // ja4Deviations are the known deviations from JA4.md, each of which changes one
 // part. They are known from the source of the tools, and from running them.
 var ja4Deviations = []struct {
@@ -92,9 +107,9 @@ var ja4Deviations = []struct {
 	change           func(p *ja4Parts, h *parser.ClientHello)
 }{
 	{
-		"GREASE kept in signature_algorithms", "tshark 4.4, FoxIO's Rust, FoxIO's Zeek, Arkime, tls.peet.ws, pingly, nDPI, Envoy",
+		keepsGREASE, "tshark 4.4, FoxIO's Rust, FoxIO's Zeek, Arkime, tls.peet.ws, pingly, nDPI, Envoy",
 		"they filter GREASE list by list, and not this one; the value differs on each connection; " +
-			"tls.peet.ws and pingly did before July 2026, FoxIO's Rust and Zeek, Wireshark and Arkime before September 2026",
+			"tls.peet.ws (TrackMe) and pingly did before July 2026, FoxIO's Rust and Zeek, Wireshark and Arkime before September 2026",
 		func(p *ja4Parts, h *parser.ClientHello) {
 			p.algorithms = h.SignatureAlgorithms
 		},

@@ -62,24 +62,6 @@ func (e *Explanation) addClient(name, version string) {
 	}
 }
 
-// addDeviations notes the tools that print e for the hello of a sample.
-func (e *Explanation) addDeviations(samples iter.Seq[Sample]) {
-	for s := range samples {
-		if s.Input.Hello == nil {
-			continue
-		}
-		for _, d := range JA4Deviations(s.Input.Hello) {
-			if d.Text != e.Text {
-				continue
-			}
-			note := fmt.Sprintf("Printed by %s for a hello whose JA4 is %s: %s (%s).", d.Tools, fingerprint.JA4(s.Input.Hello), d.Name, d.Why)
-			if !slices.Contains(e.Notes, note) {
-				e.Notes = append(e.Notes, note)
-			}
-		}
-	}
-}
-
 // matches reports whether in has the fingerprint of e.
 func (e *Explanation) matches(in *fingerprint.Input) bool {
 	if e.Name == "npf" && in.QUIC == nil && in.Hello != nil && in.Hello.Transport == parser.QUIC {
