@@ -25,16 +25,16 @@ const maxTries = 4096
 const maxNotes = 6
 
 // addDeviations notes how tools that deviate from JA4 come to print e for the hello of a
-// sample: the explanations with the fewest deviations, and of these the ones of a single
-// tool first.
-func (e *Explanation) addDeviations(samples iter.Seq[Sample]) {
+// sample: the explanations with the fewest deviations, at most so many, and of these the
+// ones of a single tool first.
+func (e *Explanation) addDeviations(samples iter.Seq[Sample], most int) {
 	type note struct {
 		text  string
 		known bool // one tool has all deviations
 	}
 	var notes []note
 	combiner := newCombiner(e.Text)
-	fewest := len(ja4Deviations)
+	fewest := most
 	for s := range samples {
 		if s.Input.Hello == nil {
 			continue
@@ -63,6 +63,21 @@ func rank(first bool) int {
 		return 0
 	}
 	return 1
+}
+
+// addJA3Deviations notes the tools that print e as the JA3 of the hello of a sample.
+func (e *Explanation) addJA3Deviations(samples iter.Seq[Sample]) {
+	for s := range samples {
+		if s.Input.Hello == nil {
+			continue
+		}
+		for _, d := range JA3Deviations(s.Input.Hello) {
+			note := fmt.Sprintf("Printed by %s for a hello whose JA3 is %s: %s (%s).", d.Tools, fingerprint.JA3(s.Input.Hello), d.Name, d.Why)
+			if d.Text == e.Text && !slices.Contains(e.Notes, note) {
+				e.Notes = append(e.Notes, note)
+			}
+		}
+	}
 }
 
 // note says how a tool comes to print a text for a hello with the given JA4.

@@ -102,7 +102,7 @@ func TestCombinations(t *testing.T) {
 }
 
 // TestExactValuesDeviateFromNothing: no note on the value of a known hello says that a tool
-// prints it for another one.
+// prints it for that hello, and those that name another have one deviation.
 func TestExactValuesDeviateFromNothing(t *testing.T) {
 	samples := knownSamples(t)
 	seen := make(map[string]bool)
@@ -112,7 +112,10 @@ func TestExactValuesDeviateFromNothing(t *testing.T) {
 		for _, text := range []string{fingerprint.JA4(h), fingerprint.JA4O(h)} {
 			if !seen[text] {
 				seen[text] = true
-				require.Empty(t, printedBy(t, text, samples), text)
+				for _, note := range printedBy(t, text, samples) {
+					require.NotContains(t, note, "whose JA4 is "+fingerprint.JA4(h)+":")
+					require.NotContains(t, note, "deviates in", "several deviations of %s", text)
+				}
 			}
 		}
 	}
@@ -184,6 +187,28 @@ func TestKeptGREASE(t *testing.T) {
 		require.Len(t, notes, 1)
 		assert.Contains(t, notes[0], keepsGREASE)
 		assert.Contains(t, notes[0], "FoxIO's Rust")
+	}
+}
+
+// TestJA3OfOtherTools: what a tool prints as the JA3 of a known hello is explained, and the
+// JA3 of none is.
+func TestJA3OfOtherTools(t *testing.T) {
+	firefox := hellotest.Real(t)["firefox-153"]
+	samples := []Sample{{Client: "Firefox", Input: fingerprint.Input{Hello: firefox}}}
+	list := JA3Deviations(firefox)
+	require.NotEmpty(t, list)
+	for _, d := range list {
+		notes := printedBy(t, strings.ToUpper(d.Text), samples)
+		require.Len(t, notes, 1)
+		assert.Equal(t, "Printed by "+d.Tools+" for a hello whose JA3 is "+fingerprint.JA3(firefox)+": "+d.Name+" ("+d.Why+").", notes[0])
+	}
+	known := knownSamples(t)
+	seen := make(map[string]bool)
+	for _, s := range known {
+		if text := fingerprint.JA3(s.Input.Hello); !seen[text] && len(seen) < 100 {
+			seen[text] = true
+			require.Empty(t, printedBy(t, text, known), text)
+		}
 	}
 }
 

@@ -43,8 +43,13 @@ func (e *Explanation) AddSamples(samples iter.Seq[Sample]) {
 			e.addClient(s.Client, s.Version)
 		}
 	}
-	if e.Name == "ja4" {
-		e.addDeviations(samples) // also where a client has it: an old one may have what a tool prints for a new one
+	switch {
+	case e.Name == "ja4" && len(e.Clients) == 0:
+		e.addDeviations(samples, len(ja4Deviations))
+	case e.Name == "ja4": // an old client may have what a tool prints for a new one
+		e.addDeviations(samples, 1)
+	case e.Name == "ja3" && len(e.Clients) == 0:
+		e.addJA3Deviations(samples)
 	}
 	if len(e.Clients) == 0 {
 		e.Notes = append(e.Notes, "No client that is known here has it.")
