@@ -24,11 +24,14 @@ func learnedFrom(name string, kind Kind, hellos ...*parser.ClientHello) []Entry 
 	return entries
 }
 
-// withNews returns h with an extension that nobody has sent yet, which is a novelty in the
-// hello of a browser.
+// withNews returns h with an extension that nobody has sent yet, and one that no browser
+// has, which is the novelty foreign-extension.
 func withNews(t *testing.T, h *parser.ClientHello) *parser.ClientHello {
-	news := parser.Extension{Type: 0x5a5b}
-	return hellotest.Rebuild(t, h, h.CipherSuites, slices.Insert(slices.Clone(h.Extensions), len(h.Extensions)/2, news))
+	list := slices.Insert(slices.Clone(h.Extensions), len(h.Extensions)/2, parser.Extension{Type: 0x5a5b})
+	if !h.HasExtension(22) { // encrypt_then_mac
+		list = slices.Insert(list, len(list)/2, parser.Extension{Type: 22})
+	}
+	return hellotest.Rebuild(t, h, h.CipherSuites, list)
 }
 
 // TestLearnedAreNoEvidence: with learned clients that name each hello a browser, a library

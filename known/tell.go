@@ -133,12 +133,15 @@ func (k *knowledge) appendTells(dst []Tell, o *Observation) []Tell {
 	}
 	v := view{Observation: o, extensions: extensionsOf(h)}
 	v.browser = shapeOf(h, v.extensions)
+	asked, novel := false, false // isNovel is the same for all novelties, and allocates
 	for _, row := range tellsFor[v.browser][h.Transport] {
 		n := len(dst)
 		dst = row.find(dst, v)
-		novel := n < len(dst) && row.nature == novelty && k.isNovel(v)
+		if n < len(dst) && row.nature == novelty && !asked {
+			asked, novel = true, k.isNovel(v)
+		}
 		for ; n < len(dst); n++ {
-			dst[n].Name, dst[n].Novel, dst[n].Lead = row.name, novel, row.nature == lead
+			dst[n].Name, dst[n].Novel, dst[n].Lead = row.name, novel && row.nature == novelty, row.nature == lead
 		}
 	}
 	return dst
