@@ -89,6 +89,7 @@ func (s *Sighting) addTell(name string, novel bool) {
 type group struct {
 	rows     []*row
 	permutes bool
+	last     int64 // which hello came last
 }
 
 // maxOrders is how many orders of extensions several clients may have that send the same
@@ -124,6 +125,7 @@ func (l *Learner) Add(s *Sighting) {
 		g = new(group)
 		l.groups[key] = g
 	}
+	g.last = l.Counts.Hellos
 	r := l.rowOf(g, order)
 	address, prefix := hashAddr(s.Addr)
 	r.add(s, address, prefix, l.sketchSize())
@@ -176,31 +178,32 @@ func (l *Learner) qualifies(r *row) bool {
 	return len(r.addresses.hashes) >= l.addresses() && len(r.prefixes.hashes) >= l.prefixes()
 }
 
-// forget forgets a quarter of the shapes, and all that have no more addresses.
+// forget forgets a quarter of the shapes: those from the fewest addresses and, of these,
+// those that have not come for longest.
 func (l *Learner) forget() {
-	reach := func(g *group) int64 {
-		var most int64
-		for _, r := range g.rows {
-			most = max(most, r.addresses.count(l.sketchSize()))
-		}
-		return most
+	type shape struct {
+		key       [sha256.Size]byte
+		addresses int64
+		last      int64
 	}
-	counts := make([]int64, 0, len(l.groups))
-	for _, g := range l.groups {
-		counts = append(counts, reach(g))
-	}
-	slices.Sort(counts)
-	floor := counts[len(counts)/4]
+	shapes := make([]shape, 0, len(l.groups))
 	for key, g := range l.groups {
-		if reach(g) > floor {
-			continue
-		}
+		s := shape{key: key, last: g.last}
 		for _, r := range g.rows {
+			s.addresses = max(s.addresses, r.addresses.count(l.sketchSize()))
+		}
+		shapes = append(shapes, s)
+	}
+	slices.SortFunc(shapes, func(a, b shape) int {
+		return cmp.Or(cmp.Compare(a.addresses, b.addresses), cmp.Compare(a.last, b.last))
+	})
+	for _, s := range shapes[:(len(shapes)+3)/4] {
+		for _, r := range l.groups[s.key].rows {
 			l.Counts.Forgotten += r.hellos
 			l.bytes -= int64(r.size)
 		}
 		l.Counts.ForgottenShapes++
-		delete(l.groups, key)
+		l.floor = max(l.floor, s.addresses)
+		delete(l.groups, s.key)
 	}
-	l.floor = max(l.floor, floor)
 }

@@ -233,6 +233,30 @@ func TestLearnerIsBounded(t *testing.T) {
 	assert.Equal(t, int64(n/100), res.Candidates[0].Seen.Addresses)
 	assert.Equal(t, int64(1), res.Floor)
 	assert.Positive(t, l.Counts.ForgottenShapes)
+	assert.Greater(t, res.Shapes, 1000, "no more are forgotten than must be")
+}
+
+// TestLearnerForgetsTheQuietest: of shapes from as few addresses, those that came last stay.
+func TestLearnerForgetsTheQuietest(t *testing.T) {
+	real := hellotest.Real(t)["curl-openssl-3.0"]
+	l := &Learner{Addresses: 1, Prefixes: 1}
+	for i := range 8 {
+		l.Add(&Sighting{Hello: strangeFrom(t, real, i), Addr: addr(i, 1)})
+	}
+	spread(l, strangeFrom(t, real, 1), 3, 1)
+	l.Add(&Sighting{Hello: strangeFrom(t, real, 0), Addr: addr(0, 1)})
+	l.forget()
+	var left []string
+	for _, c := range result(t, l).Candidates {
+		left = append(left, c.JA4)
+	}
+	var want []string
+	for _, i := range []int{1, 0, 4, 5, 6, 7} {
+		want = append(want, fingerprint.JA4(strangeFrom(t, real, i)))
+	}
+	assert.ElementsMatch(t, want, left)
+	assert.Equal(t, int64(2), l.Counts.Forgotten)
+	assert.Equal(t, int64(2), l.Counts.ForgottenShapes)
 }
 
 // TestLearnerIsThatOfMaps compares a Learner with plain maps, over random sightings.
