@@ -25,12 +25,15 @@ func clientsCommand() *cobra.Command {
 		Use:   "clients",
 		Short: "List the known clients, look one up, add your own",
 		Long: `List the clients whose hellos tlspeek knows, look up who sends a hello or has a
-fingerprint, judge many hellos, and keep a file of your own clients.
+fingerprint, judge many hellos, and keep a file of your own clients: from lists of
+others, from hellos of one client, or from your traffic.
 
 The flag --clients names that file, here and for scan and serve. It has a JSON
 object on each line, with name, version, family, library, kind (browser, library,
-tool, impersonator, proxy, malware), transport, flags, source, date, and the hello in
-hex or, without a hello, its ja3, ja4 or npf.
+tool, impersonator, proxy, malware), transport, permutes (its extensions), learned
+(the name is a guess, see learn), flags, source, date, and the hello in hex or,
+without a hello, its ja3, ja4 or npf. Only name and the hello, or one of these, are
+required.
 
 The releases of browsers, by which a claimed version is judged, are known up to
 ` + known.ReleasesDate + `.`,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/jsonw"
@@ -95,6 +96,13 @@ func (j *judge) file(name string, stdin io.Reader) error {
 		r = f
 	}
 	in := bufio.NewReaderSize(r, maxJudgeLine)
+	if first, err := in.Peek(1); err == nil && first[0] != '{' {
+		format, all, _ := capture.Detect(in)
+		if format != capture.FormatUnknown {
+			return fmt.Errorf("%s is a capture: give JSON lines; scan --full judges the hellos of a capture", orStdin(name))
+		}
+		in = bufio.NewReaderSize(all, maxJudgeLine)
+	}
 	for n := 1; ; n++ {
 		line, err := in.ReadSlice('\n')
 		tooLong := errors.Is(err, bufio.ErrBufferFull)

@@ -47,7 +47,8 @@ func clientsLearnCommand(file *string) *cobra.Command {
 		Use:   "learn -o FILE PATH...",
 		Short: "Find clients that are not known yet in captures or Events",
 		Long: `Read captures, or Events as JSON lines, and write to a file the hellos that no known
-client sends, and that many addresses have sent: candidates for your clients file.
+client sends, built in or in --clients, and that many addresses have sent: candidates
+for your clients file.
 
 A PATH is a capture or a directory, as for scan; a file of Events that have the key
 raw, such as those of scan --detail; or - for standard input.

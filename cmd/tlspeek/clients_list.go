@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,20 +21,27 @@ func clientsListCommand(file *string) *cobra.Command {
 	var family, kind, name string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use:   "list [NAME]",
 		Short: "List the known clients",
 		Long: `List the known clients, with a line for each hello: its settings where they are not
 the default, and its source and date. Behind the source of hellos that others
 published stands capture (of the bytes), recorded (what they are made of) or reported
 (values that a user published), and what is not certain of them.
 
---name takes a part of the name, or another name of the client: chrome, edge, opera
-and brave are Chromium, as far as hellos go. Of several words each must be in a name,
+NAME, also given as --name, is a part of the name, or another name of the client:
+chrome, edge, opera and brave are Chromium, as far as hellos go. Of several words each must be in a name,
 the version, the settings or the transport: "safari ios", "chrome quic".`,
-		Example: `  tlspeek clients list --family Chromium
+		Example: `  tlspeek clients list chrome
+  tlspeek clients list --family Chromium
   tlspeek clients list --json --name curl > curl.jsonl`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if name != "" {
+					return errors.New("give one name: as an argument or as --name")
+				}
+				name = args[0]
+			}
 			if kind != "" && known.ParseKind(kind).String() != kind {
 				return errKind(kind)
 			}
