@@ -82,8 +82,9 @@ capture that client alone, over several connections, fresh and resumed.
 			if e.Name == "" {
 				return errors.New("--name is required: the client that sends these hellos")
 			}
-			if e.Kind = known.ParseKind(kind); kind != "" && e.Kind.String() != kind {
-				return errKind(kind)
+			var err error
+			if e.Kind, err = parseKind(kind); err != nil {
+				return err
 			}
 			if e.Family == "" {
 				e.Family = e.Name
@@ -99,8 +100,7 @@ capture that client alone, over several connections, fresh and resumed.
 					entries = append(entries, h)
 				}
 			}
-			entries, err := clientfile.Distinct(entries)
-			if err != nil {
+			if entries, err = clientfile.Distinct(entries); err != nil {
 				return err
 			}
 			return addClients(cmd.ErrOrStderr(), *file, entries)

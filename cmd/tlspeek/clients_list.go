@@ -42,8 +42,8 @@ the version, the settings or the transport: "safari ios", "chrome quic".`,
 				}
 				name = args[0]
 			}
-			if kind != "" && known.ParseKind(kind).String() != kind {
-				return errKind(kind)
+			if _, err := parseKind(kind); err != nil {
+				return err
 			}
 			entries, err := clientfile.WithBuiltin(*file)
 			if err != nil {
@@ -111,8 +111,13 @@ func isNamed(e *known.Entry, name string) bool {
 	return found
 }
 
-func errKind(kind string) error {
-	return fmt.Errorf("--kind %q: must be browser, library, tool, impersonator, proxy, malware or other", kind)
+// parseKind returns the kind with a name, which may be empty for none.
+func parseKind(name string) (known.Kind, error) {
+	kind := known.ParseKind(name)
+	if name != "" && kind.String() != name {
+		return kind, fmt.Errorf("--kind %q: must be browser, library, tool, impersonator, proxy, malware or other", name)
+	}
+	return kind, nil
 }
 
 // contains reports whether s contains part, whatever the case of either.
