@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -56,10 +57,12 @@ func withRows(h *parser.ClientHello, rows []int) string {
 	return p.String()
 }
 
-// TestCombinations: of every known hello, whatever up to three deviations together print is
-// explained by as many, or fewer, which do print it.
+// TestCombinations: of every known hello, what a deviation prints is explained. So is what
+// two or three print together, by as many or fewer, which do print it; of this, one hello
+// is tried of those that the same deviations change.
 func TestCombinations(t *testing.T) {
 	tried, together := 0, 0
+	alike := make(map[string]int) // hellos, by the deviations that change them
 	seen := make(map[string]bool)
 	for _, s := range knownSamples(t) {
 		h := s.Input.Hello
@@ -73,7 +76,11 @@ func TestCombinations(t *testing.T) {
 			rows = append(rows, a.row)
 		}
 		slices.Sort(rows)
-		for size := 1; size <= min(3, len(rows)); size++ {
+		most := 3
+		if alike[fmt.Sprint(rows)]++; alike[fmt.Sprint(rows)] > 1 {
+			most = 1
+		}
+		for size := 1; size <= min(most, len(rows)); size++ {
 			for set := range subsets(len(rows), size) {
 				var chosen []int
 				for _, i := range set {
@@ -97,7 +104,7 @@ func TestCombinations(t *testing.T) {
 			}
 		}
 	}
-	assert.Greater(t, tried, 5000)
+	assert.Greater(t, tried, 2000)
 	assert.Positive(t, together, "by one tool")
 }
 
@@ -106,11 +113,11 @@ func TestCombinations(t *testing.T) {
 func TestExactValuesDeviateFromNothing(t *testing.T) {
 	samples := knownSamples(t)
 	seen := make(map[string]bool)
-	for _, s := range samples {
+	for i, s := range samples {
 		h := s.Input.Hello
 		assert.Empty(t, newCombiner(fingerprint.JA4(h)).combinations(h, len(ja4Deviations)))
 		for _, text := range []string{fingerprint.JA4(h), fingerprint.JA4O(h)} {
-			if !seen[text] {
+			if !seen[text] && i%4 == 0 {
 				seen[text] = true
 				for _, note := range printedBy(t, text, samples) {
 					require.NotContains(t, note, "whose JA4 is "+fingerprint.JA4(h)+":")

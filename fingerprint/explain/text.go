@@ -77,11 +77,12 @@ func parseDecimalList[T ~uint16](text string) (list []T) {
 
 // appendHexList appends values of four hex digits with commas between them.
 func appendHexList[T ~uint16](dst []byte, list []T) []byte {
+	const digits = "0123456789abcdef"
 	for i, v := range list {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = fmt.Appendf(dst, "%04x", uint16(v))
+		dst = append(dst, digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15])
 	}
 	return dst
 }
