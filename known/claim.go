@@ -163,7 +163,7 @@ func (j *judgement) checkFamily(a parsedUserAgent, o *Observation, candidates []
 	}
 	if c := nearestOf(&a, candidates); c != nil {
 		j.named = c.Name
-		j.vouch("the hello is that of " + c.Name)
+		j.vouch("the hello is " + thatOf(c))
 	}
 }
 
@@ -181,7 +181,7 @@ func nearest(candidates []Candidate) string {
 	if len(candidates) == 0 || candidates[0].Distance >= nearDistance {
 		return ""
 	}
-	return " but that of " + candidates[0].Name
+	return " but " + thatOf(&candidates[0])
 }
 
 // vouchDistance is how far from its nearest known hello a browser's own may be.

@@ -25,6 +25,15 @@ func nearestOf(a *parsedUserAgent, candidates []Candidate) *Candidate {
 	return best
 }
 
+// thatOf returns "that of curl" for the end of a sentence, or "like that of curl" if the
+// hello is near but not the same.
+func thatOf(c *Candidate) string {
+	if c.Distance > 0 {
+		return "like that of " + c.Name
+	}
+	return "that of " + c.Name
+}
+
 // maxOthers is the number of names in a reason.
 const maxOthers = 3
 

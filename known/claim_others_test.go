@@ -59,6 +59,8 @@ func TestOthersAndProxies(t *testing.T) {
 			candidate("OpenSSL", "OpenSSL", KindLibrary, 0), candidate("Python ssl", "OpenSSL", KindLibrary, 0), candidate("svn", "OpenSSL", KindTool, 0),
 			candidate("Python aiohttp", "OpenSSL", KindLibrary, 0), candidate("links", "OpenSSL", KindTool, 0), candidate("ab", "OpenSSL", KindTool, 4)},
 			Claim{Verdict: VerdictConsistent, Program: "Python aiohttp", Reasons: []string{"the hello is that of Python aiohttp", "also sent by Python ssl, links, svn"}}},
+		{"near a library", "python-tls12", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, []Candidate{candidate("Python ssl", "OpenSSL", KindLibrary, 15)},
+			Claim{Verdict: VerdictConsistent, Program: "Python aiohttp", Reasons: []string{"the hello is like that of Python ssl"}}},
 		{"parts of a runtime", "node-24", Request{UserAgent: "node"}, []Candidate{
 			candidate("Node", "Node", KindLibrary, 0), candidate("Node https", "Node", KindLibrary, 0), candidate("Node tls", "Node", KindLibrary, 0)},
 			Claim{Verdict: VerdictConsistent, Program: "Node", Reasons: []string{"the hello is that of Node"}}},
@@ -74,7 +76,7 @@ func TestOthersAndProxies(t *testing.T) {
 		{"a bot that copies a proxy", "curl-openssl-3.0", Request{UserAgent: chromeUA, ClientHints: `"Chromium";v="131"`}, []Candidate{gate},
 			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"behind a proxy that ends TLS: Gate", "sec-ch-ua has Chromium 131, the User-Agent 156"}}},
 		{"near a proxy", "curl-openssl-3.0", Request{UserAgent: chromeUA}, []Candidate{candidate("Gate", "interceptor", KindProxy, 1)},
-			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello is not Chromium's but that of Gate"}}},
+			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello is not Chromium's but like that of Gate"}}},
 		{"a proxy on a library", "curl-openssl-3.0", Request{UserAgent: chromeUA}, []Candidate{candidate("OpenSSL", "OpenSSL", KindLibrary, 0), gate},
 			Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello is not Chromium's but that of OpenSSL",
 				"or behind a proxy that ends TLS and sends the same hello: Gate"}}},
