@@ -192,12 +192,16 @@ func (db *Database) appendExact(dst []Candidate, s *shape, key uint64, r *ranker
 
 // appendNearest ranks the neighbours of s and appends their clients to dst: at
 // most limit of them; beyond that the first of further families, up to
-// minFamilies; and always the nearest ordinary one, or one that does not imitate
-// where the nearest has exactly this shape.
+// minFamilies; the original of the nearest one, if that is an imitation; if it is far, the
+// nearest one with the same suites; and always the
+// nearest ordinary one, or one that does not imitate where the nearest has exactly this
+// shape.
 func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r *ranker, limit int) []Candidate {
 	r.rank(db, near, s)
 	from := len(dst)
 	onlyOddSoFar := true
+	noSame := true
+	noOriginal := len(near) > 0 && db.shapes[near[0].shape].imitation
 	families := minFamilies
 	if limit == 0 {
 		families = 0
@@ -215,9 +219,12 @@ func (db *Database) appendNearest(dst []Candidate, near []neighbour, s *shape, r
 		}
 		ordinary := e.ordinary() || !e.imitation && near[0].differs == 0
 		another := !e.imitation && countFamilies(dst[from:], db.firstClient(n).Family) < families
-		if limit <= 0 && !(onlyOddSoFar && ordinary) && !another {
+		same := noSame && db.hasSuites(n, near[0], s)
+		original := noOriginal && !e.imitation && db.isOriginal(n, near[0])
+		if limit <= 0 && !(onlyOddSoFar && ordinary) && !another && !original && !same {
 			continue
 		}
+		noOriginal, noSame = noOriginal && !original, noSame && !same
 		before := len(dst)
 		dst = db.appendClients(dst, n, max(1, min(limit, maxPerShape)), r)
 		limit -= len(dst) - before
@@ -306,6 +313,12 @@ func (db *Database) appendClients(dst []Candidate, n neighbour, limit int, r *ra
 
 // thousandths returns a distance in millionths as a Candidate has it.
 func thousandths(distance uint32) uint16 { return uint16((distance + 999) / 1000) }
+
+// isOriginal reports whether the first client of n may be what that of an imitation
+// imitates.
+func (db *Database) isOriginal(n, imitation neighbour) bool {
+	return tlsStackOf(db.firstClient(n).Family) == tlsStackOf(db.firstClient(imitation).Family) && n.distance <= imitation.distance+genuineSlack*1000
+}
 
 // ordinaryDistance returns the distance of the first ordinary neighbour of a sorted list,
 // or noDistance.

@@ -8,7 +8,7 @@ import (
 
 // namedDistance is how far, in thousandths, a hello may be from a known one to be named
 // after its client. Of clients that others published and the database lacked, the nearest
-// had the right name in 70 % of the hellos up to 150, in a quarter of those up to 200, and
+// had the right name in two thirds of the hellos up to 150, in a quarter of those up to 200, and
 // in a tenth beyond; make eval prints how many.
 const namedDistance = 200
 

@@ -133,9 +133,10 @@ func (m *Matcher) appendKnown(dst []Candidate, db *Database, o *Observation) []C
 	dst = db.appendNearest(dst, m.near, &m.shape, &m.ranker, limit)
 	if two {
 		ordinary = min(ordinary, db.ordinaryDistance(m.near))
-		dst = dst[:n+len(mergeByDistance(dst[n:], ordinary))]
+		dst = dst[:n+len(mergeByDistance(dst[n:], ordinary, &m.shape))]
 	}
 	preferGenuine(dst[n:])
+	preferSameSuites(dst[n:], &m.shape)
 	from := n
 	if m.nameNewer(dst[n:], db, o) {
 		from++
@@ -150,21 +151,25 @@ func (m *Matcher) appendKnown(dst []Candidate, db *Database, o *Observation) []C
 // mergeByDistance makes one answer of the candidates of two databases: nearest
 // first, the first of each near family before the second of any. Beyond
 // nearMargin it keeps only the nearest ordinary client, whose distance in millionths is
-// given.
-func mergeByDistance(list []Candidate, ordinary uint32) []Candidate {
+// given; the nearest original, if the nearest candidate is an imitation; and one with the
+// suites of s, if the nearest is far.
+func mergeByDistance(list []Candidate, ordinary uint32, s *shape) []Candidate {
 	if len(list) == 0 {
 		return list
 	}
 	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(a.Distance, b.Distance) })
 	oneOfEachFamilyFirst(list)
 	beyond := list[0].Distance + nearMargin/1000
-	alone := false
+	first := list[0]
+	alone, original, same := false, first.Kind != KindImpersonator, false // whether there is one
 	kept := list[:0]
 	for _, c := range list {
-		far := c.Distance > beyond
-		if !far || !alone && c.Kind != KindImpersonator && c.Distance == thousandths(ordinary) {
+		isOriginal := !original && c.isOriginal(&first)
+		isOrdinary := !alone && c.Kind != KindImpersonator && c.Distance == thousandths(ordinary)
+		isSame := !same && c.hasSuites(&first, s)
+		if c.Distance <= beyond || isOrdinary || isOriginal || isSame {
 			kept = append(kept, c)
-			alone = far
+			alone, original, same = alone || isOrdinary, original || isOriginal, same || isSame
 		}
 	}
 	return kept
@@ -174,38 +179,6 @@ func mergeByDistance(list []Candidate, ordinary uint32) []Candidate {
 // the last one only in the order of its extensions, if the key is the same that Clients
 // has for them: see [Database.AppendKey].
 func (m *Matcher) AnyOrder() bool { return !m.ordered }
-
-// genuineSlack is how much farther, in thousandths, the original of an imitation
-// may be and still come before it.
-const genuineSlack = 150
-
-// imitationSlack is how far, in thousandths, a hello may be from an imitation's
-// and still be taken for it. An imitation sends exactly what it was made to send;
-// a hello farther away comes from a client that is not known, such as another
-// program on the same library.
-const imitationSlack = 50
-
-// preferGenuine moves imitations behind clients that imitate nobody: those farther
-// than imitationSlack behind all others, and the first candidate, if it is an
-// imitation, behind its original. An imitation is made after a version of the
-// original that may not be known here, and more people use the original.
-func preferGenuine(list []Candidate) {
-	slices.SortStableFunc(list, func(a, b Candidate) int { return btoi(isFarImitation(&a)) - btoi(isFarImitation(&b)) })
-	if len(list) == 0 || list[0].Kind != KindImpersonator {
-		return
-	}
-	for i, c := range list {
-		if c.Kind != KindImpersonator && c.Family == list[0].Family && c.Distance <= list[0].Distance+genuineSlack {
-			copy(list[1:i+1], list[:i])
-			list[0] = c
-			return
-		}
-	}
-}
-
-func isFarImitation(c *Candidate) bool {
-	return c.Kind == KindImpersonator && c.Distance > imitationSlack
-}
 
 // cached returns what is remembered of m.shape, with at least its neighbours in db
 // and in m.Clients.

@@ -31,7 +31,8 @@ const (
 // appendNeighbours appends to dst, which has room for maxNeighbours, the shapes
 // nearest to s without the order of extensions, the key shares and the optional
 // parts. The list is not sorted. It has the nearest shape of each of the nearest
-// families, and the nearest ordinary shape. Of shapes at one distance the first in the
+// families, the nearest ordinary shape and, if the nearest is far, the nearest ordinary one
+// with the same suites. Of shapes at one distance the first in the
 // order of compare is nearest, so that the result does not depend on the order of the
 // search.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *search) []neighbour {
@@ -96,7 +97,10 @@ func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *search) []nei
 		kept = db.keep(dst, kept, n)
 	}
 	if ordinary.distance != noDistance {
-		db.keep(dst, kept, ordinary)
+		kept = db.keep(dst, kept, ordinary)
+	}
+	if n, ok := d.sameSuites(x, rows, dst); ok {
+		db.keep(dst, kept, n)
 	}
 	for i := range dst {
 		dst[i].differs = d.differing(x, &db.shapes[dst[i].shape])

@@ -37,12 +37,15 @@ func slowNeighbours(db *Database, s *shape) []neighbour {
 	}
 	slices.SortFunc(all, db.compare)
 	families := make(map[string]bool)
-	ordinary := false
+	ordinary, same := false, len(s.lists[suites]) < minSuites || len(all) == 0 || all[0].distance <= suitesDistance*1000
 	var list []neighbour
-	for _, n := range all { // the nearest of each family, and the nearest ordinary one
+	for _, n := range all { // the nearest of each family, the nearest ordinary one, and one with the same suites
 		e, family := &db.shapes[n.shape], db.firstClient(n).Family
 		required := e.ordinary() && !ordinary
 		ordinary = ordinary || required
+		if e.ordinary() && !same && slices.Equal(s.lists[suites], db.lists[suites][e.lists[suites]]) {
+			same, required = true, true
+		}
 		if !e.imitation && !families[family] && len(families) < maxFamilies {
 			families[family] = true
 			required = true
