@@ -99,6 +99,9 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 	if b == noBrowser {
 		j.checkHTTP3(o, a)
 		b = browserOf(o.Hello.Transport, candidates)
+		if b == firefox && a.browser == chromium && a.tooOld {
+			return // Chromium had NSS up to version 37
+		}
 	}
 	if proxy, alone := proxyOf(candidates); proxy != "" && b != a.browser {
 		if alone {

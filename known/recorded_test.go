@@ -92,6 +92,31 @@ func TestNoMalwareOfTheSystem(t *testing.T) {
 	}
 }
 
+// Chromium had NSS until 2014, so that a version that is not known is near Firefox.
+func TestChromiumOnNSS(t *testing.T) {
+	n := 0
+	for _, e := range othersEntries(t) {
+		if e.Family != "Chromium" || e.Library != "NSS" {
+			continue
+		}
+		n++
+		h, err := e.ModelHello()
+		require.NoError(t, err)
+		firefoxes := slices.DeleteFunc(othersEntries(t), func(e Entry) bool { return e.Family != "Firefox" })
+		db, err := NewDatabase(firefoxes)
+		require.NoError(t, err)
+		m := Matcher{Database: db}
+		o := Observation{Hello: h, Request: Request{UserAgent: "Mozilla/5.0 (Windows NT 6.1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/35.0.1916.114 Safari/537.36"}}
+		list := m.AppendCandidates(nil, &o)
+		require.NotEmpty(t, list)
+		assert.LessOrEqual(t, list[0].Distance, vouchDistance(parser.TLS))
+		assert.Equal(t, VerdictUnknown, CheckClaim(&o, list).Verdict)
+		o.Request.UserAgent = chromeUA
+		assert.Equal(t, VerdictInconsistent, CheckClaim(&o, list).Verdict, "a version that has BoringSSL")
+	}
+	assert.Positive(t, n)
+}
+
 // A shape that a genuine client sends is never named after an imitation of it first.
 func TestGenuineBeforeImitations(t *testing.T) {
 	entries, err := BuiltinEntries()
