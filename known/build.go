@@ -36,7 +36,9 @@ func newBuilder(db *Database) *builder {
 	return b
 }
 
-// add adds a sample, and keeps nothing of s. It may sort the extensions of s.
+// add adds a sample, and keeps nothing of s. It sorts the small fields of s, whose order
+// does not count, as that of transport parameters may be drawn for each connection; and it
+// may sort the extensions.
 func (b *builder) add(s *shape, permutes, scanner bool, c Candidate) {
 	p := b.programs[c.Name]
 	if p == nil {
@@ -49,6 +51,7 @@ func (b *builder) add(s *shape, permutes, scanner bool, c Candidate) {
 		p.versions++
 	}
 
+	slices.Sort(s.lists[smallFields])
 	e := entry{key: s.key(0), transport: s.transport, optionals: s.optionals, permutes: permutes}
 	if permutes {
 		slices.Sort(s.lists[extensions])
