@@ -291,7 +291,7 @@ func (ob *Observer) findTells(e *Event, o *Observation, k *known.Observation) {
 func (ob *Observer) knownOf(o *Observation, e *Event) *known.Observation {
 	k := &ob.knownInput
 	k.Hello, k.Index, k.RecordVersion, k.HTTP2, k.HTTP3, k.Request = o.Hello, o.Index, o.RecordVersion, o.HTTP2, o.HTTP3, o.Request
-	k.Time, k.HTTP2Wire, k.JA3, k.JA4 = o.Time, o.HTTP2Wire, "", ""
+	k.Time, k.Tells, k.HTTP2Wire, k.JA3, k.JA4 = o.Time, o.Tells, o.HTTP2Wire, "", ""
 	if ob.Clients != nil { // which may be known by a fingerprint only
 		k.JA3, k.JA4 = e.JA3(), e.JA4()
 	}

@@ -127,7 +127,7 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 		j.refute("the hello has the shape of " + b.name() + "'s, not of " + a.browser.name() + "'s")
 	}
 	var buf [4]Tell
-	for _, t := range j.appendTells(buf[:0], o) {
+	for _, t := range append(j.appendTells(buf[:0], o), o.Tells...) {
 		if t.IsEvidence() {
 			j.refute("tell " + t.Name + ": " + t.Found)
 		}

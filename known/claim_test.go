@@ -241,3 +241,21 @@ func TestFarShapeSupportsNoClaim(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, n, 3)
 }
+
+// TestClaimOfSeveralConnections refutes a browser's claim by what its connections have
+// in common, unless that is no evidence.
+func TestClaimOfSeveralConnections(t *testing.T) {
+	o := Observation{Hello: hellotest.Real(t)["chromium-156"], Index: 1}
+	o.Request.UserAgent = chromeUA
+	var m Matcher
+	candidates := m.AppendCandidates(nil, &o)
+	require.Equal(t, VerdictConsistent, CheckClaim(&o, candidates).Verdict)
+
+	o.Tells = []Tell{{Name: "frozen-order", Found: "the order of the last connection"}}
+	got := CheckClaim(&o, candidates)
+	assert.Equal(t, VerdictInconsistent, got.Verdict)
+	assert.Equal(t, []string{"tell frozen-order: the order of the last connection"}, got.Reasons)
+
+	o.Tells[0].Novel = true
+	assert.Equal(t, VerdictConsistent, CheckClaim(&o, candidates).Verdict)
+}

@@ -32,6 +32,10 @@ type Observation struct {
 	HTTP2   string  // in Akamai's format, or empty
 	HTTP3   string  // as fingerprint.AppendHTTP3 appends it, or empty
 	Request Request // what the HTTP request says of the client
+
+	// Tells are those that several connections of the client show: see [Tracker]. They
+	// refute a browser's claim as those of the hello do.
+	Tells []Tell
 }
 
 // A Candidate is a client that may have sent a hello.
