@@ -49,7 +49,7 @@ func TestCheckClaim(t *testing.T) {
 		{"go-1.26", goH2, Request{UserAgent: safariUA}, Claim{Verdict: VerdictInconsistent, Program: "Safari 18", Reasons: []string{"the hello is not Safari's but that of Go net/http"}}},
 		{"go-1.26", goH2, Request{UserAgent: "Go-http-client/2.0"}, Claim{Verdict: VerdictConsistent, Program: "Go net/http", Reasons: []string{"the hello is that of Go net/http"}}},
 		{"curl-openssl-3.0", curlH2, Request{UserAgent: "curl/7.88.1"}, Claim{Verdict: VerdictConsistent, Program: "curl", Reasons: []string{"the hello is that of curl", "also sent by PHP curl"}}},
-		{"python-tls12", "", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, Claim{Verdict: VerdictConsistent, Program: "Python aiohttp", Reasons: []string{"the hello is that of Python ssl", "also sent by openssl s_client"}}},
+		{"python-tls12", "", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, Claim{Verdict: VerdictConsistent, Program: "Python aiohttp", Reasons: []string{"the hello is that of Python ssl", "also sent by nginx, openssl s_client"}}},
 		{"gnutls-3.7", "", Request{UserAgent: "curl/8.0"}, Claim{Verdict: VerdictUnknown, Program: "curl", Reasons: nil}},
 		{"chromium-156", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{Verdict: VerdictInconsistent, Program: "curl", Reasons: []string{chromium156}}},
 		{"curl-openssl-3.0", chromeH2, Request{UserAgent: "curl/8.0"}, Claim{Verdict: VerdictInconsistent, Program: "curl", Reasons: []string{"the HTTP/2 settings are Chromium's, not those of curl"}}},

@@ -108,7 +108,7 @@ func TestNovelty(t *testing.T) {
 		"dated and newer":    {dated, chromeH2, claims(chromium, 158), false, VerdictInconsistent, "tell signature-algorithms: ed25519 (0807)"},
 		"Firefox":            {limit, firefoxH2, claims(firefox, 154), false, VerdictInconsistent, "tell record-size-limit: 1000"},
 		"newer Firefox":      {limit, firefoxH2, claims(firefox, 160), true, VerdictConsistent, "newer than 154, the newest version that is known"},
-		"newer order":        {chrome, "1:4096|100|0|m,s,a,p", claims(chromium, 158), true, VerdictConsistent, "newer than 156, the newest version that is known"},
+		"newer order":        {chrome, "1:4096;4:100|100|0|m,s,a,p", claims(chromium, 158), true, VerdictConsistent, "newer than 156, the newest version that is known"},
 		"contradiction":      {twice, chromeH2, claims(chromium, 158), false, VerdictInconsistent, "tell duplicate-group: x25519 (001d) twice"},
 		"another's settings": {chrome, goH2, claims(chromium, 158), false, VerdictInconsistent, "tell http2-stack: Go net/http: " + goH2},
 	} {
@@ -361,7 +361,9 @@ func TestNoveltiesAreJudgedOnce(t *testing.T) {
 	assert.Equal(t, 1, novelties)
 	two, novelties := allocs(parser.VersionTLS12)
 	assert.Equal(t, 2, novelties)
-	texts := testing.AllocsPerRun(100, func() { tellRecordVersion(nil, view{Observation: &Observation{Hello: h, RecordVersion: parser.VersionTLS12}}) })
+	texts := testing.AllocsPerRun(100, func() {
+		tellRecordVersion(nil, view{Observation: &Observation{Hello: h, RecordVersion: parser.VersionTLS12}})
+	})
 	assert.LessOrEqual(t, two-one, texts, "no more than the texts of the second")
 	assert.Positive(t, one)
 }

@@ -92,6 +92,7 @@ var tells = [...]tellRow{
 	{"record-size-limit", novelty, "not the limit that Firefox sends", toFirefox, overAny, tellRecordSizeLimit},
 	{"hybrid-share", novelty, "Firefox's X25519 key differs between its shares, or Chromium's is the same in both", toChromium | toFirefox, overAny, tellHybridShare},
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
+	{"http2-settings", novelty, "HTTP/2 settings without one that the browser has sent in each version", toChromium | toFirefox, overAny, tellHTTP2Settings},
 	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", anyBrowser, overAny, tellHTTP2Order},
 	{"http2-writing", lead, "HTTP/2 written in another way than the browser's", toChromium | toFirefox, overAny, tellHTTP2Writing},
 	{"http3-stack", contradiction, "the HTTP/3 settings of another program", anyBrowser, overQUIC, tellHTTP3},

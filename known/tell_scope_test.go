@@ -15,7 +15,7 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 	always := []string{"duplicate-extension", "duplicate-group", "unregistered-suites"} // no TLS stack sends these
 	overTCP := []string{"shuffled-suites", "sorted"}                                    // of whole lists, which are long over TCP only
 	anyTransport := []string{"no-tls13-version", "key-share-group", "foreign-extension", "malformed-extension", "ech-aead", "ech-payload", "http2-stack", "http2-order"}
-	hasKeys := []string{"hybrid-share", "http2-writing"} // Safari's keys are not known, nor how it writes
+	hasKeys := []string{"hybrid-share", "http2-settings", "http2-writing"} // Safari's keys are not known, nor how it writes
 	overHTTP3, http3Order := []string{"http3-stack"}, []string{"http3-order"}
 	browsersOverTCP := []string{ // of what browsers send over TCP, or leave out there
 		"alpn-transport", "missing-extension", "point-formats", "session-id", "compression-methods", "record-version", "padding",

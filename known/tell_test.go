@@ -228,12 +228,17 @@ func TestTells(t *testing.T) {
 			Tell{Field: "http3", Found: "quic-go: 6:10485760|a,m,p,s", Expected: "Chromium's settings"},
 		},
 		"http2-order": {
-			Observation{Hello: chrome, HTTP2: "1:4096|100|0|m,s,a,p"},
+			Observation{Hello: chrome, HTTP2: "1:4096;4:100|100|0|m,s,a,p"},
 			Tell{Field: "http2", Found: "pseudo-headers m,s,a,p", Expected: "m,a,s,p"},
 		},
 		"http2-writing": {
 			Observation{Hello: chrome, HTTP2: "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p", HTTP2Wire: "S,W,H|1:0:256|m=i,a=+h,s=i,p=+h|+p*2,+h*2"},
 			Tell{Field: "http2_wire", Found: ":path +h", Expected: "not added to the dynamic table", Lead: true},
+		},
+		"http2-settings": {
+			Observation{Hello: chrome, HTTP2: "2:0;4:6291456;6:262144|15663105|0|m,a,s,p"},
+			Tell{Field: "http2", Found: "settings without HEADER_TABLE_SIZE: 2:0;4:6291456;6:262144|15663105|0|m,a,s,p",
+				Expected: "Chromium has sent it in each version"},
 		},
 		"http2-stack": {
 			Observation{Hello: chrome, HTTP2: "2:0;4:4194304;5:16384;6:10485760|1073741824|0|a,m,p,s"},
