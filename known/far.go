@@ -13,14 +13,14 @@ import (
 const namedDistance = 200
 
 // nameLibraries puts a TLS library, or a family, in the place of each client that is
-// farther than namedDistance, keeps one of each, and drops imitations. It changes the list and returns what
-// is left of it.
+// farther than namedDistance, keeps one of each, and drops imitations and proxies, whose
+// library nobody knows. It changes the list and returns what is left of it.
 func nameLibraries(list []Candidate) []Candidate {
 	kept := list[:0]
 	for _, c := range list {
 		if c.Distance > namedDistance {
-			if c.Kind == KindImpersonator {
-				continue // of a shape that its original sends, too
+			if c.Kind == KindImpersonator || c.Kind == KindProxy {
+				continue
 			}
 			c.Name, c.Version, c.Kind = cmp.Or(libraryName(c.Library), c.Family, c.Name), "", KindLibrary
 			if slices.ContainsFunc(kept, func(o Candidate) bool { return o.Distance > namedDistance && o.Name == c.Name && o.Family == c.Family }) {

@@ -39,7 +39,6 @@ func TestNameLibraries(t *testing.T) {
 	}
 	assert.Equal(t, []Candidate{near,
 		{Name: "OpenSSL", Family: "OpenSSL", Library: "OpenSSL 1.1.1n", Kind: KindLibrary, Distance: namedDistance + 1, Differs: FieldALPN},
-		{Name: "interceptor", Family: "interceptor", Kind: KindLibrary, Distance: namedDistance + 3, Recorded: true},
 		{Name: "mine", Kind: KindLibrary, Distance: namedDistance + 4},
 	}, nameLibraries(list))
 	assert.Empty(t, nameLibraries(nil))

@@ -94,6 +94,7 @@ var tells = [...]tellRow{
 	{"http2-stack", contradiction, "the HTTP/2 settings of another program", anyBrowser, overAny, tellHTTP2},
 	{"http2-settings", novelty, "HTTP/2 settings without one that the browser has sent in each version", toChromium | toFirefox, overAny, tellHTTP2Settings},
 	{"http2-order", novelty, "another order of the pseudo-headers than the browser's", anyBrowser, overAny, tellHTTP2Order},
+	{"http2-encoding", novelty, "HTTP/2 frames or fields encoded in another way than Chromium's", toChromium, overAny, tellHTTP2Encoding},
 	{"http2-writing", lead, "HTTP/2 written in another way than the browser's", toChromium | toFirefox, overAny, tellHTTP2Writing},
 	{"http3-stack", contradiction, "the HTTP/3 settings of another program", anyBrowser, overQUIC, tellHTTP3},
 	{"http3-order", novelty, "another order of the pseudo-headers over HTTP/3 than the browser's", toChromium | toFirefox, overQUIC, tellHTTP3Order},

@@ -8,8 +8,9 @@ import (
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 )
 
-// TestHTTP2Writing: Chromium 156 and Firefox 153 have no lead, and imitations of them
-// have one for what they write in another way. All texts are of real clients.
+// TestHTTP2Writing: Chromium 92 to 156 and Firefox 153 have no tell and no lead, and
+// imitations of them have one for what they write in another way: evidence for Chromium, but
+// for its priority. All texts are of real clients.
 func TestHTTP2Writing(t *testing.T) {
 	const (
 		chromiumHTTP2 = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
@@ -23,6 +24,8 @@ func TestHTTP2Writing(t *testing.T) {
 		"Chromium, /":            {"chromium-156", chromiumHTTP2, "S,W,H|1:0:256|m=i,a=+h,s=i,p=i|+Nh,+Np*3,+h*2,+Nh*2,+Np,+Nh,+h*2,+Nh", ""},
 		"Chromium, later":        {"chromium-156", chromiumHTTP2, "S,W,A,H|1:0:220|m=i,a=+h,s=i,p=-h|u,+Nh,+Np*3", ""},
 		"Chromium, asked not to": {"chromium-156", chromiumHTTP2, "S,W,A,H|0|m=i,a=+h,s=i,p=-h|+Nh", ""},
+		"Chromium 92":            {"chromium-117", "1:65536;3:1000;4:6291456;6:262144|15663105|0|m,a,s,p", "S,W,H|1:0:256|m=i,a=+h,s=i,p=-h|+Np,+h*2,+Nh*2,+Np,+Nh,+h*2", ""},
+		"Chromium 131":           {"chromium-117", chromiumHTTP2, "S,W,A,H|1:0:256|m=i,a=+h,s=i,p=-h|+Nh,+Np*3,+h*2,+Nh*2,+Np,+Nh,+h,+Nh", ""},
 		"Firefox":                {"firefox-153", firefoxHTTP2, "S,W,H|0:0:42|m=i,p=-h,a=+h,s=i|+h*4,+NH,+Nh*3,+NH,+Nh*2", ""},
 		"Firefox, short path":    {"firefox-153", firefoxHTTP2, "S,W,H|0:0:22|m=i,p=-H,a=+h,s=i|+h*4,+Nh,!h,-h", ""},
 		"Firefox, acknowledged":  {"firefox-153", firefoxHTTP2, "S,W,A,H|0:0:42|m=i,p=-h,a=+h,s=i|u,+h*4,+Nh*7", ""},
@@ -47,8 +50,9 @@ func TestHTTP2Writing(t *testing.T) {
 			var found []string
 			tells := AppendTells(nil, &o)
 			for _, tell := range tells {
-				if tell.Name == "http2-writing" {
-					assert.True(t, tell.Lead)
+				if tell.Name == "http2-writing" || tell.Name == "http2-encoding" {
+					assert.Equal(t, tell.Name == "http2-writing", tell.Lead)
+					assert.False(t, tell.Novel)
 					assert.Equal(t, "http2_wire", tell.Field)
 					found = append(found, tell.Found)
 				}
@@ -58,7 +62,13 @@ func TestHTTP2Writing(t *testing.T) {
 				return
 			}
 			assert.Equal(t, []string{c.found}, found)
-			assert.False(t, IsEvidence(tells))
+			if IsEvidence(tells) {
+				assert.Equal(t, chromium, browserShapeOf(h))
+				assert.Equal(t, VerdictInconsistent, Identify(&o).Claim.Verdict)
+				o.Request = claims(chromium, 158) // a version that may do so
+				assert.NotEqual(t, VerdictInconsistent, Identify(&o).Claim.Verdict)
+				return
+			}
 			with := Identify(&o)
 			o.HTTP2Wire = ""
 			without := Identify(&o)
@@ -73,7 +83,7 @@ func TestHTTP2WritingOfAnything(t *testing.T) {
 	h := hellotest.Real(t)["chromium-156"]
 	for _, wire := range []string{"|", "||", "|||", "S,W|||", "S,W,H|1:0:1|=,p|*", "S,W|1:0:|p=,a=|,,", "x"} {
 		for _, tell := range AppendTells(nil, &Observation{Hello: h, Index: 1, HTTP2Wire: wire}) {
-			assert.True(t, tell.Lead, wire)
+			assert.Equal(t, "http2_wire", tell.Field, wire)
 		}
 	}
 }

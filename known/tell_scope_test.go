@@ -25,7 +25,7 @@ func TestWhereTellsAreLookedFor(t *testing.T) {
 		noBrowser:  {always, overTCP},
 		suitesOnly: {always, append([]string{"scsv"}, overTCP...)},
 		chromium: {
-			slices.Concat(always, anyTransport, hasKeys, []string{"certificate-compression", "alps", "mixed-eras", "trust-anchors"}),
+			slices.Concat(always, anyTransport, hasKeys, []string{"certificate-compression", "alps", "mixed-eras", "trust-anchors", "http2-encoding"}),
 			slices.Concat(overTCP, browsersOverTCP, boringSSL, []string{"signature-algorithms", "known-order"}),
 		},
 		firefox: {

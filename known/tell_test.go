@@ -231,9 +231,13 @@ func TestTells(t *testing.T) {
 			Observation{Hello: chrome, HTTP2: "1:4096;4:100|100|0|m,s,a,p"},
 			Tell{Field: "http2", Found: "pseudo-headers m,s,a,p", Expected: "m,a,s,p"},
 		},
-		"http2-writing": {
+		"http2-encoding": {
 			Observation{Hello: chrome, HTTP2: "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p", HTTP2Wire: "S,W,H|1:0:256|m=i,a=+h,s=i,p=+h|+p*2,+h*2"},
-			Tell{Field: "http2_wire", Found: ":path +h", Expected: "not added to the dynamic table", Lead: true},
+			Tell{Field: "http2_wire", Found: ":path +h", Expected: "not added to the dynamic table"},
+		},
+		"http2-writing": {
+			Observation{Hello: chrome, HTTP2: "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p", HTTP2Wire: "S,W,H|0|m=i,a=+h,s=i,p=-h|+p*2,+h*2"},
+			Tell{Field: "http2_wire", Found: "priority 0 in HEADERS", Expected: "an exclusive one", Lead: true},
 		},
 		"http2-settings": {
 			Observation{Hello: chrome, HTTP2: "2:0;4:6291456;6:262144|15663105|0|m,a,s,p"},
