@@ -21,15 +21,14 @@ const maxRemembered = 8
 // safe for concurrent use.
 type Tracker struct {
 	runs greaseRuns
-	n    uint8 // hellos in seen
-	next uint8 // where the next one goes
+	next uint8 // where the next one goes, plus maxRemembered once all of seen is used
 	seen [maxRemembered]rememberedHello
 }
 
 // A rememberedHello is what a Tracker remembers of a hello: hashes of what the client
 // has drawn at random. They are 0 for what it has not sent, and for what is not random.
 type rememberedHello struct {
-	mixed   uint64 // the random, without its lower 21 bits; there are the values of GREASE
+	mixed   uint64 // the random, without its lower 26 bits; there are the values of GREASE
 	order   uint64 // of the extensions
 	session uint64 // the session ID, with TLS 1.3; odd if it is foreign, see isForeign
 	share   uint64 // the last key share
@@ -37,7 +36,7 @@ type rememberedHello struct {
 }
 
 // greaseMask has the bits of mixed with the values of GREASE and a bit that they are there.
-const greaseMask = 1<<21 - 1
+const greaseMask = 1<<26 - 1
 
 func (r *rememberedHello) random() uint64 { return r.mixed &^ greaseMask }
 func (r *rememberedHello) grease() uint32 { return uint32(r.mixed & greaseMask) }
@@ -166,7 +165,7 @@ type repeats struct {
 // compare compares a hello with those that are remembered, and remembers it. A hello
 // that was sent again repeats nothing.
 func (t *Tracker) compare(now *rememberedHello) (r repeats) {
-	for i := range t.seen[:t.n] {
+	for i := range t.seen[:min(t.next, maxRemembered)] {
 		s := &t.seen[i]
 		if s.random() == now.random() {
 			if now.random() == 0 || !s.differsInAll(now) {
@@ -188,14 +187,15 @@ func (t *Tracker) compare(now *rememberedHello) (r repeats) {
 	if v := now.grease(); v != 0 {
 		r.run = t.runs.add(v)
 	}
-	t.seen[t.next] = *now
-	t.n = max(t.n, t.next+1)
-	t.next = (t.next + 1) % maxRemembered
+	t.seen[t.next%maxRemembered] = *now
+	if t.next++; t.next == 2*maxRemembered {
+		t.next = maxRemembered
+	}
 	return r
 }
 
 // reset forgets all hellos.
-func (t *Tracker) reset() { t.runs, t.n, t.next = greaseRuns{}, 0, 0 }
+func (t *Tracker) reset() { t.runs, t.next = greaseRuns{}, 0 }
 
 // differsInAll reports whether two hellos with the same random have other session IDs
 // and other key shares. After a HelloRetryRequest the session ID stays the same.
@@ -215,6 +215,7 @@ const (
 // ones and GREASE, whose place is fixed, and the values of GREASE. The order is 0 if
 // there are fewer extensions than minCompared. The values are 0 if a place lacks GREASE
 // where BoringSSL has it: the first cipher suite, group and version, and two extensions.
+// The last 5 bits are 0 if the first signature scheme is not GREASE, as before Chromium 153.
 func readExtensions(h *parser.ClientHello) (order uint64, values uint32) {
 	n, greased := 0, 0
 	order, values = 1, 1 // before the first bit, as values may be 0000
@@ -241,7 +242,11 @@ func readExtensions(h *parser.ClientHello) (order uint64, values uint32) {
 	}
 	values = values<<4 | uint32(h.CipherSuites[0]>>12)
 	values = values<<4 | uint32(h.SupportedGroups[0]>>12)
-	return order, values<<4 | uint32(h.SupportedVersions[0]>>12)
+	values = (values<<4 | uint32(h.SupportedVersions[0]>>12)) << 5
+	if len(h.SignatureAlgorithms) > 0 && parser.IsGREASE(h.SignatureAlgorithms[0]) {
+		values |= 1<<4 | uint32(h.SignatureAlgorithms[0]>>12)
+	}
+	return order, values
 }
 
 // transientExtensions has a bit for each type below 64 that

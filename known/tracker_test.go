@@ -184,6 +184,9 @@ func TestNarrowGREASE(t *testing.T) {
 			"the GREASE value fafa in supported_versions, in 11 connections in a row"},
 		"one first extension": {func(h *parser.ClientHello) { h.Extensions[0].Type = 0x0a0a }, 10,
 			"the GREASE value 0a0a as the first extension, in 11 connections in a row"},
+		"one scheme": {func(h *parser.ClientHello) { h.SignatureAlgorithms[0] = 0x3a3a }, 10,
+			"the GREASE value 3a3a in signature_algorithms, in 11 connections in a row"},
+		"no GREASE among the schemes": {func(h *parser.ClientHello) { h.SignatureAlgorithms[0] = 0x0403 }, -1, ""},
 		"one value": {func(h *parser.ClientHello) {
 			h.SupportedGroups[0], h.SupportedVersions[0] = parser.NamedGroup(h.CipherSuites[0]), parser.Version(h.CipherSuites[0])
 		}, 4, "one GREASE value in cipher_suites, supported_groups and supported_versions, in 5 connections in a row"},
@@ -216,7 +219,7 @@ func TestNarrowGREASEByChance(t *testing.T) {
 	var runs greaseRuns
 	tells := 0
 	for range 1_000_000 {
-		if runs.add(random.Uint32() & 0xfffff).isTell() {
+		if runs.add(random.Uint32()&0x1ffffff | 1<<4).isTell() {
 			tells++
 		}
 	}
