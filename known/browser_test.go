@@ -139,6 +139,7 @@ func TestShapeOfFirefoxWithFewerSuites(t *testing.T) {
 	candidates := m.AppendCandidates(nil, &o)
 	require.NotEmpty(t, candidates)
 	assert.Equal(t, "Firefox", candidates[0].Name)
-	assert.Equal(t, Claim{Verdict: VerdictConsistent, Program: "Firefox 154", Reasons: []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's"}},
+	assert.Equal(t, Claim{Verdict: VerdictConsistent, Program: "Firefox 154", Reasons: []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's",
+		"by its hello, a copy cannot be told from Firefox"}},
 		CheckClaim(&o, candidates))
 }

@@ -39,7 +39,8 @@ const maxOthers = 3
 
 // appendOthers appends who else is known to send exactly the hello that supports a claim:
 // impersonators of a browser, and programs with the same library other than the one that
-// the reasons name. imitated is true if no genuine client of the claimed browser is known to
+// the reasons name. For a browser it appends that a copy cannot be told by the hello,
+// whether one is known or not. imitated is true if no genuine client of the claimed browser is known to
 // send it, but an impersonator is: then that a genuine one sends something similar
 // does not support the claim.
 func appendOthers(reasons []string, a *parsedUserAgent, candidates []Candidate, named string) (_ []string, imitated bool) {
@@ -54,17 +55,19 @@ func appendOthers(reasons []string, a *parsedUserAgent, candidates []Candidate, 
 			genuine = true
 		}
 	}
-	if len(names) == 0 {
-		return reasons, false
-	}
+	caveat := "by its hello, a copy cannot be told from " + a.browser.name()
 	who := listNames(names)
 	switch {
+	case len(names) == 0 && a.browser == noBrowser:
+		return reasons, false
+	case len(names) == 0:
+		return append(reasons, caveat), false
 	case a.browser == noBrowser:
 		return append(reasons, "also sent by "+who), false
 	case !genuine:
 		return append(reasons, "exactly this hello is known from imitations alone: "+who), true
 	}
-	return append(reasons, "also sent by "+who, "by its hello, a copy cannot be told from "+a.browser.name()), false
+	return append(reasons, "also sent by "+who, caveat), false
 }
 
 // isAnother reports whether a candidate that sends the hello of a claimed program is

@@ -41,13 +41,13 @@ func TestOthersAndProxies(t *testing.T) {
 		want       Claim
 	}{
 		{"nobody else", "chromium-156", Request{UserAgent: chromeUA}, []Candidate{genuine},
-			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{shape}}},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{shape, cannot}}},
 		{"copies", "chromium-156", Request{UserAgent: chromeUA}, append([]Candidate{genuine}, copies("uTLS", "curl-impersonate", "uTLS")...),
 			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{shape, "also sent by curl-impersonate, uTLS", cannot}}},
 		{"many copies", "chromium-156", Request{UserAgent: chromeUA}, append([]Candidate{genuine}, copies("wreq", "uTLS", "e", "d", "c")...),
 			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{shape, "also sent by c, d, e and 2 more", cannot}}},
 		{"a copy of another shape", "chromium-156", Request{UserAgent: chromeUA}, []Candidate{genuine, candidate("uTLS", "Chromium", KindImpersonator, 1)},
-			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{shape}}},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{shape, cannot}}},
 		{"copies alone", "chromium-156", Request{UserAgent: chromeUA}, append(copies("wreq", "uTLS"), candidate("Chromium", "Chromium", KindBrowser, 20)),
 			Claim{Program: "Chromium 156", Reasons: []string{shape, "exactly this hello is known from imitations alone: uTLS, wreq"}}},
 		{"copies, refuted", "chromium-156", Request{UserAgent: chromeUA, ClientHints: `"Chromium";v="131"`}, append([]Candidate{genuine}, copies("uTLS")...),
