@@ -49,6 +49,16 @@ type Entry struct {
 
 	// Signature is what a hello without bytes is made of; see [Entry.ModelHello].
 	Signature string `json:"signature,omitempty"`
+
+	line int // that it was read from, or 0
+}
+
+// fail returns err with the line that the entry was read from, if it was read.
+func (e *Entry) fail(err error) error {
+	if err == nil || e.line == 0 {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", e.line, err)
 }
 
 // IsRecorded reports whether others recorded what the hello is made of, but not its bytes.
@@ -106,11 +116,11 @@ func (e *Entry) readHello(h *parser.ClientHello) error {
 
 // Fingerprint sets JA3 and JA4 of an entry that has a hello or a signature; JA3 to the
 // empty string if the client permutes its extensions. The error is that
-// of [Entry.ModelHello].
+// of [Entry.ModelHello], and names the line, as that of [NewDatabase] does.
 func (e *Entry) Fingerprint() error {
 	h, err := e.ModelHello()
 	if err != nil || h == nil {
-		return err
+		return e.fail(err)
 	}
 	e.JA3, e.JA4 = fingerprint.JA3(h), fingerprint.JA4(h)
 	if e.Permutes {
@@ -133,13 +143,14 @@ var errUnnamed = errors.New("a learned client without a name: name it, or delete
 const maxLine = 1 << 18
 
 // ReadEntries reads a clients file. It skips empty lines and lines that begin with #,
-// and ignores unknown keys. Lines may have 256 KiB. An error of JSON, and a missing
-// name, name the line; it does not check hellos and fingerprints: see [NewDatabase].
+// and ignores unknown keys. Lines may have 256 KiB. An error names the line. Hellos and
+// fingerprints are not checked: see [NewDatabase].
 func ReadEntries(r io.Reader) ([]Entry, error) {
 	var entries []Entry
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, 1<<14), maxLine)
-	for n := 1; s.Scan(); n++ {
+	n := 1
+	for ; s.Scan(); n++ {
 		line := bytes.TrimSpace(s.Bytes())
 		if len(line) == 0 || line[0] == '#' {
 			continue
@@ -157,10 +168,11 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 		case e.Name == "":
 			return nil, fmt.Errorf("line %d: client without a name", n)
 		}
+		e.line = n
 		entries = append(entries, e)
 	}
 	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fmt.Errorf("line over %d bytes", maxLine)
+		return nil, fmt.Errorf("line %d: over %d bytes", n, maxLine)
 	} else if err != nil {
 		return nil, err
 	}
@@ -178,7 +190,8 @@ func (e *Entry) AppendLine(dst []byte) ([]byte, error) {
 }
 
 // NewDatabase builds a Database from entries, of which it keeps nothing. An error names
-// the entry whose hello, transport or fingerprint is malformed.
+// the entry whose hello, signature, transport or fingerprint is malformed, and the line
+// that [ReadEntries] read it from.
 func NewDatabase(entries []Entry) (*Database, error) {
 	db := &Database{id: rand.Uint64(), named: make(map[string]uint32)}
 	b := newBuilder(db)
@@ -192,11 +205,11 @@ func NewDatabase(entries []Entry) (*Database, error) {
 				db.learned = new(Database)
 				learned = newBuilder(db.learned)
 			}
-			if e.Hello == "" {
-				return nil, fmt.Errorf("client %s is learned, but has no hello", e.Name)
+			if e.Hello == "" && e.Signature == "" {
+				return nil, e.fail(fmt.Errorf("client %s is learned, but has no hello", e.Name))
 			}
 			if err := e.readHello(&h); err != nil {
-				return nil, err
+				return nil, e.fail(err)
 			}
 			s.read(&h)
 			learned.add(&s, e.Permutes, e.Scanner, e.candidate())
@@ -204,12 +217,12 @@ func NewDatabase(entries []Entry) (*Database, error) {
 		}
 		if e.Hello == "" && e.Signature == "" {
 			if err := db.name(e); err != nil {
-				return nil, err
+				return nil, e.fail(err)
 			}
 			continue
 		}
 		if err := e.readHello(&h); err != nil {
-			return nil, err
+			return nil, e.fail(err)
 		}
 		s.read(&h)
 		db.addVersion(e)

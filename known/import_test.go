@@ -106,22 +106,45 @@ func TestReadEntriesErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"\n# comment\n{\n":           "line 3: unexpected end of JSON input",
 		`{"version":"1"}`:            "line 1: client without a name",
-		strings.Repeat("x", 1<<18+1): "line over 262144 bytes",
+		strings.Repeat("x", 1<<18+1): "line 1: over 262144 bytes",
 	} {
 		_, err := ReadEntries(strings.NewReader(text))
 		assert.EqualError(t, err, want)
 	}
 	for text, want := range map[string]string{
-		`{"name":"a"}`:                                    "client a has neither hello nor fingerprint",
-		`{"name":"a","hello":"0x"}`:                       "hello of a: encoding/hex: invalid byte: U+0078 'x'",
-		`{"name":"a","hello":"01"}`:                       "hello of a: parser: length: truncated at byte 1",
-		`{"name":"a","hello":"01","transport":"carrier"}`: `transport "carrier" of a is none of tls, quic, dtls`,
+		`{"name":"a"}`:                                    "line 1: client a has neither hello nor fingerprint",
+		`{"name":"a","hello":"0x"}`:                       "line 1: hello of a: encoding/hex: invalid byte: U+0078 'x'",
+		`{"name":"a","hello":"01"}`:                       "line 1: hello of a: parser: length: truncated at byte 1",
+		`{"name":"a","hello":"01","transport":"carrier"}`: `line 1: transport "carrier" of a is none of tls, quic, dtls`,
 	} {
 		entries, err := ReadEntries(strings.NewReader(text))
 		require.NoError(t, err)
 		_, err = NewDatabase(entries)
 		assert.EqualError(t, err, want)
 	}
+}
+
+// Of many lines, that which is wrong is named.
+func TestNewDatabaseNamesTheLine(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"name":"a","signature":"0301 0303 99999|1301|00|0000"}`:     `hello of a: signature: head "0301 0303 99999": "99999": value out of range`,
+		`{"name":"a","signature":"0301 0303 32|1301|00|zzzz="}`:       `hello of a: signature: extension "zzzz=": "zzzz": invalid syntax`,
+		`{"name":"a","signature":"|"}`:                                `hello of a: signature "|": 2 parts, not 4`,
+		`{"name":"a","learned":true,"signature":"|"}`:                 `hello of a: signature "|": 2 parts, not 4`,
+		`{"name":"a","learned":true,"ja4":"` + someJA4 + `"}`:         "client a is learned, but has no hello",
+		`{"name":"a","hello":"01","version":"1","date":"2026-07-29"}`: "hello of a: parser: length: truncated at byte 1",
+		`{"name":"\u0061","hello":"01","seen":{"hellos":1}, "os":""}`: "hello of a: parser: length: truncated at byte 1",
+	} {
+		entries, err := ReadEntries(strings.NewReader(`{"name":"a","ja4":"` + someJA4 + `"}` + "\n\n# comment\n" + line + "\n"))
+		require.NoError(t, err)
+		_, err = NewDatabase(entries)
+		assert.EqualError(t, err, "line 4: "+want)
+		if strings.Contains(line, "truncated") || strings.Contains(line, "signature") {
+			assert.EqualError(t, entries[1].Fingerprint(), "line 4: "+want)
+		}
+	}
+	_, err := ReadEntries(strings.NewReader(`{"name":"a"}` + "\n" + strings.Repeat("x", 1<<18+1)))
+	assert.EqualError(t, err, "line 2: over 262144 bytes")
 }
 
 func FuzzImport(f *testing.F) {

@@ -128,9 +128,9 @@ func TestLearnedEntries(t *testing.T) {
 	assert.EqualError(t, err, "line 2: a learned client without a name: name it, or delete the line")
 	entries, err := ReadEntries(strings.NewReader(`{"name":"a","learned":true,"seen":{"hellos":3},"ja4":"x"}`))
 	require.NoError(t, err)
-	assert.Equal(t, []Entry{{Name: "a", Learned: true, JA4: "x"}}, entries)
+	assert.Equal(t, []Entry{{Name: "a", Learned: true, JA4: "x", line: 1}}, entries)
 	_, err = NewDatabase(entries)
-	assert.EqualError(t, err, "client a is learned, but has no hello")
+	assert.EqualError(t, err, "line 1: client a is learned, but has no hello")
 	_, err = NewDatabase([]Entry{{Name: "a", Learned: true, Hello: "0100"}})
 	assert.ErrorContains(t, err, "hello of a: parser: ")
 }

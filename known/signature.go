@@ -58,10 +58,10 @@ func appendModel(dst []byte, text string) ([]byte, error) {
 	}
 	m := model{msg: append(dst, 1, 0, 0, 0)}
 	if err := m.appendHead(parts[0]); err != nil {
-		return dst, fmt.Errorf("signature: head %.20q: %w", parts[0], err)
+		return dst, fmt.Errorf("signature: head %.20q: %w", parts[0], plainError(err))
 	}
 	if err := m.appendSuites(parts[1]); err != nil {
-		return dst, fmt.Errorf("signature: cipher suites: %w", err)
+		return dst, fmt.Errorf("signature: cipher suites: %w", plainError(err))
 	}
 	at := len(m.msg)
 	m.msg = append(m.msg, 0)
@@ -73,7 +73,7 @@ func appendModel(dst []byte, text string) ([]byte, error) {
 		at := m.begin()
 		for text := range strings.SplitSeq(parts[3], ",") {
 			if err := m.appendExtension(text); err != nil {
-				return dst, fmt.Errorf("signature: extension %.20q: %w", text, err)
+				return dst, fmt.Errorf("signature: extension %.20q: %w", text, plainError(err))
 			}
 		}
 		m.pad()
@@ -84,6 +84,14 @@ func appendModel(dst []byte, text string) ([]byte, error) {
 	n := len(m.msg) - 4
 	m.msg[1], m.msg[2], m.msg[3] = byte(n>>16), byte(n>>8), byte(n)
 	return m.msg, nil
+}
+
+// plainError returns an error of package strconv without the name of the function.
+func plainError(err error) error {
+	if n := (*strconv.NumError)(nil); errors.As(err, &n) {
+		return fmt.Errorf("%.20q: %w", n.Num, n.Err)
+	}
+	return err
 }
 
 // begin appends the place for a length of 16 bits and returns its offset, for end.

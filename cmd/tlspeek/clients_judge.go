@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,7 @@ The keys of a line, of which only hello is required:
   hello_index     2 for the hello after a HelloRetryRequest; 1 otherwise
   record_version  of the record that the hello begins in: "0301"
   http2           the HTTP/2 fingerprint in Akamai's format
+  http2_wire      how HTTP/2 is written, as an Event has it
   http3           the HTTP/3 fingerprint, in the format of pingly, fp.impersonate.pro or browserleaks.com
   user_agent      the User-Agent of the first request
   headers         its header fields in their order: names, "name: value", or pairs
@@ -133,8 +135,8 @@ func (j *judge) file(name string, stdin io.Reader) error {
 func (j *judge) line(line []byte, n int) {
 	var q question
 	if err := json.Unmarshal(line, &q); err != nil {
-		if bad := (*json.UnmarshalTypeError)(nil); errors.As(err, &bad) && bad.Field != "" {
-			err = fmt.Errorf("%s: a JSON %s, not a %s", bad.Field, bad.Value, bad.Type)
+		if bad := (*json.UnmarshalTypeError)(nil); errors.As(err, &bad) {
+			err = typeError(bad)
 		}
 		var named struct{ ID json.RawMessage }
 		_ = json.Unmarshal(line, &named) // the id may come after what is wrong
@@ -162,6 +164,17 @@ func (j *judge) line(line []byte, n int) {
 	}
 	j.buf = append(b, "}\n"...)
 	_, _ = j.out.Write(j.buf) // Flush returns the error
+}
+
+// typeError says what a value of the wrong type is, without the types of Go.
+func typeError(bad *json.UnmarshalTypeError) error {
+	switch {
+	case bad.Field == "":
+		return fmt.Errorf("a JSON %s, not an object", bad.Value)
+	case bad.Type.Kind() == reflect.Int:
+		return fmt.Errorf("%s: a JSON %s is neither 1 nor 2", bad.Field, bad.Value) // hello_index is the only one
+	}
+	return fmt.Errorf("%s: a JSON %s, not a %s", bad.Field, bad.Value, bad.Type)
 }
 
 // fail writes why the line n cannot be judged.

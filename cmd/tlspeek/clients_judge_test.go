@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -50,6 +52,27 @@ func TestQuestion(t *testing.T) {
 		o, err := q.observation()
 		require.NoError(t, err, line)
 		assert.Equal(t, want, o.RecordVersion, line)
+	}
+}
+
+// TestJudgeErrors: an error says what is wrong without the types of Go.
+func TestJudgeErrors(t *testing.T) {
+	for line, want := range map[string]string{
+		`[]`: "a JSON array, not an object",
+		`7`:  "a JSON number, not an object",
+		`{"hello":"` + smallHello + `","hello_index":99999999999999999999}`: "hello_index: a JSON number 99999999999999999999 is neither 1 nor 2",
+		`{"hello":"` + smallHello + `","hello_index":"1"}`:                  "hello_index: a JSON string is neither 1 nor 2",
+		`{"hello":"` + smallHello + `","hello_index":3}`:                    "hello_index: 3 is neither 1 nor 2",
+		`{"hello":1}`: "hello: a JSON number, not a string",
+	} {
+		var out bytes.Buffer
+		j := judge{out: bufio.NewWriter(&out)}
+		j.line([]byte(line), 4)
+		require.NoError(t, j.out.Flush())
+		text, err := json.Marshal(want)
+		require.NoError(t, err)
+		assert.Equal(t, `{"line":4,"error":`+string(text)+"}\n", out.String(), line)
+		assert.Equal(t, 1, j.failed)
 	}
 }
 
