@@ -45,5 +45,6 @@ var featureBounds = [len(versionFeatures)]versionBounds{
 	{112, 0},   // Chromium: HTTP/2 settings without MAX_CONCURRENT_STREAMS
 	{124, 0},   // Firefox: X25519MLKEM768
 	{18, 0},    // Safari: X25519MLKEM768
+	{0, 17},    // Safari: no TLS 1.3
 	{17, 0},    // Safari: HTTP/2 settings with NO_RFC7540_PRIORITIES
 }

@@ -28,8 +28,9 @@ type versionFeature struct {
 // A flag, a policy or a preference can bring back a feature that a browser has dropped.
 // So these features have no upper bound: application_settings at 4469
 // (UseNewAlpsCodepointHttp2 and UseNewAlpsCodepointQUIC), suites of Firefox
-// (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps). Nor has any
-// feature of Safari: on macOS a new Safari has the TLS and HTTP/2 of an older system.
+// (security.ssl3.*), its HTTP/2 priority tree (network.http.http2.enabled.deps). Nor have
+// features of Safari, as on macOS a new Safari has the TLS and HTTP/2 of an older system, but
+// for one that no system has had for years.
 var versionFeatures = [...]versionFeature{
 	{chromium, "trust_anchors", func(o *Observation) bool {
 		return o.Hello.HasExtension(parser.ExtTrustAnchors)
@@ -80,6 +81,11 @@ var versionFeatures = [...]versionFeature{
 	}},
 	{safari, "X25519MLKEM768", func(o *Observation) bool {
 		return slices.Contains(o.Hello.SupportedGroups, 0x11ec)
+	}},
+	{safari, "no TLS 1.3", func(o *Observation) bool {
+		// A second attempt after a failure says that it is one.
+		return o.Hello.Transport == parser.TLS && !slices.Contains(o.Hello.SupportedVersions, parser.VersionTLS13) &&
+			!slices.Contains(o.Hello.CipherSuites, 0x5600) // TLS_FALLBACK_SCSV
 	}},
 	{safari, "HTTP/2 settings with NO_RFC7540_PRIORITIES", func(o *Observation) bool {
 		s := stackOf(o.HTTP2)

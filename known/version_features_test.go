@@ -51,6 +51,7 @@ func TestVersionFeatureBounds(t *testing.T) {
 		{Observation{Hello: chrome, HTTP2: after119}, chromium, 111, 112, "HTTP/2 settings without MAX_CONCURRENT_STREAMS, which no version before 112 has"},
 		{Observation{Hello: fox}, firefox, 123, 124, "X25519MLKEM768, which no version before 124 has"},
 		{Observation{Hello: fox}, safari, 17, 18, "X25519MLKEM768, which no version before 18 has"},
+		{Observation{Hello: edit(fox, func(h *parser.ClientHello) { h.SupportedVersions = []parser.Version{parser.VersionTLS12} })}, safari, 18, 17, "no TLS 1.3, which no version after 17 has"},
 		{Observation{Hello: fox, HTTP2: "2:0;3:100;4:2097152;9:1|10420225|0|m,s,a,p"}, safari, 16, 17,
 			"HTTP/2 settings with NO_RFC7540_PRIORITIES, which no version before 17 has"},
 	}
@@ -59,6 +60,11 @@ func TestVersionFeatureBounds(t *testing.T) {
 		j.checkVersion(o, parsedUserAgent{browser: b, major: major})
 		return j.refutations
 	}
+	fallback := edit(fox, func(h *parser.ClientHello) {
+		h.SupportedVersions = []parser.Version{parser.VersionTLS12}
+		h.CipherSuites = append(h.CipherSuites, 0x5600)
+	})
+	assert.Empty(t, reasons(&Observation{Hello: fallback}, safari, 26), "a second attempt may lack TLS 1.3")
 	for i := range cases {
 		c := &cases[i]
 		assert.Contains(t, reasons(&c.o, c.b, c.refuted), c.reason, "version %d", c.refuted)
