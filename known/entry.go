@@ -159,7 +159,7 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 		if !e.readPlain(line) {
 			e = Entry{}
 			if err := json.Unmarshal(line, &e); err != nil {
-				return nil, fmt.Errorf("line %d: %w", n, err)
+				return nil, fmt.Errorf("line %d: %w", n, plainTypeError(err))
 			}
 		}
 		switch {
@@ -177,6 +177,18 @@ func ReadEntries(r io.Reader) ([]Entry, error) {
 		return nil, err
 	}
 	return entries, nil
+}
+
+// plainTypeError returns an error of encoding/json without the types of Go.
+func plainTypeError(err error) error {
+	bad := (*json.UnmarshalTypeError)(nil)
+	switch {
+	case !errors.As(err, &bad):
+		return err
+	case bad.Field == "":
+		return fmt.Errorf("a JSON %s, not an object", bad.Value)
+	}
+	return fmt.Errorf("%s: a JSON %s, not a %s", bad.Field, bad.Value, bad.Type)
 }
 
 // AppendLine appends e to dst as a line of a clients file, with its line feed. An error

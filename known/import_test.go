@@ -106,6 +106,9 @@ func TestReadEntriesErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"\n# comment\n{\n":           "line 3: unexpected end of JSON input",
 		`{"version":"1"}`:            "line 1: client without a name",
+		`[]`:                         "line 1: a JSON array, not an object",
+		`{"name":"a","signature":5}`: "line 1: signature: a JSON number, not a string",
+		`{"name":"a","learned":"x"}`: "line 1: learned: a JSON string, not a bool",
 		strings.Repeat("x", 1<<18+1): "line 1: over 262144 bytes",
 	} {
 		_, err := ReadEntries(strings.NewReader(text))

@@ -215,7 +215,7 @@ func (l *clientsLearn) readEvents(ctx context.Context, r io.Reader, source strin
 	case err != nil:
 		return err
 	case c.Broken > 0:
-		return fmt.Errorf("%s of %s no Events: %w", group(c.Broken), count(c.Lines, "line"), c.First)
+		return fmt.Errorf("%s of %s left out as no Event: %w", group(c.Broken), count(c.Lines, "line"), c.First)
 	case c.NoRaw == c.Lines && c.Lines > 0:
 		return errors.New("no Event has the key raw, with the hello: scan --detail writes such Events")
 	}
@@ -256,9 +256,9 @@ func (l *clientsLearn) summary(res *learn.Result, skipped int, interrupted bool)
 	line(c.Unverified, "left out: over QUIC, from an address that may be forged")
 	line(c.NoAddress, "left out: without an IP address")
 	line(c.Malformed, "left out: malformed, or in SSLv2 format")
-	line(l.events.NoRaw, "Events left out: without the key raw")
-	line(l.events.Broken, "lines left out: no Events")
-	line(int64(skipped), "files in directories passed over: no captures")
+	line(l.events.NoRaw, "left out: Events without the key raw")
+	line(l.events.Broken, "left out: lines that are no Events")
+	line(int64(skipped), "passed over: files in directories that are no captures")
 	return lines
 }
 
