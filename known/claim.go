@@ -91,9 +91,10 @@ func (j *judgement) vouch(reason string) {
 
 // checkBrowser checks the claim to be a browser.
 func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates []Candidate) {
-	if a.major > 0 && (a.browser != safari || j.database.newest[safari] > 0) && j.isNewer(a.browser, a.major) {
-		j.newer = j.mayExist(a.browser, a.major, o.Time)
-		j.noVersion = !j.newer
+	if a.major > 0 && j.isNewer(a.browser, a.major) {
+		exists := j.mayExist(a.browser, a.major, o.Time)
+		j.noVersion = !exists
+		j.newer = exists && j.database.newest[a.browser] > 0 // of Safari no version is known
 	}
 	b := browserShapeOf(o.Hello)
 	if b == noBrowser {

@@ -1,9 +1,11 @@
 package known
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -136,4 +138,28 @@ func TestGenuineBeforeImitations(t *testing.T) {
 		}
 	}
 	assert.Greater(t, shared, 20)
+}
+
+// TestSafariToCome: the claim of a Safari that cannot exist yet gains nothing.
+func TestSafariToCome(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	judged := 0
+	for i := range entries {
+		e := &entries[i]
+		if e.Name != "Safari" || e.Version != "18.0" {
+			continue
+		}
+		h, err := e.ModelHello()
+		require.NoError(t, err)
+		for major, want := range map[int]Verdict{18: VerdictConsistent, 26: VerdictConsistent, 27: VerdictConsistent, 28: VerdictUnknown, 40: VerdictUnknown} {
+			o := Observation{Hello: h, Index: 1, Time: time.Date(2026, time.November, 30, 0, 0, 0, 0, time.UTC)}
+			o.Request.UserAgent = fmt.Sprintf("Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/%d.0 Mobile/15E148 Safari/604.1", major)
+			claim := Identify(&o).Claim
+			assert.Equal(t, want, claim.Verdict, "%d: %v", major, claim.Reasons)
+			assert.Equal(t, want == VerdictUnknown, slices.Equal(claim.Reasons, []string{"no such version yet"}), "%d: %v", major, claim.Reasons)
+			judged++
+		}
+	}
+	assert.Positive(t, judged)
 }
