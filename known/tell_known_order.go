@@ -1,6 +1,10 @@
 package known
 
-import "github.com/tlspeek/tlspeek/parser"
+import (
+	"math/bits"
+
+	"github.com/tlspeek/tlspeek/parser"
+)
 
 // A knownOrder is an order of extensions that an imitation of Chromium has in its code.
 type knownOrder struct {
@@ -44,46 +48,48 @@ const minKnownOrder = 13
 const numOrdered = 17
 
 // knownRanks has the place of each type in each known order, from 1 on, by its orderCode.
-var knownRanks = rankOrders()
+// ordersFrom has a bit for each order in which minKnownOrder extensions may follow the one
+// with an orderCode, or that lacks it.
+var knownRanks, ordersFrom = rankOrders()
 
-func rankOrders() (ranks [len(knownOrders)][numOrdered]uint8) {
+func rankOrders() (ranks [len(knownOrders)][numOrdered]uint8, from [numOrdered]uint16) {
 	for i := range knownOrders {
-		for at, t := range knownOrders[i].types {
+		types := knownOrders[i].types
+		for at, t := range types {
 			ranks[i][orderCode(t)] = uint8(at + 1)
 		}
+		for c := range from {
+			if int(ranks[i][c]) <= len(types)-minKnownOrder+1 {
+				from[c] |= 1 << i
+			}
+		}
 	}
-	return ranks
+	return ranks, from
+}
+
+// lowOrderCodes has the orderCode of the types below 64.
+var lowOrderCodes = [64]uint8{
+	parser.ExtServerName:                 1,
+	parser.ExtStatusRequest:              2,
+	parser.ExtSupportedGroups:            3,
+	parser.ExtECPointFormats:             4,
+	parser.ExtSignatureAlgorithms:        5,
+	parser.ExtALPN:                       6,
+	parser.ExtSignedCertificateTimestamp: 7,
+	parser.ExtExtendedMasterSecret:       8,
+	parser.ExtCompressCertificate:        9,
+	parser.ExtSessionTicket:              10,
+	parser.ExtSupportedVersions:          11,
+	parser.ExtPSKKeyExchangeModes:        12,
+	parser.ExtKeyShare:                   13,
 }
 
 // orderCode returns a number below numOrdered for a type in knownOrders, and 0 for others.
 func orderCode(t parser.ExtensionType) uint8 {
+	if t < 64 {
+		return lowOrderCodes[t]
+	}
 	switch t {
-	case parser.ExtServerName:
-		return 1
-	case parser.ExtStatusRequest:
-		return 2
-	case parser.ExtSupportedGroups:
-		return 3
-	case parser.ExtECPointFormats:
-		return 4
-	case parser.ExtSignatureAlgorithms:
-		return 5
-	case parser.ExtALPN:
-		return 6
-	case parser.ExtSignedCertificateTimestamp:
-		return 7
-	case parser.ExtExtendedMasterSecret:
-		return 8
-	case parser.ExtCompressCertificate:
-		return 9
-	case parser.ExtSessionTicket:
-		return 10
-	case parser.ExtSupportedVersions:
-		return 11
-	case parser.ExtPSKKeyExchangeModes:
-		return 12
-	case parser.ExtKeyShare:
-		return 13
 	case parser.ExtApplicationSettings, parser.ExtApplicationSettingsOld:
 		return 14
 	case parser.ExtEncryptedClientHello:
@@ -97,8 +103,22 @@ func orderCode(t parser.ExtensionType) uint8 {
 // tellKnownOrder finds extensions in the order that an imitation has in its code.
 func tellKnownOrder(dst []Tell, v view) []Tell {
 	list := limit(v.Hello.Extensions)
-	for i := range knownRanks {
-		if followsRanks(list, &knownRanks[i]) {
+	var buf [2 * numOrdered]uint8
+	codes := buf[:0]
+	for i := range list {
+		if c := orderCode(list[i].Type); c != 0 {
+			if len(codes) == len(buf) {
+				return dst // some come twice, and so ascend in no order
+			}
+			codes = append(codes, c)
+		}
+	}
+	if len(codes) < minKnownOrder {
+		return dst
+	}
+	for orders := ordersFrom[codes[0]]; orders != 0; orders &= orders - 1 {
+		i := bits.TrailingZeros16(orders)
+		if followsRanks(codes, &knownRanks[i]) {
 			return append(dst, Tell{Field: "extensions", Offset: list[0].Offset,
 				Found: "the order of " + knownOrders[i].name, Expected: "a random order in each connection, since version 110"})
 		}
@@ -106,12 +126,12 @@ func tellKnownOrder(dst []Tell, v view) []Tell {
 	return dst
 }
 
-// followsRanks reports whether minKnownOrder extensions or more have a rank, and all
-// that have one ascend.
-func followsRanks(list []parser.Extension, ranks *[numOrdered]uint8) bool {
+// followsRanks reports whether minKnownOrder codes or more have a rank, and all that have
+// one ascend.
+func followsRanks(codes []uint8, ranks *[numOrdered]uint8) bool {
 	n, last := 0, uint8(0)
-	for i := range list {
-		rank := ranks[orderCode(list[i].Type)]
+	for _, c := range codes {
+		rank := ranks[c]
 		if rank == 0 {
 			continue
 		}
