@@ -1,6 +1,7 @@
 package known
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 )
@@ -42,7 +43,7 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) bool
 	}
 	for f := suites; f <= protocols; f++ {
 		for _, v := range m.shape.lists[f] {
-			if !db.browserSends(c.Family, f, v) && (m.Clients == nil || !m.Clients.browserSends(c.Family, f, v)) {
+			if !db.browserSends(b, f, v) && (m.Clients == nil || !m.Clients.browserSends(b, f, v)) {
 				if m.newer[b].version != newest {
 					m.newer[b].version, m.newer[b].text = newest, "newer than "+strconv.Itoa(newest)
 				}
@@ -54,17 +55,44 @@ func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) bool
 	return false
 }
 
-// browserSends reports whether a known hello of a browser's family has a value in a list.
-func (db *Database) browserSends(family string, f field, value uint16) bool {
+// sentValues are the values in the lists of all known hellos of a browser's family, in
+// numeric order, by browser and field.
+type sentValues [numBrowsers][protocols + 1][]uint16
+
+// read sets the values from the shapes of db.
+func (s *sentValues) read(db *Database) {
 	for i := range db.shapes {
 		e := &db.shapes[i]
-		for j := e.first; j < e.first+e.n; j++ {
-			if c := &db.clients[j]; c.Kind == KindBrowser && c.Family == family && slices.Contains(db.lists[f][e.lists[f]], value) {
-				return true
+		for b := range db.browsersOf(e) {
+			for f := suites; f <= protocols; f++ {
+				s[b][f] = append(s[b][f], db.lists[f][e.lists[f]]...)
 			}
 		}
 	}
-	return false
+	for b := range s {
+		for f := range s[b] {
+			slices.Sort(s[b][f])
+			s[b][f] = slices.Clone(slices.Compact(s[b][f])) // without the room of the values that come again
+		}
+	}
+}
+
+// browsersOf returns the browsers whose family has a client with a shape, each once.
+func (db *Database) browsersOf(e *entry) iter.Seq[browser] {
+	return func(yield func(browser) bool) {
+		for b := chromium; b <= safari; b++ {
+			sends := func(c Candidate) bool { return c.Kind == KindBrowser && c.Family == b.name() }
+			if slices.ContainsFunc(db.clients[e.first:e.first+e.n], sends) && !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+// browserSends reports whether a known hello of a browser's family has a value in a list.
+func (db *Database) browserSends(b browser, f field, value uint16) bool {
+	_, found := slices.BinarySearch(db.searchIndex().sent[b][f], value)
+	return found
 }
 
 // addVersion counts the version of an entry among those that are known of a browser. Of

@@ -17,6 +17,7 @@ type searchIndex struct {
 	fields  [len(listFields)]fieldIndex
 	rows    [parser.DTLS + 1][]row // by transport
 	lists   int                    // of all fields
+	sent    sentValues
 	inverse [2*maxValues + 1]uint32
 }
 
@@ -79,6 +80,7 @@ func newSearchIndex(db *Database) *searchIndex {
 		}
 		x.rows[e.transport] = append(x.rows[e.transport], r)
 	}
+	x.sent.read(db)
 	return x
 }
 
