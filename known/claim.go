@@ -146,7 +146,9 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 		j.checkVersion(o, a)
 	}
 	j.checkHints(&o.Request, a)
-	j.checkHeaders(&o.Request, a)
+	if o.Hello.Transport != parser.QUIC { // of HTTP/3 few versions are known
+		j.checkHeaders(&o.Request, a)
+	}
 }
 
 // checkFamily checks the claim to be a program that is not a browser. It may be built

@@ -36,6 +36,8 @@ func TestCheckClaim(t *testing.T) {
 		{"chromium-156", chromeH2, Request{UserAgent: chromeUA},
 			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "the HTTP/2 settings are Chromium's", "by its hello, a copy cannot be told from Chromium"}}},
 		{"chromium-156-quic", "", Request{UserAgent: chromeUA}, Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "by its hello, a copy cannot be told from Chromium"}}},
+		{"chromium-156-quic", "", Request{UserAgent: chromeUA, Headers: "sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
+			Claim{Verdict: VerdictConsistent, Program: "Chromium 156", Reasons: []string{chromium156, "by its hello, a copy cannot be told from Chromium"}}},
 		{"firefox-153-quic", "", Request{UserAgent: firefoxUA}, Claim{Verdict: VerdictConsistent, Program: "Firefox 153", Reasons: []string{"the hello has the shape of Firefox's", "by its hello, a copy cannot be told from Firefox"}}},
 		{"firefox-153", firefoxH2, Request{UserAgent: firefoxUA, Headers: ":method,sec-fetch-dest,sec-fetch-mode,sec-fetch-site"},
 			Claim{Verdict: VerdictConsistent, Program: "Firefox 153", Reasons: []string{"the hello has the shape of Firefox's", "the HTTP/2 settings are Firefox's", "by its hello, a copy cannot be told from Firefox"}}},
