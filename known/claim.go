@@ -282,7 +282,7 @@ func (j *judgement) checkVersion(o *Observation, a parsedUserAgent) {
 			continue
 		}
 		bounds := j.bounds[i]
-		if bounds.since > 0 && a.major < bounds.since {
+		if bounds.since > 0 && a.major < bounds.since && !a.atLeast {
 			j.refute(fmt.Sprintf("%s, which no version before %d has", f.name, bounds.since))
 		}
 		if bounds.until > 0 && a.major > bounds.until {

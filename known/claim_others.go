@@ -117,7 +117,7 @@ const oldAfter = 400
 // appendAge appends that the claimed version is old, if a newer one was released more
 // than oldAfter days before t, or now if t is zero, by the calendar.
 func (k *knowledge) appendAge(reasons []string, a *parsedUserAgent, t time.Time) []string {
-	if a.browser == noBrowser || a.major == 0 {
+	if a.browser == noBrowser || a.major == 0 || a.atLeast {
 		return reasons
 	}
 	if t.IsZero() {

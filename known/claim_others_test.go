@@ -146,8 +146,9 @@ func TestOldVersions(t *testing.T) {
 		{chromeUA, "2029-01-01", "Chromium 156 " + old + "213 was the newest on the day of the hello"},
 		{firefox115, "2026-11-30", "Firefox 115 " + old + "161 was the newest on the day of the hello"},
 		{firefoxUA, "2027-07-01", ""}, // the extended support release
-		{safariUA, "2025-10-01", ""},
-		{safariUA, "2026-11-30", "Safari 18 " + old + "27 was the newest on the day of the hello"},
+		{iPhoneUA, "2025-10-01", ""},
+		{iPhoneUA, "2026-11-30", "Safari 18 " + old + "27 was the newest on the day of the hello"},
+		{safariUA, "2026-11-30", ""}, // others name an old one for good
 		{"curl/7.1", "2040-01-01", ""},
 	} {
 		day, err := time.Parse(time.DateOnly, c.date)

@@ -19,6 +19,7 @@ const (
 	chrome133 = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
 	firefoxUA = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 	safariUA  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15"
+	iPhoneUA  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1"
 
 	chromeH2  = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
 	firefoxH2 = "1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s"
@@ -98,7 +99,7 @@ func TestClaimedBy(t *testing.T) {
 	for header, want := range map[string]parsedUserAgent{
 		chromeUA:  {program: "Chromium 156", browser: chromium, major: 156},
 		firefoxUA: {program: "Firefox 153", browser: firefox, major: 153},
-		safariUA:  {program: "Safari 18", browser: safari, major: 18},
+		safariUA:  {program: "Safari 18", browser: safari, major: 18, atLeast: true},
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/92.0.4512.0 Safari/537.36":                        {program: "Chromium 92", browser: chromium, major: 92},
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/120.0 Mobile/15E148 Safari/604.1": {program: "Safari on iOS", browser: safari},
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/60.5 Safari/605.1.15":                                  {program: "WebKitGTK", family: "GnuTLS"},
@@ -112,7 +113,7 @@ func TestClaimedBy(t *testing.T) {
 		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Googlebot/2.1; +http://www.google.com/bot.html) Chrome/120.0.0.0 Safari/537.36": {},
 		"Mozilla/5.0 (X11; Linux x86_64; rv:102.0) Gecko/20100101 Goanna/6.7 Firefox/102.0 PaleMoon/33.0":                                               {},
 		"Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0":                                                                          {program: "Firefox 60", browser: firefox, major: 60, tooOld: true},
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {program: "Safari 11", browser: safari, major: 11, tooOld: true},
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/11.1.2 Safari/605.1.15":                       {program: "Safari 11", browser: safari, major: 11, tooOld: true, atLeast: true},
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 10_3 like Mac OS X) AppleWebKit/603.1.30 (KHTML, like Gecko) Version/10.0 Mobile/14E277 Safari/602.1":       {program: "Safari on iOS", browser: safari, major: 10, tooOld: true},
 		"python-requests/2.28.1": {program: "Python requests", family: "Python"},
 		"":                       {},

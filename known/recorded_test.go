@@ -163,3 +163,36 @@ func TestSafariToCome(t *testing.T) {
 	}
 	assert.Positive(t, judged)
 }
+
+// TestSafariOnMacs: Firefox on an iPad says that it is Safari 13 on a Mac, whatever the
+// version of iPadOS. So the version in such a User-Agent is at least what it says.
+func TestSafariOnMacs(t *testing.T) {
+	const mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_4) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/%d.1 Safari/605.1.15"
+	const phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 15_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/%d.1 Mobile/15E148 Safari/604.1"
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	old, judged := false, 0
+	for i := range entries {
+		e := &entries[i]
+		if e.Family != "Safari" || e.Kind != KindBrowser || e.Transport == "quic" {
+			continue
+		}
+		h, err := e.ModelHello()
+		require.NoError(t, err)
+		o := Observation{Hello: h, Index: 1, HTTP2: "2:0;3:100;4:2097152;9:1|10420225|0|m,s,a,p"}
+		o.Time = time.Date(2026, time.November, 30, 0, 0, 0, 0, time.UTC)
+		if !offers13(h) {
+			continue
+		}
+		for _, major := range []int{13, 14, 16} {
+			o.Request.UserAgent = fmt.Sprintf(mac, major)
+			claim := Identify(&o).Claim
+			assert.NotEqual(t, VerdictInconsistent, claim.Verdict, "%s %s as %d: %v", e.Name, e.Version, major, claim.Reasons)
+		}
+		o.Request.UserAgent = fmt.Sprintf(phone, 15)
+		old = old || Identify(&o).Claim.Verdict == VerdictInconsistent
+		judged++
+	}
+	assert.GreaterOrEqual(t, judged, 9)
+	assert.True(t, old, "on an iPhone, what came later refutes an old version")
+}

@@ -24,6 +24,10 @@ type parsedUserAgent struct {
 	family  string  // of its hellos, for what is no browser, or WebKitGTK
 	generic bool    // it begins as all browsers do, and then names none
 	tooOld  bool    // a version whose hellos are not of a shape that is known here
+
+	// atLeast says that the version may be older than the browser's: Firefox and others
+	// on an iPad name one Safari on a Mac for good, without a name of their own.
+	atLeast bool
 }
 
 // The first versions whose hellos have the shape by which the browser is recognized:
@@ -57,7 +61,7 @@ func parseUserAgent(header string) parsedUserAgent {
 	}
 	switch n, ok := product(header, " Version/"); {
 	case ok && has("(Macintosh;") && has(" Safari/"):
-		return parsedUserAgent{program: "Safari " + strconv.Itoa(n), browser: safari, major: safariVersion(header), tooOld: n < oldestSafari}
+		return parsedUserAgent{program: "Safari " + strconv.Itoa(n), browser: safari, major: safariVersion(header), tooOld: n < oldestSafari, atLeast: true}
 	case ok && has("Linux") && !has("Android") && has(" Safari/"):
 		return parsedUserAgent{program: "WebKitGTK", family: "GnuTLS"}
 	}
