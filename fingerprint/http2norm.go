@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// IsGREASESetting reports whether an HTTP/2 client may send the setting id as GREASE. Chromium draws both of the digits in 0x?a?a, unlike those of TLS.
+// IsGREASESetting reports whether an HTTP/2 client may send the setting id as GREASE.
+// Chromium draws both of the digits in 0x?a?a, unlike those of TLS.
 func IsGREASESetting(id uint16) bool { return id&0x0f0f == 0x0a0a }
 
 // NormalizeHTTP2 returns an HTTP/2 fingerprint in Akamai's format without the settings
-// that are GREASE, whose ids and values differ on each connection. It returns any other
-// text as it is.
+// that are GREASE, whose ids and values differ on each connection: also where a tool has
+// the word in their place, or has left out the id. It returns any other text as it is.
 func NormalizeHTTP2(text string) string {
 	settings, rest, ok := strings.Cut(text, "|")
 	if !ok || !hasGREASESetting(settings) {
@@ -42,7 +43,10 @@ func hasGREASESetting(settings string) bool {
 // isGREASESettingText reports whether a setting of the format, an id and a value, is
 // GREASE.
 func isGREASESettingText(setting string) bool {
-	id, _, _ := strings.Cut(setting, ":")
+	id, _, ok := strings.Cut(setting, ":")
+	if ok && id == "" || setting == "GREASE" {
+		return true
+	}
 	n, err := strconv.ParseUint(id, 10, 16)
 	return err == nil && IsGREASESetting(uint16(n))
 }

@@ -49,6 +49,7 @@ func TestStacks(t *testing.T) {
 		"1:4096;2:0;4:65535;5:16384;3:100;6:65536|16777216|0|m,a,s,p":                                       noBrowser, // httpx
 		"2:0;4:262144|458753|0|a,m,p,s":                                                                     noBrowser, // undici
 		"1:65536;2:0;4:6291456;6:262144;6714:99|15663105|0|m,a,s,p":                                         chromium,  // with GREASE
+		"1:65536;2:0;4:6291456;6:262144;GREASE|15663105|0|m,a,s,p":                                          chromium,  // with the word
 		"4:4194304;3:100|10485760|0|m,s,p,a":                                                                safari,    // 15.6 and 16.1 on macOS
 		"4:2097152;3:100|10485760|0|m,s,p,a":                                                                safari,    // iOS 16.7
 		"2:0;4:4194304;3:100|10485760|0|m,s,p,a":                                                            safari,    // 17.0 on macOS

@@ -18,7 +18,8 @@ func isHTTP2(text string) bool { return strings.Contains(text, "|") }
 
 // explainHTTP2Text explains an HTTP/2 fingerprint in Akamai's format, or in one of the
 // forms that tools make of it: without the pseudo-header fields, as in Akamai's paper;
-// with commas between the settings; with no commas between the pseudo-header fields.
+// with commas between the settings; with no commas between the pseudo-header fields; with
+// GREASE as a word, or without its id.
 func explainHTTP2Text(text string) (Explanation, error) {
 	fail := func(format string, args ...any) (Explanation, error) {
 		return Explanation{}, fmt.Errorf("fingerprint: HTTP/2 %q: %w (one looks like %s)", text, fmt.Errorf(format, args...), http2Example)
@@ -89,13 +90,16 @@ func explainSettings(text string) (Part, error) {
 	grease := 0
 	for setting := range strings.SplitSeq(text, ";") {
 		id, value, _ := strings.Cut(setting, ":")
-		if !isDecimal(id, 16) || !isDecimal(value, 32) {
-			return p, fmt.Errorf("the setting %q is not an id and a value", setting)
-		}
 		name := cmp.Or(http2setting.Name(id), "unknown")
-		if n, err := strconv.ParseUint(id, 10, 16); err == nil && fingerprint.IsGREASESetting(uint16(n)) {
+		n, err := strconv.ParseUint(id, 10, 16)
+		switch {
+		case setting == "GREASE", err == nil && isDecimal(value, 32) && fingerprint.IsGREASESetting(uint16(n)):
 			name = "GREASE"
 			grease++
+		case id == "" && isDecimal(value, 32):
+			name = "without its id, which tls.peet.ws leaves out if it does not know it: GREASE, as a rule"
+		case !isDecimal(id, 16) || !isDecimal(value, 32):
+			return p, fmt.Errorf("the setting %q is not an id and a value", setting)
 		}
 		p.Values = append(p.Values, Value{setting, name})
 	}

@@ -23,6 +23,8 @@ func isHTTP3(text string) bool {
 	switch {
 	case n == 1:
 		return false
+	case n > 2 && !isPseudoText(fields[1]) && (fields[2] == "0" || strings.Contains(fields[2], ":")):
+		return false // a window and priorities
 	case n == 2 && isPseudoText(fields[1]) || strings.Contains(fields[0], "GREASE") || slices.Contains(fields, "GREASE"):
 		return true
 	case isPseudoText(fields[1]):
@@ -30,7 +32,7 @@ func isHTTP3(text string) bool {
 	case n == 3:
 		return isPseudoText(fields[2]) && fields[2] != ""
 	}
-	return isPseudoText(fields[n-1]) && fields[2] != "0" && !strings.Contains(fields[2], ":")
+	return isPseudoText(fields[n-1])
 }
 
 // isPseudoText reports whether text has letters of pseudo-header fields, or nothing.
