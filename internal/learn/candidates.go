@@ -37,7 +37,7 @@ type Seen struct {
 	OtherUserAgents int64            `json:"other_user_agents,omitempty"` // hellos with others
 	Claims          map[string]int64 `json:"claims,omitempty"`            // hellos, by verdict
 	Tells           map[string]int64 `json:"tells,omitempty"`             // hellos, by name of what is evidence
-	NovelTells      map[string]int64 `json:"novel_tells,omitempty"`       // hellos, by name of what a newer version may send
+	Hints           map[string]int64 `json:"hints,omitempty"`             // hellos, by name of tells that are none: novelties and leads
 
 	Nearest *known.Candidate `json:"nearest,omitempty"` // known client
 }
@@ -106,7 +106,7 @@ func (l *Learner) candidate(r *row, permutes bool, h *parser.ClientHello) (Candi
 		Entry: known.Entry{Learned: true, Transport: h.Transport.String(), Permutes: permutes, Source: r.source, Hello: hex.EncodeToString(h.Raw)},
 		Seen: Seen{
 			Hellos: r.hellos, Addresses: r.addresses.count(size), Prefixes: r.prefixes.count(size), First: r.first, Last: r.last,
-			Claims: counts(r.claims), Tells: counts(r.tells), NovelTells: counts(r.novel), OtherUserAgents: r.withUA,
+			Claims: counts(r.claims), Tells: counts(r.tells), Hints: counts(r.hints), OtherUserAgents: r.withUA,
 		},
 	}
 	c.Seen.Prefixes = min(c.Seen.Prefixes, c.Seen.Addresses) // estimates may be the other way round

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
 )
 
@@ -29,11 +30,8 @@ type eventLine struct {
 	Claim           struct {
 		Verdict string `json:"verdict"`
 	} `json:"claim"`
-	Tells []struct {
-		Name  string `json:"name"`
-		Novel bool   `json:"novel"`
-	} `json:"tells"`
-	Raw []byte `json:"raw"`
+	Tells []known.Tell `json:"tells"`
+	Raw   []byte       `json:"raw"`
 }
 
 // EventCounts says what lines of Events had no hello to add.
@@ -104,9 +102,7 @@ func (l *Learner) event(line []byte, source string, h *parser.ClientHello, c *Ev
 		Time: e.Time, Addr: e.SrcIP, Index: e.HelloIndex, UserAgent: e.UserAgent, Verdict: e.Claim.Verdict, Source: source,
 		Unverified: e.AddressVerified != nil && !*e.AddressVerified,
 	}
-	for _, t := range e.Tells {
-		s.addTell(t.Name, t.Novel)
-	}
+	s.AddTells(e.Tells)
 	h.Transport = transport
 	if h.Unmarshal(e.Raw) == nil {
 		s.Hello = h

@@ -26,6 +26,7 @@ func eventsOf(t *testing.T, n int) []string {
 		o := &event.Observation{
 			Hello: strange(t, 1), Index: 1, Time: time.Date(2026, 11, 30, 0, 0, i, 0, time.UTC),
 			Src: netip.AddrPortFrom(addr(i%5, i), 1000), Request: known.Request{UserAgent: "Mozilla/5.0 Firefox/150.0"},
+			Tells: []known.Tell{{Name: "frozen-order"}, {Name: "alps", Novel: true}, {Name: "nss-session-id", Lead: true}},
 		}
 		line, err := ob.AppendJSON(nil, o, event.Detail)
 		require.NoError(t, err)
@@ -49,6 +50,8 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, int64(20), seen.Addresses)
 	assert.Equal(t, []UserAgent{{"Mozilla/5.0 Firefox/150.0", 20}}, seen.UserAgents)
 	assert.Equal(t, map[string]int64{"inconsistent": 20}, seen.Claims)
+	assert.Equal(t, map[string]int64{"frozen-order": 20}, seen.Tells)
+	assert.Equal(t, map[string]int64{"alps": 20, "nss-session-id": 20}, seen.Hints)
 	assert.Equal(t, "2026-11-30T00:00:19Z", seen.Last.Format(time.RFC3339))
 }
 

@@ -65,22 +65,18 @@ type Sighting struct {
 	UserAgent  string   // of the first request; may be empty
 	Verdict    string   // on its claim; may be empty
 	Tells      []string // names of those that are evidence
-	Novelties  []string // names of the others: see [known.Tell.Novel]
+	Hints      []string // names of the others: see [known.Tell.IsEvidence]
 	Source     string   // the file that it is from
 }
 
 // AddTells adds the names of tells.
 func (s *Sighting) AddTells(tells []known.Tell) {
 	for i := range tells {
-		s.addTell(tells[i].Name, tells[i].Novel)
-	}
-}
-
-func (s *Sighting) addTell(name string, novel bool) {
-	if novel {
-		s.Novelties = append(s.Novelties, name)
-	} else {
-		s.Tells = append(s.Tells, name)
+		if t := &tells[i]; t.IsEvidence() {
+			s.Tells = append(s.Tells, t.Name)
+		} else {
+			s.Hints = append(s.Hints, t.Name)
+		}
 	}
 }
 

@@ -165,13 +165,13 @@ func TestCandidateIsReviewed(t *testing.T) {
 	h := strange(t, 1)
 	begin := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for i := range 25 {
-		l.Add(&Sighting{Hello: h, Addr: addr(i%5, i), Time: begin.Add(time.Duration((i+7)%25) * time.Hour), Source: "a.pcap", Verdict: "unknown", Novelties: []string{"alps"}})
+		l.Add(&Sighting{Hello: h, Addr: addr(i%5, i), Time: begin.Add(time.Duration((i+7)%25) * time.Hour), Source: "a.pcap", Verdict: "unknown", Hints: []string{"alps"}})
 	}
 	c := result(t, l).Candidates[0]
 	assert.Equal(t, begin, c.Seen.First)
 	assert.Equal(t, begin.Add(24*time.Hour), c.Seen.Last)
 	assert.Equal(t, map[string]int64{"unknown": 25}, c.Seen.Claims)
-	assert.Equal(t, map[string]int64{"alps": 25}, c.Seen.NovelTells)
+	assert.Equal(t, map[string]int64{"alps": 25}, c.Seen.Hints)
 	line, err := c.AppendLine(nil)
 	require.NoError(t, err)
 	assert.True(t, bytes.HasPrefix(line, []byte(`{"name":"","seen":{"hellos":25,"addresses":25,"prefixes":5,"first":"2026-11-30T12:00:00Z","last":"2026-12-01T12:00:00Z",`)))

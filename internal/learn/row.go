@@ -22,7 +22,7 @@ type row struct {
 	withUA    int64   // hellos with a User-Agent
 	claims    []tally // verdicts
 	tells     []tally // that are evidence, by name
-	novel     []tally // that are not
+	hints     []tally // that are none
 	size      int     // in bytes, when it was last counted
 	sample    []byte  // a hello; nil until the row has as many addresses as it must have
 	source    string  // of the sample
@@ -114,8 +114,8 @@ func (r *row) add(s *Sighting, address, prefix uint64, size int) {
 	for _, name := range s.Tells {
 		r.tells = addTo(r.tells, name, maxNames, maxNameLen)
 	}
-	for _, name := range s.Novelties {
-		r.novel = addTo(r.novel, name, maxNames, maxNameLen)
+	for _, name := range s.Hints {
+		r.hints = addTo(r.hints, name, maxNames, maxNameLen)
 	}
 }
 
@@ -143,7 +143,7 @@ func (r *row) merge(o *row, size int) {
 	r.agents, r.withUA = mergeInto(r.agents, o.agents, maxAgents), r.withUA+o.withUA
 	r.claims = mergeInto(r.claims, o.claims, maxNames)
 	r.tells = mergeInto(r.tells, o.tells, maxNames)
-	r.novel = mergeInto(r.novel, o.novel, maxNames)
+	r.hints = mergeInto(r.hints, o.hints, maxNames)
 	if r.sample == nil || o.fresh && !r.fresh {
 		r.sample, r.fresh, r.source, r.sampleAt, r.transport = o.sample, o.fresh, o.source, o.sampleAt, o.transport
 	}
@@ -153,7 +153,7 @@ func (r *row) merge(o *row, size int) {
 func (r *row) bytes() int {
 	const tallyBytes = 32
 	n := rowBytes + r.addresses.bytes() + r.prefixes.bytes() + cap(r.sample)
-	for _, list := range [...][]tally{r.agents, r.claims, r.tells, r.novel} {
+	for _, list := range [...][]tally{r.agents, r.claims, r.tells, r.hints} {
 		n += tallyBytes * cap(list)
 		for i := range list {
 			n += len(list[i].text)
