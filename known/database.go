@@ -317,7 +317,7 @@ func thousandths(distance uint32) uint16 { return uint16((distance + 999) / 1000
 // isOriginal reports whether the first client of n may be what that of an imitation
 // imitates.
 func (db *Database) isOriginal(n, imitation neighbour) bool {
-	return tlsStackOf(db.firstClient(n).Family) == tlsStackOf(db.firstClient(imitation).Family) && n.distance <= imitation.distance+genuineSlack*1000
+	return SameStack(db.firstClient(n).Family, db.firstClient(imitation).Family) && n.distance <= imitation.distance+genuineSlack*1000
 }
 
 // ordinaryDistance returns the distance of the first ordinary neighbour of a sorted list,

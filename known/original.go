@@ -14,6 +14,10 @@ func tlsStackOf(family string) string {
 	return family
 }
 
+// SameStack reports whether the clients of two families have one TLS stack, so that many
+// of their hellos are equal: Safari and Apple's services, okhttp and Android's.
+func SameStack(a, b string) bool { return tlsStackOf(a) == tlsStackOf(b) }
+
 // genuineSlack is how much farther, in thousandths, the original of an imitation
 // may be and still come before it.
 const genuineSlack = 150
@@ -36,7 +40,7 @@ const imitationReach = 150
 // isOriginal reports whether c is not farther than genuineSlack from what imitation
 // imitates.
 func (c *Candidate) isOriginal(imitation *Candidate) bool {
-	return c.Kind != KindImpersonator && tlsStackOf(c.Family) == tlsStackOf(imitation.Family) && c.Distance <= imitation.Distance+genuineSlack
+	return c.Kind != KindImpersonator && SameStack(c.Family, imitation.Family) && c.Distance <= imitation.Distance+genuineSlack
 }
 
 // preferGenuine moves imitations behind clients that imitate nobody: those farther

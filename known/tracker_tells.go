@@ -2,6 +2,7 @@ package known
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tlspeek/tlspeek/parser"
 )
@@ -49,7 +50,7 @@ func appendDrawnTwice(dst []Tell, h *parser.ClientHello, r *repeats) []Tell {
 	if r.session && len(h.SessionTicket) == 0 {
 		t := Tell{Name: "repeated-session-id", Field: "legacy_session_id", Offset: 4 + 2 + 32 + 1,
 			Found: "the session ID of an earlier connection", Expected: "a random one for each connection"}
-		if !h.HasExtension(parser.ExtPreSharedKey) && offers12(h) {
+		if !h.HasExtension(parser.ExtPreSharedKey) && slices.Contains(h.SupportedVersions, parser.VersionTLS12) {
 			t.Lead, t.Expected = true, "a random one for each connection, unless a session of TLS 1.2 is resumed"
 		}
 		dst = append(dst, t)
@@ -78,14 +79,4 @@ func orderedExtensions(h *parser.ClientHello) (n int) {
 		}
 	}
 	return n
-}
-
-// offers12 reports whether TLS 1.2 is offered besides TLS 1.3.
-func offers12(h *parser.ClientHello) bool {
-	for _, v := range h.SupportedVersions {
-		if v == parser.VersionTLS12 {
-			return true
-		}
-	}
-	return false
 }

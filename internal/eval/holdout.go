@@ -47,7 +47,7 @@ func holdOut(w io.Writer, entries []known.Entry, verbose bool) error {
 			}
 			left := slices.DeleteFunc(slices.Clone(entries), func(other known.Entry) bool { return out.same(e, &other) })
 			if !slices.ContainsFunc(left, func(o known.Entry) bool {
-				return alike(o.Family, e.Family) && o.Transport == e.Transport && o.Kind != known.KindImpersonator
+				return known.SameStack(o.Family, e.Family) && o.Transport == e.Transport && o.Kind != known.KindImpersonator
 			}) {
 				continue
 			}
@@ -68,21 +68,6 @@ func holdOut(w io.Writer, entries []known.Entry, verbose bool) error {
 		h.write(w, out.name)
 	}
 	return nil
-}
-
-// alike reports whether two families have one TLS stack. Safari has that of Apple's
-// systems, and okhttp on Android has Conscrypt.
-func alike(a, b string) bool {
-	stack := func(s string) string {
-		switch s {
-		case "Safari":
-			return "Apple"
-		case "okhttp":
-			return "Conscrypt"
-		}
-		return s
-	}
-	return stack(a) == stack(b)
 }
 
 // A heldOut counts hellos whose clients the database lacks.
@@ -116,8 +101,8 @@ func (h *heldOut) add(e *known.Entry, candidates []known.Candidate) bool {
 		return false
 	}
 	first := &candidates[0]
-	right := alike(first.Family, e.Family)
-	inThree := number(slices.ContainsFunc(candidates[:min(3, len(candidates))], func(c known.Candidate) bool { return alike(c.Family, e.Family) }))
+	right := known.SameStack(first.Family, e.Family)
+	inThree := number(slices.ContainsFunc(candidates[:min(3, len(candidates))], func(c known.Candidate) bool { return known.SameStack(c.Family, e.Family) }))
 	h.first += number(right)
 	h.strict += number(first.Family == e.Family)
 	h.firstThree += inThree

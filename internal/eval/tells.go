@@ -20,7 +20,7 @@ type judgment struct {
 	novel        bool         // there are novelties, which are none
 	lead         bool         // there are leads, which are none
 	claim        known.Claim
-	byHello      bool // there is a tell that does not depend on HTTP/2
+	byHello      bool // there is a tell that depends on the hello alone
 	flagged      bool // there is a tell, or the claim is inconsistent
 	browserShape bool // the hello has the shape of a browser's
 }
@@ -40,7 +40,7 @@ func judge(m *known.Matcher, l *labelled) (j judgment) {
 		}
 	}
 	j.claim = known.CheckClaim(&o, candidates)
-	j.byHello = slices.ContainsFunc(j.tells, func(t known.Tell) bool { return t.Field != "http2" })
+	j.byHello = slices.ContainsFunc(j.tells, func(t known.Tell) bool { return !strings.HasPrefix(t.Field, "http") })
 	j.flagged = len(j.tells) > 0 || j.claim.Verdict == known.VerdictInconsistent
 	j.browserShape = slices.ContainsFunc(candidates, func(c known.Candidate) bool { return c.Kind == known.KindBrowser && c.Distance == 0 })
 	return j
