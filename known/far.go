@@ -8,8 +8,8 @@ import (
 
 // namedDistance is how far, in thousandths, a hello may be from a known one to be named
 // after its client. Of clients that others published and the database lacked, the nearest
-// had the right name in two thirds of the hellos up to 150, in a quarter of those up to 200, and
-// in a tenth beyond; make eval prints how many.
+// had the right name in two thirds of the hellos up to 150, in a quarter of those up to 200,
+// and in a tenth beyond; make eval prints how many.
 const namedDistance = 200
 
 // nameLibraries puts a TLS library, or a family, in the place of each client that is

@@ -12,9 +12,10 @@ type newerVersion struct {
 	text    string
 }
 
-// nameNewer gives the first candidate the version "newer than 156", if it is a browser
-// that is near, or whose shape the hello has, but not equal, and the hello has a value that no known hello of that
-// browser has, and nothing that only known versions have. It reports whether it did.
+// nameNewer gives the first candidate the version "newer than 156" if it is a browser
+// that is near, or whose shape the hello has, and the hello is not equal to its own. The
+// hello must have a value that no known hello of that browser has, and nothing that only
+// known versions have. It reports whether it did.
 func (m *Matcher) nameNewer(list []Candidate, db *Database, o *Observation) bool {
 	if len(list) == 0 || list[0].Kind != KindBrowser || list[0].Distance == 0 {
 		return false

@@ -32,9 +32,8 @@ const (
 // nearest to s without the order of extensions, the key shares and the optional
 // parts. The list is not sorted. It has the nearest shape of each of the nearest
 // families, the nearest ordinary shape and, if the nearest is far, the nearest ordinary one
-// with the same suites. Of shapes at one distance the first in the
-// order of compare is nearest, so that the result does not depend on the order of the
-// search.
+// with the same suites. Of shapes at one distance the first in the order of compare is
+// nearest, so that the result does not depend on the order of the search.
 func (db *Database) appendNeighbours(dst []neighbour, s *shape, d *search) []neighbour {
 	x := db.searchIndex()
 	if int(s.transport) >= len(x.rows) {
