@@ -96,8 +96,9 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 		j.noVersion = !exists
 		j.newer = exists && j.database.newest[a.browser] > 0 // of Safari no version is known
 	}
-	b := browserShapeOf(o.Hello)
-	if b == noBrowser {
+	shape := browserShapeOf(o.Hello)
+	b := shape
+	if shape == noBrowser {
 		j.checkHTTP3(o, a)
 		b = browserOf(o.Hello.Transport, candidates)
 		if b == firefox && a.browser == chromium && a.tooOld {
@@ -112,6 +113,9 @@ func (j *judgement) checkBrowser(a parsedUserAgent, o *Observation, candidates [
 			return
 		}
 		defer j.mention(proxy)
+	}
+	if shape == noBrowser {
+		j.checkHTTP2(o, a)
 	}
 	switch {
 	case b == a.browser && resembles(b, o.Hello.Transport, candidates):

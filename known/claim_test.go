@@ -48,8 +48,10 @@ func TestCheckClaim(t *testing.T) {
 		{"chromium-117", chromeH2, Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{
 			"no ML-DSA among the signature algorithms, which no version after 155 has"}}},
 		{"firefox-153", "", Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello has the shape of Firefox's, not of Chromium's"}}},
-		{"curl-openssl-3.0", curlH2, Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{"the hello is not Chromium's but that of curl"}}},
-		{"go-1.26", goH2, Request{UserAgent: safariUA}, Claim{Verdict: VerdictInconsistent, Program: "Safari 18", Reasons: []string{"the hello is not Safari's but that of Go net/http"}}},
+		{"curl-openssl-3.0", curlH2, Request{UserAgent: chromeUA}, Claim{Verdict: VerdictInconsistent, Program: "Chromium 156", Reasons: []string{
+			"the HTTP/2 settings are curl's, not Chromium's", "the hello is not Chromium's but that of curl"}}},
+		{"go-1.26", goH2, Request{UserAgent: safariUA}, Claim{Verdict: VerdictInconsistent, Program: "Safari 18", Reasons: []string{
+			"the HTTP/2 settings are Go net/http's, not Safari's", "the hello is not Safari's but that of Go net/http"}}},
 		{"go-1.26", goH2, Request{UserAgent: "Go-http-client/2.0"}, Claim{Verdict: VerdictConsistent, Program: "Go net/http", Reasons: []string{"the hello is that of Go net/http"}}},
 		{"curl-openssl-3.0", curlH2, Request{UserAgent: "curl/7.88.1"}, Claim{Verdict: VerdictConsistent, Program: "curl", Reasons: []string{"the hello is that of curl", "also sent by PHP curl"}}},
 		{"python-tls12", "", Request{UserAgent: "Python/3.11 aiohttp/3.8.4"}, Claim{Verdict: VerdictConsistent, Program: "Python aiohttp", Reasons: []string{"the hello is that of Python ssl", "also sent by nginx, openssl s_client"}}},

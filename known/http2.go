@@ -94,3 +94,11 @@ func tellHTTP2Order(dst []Tell, v view) []Tell {
 	}
 	return append(dst, Tell{Field: "http2", Found: "pseudo-headers " + order, Expected: expected})
 }
+
+// checkHTTP2 holds the HTTP/2 settings against the claim to be a browser, where the hello
+// does not have the shape of one, so that there is no tell: old versions have not.
+func (j *judgement) checkHTTP2(o *Observation, a parsedUserAgent) {
+	if s := stackOf(o.HTTP2); s != nil && s.browser != a.browser {
+		j.refute("the HTTP/2 settings are " + s.name + "'s, not " + a.browser.name() + "'s")
+	}
+}

@@ -1,6 +1,7 @@
 package known
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,4 +88,31 @@ func TestSafariVersion(t *testing.T) {
 	} {
 		assert.Equal(t, want, parseUserAgent(header).major, header)
 	}
+}
+
+// TestHTTP2OfOldSafari: the hello of an old Safari has no browser's shape, so the settings
+// of another program are no tell. They refute the claim.
+func TestHTTP2OfOldSafari(t *testing.T) {
+	entries, err := BuiltinEntries()
+	require.NoError(t, err)
+	judged := 0
+	for i := range entries {
+		e := &entries[i]
+		if e.Family != "Safari" && e.Family != "Apple" || e.Kind == KindImpersonator || e.Transport == "quic" {
+			continue
+		}
+		h, err := e.ModelHello()
+		require.NoError(t, err)
+		if browserShapeOf(h) != noBrowser {
+			continue
+		}
+		judged++
+		o := Observation{Hello: h, Request: Request{UserAgent: iPhoneUA}}
+		for h2, refuted := range map[string]bool{"": false, "4:2097152;3:100|10485760|0|m,s,p,a": false, "1:1|2|0|m": false, goH2: true} {
+			o.HTTP2 = h2
+			reasons := Identify(&o).Claim.Reasons
+			assert.Equal(t, refuted, slices.Contains(reasons, "the HTTP/2 settings are Go net/http's, not Safari's"), "%s %s: %v", e.Name, h2, reasons)
+		}
+	}
+	assert.Greater(t, judged, 10)
 }
