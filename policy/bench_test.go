@@ -15,8 +15,8 @@ var conditions = []struct {
 }{
 	{"equal", `ja4 == "t13d1516h2_8daaf6152771_e5627efa2ab1"`, 1},
 	{"suffix", `sni == "" || !sni.endsWith(".example")`, 1},
-	{"exists", `client.exists(c, c.family == "Go-http")`, 11},
-	{"exists two", `client.exists(c, c.kind == "browser" && c.distance == 0)`, 8},
+	{"exists", `client.exists(c, c.family == "Go-http")`, 6},
+	{"exists two", `client.exists(c, c.kind == "browser" && c.distance == 0)`, 3},
 	{"cidr", `cidr("198.51.100.0/24").containsIP(src_ip)`, 5},
 	{"list", `inList("bad", ja4)`, 1},
 }

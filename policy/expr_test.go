@@ -86,6 +86,10 @@ func TestMatch(t *testing.T) {
 		`request.path.startsWith("/log") && request.header("ACCEPT") == "a, b" && request.header("none") == ""`:     true,
 		`"seen" in tags && user_agent.lowerAscii().contains("chrome")`:                                              true,
 		`has(event.sni) && has(event.claim) && has(claim.program)`:                                                  true,
+		`client == event.client && size(client + client) == 6 && client[0] in client && client != []`:               true,
+		`client + tells.map(t, client[0]) == client`:                                                                false,
+		`client.filter(c, c.kind == "tool")[0] == client[0]`:                                                        true,
+		`client.map(c, c.name) == ["curl", "uTLS", "net/http"]`:                                                     true,
 		// What is absent reads as zero.
 		`has(event.quic) || has(claim.proxy) || has(quic.version)`: false,
 		`quic.version == "" && quic.dcid_len == 0 && size(quic.frame_types) == 0 && !quic.out_of_order && quic.transport_parameters.exists(p, true) == false`: true,

@@ -190,6 +190,9 @@ func (s typeSet) slice(t reflect.Type) conversion {
 		}}
 	}
 	c := s.conversion(t.Elem())
+	if st, ok := s[t.Elem()]; ok {
+		return conversion{types.NewListType(c.celType), emptyList, func(v reflect.Value) ref.Val { return newObjectList(st, v) }}
+	}
 	return conversion{types.NewListType(c.celType), emptyList, func(v reflect.Value) ref.Val {
 		list := make([]ref.Val, v.Len())
 		for i := range list {
