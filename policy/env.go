@@ -14,6 +14,7 @@ import (
 	"cel.dev/cel-go/ext"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/nearest"
 	"github.com/tlspeek/tlspeek/signals"
 )
 
@@ -233,7 +234,7 @@ func (v *Env) checkList(name ast.Expr, fail func(e ast.Expr, message, hint strin
 	}
 	list := string(name.AsLiteral().(types.String))
 	if _, ok := v.lists[list]; !ok {
-		fail(name, fmt.Sprintf("there is no list %q", list), didYouMean(list, slices.Sorted(maps.Keys(v.lists))))
+		fail(name, fmt.Sprintf("there is no list %q", list), nearest.Hint(list, slices.Sorted(maps.Keys(v.lists))))
 	}
 }
 

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
+
+	"github.com/tlspeek/tlspeek/internal/nearest"
 )
 
 // An ExprError says where an expression is wrong.
@@ -61,7 +62,7 @@ func (v *Env) errorsOf(text string, issues *cel.Issues) error {
 			v.explainUndeclared(x, m[1])
 		} else if m := undefined.FindStringSubmatch(e.Message); m != nil {
 			x.Message = fmt.Sprintf("there is no field %s", m[1])
-			x.Hint = didYouMean(m[1], v.fields())
+			x.Hint = nearest.Hint(m[1], v.fields())
 		} else if m := noOverload.FindStringSubmatch(e.Message); m != nil {
 			explainOverload(x, m[1], m[2])
 		}
@@ -94,11 +95,11 @@ func (v *Env) explainUndeclared(x *ExprError, name string) {
 	// A function is reported where its bracket is.
 	if after := runesFrom(x.text, x.Line, x.Column-1); strings.HasPrefix(after, "(") {
 		x.Message = fmt.Sprintf("there is no function %s", name)
-		x.Hint = didYouMean(name, functions)
+		x.Hint = nearest.Hint(name, functions)
 		return
 	}
 	x.Message = fmt.Sprintf("there is no key %s", name)
-	x.Hint = didYouMean(name, v.schema.names)
+	x.Hint = nearest.Hint(name, v.schema.names)
 }
 
 // operators are the names under which CEL reports them.
@@ -140,56 +141,6 @@ func (v *Env) fields() (all []string) {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// didYouMean returns a hint with the names that are most like a name, or "".
-func didYouMean(name string, names []string) string {
-	type near struct {
-		name     string
-		distance int
-	}
-	var found []near
-	for _, n := range names {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(n)); d <= max(1, len(name)/3) {
-			found = append(found, near{n, d})
-		}
-	}
-	if len(found) == 0 {
-		return ""
-	}
-	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
-	var texts []string
-	for _, f := range found[:min(len(found), 3)] {
-		if f.distance == found[0].distance {
-			texts = append(texts, f.name)
-		}
-	}
-	return "did you mean " + strings.Join(texts, " or ") + "?"
-}
-
-// editDistance returns how many characters have to be added, removed, replaced or
-// swapped with the next to make a of b.
-func editDistance(a, b string) int {
-	ra, rb := []rune(a), []rune(b)
-	before, last, row := make([]int, len(rb)+1), make([]int, len(rb)+1), make([]int, len(rb)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range ra {
-		row[0] = i + 1
-		for j := range rb {
-			cost := 1
-			if ra[i] == rb[j] {
-				cost = 0
-			}
-			row[j+1] = min(row[j]+1, last[j+1]+1, last[j]+cost)
-			if i > 0 && j > 0 && ra[i] == rb[j-1] && ra[i-1] == rb[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(rb)]
 }
 
 // typeName returns the name of a type of CEL without that of the package.

@@ -3,6 +3,8 @@ package preflight
 import (
 	"regexp"
 	"strings"
+
+	"github.com/tlspeek/tlspeek/internal/nearest"
 )
 
 // injected matches the variables that Kubernetes and Docker set for a service of the
@@ -22,44 +24,22 @@ func (r *Report) Environment(environ []string, prefix string, names []string) {
 			continue
 		}
 		advice := "remove it"
-		if near := nearest(name, prefix, names); near != "" {
+		if near := nearestVariable(name, prefix, names); near != "" {
 			advice = "did you mean " + near + "?"
 		}
 		r.Warn(name, "is not the variable of any flag, and has no effect", advice)
 	}
 }
 
-// nearest returns the name that s is most likely meant to be, or "": one that is the
+// nearestVariable returns the name that s is most likely meant to be, or "": one that is the
 // same in more than half of what follows the prefix.
-func nearest(s, prefix string, names []string) (best string) {
+func nearestVariable(s, prefix string, names []string) (best string) {
 	s = strings.ToUpper(strings.TrimPrefix(s, prefix))
 	limit := (len(s) + 1) / 2
 	for _, n := range names {
-		if d := editDistance(s, strings.TrimPrefix(n, prefix)); d < limit {
+		if d := nearest.Distance(s, strings.TrimPrefix(n, prefix)); d < limit {
 			best, limit = n, d
 		}
 	}
 	return best
-}
-
-// editDistance returns how many bytes have to be inserted, removed or replaced to
-// turn a into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
