@@ -67,8 +67,10 @@ func (v *Env) errorsOf(text string, issues *cel.Issues) error {
 			explainOverload(x, m[1], m[2])
 		}
 		switch x.Message, _, _ = strings.Cut(x.Message, "\n"); {
-		case strings.Contains(x.Message, "recursion limit exceeded"):
+		case strings.Contains(x.Message, "recursion limit exceeded"), strings.Contains(x.Message, "recursion depth exceeded"):
 			x.Message = fmt.Sprintf("is nested too deep: more than %d brackets and operators in one another", maxDepth)
+		case strings.HasPrefix(x.Message, "error recovery"):
+			x.Message = "Syntax error: this is no expression"
 		case strings.HasPrefix(x.Message, "Syntax error: "):
 			x.Message = "Syntax error: " + syntaxMessage(strings.TrimPrefix(x.Message, "Syntax error: "))
 		}

@@ -168,6 +168,8 @@ func TestCompileErrors(t *testing.T) {
 		`sni = "x"`:                       "1:5: Syntax error",
 		`Claim{verdict: "x"} == claim`:    "1:6: there is no key",
 		strings.Repeat("x", 1<<20):        "1:1: has 1048576 bytes; an expression may have 65536: for many values, use a list and inList",
+		"sni" + strings.Repeat(" + sni", 8000) + " == ''":              "1:1: is nested too deep",
+		strings.Repeat("a.b.c?d:e ", 6000):                             "1:1: Syntax error: this is no expression",
 		strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000): "nested too deep",
 	} {
 		_, err := env.Compile(text, AtRequest)
