@@ -73,6 +73,7 @@ type Input struct {
 	request *Request
 	schema  *schema
 	values  []ref.Val // of the variables that were read
+	scratch []byte    // for the key of a limit
 	cost    int       // of the evaluation so far, where that is counted
 }
 

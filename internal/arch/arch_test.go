@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"output":                {"event", "fingerprint", "known"},
 	"tally":                 {"event", "output", "github.com/klauspost/compress/s2"},
 	"signals":               {},
-	"policy":                {"event", "fingerprint", "internal/nearest", "known", "parser", "signals", "cel.dev/cel-go", "golang.org/x/net/idna"},
+	"policy":                {"event", "fingerprint", "internal/nearest", "known", "parser", "signals", "cel.dev/cel-go", "go.yaml.in/yaml/v3", "golang.org/x/net/idna"},
 	"sink":                  {"event", "internal/atomicfile"},
 	"server":                {"internal/budget", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
 	"server/echo":           {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
