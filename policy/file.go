@@ -85,10 +85,10 @@ func load(dir fs.FS, name string, o LoadOptions) (*Policy, error) {
 	l := &loader{
 		dir:    dir,
 		name:   name,
-		policy: &Policy{dir: dir, options: o, dryRun: o.DryRun, lists: make(map[string]*fileList), files: []string{name}},
+		policy: &Policy{dir: dir, options: o, dryRun: o.DryRun, lists: make(map[string]*fileList)},
 	}
 	var err error
-	if l.source, err = readFile(dir, name, MaxFileSize); err != nil {
+	if l.source, err = l.read(name, MaxFileSize); err != nil {
 		return l.policy, fmt.Errorf("reading the policy: %w", err)
 	}
 	if root := l.parse(); root != nil {
@@ -201,21 +201,28 @@ func (l *loader) resolve(name string) string {
 	return path.Join(path.Dir(filepath.ToSlash(l.name)), filepath.ToSlash(name))
 }
 
-// uses notes that the policy depends on a file.
-func (l *loader) uses(name string) {
-	if !slices.Contains(l.policy.files, name) {
-		l.policy.files = append(l.policy.files, name)
+// uses notes that the policy depends on a file. info is nil if there is none.
+func (l *loader) uses(name string, info fs.FileInfo) {
+	if !slices.ContainsFunc(l.policy.stamps, func(s stamp) bool { return s.name == name }) {
+		l.policy.stamps = append(l.policy.stamps, stamp{name, info})
 	}
 }
 
-// readFile reads a file of at most limit bytes.
-func readFile(dir fs.FS, name string, limit int64) ([]byte, error) {
-	f, err := dir.Open(name)
+// read reads a file of at most limit bytes.
+func (l *loader) read(name string, limit int64) ([]byte, error) {
+	f, err := l.dir.Open(name)
 	if err != nil {
+		l.uses(name, nil)
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
+	info, err := f.Stat() // before it is read: what changes it meanwhile is seen later
+	if err != nil {
+		l.uses(name, nil)
+		return nil, err
+	}
+	l.uses(name, info)
+	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder", name)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))

@@ -101,8 +101,7 @@ func (l *loader) listFile(list *fileList, n *yaml.Node, name string, listType Li
 		return
 	}
 	name = l.resolve(name)
-	l.uses(name)
-	data, err := readFile(l.dir, name, MaxListSize)
+	data, err := l.read(name, MaxListSize)
 	if err != nil {
 		l.fail(n, "reading the list: %v", err)
 		return

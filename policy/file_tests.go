@@ -154,8 +154,7 @@ func (l *loader) testEvent(t *fileTest, n *yaml.Node) {
 		return
 	}
 	name = l.resolve(name)
-	l.uses(name)
-	data, err := readFile(l.dir, name, maxEventFile)
+	data, err := l.read(name, maxEventFile)
 	if err != nil {
 		l.fail(n, "reading the event: %v", err)
 		return
@@ -204,8 +203,9 @@ func (l *loader) testCapture(t *fileTest, n *yaml.Node) {
 		return
 	}
 	t.capture = l.resolve(s)
-	l.uses(t.capture)
-	if _, err := fs.Stat(l.dir, t.capture); err != nil {
+	info, err := fs.Stat(l.dir, t.capture)
+	l.uses(t.capture, info)
+	if err != nil {
 		l.fail(p.value, "reading the capture: %v", err)
 	}
 	if l.policy.options.Capture == nil {

@@ -176,7 +176,7 @@ type Policy struct {
 	lists        map[string]*fileList
 	certificates []Certificate
 	tests        []fileTest
-	files        []string
+	stamps       []stamp // of the files, the policy's first
 	options      LoadOptions
 	env          *Env
 }
@@ -199,7 +199,12 @@ func (p *Policy) Default() *Rule { return p.defaults }
 func (p *Policy) Certificates() []Certificate { return slices.Clone(p.certificates) }
 
 // Files returns the names of all files that were read, the policy's first.
-func (p *Policy) Files() []string { return slices.Clone(p.files) }
+func (p *Policy) Files() (names []string) {
+	for _, s := range p.stamps {
+		names = append(names, s.name)
+	}
+	return names
+}
 
 // Env returns what the conditions were compiled with.
 func (p *Policy) Env() *Env { return p.env }

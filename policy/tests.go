@@ -65,7 +65,7 @@ func (p *Policy) TestErr() error {
 	var failed []string
 	for i := range results {
 		if r := &results[i]; !r.Passed() {
-			failed = append(failed, fmt.Sprintf("%s:%d: %s", p.files[0], r.Line, r))
+			failed = append(failed, fmt.Sprintf("%s:%d: %s", p.stamps[0].name, r.Line, r))
 		}
 	}
 	if failed == nil {
