@@ -34,7 +34,7 @@ func TestFullTop(t *testing.T) {
 	}
 	assert.LessOrEqual(t, top.bytes, top.MaxBytes)
 	counts := top.Counts(2)
-	assert.Equal(t, Count{"old", 1000, 0}, counts[0])
+	assert.Equal(t, Count{Value: "old", Events: 1000}, counts[0])
 	assert.Equal(t, "new", counts[1].Value)
 	assert.LessOrEqual(t, counts[1].Events, int64(500))
 	assert.GreaterOrEqual(t, counts[1].Events+counts[1].Missed, int64(500))

@@ -31,8 +31,8 @@ func TestTop(t *testing.T) {
 	for i, version := range []string{"1.3", "1.2", "", "1.3", "1.1", "1.1", "1.3", `a,b "c"`} {
 		top.Add(at(i, version))
 	}
-	assert.Equal(t, []Count{{"1.3", 3, 0}, {"1.1", 2, 0}, {"", 1, 0}, {"1.2", 1, 0}, {`a,b "c"`, 1, 0}}, top.Counts(0))
-	assert.Equal(t, []Count{{"1.3", 3, 0}, {"1.1", 2, 0}}, top.Counts(2))
+	assert.Equal(t, []Count{{Value: "1.3", Events: 3}, {Value: "1.1", Events: 2}, {Value: "", Events: 1}, {Value: "1.2", Events: 1}, {Value: `a,b "c"`, Events: 1}}, top.Counts(0))
+	assert.Equal(t, []Count{{Value: "1.3", Events: 3}, {Value: "1.1", Events: 2}}, top.Counts(2))
 	assert.Len(t, top.Counts(10), 5)
 	assert.Equal(t, "before\n         3  1.3\n         2  1.1\n         1  -\n", string(top.Append([]byte("before\n"), output.JSONL, 3)))
 	assert.Equal(t, "count,version\n3,1.3\n2,1.1\n1,\n1,1.2\n1,\"a,b \"\"c\"\"\"\n", string(top.Append(nil, output.CSV, 0)))

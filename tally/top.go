@@ -20,17 +20,19 @@ import (
 // rows and n Events that is about n/k.
 type Top struct {
 	Column   output.Column
-	MaxBytes int64 // of rows; 0 stands for DefaultMaxBytes
+	With     []output.Column // what is counted are combinations of values in Column and in these
+	MaxBytes int64           // of rows; 0 stands for DefaultMaxBytes
 
 	table[topRow]
 	floor int64 // a value without a row has occurred no more often
 }
 
-// A Count says how many Events have a value.
+// A Count says how many Events have a value, or a combination of values.
 type Count struct {
 	Value  string
 	Events int64
-	Missed int64 // at most how many more there were, while the table had no row for the value
+	Missed int64    // at most how many more there were, while the table had no row for the value
+	With   []string // the values in the columns of [Top.With]
 }
 
 type topRow struct{ events, missed int64 }
@@ -42,7 +44,7 @@ const topRowBytes = 24 + overhead
 func (t *Top) Add(e *event.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.value = t.Column.Append(t.value[:0], e)
+	t.value = appendCombination(t.value[:0], &t.Column, t.With, e)
 	r, hash := t.find()
 	if r == nil {
 		size := textBytes(len(t.value)) + topRowBytes
@@ -95,7 +97,9 @@ func (t *Top) sorted(limit int) []uint32 {
 // count returns a row by its number.
 func (t *Top) count(i uint32) Count {
 	r := t.at(int(i))
-	return Count{string(t.values.at(r.value)), r.data.events, r.data.missed}
+	c := Count{Events: r.data.events, Missed: r.data.missed}
+	c.Value, c.With = splitCombination(t.values.at(r.value), len(t.With))
+	return c
 }
 
 // Counts returns the counts, the highest first and equal ones by value: at most limit
@@ -120,7 +124,8 @@ func (t *Top) Append(dst []byte, f *output.Format, limit int) []byte {
 
 // Write writes the lines of [Top.Counts] to w: in a tabular format its rows, after a
 // header, and in others a count and a value for people to read, with "-" for the empty
-// value.
+// value. The values of a combination are columns of their own, and have two spaces between
+// them in a text.
 //
 // If the table was full, rows have in a column "at_most" the highest that the count can
 // be, and a last row "(others)" has the number of the Events that are in no row.
@@ -131,6 +136,9 @@ func (t *Top) Write(w io.Writer, f *output.Format, limit int) error {
 	full := t.dropped > 0
 	if f.Tabular() {
 		header := []string{"count", t.Column.Name}
+		for i := range t.With {
+			header = append(header, t.With[i].Name)
+		}
 		if full {
 			header = append(header, "at_most")
 		}
@@ -148,13 +156,17 @@ func (t *Top) Write(w io.Writer, f *output.Format, limit int) error {
 
 func (t *Top) appendCount(dst []byte, f *output.Format, c Count, full bool) []byte {
 	atMost := strconv.FormatInt(c.Events+c.Missed, 10)
-	switch {
-	case f.Tabular() && full:
-		return f.AppendRow(dst, []string{strconv.FormatInt(c.Events, 10), c.Value, atMost}, nil)
-	case f.Tabular():
-		return f.AppendRow(dst, []string{strconv.FormatInt(c.Events, 10), c.Value}, nil)
+	if f.Tabular() {
+		row := append([]string{strconv.FormatInt(c.Events, 10), c.Value}, c.With...)
+		if full {
+			row = append(row, atMost)
+		}
+		return f.AppendRow(dst, row, nil)
 	}
 	dst = fmt.Appendf(dst, "%10d  %s", c.Events, cmp.Or(c.Value, "-"))
+	for _, value := range c.With {
+		dst = fmt.Appendf(dst, "  %s", cmp.Or(value, "-"))
+	}
 	if c.Missed > 0 {
 		dst = fmt.Appendf(dst, "  (at most %s)", atMost)
 	}
@@ -163,7 +175,9 @@ func (t *Top) appendCount(dst []byte, f *output.Format, c Count, full bool) []by
 
 func (t *Top) appendOthers(dst []byte, f *output.Format) []byte {
 	if f.Tabular() {
-		return f.AppendRow(dst, []string{strconv.FormatInt(t.dropped, 10), "(others)", ""}, nil)
+		row := make([]string, 3+len(t.With))
+		row[0], row[1] = strconv.FormatInt(t.dropped, 10), "(others)"
+		return f.AppendRow(dst, row, nil)
 	}
 	return fmt.Appendf(dst, "%10d  (others)\n", t.dropped)
 }
