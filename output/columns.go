@@ -13,8 +13,9 @@ import (
 	"github.com/tlspeek/tlspeek/known"
 )
 
-// Columns are all columns. Those of fingerprints follow from [fingerprint.Methods].
-var Columns = slices.Concat(columnsBefore, fingerprintColumns(), columnsAfter)
+// Columns are all columns. Those of fingerprints follow from [fingerprint.Methods], and
+// those of the parts of a client from clientParts.
+var Columns = slices.Concat(columnsBefore, fingerprintColumns(), columnsAfter, clientColumns(), columnsLast)
 
 var columnsBefore = []Column{
 	{"time", event.Compact, inAll, func(dst []byte, e *event.Event) []byte {
@@ -141,21 +142,10 @@ var columnsAfter = []Column{
 	{"front_ja4.ja4", event.Full, inNone, frontJA4(func(dst []byte, f *event.FrontJA4) []byte { return append(dst, f.JA4...) })},
 
 	{"client", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendListJSON(dst, e.Client) }},
-	{"client.name", event.Compact, inFull, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Name...) })},
-	{"client.version", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Version...) })},
-	{"client.family", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Family...) })},
-	{"client.library", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Library...) })},
-	{"client.kind", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return append(dst, c.Kind.String()...) })},
-	{"client.learned", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendTrue(dst, c.Learned) })},
-	{"client.distance", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendInt(dst, int(c.Distance)) })},
-	{"client.differs", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte {
-		if c.Differs == 0 {
-			return dst
-		}
-		return appendJSON(dst, c.Differs)
-	})},
-	{"client.recorded", event.Compact, inNone, clients(func(dst []byte, c *known.Candidate) []byte { return appendTrue(dst, c.Recorded) })},
+}
 
+// columnsLast come after those of the parts of a client.
+var columnsLast = []Column{
 	{"tells", event.Compact, inNone, func(dst []byte, e *event.Event) []byte { return appendListJSON(dst, e.Tells) }},
 	{"tells.name", event.Compact, inFull, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Name...) })},
 	{"tells.field", event.Compact, inNone, tells(func(dst []byte, t *known.Tell) []byte { return append(dst, t.Field...) })},
@@ -224,10 +214,6 @@ func claim(appendPart func([]byte, *known.Claim) []byte) appendFunc {
 
 func transportParameters(appendPart func([]byte, *event.TransportParameter) []byte) appendFunc {
 	return quic(func(dst []byte, q *event.QUIC) []byte { return appendEach(dst, q.TransportParameters, appendPart) })
-}
-
-func clients(appendPart func([]byte, *known.Candidate) []byte) appendFunc {
-	return func(dst []byte, e *event.Event) []byte { return appendEach(dst, e.Client, appendPart) }
 }
 
 func tells(appendPart func([]byte, *known.Tell) []byte) appendFunc {

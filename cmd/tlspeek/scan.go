@@ -93,9 +93,9 @@ filters it also counts the hellos that were selected.`,
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "name all files in directories that were passed over, not only the first ten")
 	suggest(cmd, "transport", "tls", "quic", "dtls")
-	for _, flag := range []string{"fields", "top", "unique"} {
-		suggest(cmd, flag, output.ColumnNames()...)
-	}
+	suggestList(cmd, "fields", output.ColumnNames()...)
+	suggestList(cmd, "top", output.ColumnNames()...)
+	suggest(cmd, "unique", output.ColumnNames()...)
 	return cmd
 }
 

@@ -51,7 +51,7 @@ func (o *scanOutput) addFlags(flags *pflag.FlagSet) {
 		}
 	}
 	flags.StringSliceVar(&o.fields, "fields", nil, "`columns` of --csv and --tsv: keys of the JSON form, such as ja4, carrier.segments or client.name")
-	flags.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first")
+	flags.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first; of several, as in ja4,sni, how often each combination")
 	flags.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
 	flags.Lookup("unique").NoOptDefVal = "ja4"
 	flags.BoolVar(&o.count, "count", false, "print only the number of hellos")
@@ -88,17 +88,7 @@ func (o *scanOutput) check() error {
 	if err := o.chooseColumns(); err != nil {
 		return err
 	}
-	if o.top == "" && o.unique == "" {
-		return nil
-	}
-	column, err := output.ColumnOf(o.top + o.unique)
-	if err != nil {
-		return err
-	}
-	o.options.Size = max(o.options.Size, column.Size)
-	o.topTable.Column = column
-	o.uniqueTable.Column, o.uniqueTable.Format, o.uniqueTable.Columns = column, o.format, o.options.Columns
-	return nil
+	return o.countBy()
 }
 
 func (o *scanOutput) chooseFormat() error {
@@ -145,8 +135,8 @@ func (o *scanOutput) needsClients() bool {
 	case o.count:
 		return false
 	case o.top != "":
-		return o.topTable.Column.NeedsClients()
-	case !o.format.Tabular(), o.unique != "" && o.uniqueTable.Column.NeedsClients():
+		return o.countNeedsClients()
+	case !o.format.Tabular(), o.unique != "" && o.countNeedsClients():
 		return true
 	}
 	return slices.ContainsFunc(o.options.Columns, func(c output.Column) bool { return c.NeedsClients() })

@@ -172,7 +172,7 @@ func madeUpLive(addresses bool) *liveView {
 		Total: 9,
 		Rows: []liveRow{{Time: time.Unix(1700000000, 0).UTC(), Address: "192.0.2.1", Transport: "quic", SNI: "example.com",
 			Client: "Chromium 156", JA4: "q13d", Session: "fresh"}},
-		Clients: []count{{"Chromium 156", 6}, {"unknown", 3}},
+		Clients: []count{{"Chromium", 6}, {"unknown", 3}},
 		JA4s:    []count{{"q13d", 9}},
 	}, true, addresses}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/answers"
+	"github.com/tlspeek/tlspeek/known"
 )
 
 // Bounds of the live view.
@@ -66,19 +67,24 @@ func (l *Live) Add(e *event.Event) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4(), Session: e.Session, Client: "unknown"}
+	row := liveRow{Time: e.Time, Transport: e.Transport, JA4: e.JA4(), Session: e.Session, Client: known.Unknown}
 	if e.SrcIP.IsValid() {
 		row.Address = e.SrcIP.String()
 	}
 	if e.SNI != nil {
 		row.SNI = truncate(*e.SNI, liveText)
 	}
-	if len(e.Client) > 0 && e.Client[0].Distance == 0 {
-		row.Client = truncate(nameAndVersion(&e.Client[0]), liveText)
+	client := known.Unknown // which is counted: without the version, of which one client has many
+	if best := known.Best(e.Client); best != nil {
+		client = truncate(best.Name, liveText)
+		row.Client = client
+		if best.Distance == 0 {
+			row.Client = truncate(nameAndVersion(best), liveText)
+		}
 	}
 	l.rows[l.total%liveRows] = row
 	l.total++
-	l.clients.add(row.Client)
+	l.clients.add(client)
 	l.ja4s.add(cmp.Or(row.JA4, "none"))
 }
 
