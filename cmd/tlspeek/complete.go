@@ -14,6 +14,17 @@ func suggest(cmd *cobra.Command, flag string, values ...string) {
 	}
 }
 
+// suggestOf makes shells complete the values of a flag, which are made when they are asked
+// for.
+func suggestOf(cmd *cobra.Command, flag string, values func() []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
 // suggestList makes shells complete the values of a flag that takes several, with commas
 // between them.
 func suggestList(cmd *cobra.Command, flag string, values ...string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,10 +73,14 @@ read. Files in directories that are no captures are passed over.
 A summary on standard error counts what was read and what was not: errors, packets
 of unknown link types, EtherTypes and IP protocols, encrypted packets, packets that
 were cut short, and files in directories that were passed over, by reason. With
-filters it also counts the hellos that were selected.`,
+filters it also counts the hellos that were selected.
+
+Of a filter that is given several times, or with commas, one value must match; different
+filters must all match. Client, family and kind are those of the best candidates.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
+  tlspeek scan --tell --not-client unknown --since 1d trace.pcap
   tlspeek scan --top ja4 --limit 10 trace.pcap`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -92,7 +97,7 @@ filters it also counts the hellos that were selected.`,
 	f.Int64Var(&s.expand, "max-expanded", capture.DefaultMaxExpanded>>30, "maximum `GiB` of an expanded compressed file")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "name all files in directories that were passed over, not only the first ten")
-	suggest(cmd, "transport", "tls", "quic", "dtls")
+	s.filterFlags.suggest(cmd)
 	suggestList(cmd, "fields", output.ColumnNames()...)
 	suggestList(cmd, "top", output.ColumnNames()...)
 	suggest(cmd, "unique", output.ColumnNames()...)
@@ -105,20 +110,20 @@ filters it also counts the hellos that were selected.`,
 const gcPercent = 300
 
 func (s *scan) run(ctx context.Context) (err error) {
-	if s.filter, err = s.filterFlags.filter(); err != nil {
+	if s.output.clients, err = clientfile.Database(s.clients); err != nil {
+		return err
+	}
+	if s.filter, err = s.filterFlags.filter(time.Now(), &clientNames{s.output.clients, s.clients}); err != nil {
 		return err
 	}
 	if err := s.output.check(); err != nil {
 		return err
 	}
-	if err := s.checkUnique(); err != nil {
+	if err := cmp.Or(s.checkUnique(), s.filterFlags.checkPaths(s.paths)); err != nil {
 		return err
 	}
 	if s.memory < 1 || s.expand < 1 || s.jobs < 1 {
 		return errors.New("--max-memory, --max-expanded and --jobs must be 1 or more")
-	}
-	if s.output.clients, err = clientfile.Database(s.clients); err != nil {
-		return err
 	}
 	files, skipped, failed := captureinput.Expand(s.paths)
 	s.reader.MaxExpanded = s.expand << 30

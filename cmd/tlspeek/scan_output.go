@@ -194,7 +194,7 @@ type printer struct {
 }
 
 func (o *scanOutput) printer(f *filter.Filter) *printer {
-	return &printer{scanOutput: o, filter: f, observer: event.Observer{Clients: o.clients, SkipClients: !o.needsClients(), Memo: &o.memo}}
+	return &printer{scanOutput: o, filter: f, observer: event.Observer{Clients: o.clients, SkipClients: !o.needsClients() && !f.NeedsClients(), Memo: &o.memo}}
 }
 
 // newFile has the printer print another file. Each file has Trackers of its own, and

@@ -96,6 +96,7 @@ func TestParseHost(t *testing.T) {
 }
 
 func TestParseTime(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
 		"2026":                           "2026-01-01T00:00:00Z",
 		"2026-11":                        "2026-11-01T00:00:00Z",
@@ -107,13 +108,34 @@ func TestParseTime(t *testing.T) {
 		"2026-11-22 07:33:15+02:00":      "2026-11-22T05:33:15Z",
 		"1795332795.711403":              "2026-11-22T07:33:15.711403Z",
 		"0":                              "1970-01-01T00:00:00Z",
+		"30":                             "1970-01-01T00:00:30Z",
+		"1h":                             "2026-11-30T11:00:00Z",
+		"30m":                            "2026-11-30T11:30:00Z",
+		"1h30m":                          "2026-11-30T10:30:00Z",
+		"1.5h":                           "2026-11-30T10:30:00Z",
+		"500ms":                          "2026-11-30T11:59:59.5Z",
+		"1d":                             "2026-11-29T12:00:00Z",
+		"2w1d12h":                        "2026-11-15T00:00:00Z",
+		"0s":                             "2026-11-30T12:00:00Z",
 	} {
-		got, err := ParseTime(text)
+		got, err := ParseTime(text, now)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got.UTC().Format(time.RFC3339Nano), text)
 	}
-	for _, text := range []string{"yesterday", "NaN", "Inf", "1e300", "2026-13", "12:00"} {
-		_, err := ParseTime(text)
-		assert.ErrorContains(t, err, "not a time like", text)
+	for _, text := range []string{"yesterday", "NaN", "Inf", "1e300", "2026-13", "12:00", "-1h", "+1h", "1", "1x", "d", "wd", "1d1w", "1d-1h", "1.5d",
+		"-1d", "99999999999d", "106751d24h", "9999w99999d", " 1h", "1h ", "1hd"} {
+		got, err := ParseTime(text, now)
+		if text == "1" {
+			assert.Equal(t, time.Unix(1, 0), got, "a number is seconds since 1970")
+			continue
+		}
+		assert.ErrorContains(t, err, "not a time: use 2006-01-02, ", text)
 	}
+}
+
+// TestSince: no text is no condition, whatever the time.
+func TestSince(t *testing.T) {
+	got, err := ParseTime("", time.Now())
+	require.NoError(t, err)
+	assert.True(t, got.IsZero())
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,9 +31,12 @@ var timeLayouts = []string{
 	"2006-01-02", "2006-01", "2006",
 }
 
-// ParseTime parses a date, a time or a number of seconds since 1970. A time without a
-// zone is in UTC. No text is the zero time.
-func ParseTime(text string) (time.Time, error) {
+// TimeForms names the forms that ParseTime accepts.
+const TimeForms = "2006-01-02, 2006-01-02T15:04:05Z, seconds since 1970, or how long ago: 30m, 2h, 1d"
+
+// ParseTime parses a date, a time, a number of seconds since 1970, or a duration before
+// now. A time without a zone is in UTC. No text is the zero time.
+func ParseTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -44,5 +48,40 @@ func ParseTime(text string) (time.Time, error) {
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(seconds) < 1<<40 {
 		return time.UnixMicro(int64(math.Round(seconds * 1e6))), nil
 	}
-	return time.Time{}, fmt.Errorf("%q: not a time like 2006-01-02T15:04:05Z", text)
+	if ago, ok := parseAge(text); ok {
+		return now.Add(-ago), nil
+	}
+	return time.Time{}, fmt.Errorf("%q: not a time: use %s", text, TimeForms)
+}
+
+// ages are the units of a duration that [time.ParseDuration] does not have.
+var ages = [...]struct {
+	unit string
+	time.Duration
+}{{"w", 7 * 24 * time.Hour}, {"d", 24 * time.Hour}}
+
+// parseAge parses a duration such as 1h30m or 1d12h. Weeks and days are whole numbers, and
+// come first.
+func parseAge(text string) (time.Duration, bool) {
+	var age time.Duration
+	for _, a := range ages {
+		number, rest, ok := strings.Cut(text, a.unit)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(number, 10, 31)
+		d := time.Duration(n) * a.Duration
+		if err != nil || d/a.Duration != time.Duration(n) || age+d < age {
+			return 0, false
+		}
+		age += d
+		if text = rest; text == "" {
+			return age, true
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || strings.ContainsAny(text[:1], "+-") || age+d < age {
+		return 0, false
+	}
+	return age + d, true
 }
