@@ -28,6 +28,7 @@ import (
 type scan struct {
 	output      scanOutput
 	filterFlags filterFlags
+	whereFlags  whereFlags
 	jobs        int
 	memory      int64 // MiB
 	expand      int64 // GiB
@@ -41,6 +42,7 @@ type scan struct {
 	stderr   io.Writer
 	reader   capture.Reader
 	filter   *filter.Filter
+	where    *filter.Where
 	progress progress
 
 	selected  atomic.Int64 // hellos that pass the filter
@@ -76,10 +78,13 @@ were cut short, and files in directories that were passed over, by reason. With
 filters it also counts the hellos that were selected.
 
 Of a filter that is given several times, or with commas, one value must match; different
-filters must all match. Client, family and kind are those of the best candidates.`,
+filters must all match. Client, family and kind are those of the best candidates.
+--where takes an expression in CEL over the keys of the JSON form: sni == "" or
+client.exists(c, c.kind == "tool") && !cidr("192.0.2.0/24").containsIP(src_ip).`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
+  tlspeek scan --where 'size(tells) > 0 && sni.endsWith(".example")' trace.pcap
   tlspeek scan --tell --not-client unknown --since 1d trace.pcap
   tlspeek scan --top ja4 --limit 10 trace.pcap`,
 		Args: cobra.MinimumNArgs(1),
@@ -91,6 +96,7 @@ filters must all match. Client, family and kind are those of the best candidates
 	f := cmd.Flags()
 	s.output.addFlags(f)
 	s.filterFlags.add(f)
+	s.whereFlags.add(f)
 	f.StringVar(&s.clients, "clients", "", clientsHelp)
 	f.IntVarP(&s.jobs, "jobs", "j", runtime.NumCPU(), "`number` of files to read at once")
 	f.Int64Var(&s.memory, "max-memory", capture.DefaultMaxMemory>>20, "`MiB` of memory for incomplete hellos and for the table of --top and --unique, for each job")
@@ -98,6 +104,7 @@ filters must all match. Client, family and kind are those of the best candidates
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print neither progress nor summary")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "name all files in directories that were passed over, not only the first ten")
 	s.filterFlags.suggest(cmd)
+	s.whereFlags.suggest(cmd)
 	suggestList(cmd, "fields", output.ColumnNames()...)
 	suggestList(cmd, "top", output.ColumnNames()...)
 	suggest(cmd, "unique", output.ColumnNames()...)
@@ -114,6 +121,9 @@ func (s *scan) run(ctx context.Context) (err error) {
 		return err
 	}
 	if s.filter, err = s.filterFlags.filter(time.Now(), &clientNames{s.output.clients, s.clients}); err != nil {
+		return err
+	}
+	if s.where, err = s.whereFlags.compile(); err != nil {
 		return err
 	}
 	if err := s.output.check(); err != nil {
@@ -134,6 +144,9 @@ func (s *scan) run(ctx context.Context) (err error) {
 	for _, err := range failed {
 		fmt.Fprintln(s.stderr, "tlspeek:", err)
 	}
+	if !s.quiet {
+		writeLiveKeys(s.stderr, s.where.LiveKeys())
+	}
 	s.progress.begin(s.stderr, files, s.quiet)
 	s.stdout, s.stderr = s.progress.over(s.stdout), s.progress.over(s.stderr)
 	total, read, errs := s.files(ctx, files)
@@ -146,13 +159,14 @@ func (s *scan) run(ctx context.Context) (err error) {
 			failures:    len(failed),
 			skipped:     skipped,
 			verbose:     s.verbose,
-			filtered:    s.filterFlags.isSet(),
+			filtered:    s.filterFlags.isSet() || s.where.IsSet(),
 			selected:    s.selected.Load(),
 			forgotten:   s.forgotten.Load(),
 			uncounted:   s.output.uncounted(),
 			interrupted: ctx.Err() != nil,
 			took:        time.Since(s.progress.start),
 		}
+		sum.unjudged, sum.firstUnjudged = s.where.Failed()
 		sum.write(s.stderr)
 	}
 	if len(failed) > 0 || ctx.Err() != nil {
@@ -204,7 +218,7 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 	)
 	for range min(s.jobs, len(files)) {
 		wg.Go(func() {
-			p := s.output.printer(s.filter)
+			p := s.output.printer(s.filter, s.where)
 			for {
 				mu.Lock()
 				i := begun

@@ -10,9 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/internal/filter"
 	"github.com/tlspeek/tlspeek/internal/ordered"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/output"
@@ -175,84 +173,6 @@ func (o *scanOutput) uncounted() int64 { return o.topTable.Dropped() + o.uniqueT
 func (o *scanOutput) incomplete() error {
 	if n := o.uncounted(); n > 0 {
 		return fmt.Errorf("the table is full: %s with other values not counted for lack of memory: use a larger --max-memory, or choose hellos with --sni, --host and the like", count(n, "hello"))
-	}
-	return nil
-}
-
-// A printer prints the hellos of one file after the other. Each worker has one.
-type printer struct {
-	*scanOutput
-	filter   *filter.Filter
-	observer event.Observer
-	trackers *known.Trackers // of the file at hand; nil where no tells are printed
-	selected int64           // hellos of the file at hand that pass the filter
-
-	// Of the hello at hand. They are here so that a hello takes no memory.
-	observation event.Observation
-	event       event.Event
-	tells       []known.Tell // with earlier hellos
-}
-
-func (o *scanOutput) printer(f *filter.Filter) *printer {
-	return &printer{scanOutput: o, filter: f, observer: event.Observer{Clients: o.clients, SkipClients: !o.needsClients() && !f.NeedsClients(), Memo: &o.memo}}
-}
-
-// newFile has the printer print another file. Each file has Trackers of its own, and
-// its hellos come in the order of its packets, so that the tells are the same however
-// many files are read at once.
-func (p *printer) newFile() {
-	p.selected = 0
-	if !p.observer.SkipClients {
-		p.trackers = &known.Trackers{MaxBytes: p.trackersBytes}
-	}
-}
-
-// forgotten returns how many clients were forgotten in the file.
-func (p *printer) forgotten() int64 {
-	if p.trackers == nil {
-		return 0
-	}
-	return p.trackers.Forgotten()
-}
-
-// print writes a hello of a file to w, or counts it, if it passes the filter.
-func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
-	if p.options.Size == event.Compact {
-		h.Encapsulation = nil // a compact Event does not have it, and its text takes time to make
-	}
-	o, e := &p.observation, &p.event
-	*o = h.Observation()
-	o.File = file
-	if p.trackers != nil && o.Err == nil { // before the filter, which must not change what is said of a hello
-		p.tells = p.trackers.AppendTells(p.tells[:0], o.Src.Addr(), &known.Observation{Hello: o.Hello, Index: o.Index})
-		o.Tells = p.tells
-	}
-	needsEvent := p.filter.NeedsEvent()
-	switch {
-	case !p.filter.MatchObservation(o):
-		return nil
-	case p.count && !needsEvent:
-		p.selected++
-		p.hellos.Add(1)
-		return nil
-	case p.top == "" && p.unique == "" && !needsEvent:
-		p.selected++
-		return w.WriteObservation(&p.observer, o)
-	}
-	p.observer.Fill(e, o, p.options.Size)
-	if !p.filter.MatchEvent(e) {
-		return nil
-	}
-	p.selected++
-	switch {
-	case p.count:
-		p.hellos.Add(1)
-	case p.top != "":
-		p.topTable.Add(e)
-	case p.unique != "":
-		return p.uniqueTable.Add(e)
-	default:
-		return w.WriteEvent(e)
 	}
 	return nil
 }

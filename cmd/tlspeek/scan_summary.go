@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlspeek/tlspeek/capture"
 	"github.com/tlspeek/tlspeek/internal/captureinput"
+	"github.com/tlspeek/tlspeek/internal/filter"
 )
 
 // A summary is what scan prints to standard error at its end.
@@ -24,8 +25,11 @@ type summary struct {
 	selected    int64 // hellos
 	forgotten   int64 // clients, by known.Trackers
 	uncounted   int64 // hellos that are in no row of a full table
+	unjudged    int64 // hellos of which --where could not be told
 	interrupted bool
 	took        time.Duration
+
+	firstUnjudged filter.WhereError
 }
 
 // maxSkipped is how many skipped files a summary names unless it is verbose.
@@ -57,6 +61,11 @@ func (s *summary) write(w io.Writer) {
 		what = "hello with a value that the table has no row for, for lack of memory (--max-memory)"
 	}
 	s.line(w, s.uncounted, what)
+	what = "hellos not selected, because --where failed; the first: "
+	if s.unjudged == 1 {
+		what = "hello not selected, because --where failed: "
+	}
+	s.line(w, s.unjudged, what+s.firstUnjudged.Error())
 	s.writeSkipped(w)
 }
 

@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/helloinput":   {"capture", "event", "fingerprint", "internal/observe", "parser", "quichello"},
 	"internal/clientfile":   {"capture", "fingerprint", "known", "parser"},
 	"internal/learn":        {"fingerprint", "known", "parser"},
-	"internal/filter":       {"event", "internal/nearest", "known", "parser"},
+	"internal/filter":       {"event", "internal/nearest", "known", "parser", "policy"},
 	"internal/eval":         {"parser", "fingerprint", "known"},
 	"internal/listen":       {"internal/atomicfile", "github.com/coreos/go-systemd/v22/activation"},
 	"internal/nearest":      {},

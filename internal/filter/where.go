@@ -1,0 +1,132 @@
+package filter
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/policy"
+)
+
+// A Where is a list of expressions of package policy, of which one must be true of a
+// hello. It is safe for use by several goroutines. The zero value is true of all hellos.
+type Where struct {
+	exprs  []*policy.Expr
+	size   event.Size
+	client bool
+
+	mu     sync.Mutex
+	failed int64
+	first  WhereError
+}
+
+// A WhereError says of which hello an expression failed, and why.
+type WhereError struct {
+	File   string
+	Packet int64
+	Err    error
+}
+
+func (e *WhereError) Error() string { return fmt.Sprintf("%s packet %d: %v", e.File, e.Packet, e.Err) }
+
+func (e *WhereError) Unwrap() error { return e.Err }
+
+// NewWhere compiles expressions. The keys of live connections are empty in captures, so
+// that all keys may be asked for.
+func NewWhere(texts []string, o policy.EnvOptions) (*Where, error) {
+	w := new(Where)
+	if len(texts) == 0 {
+		return w, nil
+	}
+	env, err := policy.NewEnv(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range texts {
+		x, err := env.Compile(text, policy.AtRequest)
+		if err != nil {
+			return nil, err
+		}
+		if x.Uses("agg") && o.Agg == nil {
+			return nil, errors.New("agg needs --signals")
+		}
+		w.exprs = append(w.exprs, x)
+		w.size = max(w.size, x.Size())
+		w.client = w.client || x.NeedsClients()
+	}
+	return w, nil
+}
+
+// IsSet reports whether there is an expression.
+func (w *Where) IsSet() bool { return len(w.exprs) > 0 }
+
+// Size returns the least size of Event that the expressions need.
+func (w *Where) Size() event.Size { return w.size }
+
+// NeedsClients reports whether the expressions ask about clients, tells or claims.
+func (w *Where) NeedsClients() bool { return w.client }
+
+// LiveKeys returns the keys that the expressions read and that no Event of a capture has.
+func (w *Where) LiveKeys() []string {
+	read := make(map[string]bool)
+	for _, x := range w.exprs {
+		for _, key := range x.Keys() {
+			read[key] = true
+		}
+	}
+	for i := range event.Fields {
+		if event.Fields[i].Origin != event.Live {
+			delete(read, event.Fields[i].Key)
+		}
+	}
+	return slices.Sorted(maps.Keys(read))
+}
+
+// Failed returns of how many hellos it could not be told whether they meet the
+// expressions, and the first of them by file and packet.
+func (w *Where) Failed() (n int64, first WhereError) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed, w.first
+}
+
+func (w *Where) fail(e *event.Event, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed++; w.failed > 1 && cmp.Or(cmp.Compare(e.File, w.first.File), cmp.Compare(e.Packet, w.first.Packet)) >= 0 {
+		return
+	}
+	w.first = WhereError{e.File, e.Packet, err}
+}
+
+// A Judge asks the expressions of a Where about one Event after the other. It is not for
+// use by several goroutines at once.
+type Judge struct {
+	Where *Where
+	input policy.Input
+}
+
+// Match reports whether an expression is true of e. One that fails is not.
+func (j *Judge) Match(e *event.Event) bool {
+	if !j.Where.IsSet() {
+		return true
+	}
+	j.input.Reset(e, nil)
+	var failed error
+	for _, x := range j.Where.exprs {
+		switch matched, err := x.Match(&j.input); {
+		case matched:
+			return true
+		case err != nil && failed == nil:
+			failed = err
+		}
+	}
+	if failed != nil {
+		j.Where.fail(e, failed)
+	}
+	return false
+}
