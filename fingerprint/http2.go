@@ -83,6 +83,7 @@ type http2Block struct {
 	shorter [maxHTTP2Names / 64]uint64 // a bit for each of names whose value is shorter in Huffman coding
 
 	userAgent, clientHints, platform http2Value
+	target                           requestTarget
 }
 
 // The frames that count (RFC 9113, section 6). All others are skipped.
@@ -321,6 +322,7 @@ func (b *http2Block) field(f hpack.HeaderField) {
 		b.platform.keep(f.Value)
 	case ":method", ":authority", ":scheme", ":path":
 		b.pseudo = append(b.pseudo, f.Name[1])
+		b.target.keep(f.Name, f.Value)
 	}
 }
 
@@ -353,6 +355,14 @@ func (p *HTTP2) UserAgent() string { return p.whenDone(p.block.userAgent.text) }
 // request, as UserAgent does.
 func (p *HTTP2) ClientHints() (brands, platform string) {
 	return p.whenDone(p.block.clientHints.text), p.whenDone(p.block.platform.text)
+}
+
+// Target returns what the first request asks for: the pseudo-header fields :method,
+// :authority and :path, at most [MaxHTTP2Field] bytes of each. They are empty before
+// [HTTP2.Done].
+func (p *HTTP2) Target() (method, authority, path string) {
+	t := &p.block.target
+	return p.whenDone(t.method.text), p.whenDone(t.authority.text), p.whenDone(t.path.text)
 }
 
 func (p *HTTP2) whenDone(s string) string {

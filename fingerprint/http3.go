@@ -158,6 +158,7 @@ type HTTP3Request struct {
 	cut    bool   // there is more of it
 
 	userAgent, clientHints, platform http2Value
+	target                           requestTarget
 }
 
 // Parse reads b, which is the beginning of a request stream, as [HTTP3Control.Parse]
@@ -224,6 +225,7 @@ func (r *HTTP3Request) field(f qpackField) {
 		r.platform.keep(f.value)
 	case ":method", ":authority", ":scheme", ":path":
 		r.pseudo = append(r.pseudo, f.name[1])
+		r.target.keep(f.name, f.value)
 	}
 }
 
@@ -244,6 +246,17 @@ func (r *HTTP3Request) UserAgent() string { return r.userAgent.text }
 // does.
 func (r *HTTP3Request) ClientHints() (brands, platform string) {
 	return r.clientHints.text, r.platform.text
+}
+
+// Target returns what the request asks for, as [HTTP2.Target] does. The method is empty
+// if the client refers to the static table for it, which all common ones are in; a path
+// from there is "/".
+func (r *HTTP3Request) Target() (method, authority, path string) {
+	method, authority, path = r.target.method.text, r.target.authority.text, r.target.path.text
+	if r.target.path.set && path == "" {
+		path = "/" // the only one in the static table (RFC 9204, appendix A)
+	}
+	return method, authority, path
 }
 
 // AppendHTTP3 appends the HTTP/3 fingerprint of a client that has sent c and r, in the
