@@ -13,7 +13,7 @@ import (
 // request. JA3, JA4 and HTTP2 are always set. Any other field is set if it has a
 // name here, or under its standard name with All.
 //
-// A field that the client sent under the name of one of the ten, or under a name
+// A field that the client sent under the name of one of the twelve, or under a name
 // that a backend may take for it, is removed, also where Headers does not set that
 // one. A field without a name here has its standard name.
 //
@@ -32,12 +32,14 @@ type Headers struct {
 	Tells  string // the names of the tells that are evidence; "X-TLS-Tells" with All
 	Claim  string // whether the hello fits the User-Agent: consistent, inconsistent or unknown; "X-TLS-Claim" with All
 	Tags   string // what rules and the server add; "X-TLS-Tags" with All
+	Rule   string // the rule that decided about the request, or about the hello; "X-TLS-Rule" with All
+	Action string // and what it decided; "X-TLS-Action" with All
 
 	// Dictionary is a field with all of these values, as a dictionary of RFC 9651;
 	// "TLSpeek" with All. Its keys are ja4, ja3, http2, http3, stable, client,
-	// tells, claim and tags; those without a value are left out. Tells are an
-	// inner list of tokens, tags one of strings, and claim is a token. The client
-	// is a string, or an inner list of strings if several are as near. The key
+	// tells, claim, tags, rule and action; those without a value are left out. Tells
+	// are an inner list of tokens, tags one of strings, and claim and action are tokens. The
+	// client is a string, or an inner list of strings if several are as near. The key
 	// none says why there is no hello.
 	Dictionary string
 

@@ -46,6 +46,8 @@ func (h *Headers) optional(names *nameSet) (fields []optionalField) {
 		{h.Tells, "X-TLS-Tells", (*passedEvent).tells},
 		{h.Claim, "X-TLS-Claim", (*passedEvent).claim},
 		{h.Tags, "X-TLS-Tags", (*passedEvent).tags},
+		{h.Rule, "X-TLS-Rule", (*passedEvent).rule},
+		{h.Action, "X-TLS-Action", (*passedEvent).action},
 		{h.Dictionary, "TLSpeek", (*passedEvent).dictionary},
 	} {
 		name := headerName(f.name, f.standard)
@@ -146,6 +148,21 @@ func (p *passedEvent) tags() string {
 	return noneFound
 }
 
+// rule returns that of a connection without a hello, too, and so does action.
+func (p *passedEvent) rule() string { return p.decided(p.event.Rule) }
+
+func (p *passedEvent) action() string { return p.decided(p.event.Action) }
+
+func (p *passedEvent) decided(value string) string {
+	switch {
+	case value != "":
+		return asciiText(value)
+	case p.none == noneUnknown:
+		return p.none
+	}
+	return noneFound
+}
+
 // dictionary returns all values as a dictionary of RFC 9651.
 func (p *passedEvent) dictionary() string {
 	d := httpsfv.NewDictionary()
@@ -179,6 +196,12 @@ func (p *passedEvent) dictionary() string {
 	}
 	if len(p.event.Tags) > 0 {
 		d.Add("tags", stringList(p.event.Tags))
+	}
+	if p.event.Rule != "" {
+		d.Add("rule", httpsfv.NewItem(asciiText(p.event.Rule)))
+	}
+	if p.event.Action != "" {
+		d.Add("action", httpsfv.NewItem(tokenOrText(p.event.Action)))
 	}
 	text, _ := httpsfv.Marshal(d) // asciiText and tokenOrText return nothing that it rejects
 	return text

@@ -31,6 +31,8 @@ func passedForTest() passedEvent {
 			Tells:  []known.Tell{{Name: "ech-aead"}, {Name: "ech-aead"}, {Name: "not a token"}},
 			Claim:  &known.Claim{Verdict: known.VerdictInconsistent},
 			Tags:   []string{"bot", "a, b\\"},
+			Rule:   "not a browser",
+			Action: "deny",
 		},
 	}
 }
@@ -39,53 +41,53 @@ func TestPassedValues(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		edit func(*passedEvent)
-		want [7]string // http3, stable, client, tells, claim, tags, dictionary
+		want [9]string // http3, stable, client, tells, claim, tags, rule, action, dictionary
 	}{
-		{"all", func(*passedEvent) {}, [7]string{
-			`1:0|\xc3\xa9`, "", `My "client"\x2c 2, \xc3\xbcn\xc3\xaf\x0a`, "ech-aead, not a token", "inconsistent", `bot, a\x2c b\`,
+		{"all", func(*passedEvent) {}, [9]string{
+			`1:0|\xc3\xa9`, "", `My "client"\x2c 2, \xc3\xbcn\xc3\xaf\x0a`, "ech-aead, not a token", "inconsistent", `bot, a\x2c b\`, "not a browser", "deny",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", http2="1:65536|0|0|m,a", http3="1:0|\\xc3\\xa9", ` +
-				`client=("My \"client\", 2" "\\xc3\\xbcn\\xc3\\xaf\\x0a");distance=31, tells=(ech-aead "not a token"), claim=inconsistent, tags=("bot" "a, b\\")`,
+				`client=("My \"client\", 2" "\\xc3\\xbcn\\xc3\\xaf\\x0a");distance=31, tells=(ech-aead "not a token"), claim=inconsistent, tags=("bot" "a, b\\"), rule="not a browser", action=deny`,
 		}},
 		{"a tell that is no evidence", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
 			p.event = event.Event{Tells: []known.Tell{{Name: "padding", Novel: true}, {Name: "session-id", Lead: true}}}
-		}, [7]string{
-			noneNotHTTP3, "", noneClient, "none", noneUserAgent, "none",
+		}, [9]string{
+			noneNotHTTP3, "", noneClient, "none", noneUserAgent, "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=()`,
 		}},
 		{"one client, nothing else", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
 			p.event = event.Event{Client: []known.Candidate{{Name: "curl"}, {Name: "curl"}}}
-		}, [7]string{
-			noneNotHTTP3, "", "curl", "none", noneUserAgent, "none",
+		}, [9]string{
+			noneNotHTTP3, "", "curl", "none", noneUserAgent, "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", client="curl", tells=()`,
 		}},
 		{"behind a proxy", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
 			p.event = event.Event{Claim: &known.Claim{Verdict: known.VerdictInconsistent, Proxy: `Gate "é"`}}
-		}, [7]string{
-			noneNotHTTP3, "", noneClient, "none", "inconsistent", "none",
+		}, [9]string{
+			noneNotHTTP3, "", noneClient, "none", "inconsistent", "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=(), claim=inconsistent;proxy="Gate \"\\xc3\\xa9\""`,
 		}},
 		{"far client, HTTP/3", func(p *passedEvent) {
 			p.http2, p.isHTTP3 = noneNotHTTP2, true
 			p.event = event.Event{Client: []known.Candidate{{Name: "curl", Distance: 100}}, Claim: &known.Claim{}}
-		}, [7]string{
-			noneHTTP3, "", noneClient, "none", "unknown", "none",
+		}, [9]string{
+			noneHTTP3, "", noneClient, "none", "unknown", "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=(), claim=unknown`,
 		}},
 		{"no hello", func(p *passedEvent) {
 			p.fingerprints = fingerprints{noneLimit, noneLimit, noneNotHTTP2}
-			p.none, p.event = noneLimit, event.Event{Tags: []string{"big"}}
-		}, [7]string{noneNotHTTP3, noneLimit, noneLimit, noneLimit, noneLimit, "big", `none="hello over limit", tags=("big")`}},
+			p.none, p.event = noneLimit, event.Event{Tags: []string{"big"}, Rule: "large", Action: "close"}
+		}, [9]string{noneNotHTTP3, noneLimit, noneLimit, noneLimit, noneLimit, "big", "large", "close", `none="hello over limit", tags=("big"), rule="large", action=close`}},
 		{"unknown connection", func(p *passedEvent) {
 			*p = passedEvent{fingerprints: fingerprints{noneUnknown, noneUnknown, noneUnknown}, none: noneUnknown}
-		}, [7]string{noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, `none="unknown connection"`}},
+		}, [9]string{noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, `none="unknown connection"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := passedForTest()
 			c.edit(&p)
-			assert.Equal(t, c.want, [7]string{p.http3(), p.stable(), p.client(), p.tells(), p.claim(), p.tags(), p.dictionary()})
+			assert.Equal(t, c.want, [9]string{p.http3(), p.stable(), p.client(), p.tells(), p.claim(), p.tags(), p.rule(), p.action(), p.dictionary()})
 		})
 	}
 }
@@ -118,12 +120,14 @@ func TestDictionaryIsAlwaysValid(t *testing.T) {
 			Tells:  []known.Tell{{Name: text()}},
 			Claim:  &known.Claim{Verdict: known.VerdictConsistent, Proxy: text()},
 			Tags:   []string{text(), ""},
+			Rule:   text(),
+			Action: text(),
 		}}
 		value := p.dictionary()
 		d, err := httpsfv.UnmarshalDictionary([]string{value})
 		require.NoError(t, err, "%q", value)
-		assert.Equal(t, []string{"ja4", "ja3", "http2", "http3", "client", "tells", "claim", "tags"}, d.Names())
-		for _, value := range []string{value, p.client(), p.tells(), p.tags(), p.http3()} {
+		assert.Equal(t, []string{"ja4", "ja3", "http2", "http3", "client", "tells", "claim", "tags", "rule", "action"}, d.Names())
+		for _, value := range []string{value, p.client(), p.tells(), p.tags(), p.rule(), p.action(), p.http3()} {
 			assert.Regexp(t, `^[ -~]+$`, value)
 		}
 	}
