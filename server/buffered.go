@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 )
 
@@ -15,8 +16,8 @@ const maxLine = 8192
 // A buffered connection has the first line read ahead.
 type buffered struct {
 	*tls.Conn
-	r       *bufio.Reader // nil once all of it is handed on
-	lineEnd func()        // called when Read has the end of the first line; nil once it has
+	r       *bufio.Reader          // nil once all of it is handed on
+	lineEnd func(whole bool) error // called when Read has the end of the first line, or of all; nil once it has
 }
 
 func newBuffered(c *tls.Conn) *buffered {
@@ -25,11 +26,33 @@ func newBuffered(c *tls.Conn) *buffered {
 
 func (b *buffered) Read(p []byte) (int, error) {
 	n, err := b.read(p)
-	if b.lineEnd != nil && bytes.IndexByte(p[:n], '\n') >= 0 {
-		b.lineEnd()
-		b.lineEnd = nil
+	if b.lineEnd == nil {
+		return n, err
+	}
+	whole := bytes.IndexByte(p[:n], '\n') >= 0
+	if !whole && err != io.EOF {
+		return n, err
+	}
+	lineEnd := b.lineEnd
+	b.lineEnd = nil
+	if refused := lineEnd(whole); refused != nil {
+		return 0, refused
 	}
 	return n, err
+}
+
+// hasEnded reports whether the client has ended its side before the end of a line.
+func (b *buffered) hasEnded() bool {
+	_, err := b.r.Peek(b.r.Buffered() + 1)
+	return err == io.EOF
+}
+
+// awaitEnd waits until the client has ended its side, has sent more than is read ahead, or
+// until the deadline for reading.
+func (b *buffered) awaitEnd() {
+	for err := error(nil); err == nil; {
+		_, err = b.r.Peek(b.r.Buffered() + 1)
+	}
 }
 
 // read reads what was read ahead, and then from the TLS connection.

@@ -12,7 +12,9 @@ import (
 
 // A Client is a connection that knows what its client has sent: a [*Conn], or
 // one over QUIC that an [HTTP3] has accepted. It is comparable, and safe for
-// use by several goroutines. It remains usable once the connection is closed.
+// use by several goroutines. It remains usable once the connection is closed. It has a
+// method Close, too, by which a handler may end the connection with all of its requests;
+// Decide must not call it.
 type Client interface {
 	// Event returns what is known of the first hello, or of what came in
 	// place of one, and false until either has come. What event.Detail adds
@@ -105,7 +107,9 @@ func FromContext(ctx context.Context) (event.Event, bool) {
 // connection settles its Event, see [Listener.Settled]. Up to four claims of a
 // connection are remembered. A request with another User-Agent than the first has
 // the tag agents-differ, unless one of the two has none or the connection is that of
-// a trusted proxy. It returns false where [ClientOf] returns nil.
+// a trusted proxy. Where requests are decided about, it has the rule, the action and the
+// tags of that Decision, once r has come through [Wrap] or [Judge]. It returns false where
+// [ClientOf] returns nil.
 func EventOf(r *http.Request, size event.Size) (e event.Event, ok bool) {
 	c := clientOf(r.Context())
 	if c == nil {
@@ -117,18 +121,4 @@ func EventOf(r *http.Request, size event.Size) (e event.Event, ok bool) {
 	}
 	ok = copyIn(&e, l.eventOf(r, size), size)
 	return e, ok
-}
-
-// Wrap returns a handler that calls h, once the Event of the connection is settled
-// by its first request: [Listener.Settled] is called, and [FromContext] has the
-// claim. A [Server] wraps its Handler.
-func Wrap(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c := clientOf(r.Context()); c != nil {
-			if l := c.theLife(); l != nil {
-				l.requestCame(r)
-			}
-		}
-		h.ServeHTTP(w, r)
-	})
 }

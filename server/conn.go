@@ -46,6 +46,8 @@ type Conn struct {
 	addrPending bool        // the client's address comes with the first bytes
 	refused     error       // by a Decision or a bound
 	config      *tls.Config // of a Decision
+	hold        *hold       // by a Decision, until it is over; nil for none
+	decidedOnce bool        // Decide is not asked again
 
 	entry    connEntry      // guarded by the Limits
 	halfOpen lru.Node[Conn] // guarded by the Limits
@@ -139,12 +141,20 @@ func (c *Conn) Read(p []byte) (int, error) {
 			c.endHolding()
 		}
 	}
+	if c.hold != nil {
+		c.holdBack()
+	}
 	if c.closed.Load() { // meanwhile
 		return 0, c.closedError()
 	}
 	n, err := 0, error(nil)
 	if c.refused == nil {
 		n, err = c.handOn(p)
+	}
+	if c.hold != nil {
+		if c.holdBack(); c.closed.Load() {
+			return 0, c.closedError()
+		}
 	}
 	if c.refused != nil {
 		return 0, c.refused
@@ -337,6 +347,7 @@ func (c *Conn) close() error {
 	c.reading.Lock() // a reader returns, as the connection below is closed
 	defer c.reading.Unlock()
 	c.fail(net.ErrClosed)
+	c.endHold()
 	c.advance(stateDraining)
 	c.mu.Lock()
 	defer c.mu.Unlock()

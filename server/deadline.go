@@ -15,6 +15,7 @@ type deadline struct {
 	mu          sync.Mutex
 	handshake   time.Time // zero once lifted
 	read, write time.Time // the user's; zero for none
+	held        time.Time // while a client is held back, for reading; otherwise zero
 	unsupported bool      // by the connection, for reading
 }
 
@@ -39,7 +40,7 @@ func (d *deadline) lift(c net.Conn) {
 }
 
 func (d *deadline) apply(c net.Conn) {
-	d.unsupported = c.SetReadDeadline(d.earlier(d.read)) != nil
+	_ = d.applyRead(c)
 	_ = c.SetWriteDeadline(d.earlier(d.write))
 }
 
@@ -48,9 +49,34 @@ func (d *deadline) setRead(c net.Conn, t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read = t
-	err := c.SetReadDeadline(d.earlier(t))
+	return d.applyRead(c)
+}
+
+// applyRead sets the deadline for reading.
+func (d *deadline) applyRead(c net.Conn) error {
+	t := d.earlier(d.read)
+	if !d.held.IsZero() && (t.IsZero() || d.held.Before(t)) {
+		t = d.held
+	}
+	err := c.SetReadDeadline(t)
 	d.unsupported = err != nil
 	return err
+}
+
+// hold has reading end at t until endHold. It returns false if the connection supports
+// no deadline.
+func (d *deadline) hold(c net.Conn, t time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = t
+	return d.applyRead(c) == nil
+}
+
+func (d *deadline) endHold(c net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = time.Time{}
+	_ = d.applyRead(c) // the connection may be closed
 }
 
 // setWrite sets the user's deadline for writing.

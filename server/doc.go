@@ -12,7 +12,8 @@
 // [ConfigureHTTP2] adds the fingerprint of HTTP/2, and [HTTP3] does the same over
 // QUIC. [Server] serves a handler over HTTP/1.1, HTTP/2 and HTTP/3, and clients
 // that speak no HTTP. [Listener.Decide] closes a connection, or chooses its
-// configuration, before it costs a handshake.
+// configuration, before it costs a handshake; [Listener.DecideRequest] decides about
+// requests.
 //
 // # Terms
 //

@@ -439,3 +439,40 @@ func Example_refuseImpersonators() {
 	// 200 welcome
 	// 403 not the browser that you claim to be
 }
+
+// A Listener decides about each request, so that the Event has the rule, and a handler
+// obeys. Package guard does so by a file of rules.
+func ExampleJudge() {
+	l := &server.Listener{Listener: exampleListener(), DecideRequest: func(c server.Client, r *http.Request) server.Decision {
+		if r != nil && r.URL.Path == "/admin" {
+			return server.Decision{Rule: "no-admin", Action: "deny"}
+		}
+		return server.Decision{}
+	}}
+	obey := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, d := server.Judge(r, l.DecideRequest)
+		if d.Action == "deny" {
+			e, _ := server.EventOf(r, event.Compact)
+			http.Error(w, "refused by "+e.Rule, http.StatusForbidden)
+			return
+		}
+		fmt.Fprintln(w, "welcome")
+	})
+	srv := &server.Server{TLSConfig: exampleConfig(), Handler: obey}
+	go srv.Serve(l)
+	defer srv.Close()
+
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	for _, path := range []string{"/", "/admin"} {
+		res, err := client.Get("https://" + l.Addr().String() + path)
+		if err != nil {
+			log.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		fmt.Print(res.StatusCode, " ", string(body))
+	}
+	// Output:
+	// 200 welcome
+	// 403 refused by no-admin
+}

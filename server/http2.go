@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
 )
 
@@ -98,7 +97,8 @@ func (c *Conn) firstRequest(r *fingerprint.HTTP2, above *tls.Conn) {
 	}
 	says := claimFields{userAgent: r.UserAgent()}
 	says.clientHints, says.platform = r.ClientHints()
-	l := c.theLife()
+	first := pendingRequest{says: says}
+	first.method, first.host, first.uri = r.Target()
 	state := above.ConnectionState()
-	l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), c.timed(handshakeOf(&state)))
+	c.theLife().firstCame(first, c.timed(handshakeOf(&state)))
 }

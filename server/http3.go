@@ -47,6 +47,10 @@ type HTTP3 struct {
 	// Decision does not apply.
 	Decide func(c Client) Decision
 
+	// DecideRequest is that of a [Listener]. It is not called for the requests of a
+	// Handler that is not one of [Wrap].
+	DecideRequest func(c Client, r *http.Request) Decision
+
 	// Settled, SettleTimeout and MaxUnsettled are those of a [Listener]. Hellos of
 	// clients that do not get as far as a connection are settled, too.
 	Settled       func(*event.Observation, *event.Event)
@@ -143,7 +147,10 @@ func (s *HTTP3) settling() *settling {
 	if s.shared != nil {
 		return s.shared
 	}
-	s.once.Do(func() { s.lives.configure(s.Settled, s.SettleTimeout, s.MaxUnsettled, s.Clients) })
+	s.once.Do(func() {
+		s.lives.configure(s.Settled, s.SettleTimeout, s.MaxUnsettled, s.Clients)
+		s.lives.decideRequest = s.DecideRequest
+	})
 	return &s.lives
 }
 

@@ -11,8 +11,9 @@ func (s *HTTP3) decidingConfig() *tls.Config {
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		c, ok := clientOf(info.Context()).(*quicConn)
 		var chosen *tls.Config
+		var d Decision
 		if ok {
-			d := s.decide(c)
+			d = s.decide(c)
 			if d.Close {
 				return nil, ErrRefused
 			}
@@ -24,7 +25,7 @@ func (s *HTTP3) decidingConfig() *tls.Config {
 				return nil, err
 			}
 		}
-		if !ok {
+		if !ok || d.Once {
 			return chosen, nil
 		}
 		if chosen == nil {
@@ -35,10 +36,11 @@ func (s *HTTP3) decidingConfig() *tls.Config {
 	return config
 }
 
-// decide asks Decide and records what it says.
+// decide asks Decide and records what it says. Wait does not apply.
 func (s *HTTP3) decide(c *quicConn) Decision {
 	d := s.Decide(c)
-	if l := c.theLife(); l != nil && (d.Rule != "" || len(d.Tags) > 0) {
+	d.waitOver()
+	if l := c.theLife(); l != nil && d.outcome().isSet() {
 		l.decided(d)
 	}
 	return d

@@ -10,7 +10,6 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/quicvarint"
 
-	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
 )
 
@@ -233,6 +232,7 @@ func (r *http3Record) keep(request *fingerprint.HTTP3Request) {
 	}
 	says := claimFields{userAgent: request.UserAgent()}
 	says.clientHints, says.platform = request.ClientHints()
-	l := &hs.life
-	l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), nil) // the outcome of the handshake has come
+	first := pendingRequest{says: says}
+	first.method, first.host, first.uri = request.Target()
+	hs.life.firstCame(first, nil) // the outcome of the handshake has come
 }

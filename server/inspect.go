@@ -238,63 +238,34 @@ func (c *Conn) notify(index int) {
 	if l.Observe != nil {
 		l.Observe(o)
 	}
-	if l.Decide == nil || errors.Is(o.Err, net.ErrClosed) {
+	if l.Decide == nil || c.decidedOnce || errors.Is(o.Err, net.ErrClosed) {
 		return
 	}
 	d := l.Decide(c)
+	c.decidedOnce = d.Once
 	if errors.Is(o.Err, ErrNoHello) { // there is nothing left to close
-		d = Decision{Rule: d.Rule, Tags: d.Tags}
+		d.waitOver()
+		d.Close, d.Wait, d.WaitOver, d.Config = false, 0, nil, nil
 	}
 	c.obey(d)
 }
 
 // obey does what a Decision says.
 func (c *Conn) obey(d Decision) {
-	if d.Rule != "" || len(d.Tags) > 0 {
+	if d.outcome().isSet() {
 		c.theLife().decided(d)
 	}
 	if d.Wait > 0 {
-		c.holdBack(d.Wait)
+		c.endHold()
+		c.hold = &hold{time.Now().Add(d.Wait), d.WaitOver}
+	} else {
+		d.waitOver()
 	}
 	if d.Close && c.refused == nil {
 		c.refused = ErrRefused
 	}
 	if d.Config != nil {
 		c.config = d.Config
-	}
-}
-
-// holdBack waits for d, until the connection is closed, or until its time for the
-// handshake is up.
-func (c *Conn) holdBack(d time.Duration) {
-	if timeout := c.listener.handshakeTimeout(); timeout > 0 {
-		d = min(d, time.Until(c.accepted.Add(timeout)))
-	}
-	c.mu.Lock()
-	if c.closing == nil {
-		c.closing = make(chan struct{})
-	}
-	closing := c.closing
-	c.mu.Unlock()
-	if c.closed.Load() {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-closing:
-	}
-}
-
-// endWait ends what holdBack waits for.
-func (c *Conn) endWait() {
-	c.closed.Store(true)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing != nil {
-		close(c.closing)
-		c.closing = nil
 	}
 }
 

@@ -51,7 +51,7 @@ func (l *life) keep(e *event.Event, version int) {
 	before := l.keptBytes
 	switch {
 	case l.version != version:
-	case l.settled == event.NotSettled:
+	case l.settled == event.NotSettled || l.deciding:
 		l.seen, l.keptBytes = e, size
 	default:
 		l.setFinal(e, size)

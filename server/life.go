@@ -39,14 +39,15 @@ type life struct {
 	request   known.Request // the first
 	handshake *event.Handshake
 	front     *event.FrontJA4 // of the first request
-	rule      string
-	action    string
-	tags      []string
-	seen      *event.Event // the full Event of the first hello before it was settled
-	version   int          // number of changes since, which seen may lack
-	final     *event.Event // and once it was settled
-	keptBytes int          // what seen or final takes, if the settling bounds that
-	judged    []judged     // the first is that of the first request
+	atHello   outcome         // of the Decisions about hellos
+	atRequest *outcome        // of that about the first request; nil if there is none
+	pending   *pendingRequest // the first, which waits for that; nil if there is none
+	deciding  bool            // somebody decides about it
+	seen      *event.Event    // the full Event of the first hello before it was settled
+	version   int             // number of changes since, which seen may lack
+	final     *event.Event    // and once it was settled
+	keptBytes int             // what seen or final takes, if the settling bounds that
+	judged    []judged        // the first is that of the first request
 }
 
 // A judged is what a request says of its client, and the claim that follows once
@@ -83,7 +84,11 @@ func (l *life) complete(o *event.Observation) {
 	o.Request = l.request
 	o.Request.Headers = headers
 	o.Settled, o.Handshake, o.FrontJA4 = l.settled, l.handshake, l.front
-	o.Rule, o.Action, o.Tags = l.rule, l.action, l.tags
+	all := l.atHello
+	if l.atRequest != nil {
+		all = all.then(*l.atRequest)
+	}
+	o.Rule, o.Action, o.Tags = all.rule, all.action, all.tags
 }
 
 // claimToSettle reports whether the caller is to settle l, and no other.
@@ -93,7 +98,9 @@ func (l *life) claimToSettle(why event.Settled) bool {
 	if l.settled != event.NotSettled {
 		return false
 	}
-	l.settled = why
+	if l.settled = why; l.pending != nil { // and nobody has judged it
+		l.settled, l.pending = event.SettledRequest, nil
+	}
 	l.dropSeen()
 	return true
 }
@@ -131,8 +138,8 @@ func (l *life) settleNow(why event.Settled, says claimFields, request known.Requ
 		defer s.leave()
 	}
 	l.mu.Lock()
-	if why == event.SettledRequest && len(l.judged) == 0 { // also where the Event came before
-		l.judged = append(l.judged, judged{says: says})
+	if why == event.SettledRequest { // also where the Event came before
+		l.remember(says)
 	}
 	if l.settled != event.NotSettled {
 		l.mu.Unlock()
@@ -166,10 +173,13 @@ func (l *life) handOn() {
 	observed := l.settling.getObserved()
 	all := l.conn.observe(observed, l.complete)
 	for ; l.handed < len(all); l.handed++ {
-		o, e := &all[l.handed], new(event.Event)
-		l.settling.fill(e, o, event.Full)
-		if l.handed == 0 {
-			l.keepFinal(e)
+		o, e := &all[l.handed], l.decidedEvent()
+		if l.handed > 0 || e == nil {
+			e = new(event.Event)
+			l.settling.fill(e, o, event.Full)
+			if l.handed == 0 {
+				l.keepFinal(e)
+			}
 		}
 		l.settling.hook(o, e)
 	}
@@ -254,7 +264,7 @@ func (l *life) requestCame(r *http.Request) claimFields {
 	l.mu.Unlock()
 	if settled == event.NotSettled {
 		l.setFront(frontOf(r))
-		l.settleNow(event.SettledRequest, says, says.request(l.settling.osOf), l.conn.timed(handshakeOf(r.TLS)))
+		l.firstCame(pendingOf(r, says), l.conn.timed(handshakeOf(r.TLS)))
 	}
 	return says
 }
@@ -263,7 +273,7 @@ func (l *life) requestCame(r *http.Request) claimFields {
 func (l *life) setFront(f *event.FrontJA4) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.settled == event.NotSettled {
+	if l.settled == event.NotSettled && l.pending == nil {
 		l.front = f
 	}
 }
@@ -275,6 +285,7 @@ func (l *life) eventOf(r *http.Request, size event.Size) *event.Event {
 	if e == nil {
 		return nil
 	}
+	e = l.withDecision(e, r)
 	if front := frontOf(r); front != nil || e.FrontJA4 != nil {
 		changed := *e
 		changed.FrontJA4 = front
@@ -288,8 +299,8 @@ func (l *life) eventOfAgent(r *http.Request, size event.Size) *event.Event {
 	says := l.requestCame(r)
 	l.mu.Lock()
 	final, claim, ok := l.final, (*known.Claim)(nil), false
-	first := l.settled == event.SettledRequest && l.judged[0].says == says
-	differs := says.userAgent != "" && len(l.judged) > 0 && l.judged[0].says.userAgent != "" && l.judged[0].says.userAgent != says.userAgent
+	first := (l.settled == event.SettledRequest || l.pending != nil) && l.judged[0].says == says
+	differs := l.agentDiffers(says)
 	if j := l.judgedOf(says); j != nil && j.known {
 		claim, ok = j.claim, true
 	}
@@ -330,6 +341,12 @@ func withAgent(e *event.Event, userAgent string, claim *known.Claim, differs boo
 		changed.Tags = append(slices.Clip(changed.Tags), tagAgentsDiffer)
 	}
 	return &changed
+}
+
+// agentDiffers reports whether a request has another User-Agent than the first. It is
+// called with mu held.
+func (l *life) agentDiffers(says claimFields) bool {
+	return says.userAgent != "" && len(l.judged) > 0 && l.judged[0].says.userAgent != "" && l.judged[0].says.userAgent != says.userAgent
 }
 
 // judgedOf returns what is remembered of requests that say this, or nil. It is
@@ -377,16 +394,7 @@ func (l *life) outcomeCame(h *event.Handshake) {
 func (l *life) decided(d Decision) {
 	l.mu.Lock()
 	defer l.changedAndUnlock()
-	l.rule, l.tags = d.Rule, d.Tags
-	switch {
-	case d.Rule == "":
-	case d.Close:
-		l.action = "close"
-	case d.Wait > 0:
-		l.action = "wait"
-	default:
-		l.action = "pass"
-	}
+	l.atHello = l.atHello.then(d.outcome())
 }
 
 // changed says that more is known of the connection than before. It returns false if

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -62,6 +63,19 @@ type Listener struct {
 	// Observe may. The time counts for HandshakeTimeout, which does not
 	// interrupt it.
 	Decide func(c Client) Decision
+
+	// DecideRequest, if not nil, is called with each request that reaches a handler of
+	// [Wrap], as all of a [Server] do, and returns what is to become of it. [EventOf] has
+	// the Event for it, with the claim. The Event of a connection settles with the Decision
+	// about its first request, see Settled, and EventOf has that about its own request
+	// from then on. The handlers below find it with [Judge], and obey it.
+	//
+	// With nil for r it is called once for a connection of the line protocol of a Server,
+	// when its first line is whole. The Server then closes the connection, or waits
+	// before, as the Decision says.
+	//
+	// The goroutine that serves the request calls it. It may block.
+	DecideRequest func(c Client, r *http.Request) Decision
 
 	// Settled, if not nil, is called once for each Event, when no more will be known
 	// of it: the header of the first request is whole, the first line of the line
@@ -190,7 +204,10 @@ func (l *Listener) SettleAll(ctx context.Context) error { return l.settling().al
 
 // settling returns what settles the connections of l.
 func (l *Listener) settling() *settling {
-	l.once.Do(func() { l.lives.configure(l.Settled, l.SettleTimeout, l.MaxUnsettled, l.Clients) })
+	l.once.Do(func() {
+		l.lives.configure(l.Settled, l.SettleTimeout, l.MaxUnsettled, l.Clients)
+		l.lives.decideRequest = l.DecideRequest
+	})
 	return &l.lives
 }
 

@@ -255,6 +255,17 @@ func transportError(err *quic.TransportError) error {
 // 4.8).
 const firstCryptoError = 0x100
 
+// Close ends the connection with all of its requests, once the handshake is finished.
+func (c *quicConn) Close() error {
+	c.idle.mu.Lock()
+	conn := c.idle.conn
+	c.idle.mu.Unlock()
+	if conn == nil {
+		return nil
+	}
+	return conn.CloseWithError(h3NoError, "")
+}
+
 // RemoteAddr returns the address of the client.
 func (c *quicConn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
 

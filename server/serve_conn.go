@@ -67,20 +67,83 @@ func (v *serving) serve(conn net.Conn) {
 	if v.Lines == nil {
 		return
 	}
-	if below != nil {
-		settle := func() {
-			l, state := below.theLife(), c.ConnectionState()
-			l.settleNow(event.SettledLine, claimFields{}, known.Request{}, below.timed(handshakeOf(&state)))
-		}
-		if b.hasLine() {
-			settle()
-		} else { // it is longer than what is read ahead, or the client has ended
-			b.lineEnd = settle
-		}
+	if below != nil && v.settleLine(c, b, below) != nil {
+		return
 	}
 	defer context.AfterFunc(v.life.hardStop, func() { c.Close() })()
 	if err := v.Lines(ConnContext(softStop, c), b); err != nil {
 		v.log.Debug("line protocol", "client", conn.RemoteAddr(), "error", err)
+	}
+}
+
+// settleLine settles below with its first line, and obeys what is decided about it: at
+// once, or when b reads the end of that line. It returns an error if the connection is to
+// be closed.
+func (v *serving) settleLine(c *tls.Conn, b *buffered, below *Conn) error {
+	l, decide := below.theLife(), v.listener.DecideRequest
+	outcome := func() *event.Handshake {
+		state := c.ConnectionState()
+		return below.timed(handshakeOf(&state))
+	}
+	if decide == nil {
+		settle := func(whole bool) error {
+			if whole {
+				l.settleNow(event.SettledLine, claimFields{}, known.Request{}, outcome())
+			}
+			return nil
+		}
+		if b.hasLine() {
+			return settle(true)
+		}
+		b.lineEnd = settle // it is longer than what is read ahead, or the client has ended
+		return nil
+	}
+	obey := func(whole bool) error {
+		why := event.SettledLine
+		if !whole {
+			why = event.SettledEnd
+		}
+		d := l.judgeLine(why, outcome(), func() Decision { return decide(below, nil) })
+		if d.Wait > 0 {
+			v.holdLine(c, b, d.Wait)
+		}
+		if d.waitOver(); d.Close {
+			return ErrRefused
+		}
+		return nil
+	}
+	switch whole := b.hasLine(); {
+	case whole, b.r.Buffered() < maxLine && b.hasEnded():
+		return obey(whole)
+	}
+	b.lineEnd = obey
+	return nil
+}
+
+// holdLine holds a client of the line protocol back for d, until the server ends, or until
+// the client leaves. One that has sent much is not known to have left.
+func (v *serving) holdLine(c *tls.Conn, b *buffered, d time.Duration) {
+	if b.r != nil {
+		began := time.Now()
+		c.SetReadDeadline(began.Add(d))
+		defer func() {
+			if c.SetReadDeadline(time.Time{}); v.life.softStop.Err() != nil {
+				c.SetReadDeadline(time.Unix(1, 0))
+			}
+		}()
+		if v.life.softStop.Err() != nil { // whose deadline this one has replaced
+			return
+		}
+		b.awaitEnd()
+		if d -= time.Since(began); b.r.Buffered() < maxLine {
+			return
+		}
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-v.life.softStop.Done():
 	}
 }
 

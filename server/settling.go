@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type settling struct {
 	timeout  time.Duration                          // 0 for none
 	maxBytes int
 	clients  *known.Database
+
+	decideRequest func(Client, *http.Request) Decision // may be nil
 
 	trackers  known.Trackers // of the clients, over QUIC once they have proved their address
 	memo      event.Memo
