@@ -1,0 +1,99 @@
+package guard
+
+import (
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tlspeek/tlspeek/policy"
+	"github.com/tlspeek/tlspeek/server"
+)
+
+// maxDrained is how many bytes are read of the body of a request that is held back. Over
+// HTTP/1 net/http sees that a client has left only once the body has come.
+const maxDrained = 64 << 10
+
+// Handler returns a handler that calls next for requests that the policy lets pass. The
+// others it answers or ends:
+//
+//   - deny with 403, and limit with 429 and Retry-After
+//   - close by closing the connection with all of its requests, whatever the version of
+//     HTTP
+//   - tarpit as deny, but after a time. Over HTTP/1 and HTTP/2 the connection is closed
+//     after the answer.
+//
+// A request that is not on a connection of a [server.Listener] or [server.HTTP3] passes.
+func (g *Guard) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, d := server.Judge(r, g.DecideRequest)
+		if !d.Close {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch policy.Action(d.Action) {
+		case policy.Limit:
+			seconds := strconv.Itoa(max(1, int(math.Ceil(d.Retry.Seconds()))))
+			w.Header().Set("Retry-After", seconds)
+			refuse(w, http.StatusTooManyRequests, "too many requests: try again in "+seconds+" s")
+		case policy.Tarpit:
+			if !g.acquire() {
+				closeConn(r)
+			}
+			g.hold(w, r, d.Wait)
+			if r.ProtoMajor < 3 {
+				w.Header().Set("Connection", "close") // over HTTP/2, too: GOAWAY
+			}
+			refuse(w, http.StatusForbidden, "forbidden")
+		case policy.Deny:
+			refuse(w, http.StatusForbidden, "forbidden")
+		default:
+			closeConn(r)
+		}
+	})
+}
+
+// refuse answers with a text.
+func refuse(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, text, status)
+}
+
+// closeConn closes the connection of r, and ends the handler that calls it.
+func closeConn(r *http.Request) {
+	if c, ok := server.ClientOf(r.Context()).(io.Closer); ok {
+		c.Close()
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// hold holds r back for a time, until its client has left, or until Stop is called. It
+// releases what acquire has counted.
+func (g *Guard) hold(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	defer g.release()
+	stopping, until := g.stopping(), time.Now().Add(wait)
+	if r.ProtoMajor == 1 && r.ContentLength != 0 && !drain(w, r, until, stopping) {
+		return
+	}
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.Context().Done():
+	case <-stopping.Done():
+	}
+}
+
+// drain reads the beginning of the body of r. It returns false if the client has left
+// before, the time is up, or stopping is done.
+func drain(w http.ResponseWriter, r *http.Request, until time.Time, stopping context.Context) bool {
+	c := http.NewResponseController(w)
+	if c.SetReadDeadline(until) != nil {
+		return true // w has no connection, and reading might take forever
+	}
+	defer context.AfterFunc(stopping, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+	_, err := io.CopyN(io.Discard, r.Body, maxDrained)
+	return err == nil || err == io.EOF
+}
