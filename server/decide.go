@@ -30,7 +30,8 @@ type Decision struct {
 	Once bool
 
 	// Config, if not nil, is what the handshake goes on with, if that of the
-	// server was made by [ConfigForDecisions]. A [Server] does that itself.
+	// server was made by [ConfigForDecisions]. A [Server] does that itself. Without
+	// NextProtos it has those of the server.
 	Config *tls.Config
 
 	// Rule is the name of the rule that decided, Action what it decided, and Tags are its
@@ -57,12 +58,22 @@ func ConfigForDecisions(base *tls.Config) *tls.Config {
 	config := base.Clone()
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		if c := connOf(info.Conn); c != nil && c.config != nil {
-			return c.config, nil
+			return withProtos(c.config, base.NextProtos), nil
 		}
 		if base.GetConfigForClient != nil {
 			return base.GetConfigForClient(info)
 		}
 		return nil, nil
 	}
+	return config
+}
+
+// withProtos returns config with protos, unless it has some.
+func withProtos(config *tls.Config, protos []string) *tls.Config {
+	if len(config.NextProtos) > 0 || len(protos) == 0 {
+		return config
+	}
+	config = config.Clone()
+	config.NextProtos = protos
 	return config
 }

@@ -301,7 +301,6 @@ func TestConfig(t *testing.T) {
 		for _, version := range versions {
 			g := always(t, "rules: [{name: rule, when: 'sni == \"localhost\"', do: config, certificate: other}]")
 			other := servertest.Config(t)
-			other.NextProtos = []string{"h2", "http/1.1"}
 			verified := make(chan struct{}, 1)
 			other.VerifyConnection = func(tls.ConnectionState) error {
 				verified <- struct{}{}
@@ -324,6 +323,8 @@ func TestConfig(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "rule config ", body)
 			assert.Equal(t, known, len(verified) == 1)
+			alpn := map[string]string{"HTTP/2.0": "h2", "HTTP/3.0": "h3"}[version] // the server's own
+			assert.Equal(t, alpn, s.events(t, 1)[0].Handshake.ALPN)
 			client.CloseIdleConnections()
 			require.NoError(t, s.stop())
 		}
