@@ -68,6 +68,7 @@ type serveFlags struct {
 	logFormat string
 	page      pageFlags
 	budget    budgetFlags
+	policy    policyFlags
 	clients   string // a file
 }
 
@@ -90,8 +91,8 @@ A client that does not speak HTTP gets one line for each line that it sends: a c
 Event, a full one for the line "full", and the hello as a tree for "detail".
 
 Without --cert and --key, serve creates a self-signed certificate for localhost
-and keeps it in the state directory. It reloads certificates when their files
-change. SIGINT, SIGTERM and SIGHUP end it once the open connections are finished
+and keeps it in the state directory. It reloads certificates, and the policy with its
+lists, when their files change. SIGINT, SIGTERM and SIGHUP end it once the open connections are finished
 and the files are written, or --grace is over. A second signal ends it at once.
 The exit status is 1 if the last Events could not be written.
 
@@ -101,6 +102,7 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
   tlspeek serve --listen :443 --cert server.pem --key server.key --events hellos.jsonl
   tlspeek serve --clients mine.jsonl
   tlspeek serve --check --listen :443 --cert server.pem --key server.key
+  tlspeek serve --policy policy.yaml --policy-dry-run
   tlspeek serve --listen :443 --acme tls.example --admin 127.0.0.1:9090`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -155,6 +157,7 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 
 	f.page.add(flags)
 	f.budget.add(flags)
+	f.policy.add(flags)
 	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz and /metrics")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof/ there as well")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time for open connections to finish when the program ends")
@@ -201,6 +204,9 @@ func (f *serveFlags) problems() (all []error) {
 		all = append(all, err)
 	}
 	if err := f.budget.check(); err != nil {
+		all = append(all, err)
+	}
+	if err := f.policy.check(); err != nil {
 		all = append(all, err)
 	}
 	return append(all, f.acmeProblems()...)
@@ -256,6 +262,10 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 	if err != nil {
 		return err
 	}
+	guarded, err := f.policy.load(config, nil, log)
+	if err != nil {
+		return err
+	}
 	recorder, closeEvents, err := openRecorder(f, stdout)
 	if err != nil {
 		return err
@@ -288,6 +298,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 		page:     f.page.page(),
 		rates:    f.rates.rates(proxies, log),
 		handler:  &echo.Handler{MaxBytes: f.budget.answerMemory},
+		guarded:  guarded,
 		recorder: recorder,
 		atHello:  f.eventsAt == "hello" && recorder.Events != nil,
 		grace:    max(0, f.grace-f.logGrace()),
@@ -304,6 +315,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 	printHints(stderr, ln.Addr())
 	notifySystemd(ctx, log)
 	e.recording = startRecording(recorder, closeEvents)
+	guarded.watch()
 	err = e.serve(ctx)
 	return errors.Join(err, stopAdmin())
 }

@@ -59,6 +59,7 @@ func startAdmin(f *serveFlags, e *endpoint, log *sink.Queue) (stop func() error,
 	addEventMetrics(registry, e.recorder.Events, e.listener)
 	addLogMetrics(registry, log)
 	addBudgetMetrics(registry, e.handler)
+	addPolicyMetrics(registry, e.guarded)
 	srv := &http.Server{Handler: adminHandler(e.server, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()

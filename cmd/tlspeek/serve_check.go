@@ -33,6 +33,7 @@ func checkServe(cmd *cobra.Command, f *serveFlags, environment error) error {
 	}
 	f.checkCertificate(&r)
 	f.checkClients(&r)
+	f.checkPolicy(&r)
 	f.checkEvents(&r)
 	f.checkHelloJSON(&r)
 	f.checkPorts(&r)

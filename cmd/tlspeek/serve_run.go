@@ -24,6 +24,7 @@ type endpoint struct {
 	rates    *rates
 	handler  *echo.Handler
 	recorder *sink.Recorder
+	guarded  *guarded      // nil without a policy
 	atHello  bool          // Events are recorded when the hello has come
 	grace    time.Duration // that open connections have at the end
 	log      *slog.Logger
@@ -38,7 +39,7 @@ type endpoint struct {
 func (e *endpoint) connect() {
 	clients := e.listener.Clients
 	e.handler.Page, e.handler.NextLine = e.page, e.rates.nextLine
-	e.server.Handler, e.server.Lines = e.rates.handler(e.handler), e.handler.ServeLines
+	e.server.Handler, e.server.Lines = e.rates.handler(e.guarded.connect(e.listener, e.handler)), e.handler.ServeLines
 	e.rates.bound(e.listener.Limits)
 	e.page.Clients = clients
 	e.observer.Clients = clients
@@ -95,6 +96,7 @@ func (e *endpoint) serve(ctx context.Context) error {
 	if e.page.Live != nil {
 		e.page.Live.Stop()
 	}
+	e.guarded.end()
 	// A tenth of the grace period is for what was not settled before, and for the
 	// files. It is no error that the rest was too short for a connection.
 	end := time.Now().Add(e.grace)
