@@ -1,5 +1,15 @@
-// Package signals has aggregates over many clients in bounded memory. For now that
-// is the rate limiter:
+// Package signals has aggregates over many clients in bounded memory.
+//
+// A [Table] says what the requests of the last hour have in common that share a JA4, a
+// stable form, a client or a network:
+//
+//	t := signals.New(signals.Options{})
+//	t.Observe(signals.SampleOf(&e), time.Now()) // for each request
+//	if v, ok := t.Lookup(e.JA4(), time.Now()); ok && v.Addresses > 1000 {
+//		...
+//	}
+//
+// A [Limiter] holds keys to a rate:
 //
 //	rate, err := signals.ParseRate("50/s burst 100")
 //	l := signals.NewLimiter(rate, signals.DefaultSlots)
@@ -8,12 +18,12 @@
 //		wait := l.Wait(key[:], now) // for Retry-After
 //	}
 //
-// A key is any bytes: an address, a network, a fingerprint, or several of them in
+// Its key is any bytes: an address, a network, a fingerprint, or several of them in
 // one.
 //
 // # Concurrency
 //
-// A Limiter is safe for use by several goroutines. The package starts none.
+// Both are safe for use by several goroutines. The package starts none.
 //
 // # Compatibility
 //

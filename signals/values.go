@@ -1,15 +1,40 @@
 package signals
 
-// Values are what is known of one value, such as a JA4, over an hour.
+// Values are those of one key over the window. What is not counted for its kind is 0:
+// JA4s of all but networks, and of networks the other distinct values.
 type Values struct {
-	Requests    int64   `json:"requests"`     // with the value
-	Rate        float64 `json:"rate"`         // of them a second
-	Addresses   int64   `json:"addresses"`    // distinct ones of clients
-	UserAgents  int64   `json:"user_agents"`  // distinct ones
-	Paths       int64   `json:"paths"`        // distinct ones
-	ServerNames int64   `json:"server_names"` // distinct ones
+	Requests    int64   `json:"requests"`     // no more than there were; see Row.AtMost
+	Rate        float64 `json:"rate"`         // requests a second over the last 5 to 10 minutes
+	Addresses   int64   `json:"addresses"`    // distinct IPv4 addresses and IPv6 /64s
+	UserAgents  int64   `json:"user_agents"`  // distinct
+	Paths       int64   `json:"paths"`        // distinct
+	ServerNames int64   `json:"server_names"` // distinct
 	H2Ratio     float64 `json:"h2_ratio"`     // share of requests over HTTP/2
 	H3Ratio     float64 `json:"h3_ratio"`     // share of requests over HTTP/3
-	TellsRatio  float64 `json:"tells_ratio"`  // share with tells that are evidence
-	JA4s        int64   `json:"ja4s"`         // distinct ones; of an address alone
+	TellsRatio  float64 `json:"tells_ratio"`  // share of requests with tells that are evidence
+	JA4s        int64   `json:"ja4s"`         // of an address prefix: distinct JA4s
+}
+
+// A Row is one key with its Values.
+type Row struct {
+	Kind  Kind   `json:"-"`
+	Value string `json:"value"` // the key
+	Values
+
+	// AtMost is the highest that Requests can be. It is more where the key had no
+	// counter before, for want of room.
+	AtMost int64 `json:"at_most"`
+
+	// Distinct is set if the distinct values are counted, which takes more room than
+	// there is for all keys. Otherwise they are 0.
+	Distinct bool `json:"distinct"`
+}
+
+// Stats say how full a [Table] is, for one kind of keys.
+type Stats struct {
+	Slots    int   `json:"slots"`    // keys that can be counted
+	Used     int   `json:"used"`     // keys that are
+	Holders  int   `json:"distinct"` // of the slots those that can have distinct values
+	Requests int64 `json:"requests"` // observed since the start
+	Replaced int64 `json:"replaced"` // keys that lost their slot to another since the start
 }
