@@ -69,6 +69,7 @@ type serveFlags struct {
 	page      pageFlags
 	budget    budgetFlags
 	policy    policyFlags
+	signals   signalsFlags
 	clients   string // a file
 }
 
@@ -158,7 +159,8 @@ Sockets passed by systemd replace --listen; with --listen systemd there must be 
 	f.page.add(flags)
 	f.budget.add(flags)
 	f.policy.add(flags)
-	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz and /metrics")
+	f.signals.add(flags)
+	flags.StringVar(&f.admin, "admin", "", "`address` for /healthz, /readyz, /metrics and /api/signals")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof/ there as well")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "time for open connections to finish when the program ends")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "minimum `level` of log messages: debug, info, warn or error")
@@ -207,6 +209,9 @@ func (f *serveFlags) problems() (all []error) {
 		all = append(all, err)
 	}
 	if err := f.policy.check(); err != nil {
+		all = append(all, err)
+	}
+	if err := f.signals.check(); err != nil {
 		all = append(all, err)
 	}
 	return append(all, f.acmeProblems()...)
@@ -262,7 +267,8 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 	if err != nil {
 		return err
 	}
-	guarded, err := f.policy.load(config, nil, log)
+	counter := f.signals.counter(f.admin != "" || f.policy.file != "")
+	guarded, err := f.policy.load(config, counter.agg(), log)
 	if err != nil {
 		return err
 	}
@@ -300,6 +306,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 		handler:  &echo.Handler{MaxBytes: f.budget.answerMemory},
 		guarded:  guarded,
 		recorder: recorder,
+		signals:  counter,
 		atHello:  f.eventsAt == "hello" && recorder.Events != nil,
 		grace:    max(0, f.grace-f.logGrace()),
 		log:      log,
@@ -308,11 +315,13 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 	if !f.unverified {
 		showVerified(listener)
 	}
+	e.signals.feed(listener)
 	stopAdmin, err := startAdmin(f, e, stderr)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeEvents())
 	}
 	printHints(stderr, ln.Addr())
+	e.signals.announce(log)
 	notifySystemd(ctx, log)
 	e.recording = startRecording(recorder, closeEvents)
 	guarded.watch()

@@ -60,7 +60,8 @@ func startAdmin(f *serveFlags, e *endpoint, log *sink.Queue) (stop func() error,
 	addLogMetrics(registry, log)
 	addBudgetMetrics(registry, e.handler)
 	addPolicyMetrics(registry, e.guarded)
-	srv := &http.Server{Handler: adminHandler(e.server, registry, f.pprof), ReadHeaderTimeout: 10 * time.Second}
+	e.signals.addMetrics(registry)
+	srv := &http.Server{Handler: e.signals.api(adminHandler(e.server, registry, f.pprof)), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()
 	return func() error {

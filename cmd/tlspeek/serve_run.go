@@ -24,9 +24,10 @@ type endpoint struct {
 	rates    *rates
 	handler  *echo.Handler
 	recorder *sink.Recorder
-	guarded  *guarded      // nil without a policy
-	atHello  bool          // Events are recorded when the hello has come
-	grace    time.Duration // that open connections have at the end
+	guarded  *guarded       // nil without a policy
+	signals  *signalCounter // nil if nothing is counted
+	atHello  bool           // Events are recorded when the hello has come
+	grace    time.Duration  // that open connections have at the end
 	log      *slog.Logger
 
 	recording *recording
@@ -39,7 +40,7 @@ type endpoint struct {
 func (e *endpoint) connect() {
 	clients := e.listener.Clients
 	e.handler.Page, e.handler.NextLine = e.page, e.rates.nextLine
-	e.server.Handler, e.server.Lines = e.rates.handler(e.guarded.connect(e.listener, e.handler)), e.handler.ServeLines
+	e.server.Handler, e.server.Lines = e.rates.handler(e.signals.handler(e.guarded.connect(e.listener, e.handler))), e.handler.ServeLines
 	e.rates.bound(e.listener.Limits)
 	e.page.Clients = clients
 	e.observer.Clients = clients
