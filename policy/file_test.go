@@ -85,6 +85,11 @@ func TestLoad(t *testing.T) {
 		"31 liars deny enforce request",
 		"34 guests allow enforce request",
 	}, got)
+	for r := range p.Rules() {
+		if r.Name == "flood" {
+			assert.Equal(t, []string{"ja4", "sni", "src_ip", "transport"}, r.Keys())
+		}
+	}
 	assert.Equal(t, []string{"policy.yaml", "bad.txt"}, p.Files())
 	assert.Equal(t, []Certificate{{Name: "old", Cert: "old.pem", Key: "/etc/old.key", Line: 8}}, p.Certificates())
 	assert.Equal(t, Deny, p.Default().Do)
@@ -151,6 +156,12 @@ func TestLoadErrors(t *testing.T) {
 		{"rules: {a: b}\n", []string{"policy.yaml:1:8: rules must be a list, and is an object"}},
 		{"rules: [1]\n", []string{"policy.yaml:1:9: a rule must have keys, such as name:, and is a number"}},
 		{"rules:\n  - a: b: c\n", []string{"policy.yaml:2:1: is not YAML: mapping values are not allowed in this context"}},
+		{"rules:\n  - name: a\n    when: true\n   do: deny\n  - name: b\n", []string{"policy.yaml:4:1: is not YAML: did not find expected '-' indicator"}},
+		{"rules:\n  - {name: a, when: sni == '', do: [}\n", []string{"policy.yaml:2:1: is not YAML: did not find expected node content"}},
+		{"rules: []\ntests:\n\t- x\n", []string{"policy.yaml:3:1: is not YAML: found character that cannot start any token"}},
+		{"rules: []\n---\na: [\n", []string{"policy.yaml:3:1: is not YAML: did not find expected node content"}},
+		{"rules: *x\n", []string{"policy.yaml:1:1: is not YAML: unknown anchor 'x' referenced"}},
+		{"rules: \"\xff\"\n", []string{"policy.yaml:1:1: is not YAML: invalid leading UTF-8 octet"}},
 		{"? [a]\n: b\nrules: []\n", []string{"policy.yaml:1:3: a key must be a word, and is a list"}},
 		{"default: tag\nrules: []", []string{`policy.yaml:1:10: default cannot be "tag": write allow, deny, close`}},
 		{"default: dney\nrules: []", []string{`policy.yaml:1:10: default cannot be "dney": did you mean deny?`}},

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -133,7 +134,7 @@ func (l *loader) expect(x *expectation, n *yaml.Node) {
 }
 
 // testEvent reads the Event of a test: a file with one in JSON, one in the policy, or a
-// packet of a capture.
+// packet of a capture, as c.pcap:17 or with keys.
 func (l *loader) testEvent(t *fileTest, n *yaml.Node) {
 	at := follow(n)
 	if at.Kind == yaml.MappingNode {
@@ -152,6 +153,13 @@ func (l *loader) testEvent(t *fileTest, n *yaml.Node) {
 	name, ok := l.str(n, "event")
 	if !ok {
 		return
+	}
+	if i := strings.LastIndexByte(name, ':'); i > 0 {
+		if packet, err := strconv.ParseInt(name[i+1:], 10, 64); err == nil && packet > 0 {
+			t.packet = packet
+			l.openCapture(t, n, name[:i])
+			return
+		}
 	}
 	name = l.resolve(name)
 	data, err := l.read(name, maxEventFile)
@@ -193,23 +201,24 @@ func decodeEvent(data []byte, e *event.Event) error {
 func (l *loader) testCapture(t *fileTest, n *yaml.Node) {
 	keys := l.object(n, "a capture")
 	if p := keys["packet"]; p.value == nil {
-		l.fail(n, "packet is missing: the number of the packet that completed the hello")
+		l.fail(n, "a capture has no packet: the number of the one that completed the hello")
 	} else {
 		t.packet, _ = l.number(p.value, "packet", 1, 1<<62)
 	}
-	p := keys["capture"]
-	s, ok := l.str(p.value, "capture")
-	if !ok {
-		return
+	if s, ok := l.str(keys["capture"].value, "capture"); ok {
+		l.openCapture(t, keys["capture"].value, s)
 	}
-	t.capture = l.resolve(s)
+}
+
+func (l *loader) openCapture(t *fileTest, n *yaml.Node, name string) {
+	t.capture = l.resolve(name)
 	info, err := fs.Stat(l.dir, t.capture)
 	l.uses(t.capture, info)
 	if err != nil {
-		l.fail(p.value, "reading the capture: %v", err)
+		l.fail(n, "reading the capture: %v", err)
 	}
 	if l.policy.options.Capture == nil {
-		l.fail(p.value, "captures cannot be read here")
+		l.fail(n, "captures cannot be read here")
 	}
 }
 

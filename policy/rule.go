@@ -74,6 +74,17 @@ func (r *Rule) StageText() string {
 // Expr returns the condition, or nil for the default.
 func (r *Rule) Expr() *Expr { return r.expr }
 
+// Keys returns the keys that the rule reads, in alphabetical order: those of its condition,
+// and those that its limit is by.
+func (r *Rule) Keys() []string {
+	keys := slices.Clone(r.By)
+	if r.expr != nil {
+		keys = append(keys, r.expr.keys...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
 // Counts returns how often the rule was asked with what result, since it was first loaded.
 func (r *Rule) Counts() Counts {
 	return Counts{r.counts.matched.Load(), r.counts.decided.Load(), r.counts.errors.Load()}

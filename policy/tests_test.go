@@ -45,6 +45,7 @@ func TestTests(t *testing.T) {
 		{`{event: {sni: d}, stage: hello, expect: {rule: page, tags: x}}`, "rule is none, expected page; tags are none, expected x, too"},
 		{`{event: e.json, expect: {rule: old}}`, "ok"},
 		{`{event: {capture: c.pcap, packet: 17}, expect: {rule: old}}`, "ok"},
+		{`{event: "c.pcap:17", expect: {rule: old}}`, "ok"},
 		{`{event: {capture: c.pcap, packet: 18}, expect: {rule: old}}`, "c.pcap, packet 18: there is no hello"},
 	}
 	o := LoadOptions{
@@ -111,10 +112,15 @@ func TestTestErrors(t *testing.T) {
 		{`{event: list.json, expect: {do: deny}}`, []string{`policy.yaml:13:13: list.json: is no Event: a JSON object`}},
 		{`{event: key.json, expect: {do: deny}}`, []string{`policy.yaml:13:13: key.json: an Event has no key ja5: did you mean ja3 or ja4?`}},
 		{`{event: {capture: c.pcap}, expect: {do: deny}}`, []string{
-			`policy.yaml:13:13: packet is missing: the number of the packet that completed the hello`,
+			`policy.yaml:13:13: a capture has no packet: the number of the one that completed the hello`,
 			`policy.yaml:13:23: captures cannot be read here`,
 			`policy.yaml:13:23: reading the capture: open c.pcap: file does not exist`,
 		}},
+		{`{event: "none.pcap:17", expect: {do: deny}}`, []string{
+			`policy.yaml:13:13: captures cannot be read here`,
+			`policy.yaml:13:13: reading the capture: open none.pcap: file does not exist`,
+		}},
+		{`{event: "c.pcap:x", expect: {do: deny}}`, []string{`policy.yaml:13:13: reading the event: open c.pcap:x: file does not exist`}},
 		{`{event: {hello: ` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}, expect: {do: deny}}`, []string{`policy.yaml:13:85: is nested more than 64 deep`}},
 	}
 	for _, tt := range tests {
