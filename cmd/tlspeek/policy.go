@@ -33,6 +33,7 @@ client, by what an Event has of it. docs/policy.md describes the file.`,
 	cmd.AddCommand(
 		policyCheckCommand(&clients),
 		policyTestCommand(&clients),
+		policySchemaCommand(),
 	)
 	return cmd
 }
@@ -178,6 +179,24 @@ A server runs them, too, before it uses a new version of the file.`,
 				return fmt.Errorf("%d of %d tests failed", failed, len(results))
 			}
 			return nil
+		},
+	}
+}
+
+func policySchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of a policy's file",
+		Long: `Print the JSON Schema (draft 2020-12) of the file of a policy. Editors that read YAML
+complete and check with it. With the YAML language server, the first line of a policy
+may name it:
+
+  # yaml-language-server: $schema=policy.schema.json`,
+		Example: "  tlspeek policy schema > policy.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(policy.Schema())
+			return err
 		},
 	}
 }
