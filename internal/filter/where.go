@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -71,19 +70,12 @@ func (w *Where) Size() event.Size { return w.size }
 func (w *Where) NeedsClients() bool { return w.client }
 
 // LiveKeys returns the keys that the expressions read and that no Event of a capture has.
-func (w *Where) LiveKeys() []string {
-	read := make(map[string]bool)
+func (w *Where) LiveKeys() (keys []string) {
 	for _, x := range w.exprs {
-		for _, key := range x.Keys() {
-			read[key] = true
-		}
+		keys = append(keys, x.LiveKeys()...)
 	}
-	for i := range event.Fields {
-		if event.Fields[i].Origin != event.Live {
-			delete(read, event.Fields[i].Key)
-		}
-	}
-	return slices.Sorted(maps.Keys(read))
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // Failed returns of how many hellos it could not be told whether they meet the
