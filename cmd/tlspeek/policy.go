@@ -33,6 +33,7 @@ client, by what an Event has of it. docs/policy.md describes the file.`,
 	cmd.AddCommand(
 		policyCheckCommand(&clients),
 		policyTestCommand(&clients),
+		policyExplainCommand(&clients),
 		policySchemaCommand(),
 	)
 	return cmd
