@@ -34,6 +34,7 @@ client, by what an Event has of it. docs/policy.md describes the file.`,
 		policyCheckCommand(&clients),
 		policyTestCommand(&clients),
 		policyExplainCommand(&clients),
+		policyReplayCommand(&clients),
 		policySchemaCommand(),
 	)
 	return cmd
