@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/lru"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/parser"
@@ -332,7 +331,7 @@ var errReleased = fmt.Errorf("the ClientHello went with its connection: %w", net
 func (c *Conn) Close() error {
 	err := c.close()
 	if l := c.currentLife(); l != nil {
-		l.settle(event.SettledEnd)
+		l.end()
 	}
 	return err
 }

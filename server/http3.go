@@ -211,7 +211,7 @@ func (s *HTTP3) newConn(ctx context.Context, t *tap, client *quic.ClientInfo) (c
 			if !c.hasFinished() {
 				l.outcomeCame(failedQUIC(context.Cause(ctx)))
 			}
-			l.settle(event.SettledEnd)
+			l.end()
 		}
 		s.handshakeDone(c)
 		if s.Limits != nil {

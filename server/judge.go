@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/fingerprint"
@@ -71,6 +72,7 @@ func Wrap(h http.Handler) http.Handler {
 type pendingRequest struct {
 	method, host, uri string // empty where it is not known
 	says              claimFields
+	awaited           bool // the connection has ended
 }
 
 // is reports whether r is the request, as far as that can be told: others may be under
@@ -84,7 +86,7 @@ func (p *pendingRequest) is(r *http.Request, says claimFields) bool {
 
 // pendingOf returns r as a request that is judged later.
 func pendingOf(r *http.Request, says claimFields) pendingRequest {
-	return pendingRequest{headerText(r.Method), headerText(r.Host), headerText(r.RequestURI), says}
+	return pendingRequest{method: headerText(r.Method), host: headerText(r.Host), uri: headerText(r.RequestURI), says: says}
 }
 
 // firstCame settles l with its first request, or remembers it until it is judged.
@@ -100,7 +102,8 @@ func (l *life) firstCame(p pendingRequest, handshake *event.Handshake) {
 		l.mu.Unlock()
 		return
 	}
-	l.pending = &p
+	pending := p // on the heap, unlike p where there is no hook
+	l.pending = &pending
 	l.begunBy(p.says, request, handshake)
 	l.changedAndUnlock()
 }
@@ -122,6 +125,26 @@ func (l *life) remember(says claimFields) {
 	}
 }
 
+// judgeTime is how long the first request of a connection that has ended may take to be
+// judged. It has come, so that its handler runs at once.
+const judgeTime = time.Second
+
+// end settles l, whose connection has ended. If its first request is about to be judged,
+// that settles it, unless it takes too long.
+func (l *life) end() {
+	l.mu.Lock()
+	await := l.pending != nil && !l.pending.awaited
+	if await {
+		l.pending.awaited = true
+	}
+	l.mu.Unlock()
+	if await {
+		time.AfterFunc(judgeTime, func() { l.settle(event.SettledEnd) })
+		return
+	}
+	l.settle(event.SettledEnd)
+}
+
 // judge asks decide about r, and settles l with its answer if r is the first request.
 func (l *life) judge(r *http.Request, decide func() Decision) Decision {
 	says := claimFieldsOf(r)
@@ -131,14 +154,14 @@ func (l *life) judge(r *http.Request, decide func() Decision) Decision {
 	if !first {
 		return decide()
 	}
-	handshake := l.conn.timed(handshakeOf(r.TLS))
+	handshake, front := l.conn.timed(handshakeOf(r.TLS)), frontOf(r)
 	l.mu.Lock()
 	if !l.mayBeFirst(r, says) { // any more
 		l.mu.Unlock()
 		return decide()
 	}
 	if l.pending == nil {
-		l.front = frontOf(r)
+		l.front = front
 		l.begunBy(says, says.request(l.settling.osOf), handshake)
 	}
 	return l.settleBy(event.SettledRequest, decide)

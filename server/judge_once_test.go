@@ -123,3 +123,43 @@ func TestJudgedAfterTheEvent(t *testing.T) {
 	assert.Equal(t, []any{"", "", event.SettledTime}, []any{e.Rule, e.UserAgent, e.Settled})
 	assert.Contains(t, l.eventOf(requestOf("second/1"), event.Full).Tags, tagAgentsDiffer)
 }
+
+// TestJudgedAfterTheEnd: the Event of a connection that ends before the handler of its first
+// request runs has the Decision all the same. One that has no handler is settled when all are.
+func TestJudgedAfterTheEnd(t *testing.T) {
+	for _, judged := range []bool{true, false} {
+		s := new(settling)
+		var handed []event.Event
+		s.configure(func(_ *event.Observation, e *event.Event) { handed = append(handed, *e) }, -1, 0, nil)
+		s.decideRequest = func(Client, *http.Request) Decision { return Decision{} }
+		l := beginLife(s.begin, s)
+		l.firstCame(pendingRequest{says: claimFields{userAgent: "first/1"}}, nil)
+		l.end()
+		assert.Empty(t, handed)
+		want := []any{"", "first/1", event.SettledRequest}
+		if judged {
+			l.judge(requestOf("other/1"), func() Decision { return Decision{Rule: "other"} })
+			l.judge(requestOf("first/1"), func() Decision { return Decision{Rule: "rule"} })
+			want[0] = "rule"
+		}
+		require.NoError(t, s.all(t.Context()))
+		require.Len(t, handed, 1)
+		assert.Equal(t, want, []any{handed[0].Rule, handed[0].UserAgent, handed[0].Settled})
+		l.settle(event.SettledEnd) // what the timer does
+		require.NoError(t, s.all(t.Context()))
+		assert.Len(t, handed, 1)
+	}
+}
+
+// TestAllSettlesWhatIsNotJudged: a first request that nobody has judged does not keep its
+// connection from being settled with all.
+func TestAllSettlesWhatIsNotJudged(t *testing.T) {
+	s := new(settling)
+	var handed []event.Event
+	s.configure(func(_ *event.Observation, e *event.Event) { handed = append(handed, *e) }, -1, 0, nil)
+	s.decideRequest = func(Client, *http.Request) Decision { return Decision{} }
+	beginLife(s.begin, s).firstCame(pendingRequest{says: claimFields{userAgent: "first/1"}}, nil)
+	require.NoError(t, s.all(t.Context()))
+	require.Len(t, handed, 1)
+	assert.Equal(t, "first/1", handed[0].UserAgent)
+}

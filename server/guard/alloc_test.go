@@ -22,6 +22,7 @@ func TestAllocations(t *testing.T) {
 	}{
 		{always(t, tenRules), 100},
 		{&guard.Guard{Policy: func() *policy.Policy { return nil }}, 0},
+		{new(guard.Guard), 0},
 	} {
 		judged(t, func(client server.Client, r *http.Request) {
 			allocs := testing.AllocsPerRun(100, func() {

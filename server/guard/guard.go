@@ -23,7 +23,7 @@ const DefaultMaxTarpit = 256
 // requests of a listener, and [Guard.Handler] answers those that are refused. The fields
 // must not be changed once the server serves.
 type Guard struct {
-	// Policy returns the policy to ask, or nil to let all pass. It is asked once for each
+	// Policy returns the policy to ask, or nil to let all pass, as without a Policy. It is asked once for each
 	// hello and each request, so that a policy may be replaced at any time: what is decided
 	// about one of them is decided by one policy.
 	Policy func() *policy.Policy
@@ -74,10 +74,17 @@ func (g *Guard) stopping() context.Context {
 	return g.ctx
 }
 
+func (g *Guard) policy() *policy.Policy {
+	if g.Policy == nil {
+		return nil
+	}
+	return g.Policy()
+}
+
 // Decide is for [server.Listener.Decide]: it asks the policy about a hello. A second hello of
 // a connection is not asked about, since its Event is that of the first.
 func (g *Guard) Decide(c server.Client) server.Decision {
-	p := g.Policy()
+	p := g.policy()
 	if p == nil || !p.Has(policy.AtHello) {
 		return server.Decision{Once: true}
 	}
@@ -114,7 +121,7 @@ func (g *Guard) Decide(c server.Client) server.Decision {
 // DecideRequest is for [server.Listener.DecideRequest]: it asks the policy about a request, or
 // with nil for r about a client that speaks no HTTP.
 func (g *Guard) DecideRequest(c server.Client, r *http.Request) server.Decision {
-	p := g.Policy()
+	p := g.policy()
 	if p == nil || !p.Has(policy.AtRequest) {
 		return server.Decision{}
 	}
