@@ -331,9 +331,10 @@ func checkValue(text string) error {
 			return fmt.Errorf("has the control character %U", r)
 		}
 	}
-	first, _, found := strings.Cut(text, ",")
-	if _, isDigest := digestStart(first); found && isDigest {
-		return errors.New("has more columns than the fingerprint: keep that alone")
+	if i := strings.IndexAny(text, " \t,;|"); i > 0 {
+		if _, isDigest := digestStart(strings.Trim(text[:i], `"'`)); isDigest {
+			return errors.New("has more than a fingerprint: a comment begins with #")
+		}
 	}
 	return nil
 }
@@ -345,7 +346,10 @@ func lowerDigest(text string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	lower := text[:start] + strings.ToLower(text[start:])
+	lower := strings.ToLower(text)
+	if start > 0 {
+		lower = lower[:8] + text[8:10] + lower[10:] // the ALPN of a JA4 is in any case
+	}
 	return lower, lower != text
 }
 

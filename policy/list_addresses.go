@@ -194,6 +194,11 @@ func brokenAddress(text string) error {
 	if _, portErr := netip.ParseAddrPort(text); portErr == nil {
 		return errors.New("has a port: a list has addresses and prefixes")
 	}
+	if i := strings.IndexAny(text, " \t,;|-"); i > 0 {
+		if _, firstErr := parseRange(text[:i]); firstErr == nil {
+			return errors.New("has more than an address or a prefix: a comment begins with #")
+		}
+	}
 	switch {
 	case headErr == nil:
 		return err
