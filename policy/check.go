@@ -97,7 +97,9 @@ func (c *policyChecker) rule(r *Rule) {
 		if !r.At(Stage(stage)) {
 			continue
 		}
-		c.before[stage] = append(c.before[stage], own)
+		if !slices.Contains(r.expr.keys, "tags") { // which rules in between may add
+			c.before[stage] = append(c.before[stage], own)
+		}
 		if holds == always && c.ended[stage] == "" {
 			c.ended[stage] = r.Name
 		}

@@ -192,7 +192,10 @@ func (x *exprChecker) equal(e, a, b ast.Expr, vars bindings) truth {
 	}
 	key, value, ok := keyAndText(a, b, vars)
 	if !ok {
-		return truthOfSame(a, b)
+		if key := keyOf(a, vars); key != "" && !strings.Contains(key, "[]") && key == keyOf(b, vars) {
+			return always // and not what may fail, such as ip(sni) == ip(sni)
+		}
+		return sometimes
 	}
 	return x.checkValue(b, key, value)
 }
@@ -205,14 +208,6 @@ func (x *exprChecker) checkValue(e ast.Expr, key, value string) truth {
 		x.warn(e, message)
 	}
 	return t
-}
-
-// truthOfSame returns always for two equal conditions of keys.
-func truthOfSame(a, b ast.Expr) truth {
-	if a.Kind() != ast.LiteralKind && textOf(a) == textOf(b) {
-		return always
-	}
-	return sometimes
 }
 
 // keyAndText returns the key that a is and the text that b is.

@@ -35,6 +35,9 @@ func TestCheckConditions(t *testing.T) {
 		{`src_port == 1 && src_port == 2`, []string{"the rule never matches"}},
 		{`sni == "x" && sni == "x"`, nil},
 		{`sni != "x" && sni == "y"`, nil},
+		{`!(sni == event.sni)`, []string{"the rule never matches"}},
+		{`ip(sni) == ip(sni)`, nil},
+		{`!(ip(sni) == ip(sni)) || alpn[0] != alpn[0]`, nil},
 		{`sni in []`, []string{"the rule never matches"}},
 		{`transport == "tcp"`, []string{`transport is never "tcp": it is one of tls, quic, dtls`, "the rule never matches"}},
 		{`event.transport == "qiuc"`, []string{`transport is never "qiuc": did you mean quic?`, "the rule never matches"}},
@@ -134,6 +137,15 @@ rules:
   - {name: a, when: 'true', do: deny, stage: hello}
   - {name: b, when: 'true', do: deny, stage: request}
   - {name: c, when: sni == "a", do: allow}`, "5 c: the rule is never reached: where it would match, rule b decides before"},
+		{"tags are added in between", `
+rules:
+  - {name: a, when: '"t" in tags', do: deny, stage: request}
+  - {name: t, when: user_agent == "t", do: tag}
+  - {name: b, when: '"t" in tags', do: deny, stage: request}`, ""},
+		{"what may fail is not always true", `
+rules:
+  - {name: a, when: ip(sni) == ip(sni), do: deny}
+  - {name: b, when: sni == "b", do: deny}`, ""},
 		{"what never matches hides nothing", `
 rules:
   - {name: a, when: 'sni == "a" && 1 == 2', do: deny}

@@ -30,15 +30,18 @@ type Reloader struct {
 	loaded   atomic.Int64 // Unix time in nanoseconds
 	failing  atomic.Bool
 
-	mu     sync.Mutex
-	stamps []stamp // of the files that were read last
+	mu      sync.Mutex
+	stamps  []stamp   // of the files that were read last
+	waiting time.Time // since when files that have changed have not settled
 }
 
 // checkInterval is how often files are checked. settleTime is how long they are left
-// alone after a change: half a list is a list, too.
+// alone after a change: half a list is a list, too. Those that never settle are read
+// after maxWait all the same.
 const (
 	checkInterval = time.Second
 	settleTime    = time.Second
+	maxWait       = 10 * time.Second
 )
 
 // A stamp tells the versions of a file apart.
@@ -110,16 +113,25 @@ func (r *Reloader) Check() {
 
 // changed reports whether a file has changed, and all of them have settled.
 func (r *Reloader) changed() bool {
-	differs := false
+	differs, settled := false, true
+	now := time.Now()
 	for _, s := range r.stamps {
 		info, err := fs.Stat(r.dir(), s.name)
 		if err != nil {
 			info = nil
-		} else if age := time.Since(info.ModTime()); 0 <= age && age < settleTime {
-			return false
+		} else if age := now.Sub(info.ModTime()); 0 <= age && age < settleTime {
+			settled = false
 		}
 		differs = differs || !s.same(info)
 	}
+	switch {
+	case differs && !settled && r.waiting.IsZero():
+		r.waiting = now
+		return false
+	case differs && !settled && now.Sub(r.waiting) < maxWait:
+		return false
+	}
+	r.waiting = time.Time{}
 	return differs
 }
 

@@ -137,6 +137,22 @@ func TestReloadOtherFile(t *testing.T) {
 	})
 }
 
+// TestReloadOfWhatNeverSettles: a list that something adds to all the time is read now and then.
+func TestReloadOfWhatNeverSettles(t *testing.T) {
+	withReloader(t, reloaded, func(f *reloadFixture) {
+		text := "a.example\n"
+		for i := range 50 { // for 25 seconds
+			text += fmt.Sprintf("%d.example\n", i)
+			f.write("names.txt", text)
+			f.Check()
+			time.Sleep(settleTime / 2)
+		}
+		assert.Equal(t, uint64(2), f.Stats().Reloads)
+		assert.Equal(t, "listed", f.later("49.example"))
+		assert.Equal(t, uint64(3), f.Stats().Reloads)
+	})
+}
+
 func TestReloadPrepare(t *testing.T) {
 	withReloader(t, reloaded, func(f *reloadFixture) {
 		first := f.Policy()

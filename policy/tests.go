@@ -77,7 +77,8 @@ func (p *Policy) TestErr() error {
 // copyForTest returns a policy with the rules of p, and counts and limits of its own.
 func (p *Policy) copyForTest(t *fileTest) (*Policy, error) {
 	q := &Policy{lists: p.lists, env: p.env}
-	if p.options.Agg != nil || t.agg != nil {
+	usesAgg := func(r *Rule) bool { return r.expr.Uses(funcAgg) }
+	if (p.options.Agg != nil || t.agg != nil) && slices.ContainsFunc(p.rules, usesAgg) {
 		var err error
 		q.env, err = NewEnv(EnvOptions{Lists: p.sets(), Agg: func(value string) (signals.Values, bool) {
 			v, ok := t.agg[value]
@@ -93,7 +94,7 @@ func (p *Policy) copyForTest(t *fileTest) (*Policy, error) {
 		if r.Do == Limit {
 			c.limiter = signals.NewLimiter(r.Rate, 2)
 		}
-		if q.env != p.env && strings.Contains(r.When, funcAgg) {
+		if q.env != p.env && usesAgg(r) {
 			var err error
 			if c.expr, err = q.env.Compile(r.When, AtRequest); err != nil {
 				return nil, err
