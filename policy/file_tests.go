@@ -248,18 +248,20 @@ func (l *loader) decode(n *yaml.Node, v any) bool {
 		l.fail(n, "must have keys, and is %s", describeNode(n))
 		return false
 	}
-	raw := l.plain(n, 0)
+	data := l.appendJSON(nil, n, 0)
 	if len(l.errs) > failed {
+		return false
+	}
+	var raw any
+	if err := json.Unmarshal(data, &raw); err != nil {
+		l.fail(n, "%v", err)
 		return false
 	}
 	if path, hint := unknownKey(reflect.TypeOf(v).Elem(), raw, ""); path != "" {
 		l.fail(l.nodeOf(n, path), "there is no key %s%s", path, hintAfter(hint))
 		return false
 	}
-	data, err := json.Marshal(raw)
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
+	err := json.Unmarshal(data, v)
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Value == "number" && wrong.Type.Kind() == reflect.String:
@@ -285,38 +287,53 @@ func (l *loader) nodeOf(n *yaml.Node, path string) *yaml.Node {
 	return n
 }
 
-// plain returns what encoding/json would decode from n in JSON.
-func (l *loader) plain(n *yaml.Node, depth int) any {
+// appendJSON appends n in JSON. The keys of objects keep their order, which matters in
+// the tree of a hello.
+func (l *loader) appendJSON(dst []byte, n *yaml.Node, depth int) []byte {
 	if !l.visit(n) {
-		return nil
+		return dst
 	}
 	if depth > maxDepthJSON {
 		l.fail(n, "is nested more than %d deep", maxDepthJSON)
-		return nil
+		return dst
 	}
 	switch n := follow(n); n.Kind {
 	case yaml.MappingNode:
-		m := make(map[string]any)
-		for _, p := range l.pairs(n, "event") {
-			m[p.key.Value] = l.plain(p.value, depth+1)
+		dst = append(dst, '{')
+		for i, p := range l.pairs(n, "event") {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			key, _ := json.Marshal(p.key.Value) // a text has no error
+			dst = l.appendJSON(append(append(dst, key...), ':'), p.value, depth+1)
 		}
-		return m
+		return append(dst, '}')
 	case yaml.SequenceNode:
-		list := make([]any, 0, len(n.Content))
-		for _, e := range n.Content {
-			list = append(list, l.plain(e, depth+1))
+		dst = append(dst, '[')
+		for i, e := range n.Content {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = l.appendJSON(dst, e, depth+1)
 		}
-		return list
+		return append(dst, ']')
 	default:
+		var v any
+		var err error
 		switch n.ShortTag() {
 		case "!!str", "!!timestamp":
-			return n.Value
+			v = n.Value
+		default:
+			err = n.Decode(&v)
 		}
-		var v any
-		if err := n.Decode(&v); err != nil {
+		var text []byte
+		if err == nil {
+			text, err = json.Marshal(v)
+		}
+		if err != nil {
 			l.fail(n, "%v", err)
 		}
-		return v
+		return append(dst, text...)
 	}
 }
 

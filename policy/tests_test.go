@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/signals"
 )
 
@@ -146,6 +147,20 @@ func TestAliasesInEvents(t *testing.T) {
 	assert.NoError(t, p.TestErr())
 	_, err = Load(files("policy.yaml", "rules: []\ntests:\n- {event: &e {hello: *e}, expect: {do: deny}}"), "policy.yaml", LoadOptions{})
 	assert.ErrorContains(t, err, "is nested more than 64 deep")
+}
+
+// TestWholeEvents: a test may have an Event as scan prints it, with all keys, in the
+// policy and in a file.
+func TestWholeEvents(t *testing.T) {
+	hello := hellotest.Real(t)["chromium-156"]
+	require.NotNil(t, hello)
+	var ob event.Observer
+	line, err := ob.AppendJSON(nil, &event.Observation{Hello: hello, Time: noon}, event.Detail)
+	require.NoError(t, err)
+	require.Contains(t, string(line), `"hello":{`)
+	text := "rules:\n  - {name: a, when: 'size(cipher_suites) > 5 && size(raw) > 100 && time.getFullYear() == 2026', do: tag}\ntests:\n"
+	p := loadText(t, text+"  - {event: "+string(line)+", expect: {rule: a}}\n  - {event: e.json, expect: {rule: a}}\n", "e.json", string(line)+"\n")
+	assert.NoError(t, p.TestErr())
 }
 
 func TestVerdictAnd(t *testing.T) {
