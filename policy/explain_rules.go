@@ -21,10 +21,33 @@ type StageExplanation struct {
 	Verdict Verdict
 }
 
-// Explain asks each rule of a stage about in, whose Event has at least the size that Size
-// returns, and decides as Decide does, which counts. Conditions see the tags of rules before
-// them. A condition that is not explained before ctx ends has an error.
-func (p *Policy) Explain(ctx context.Context, stage Stage, in *Input, now time.Time) StageExplanation {
+// An Explanation is what a policy says of one client.
+type Explanation struct {
+	Hello, Request StageExplanation
+	Verdict        Verdict // of the stage hello, and of the stage request unless that one ends
+}
+
+// Explain asks each rule about in, whose Event has at least the size that Size returns for
+// both stages, and decides as Decide does, which counts. Conditions see the tags of rules
+// before them. One that is not explained before ctx ends has an error.
+func (p *Policy) Explain(ctx context.Context, in *Input, now time.Time) Explanation {
+	in.use(p.env.schema)
+	event := in.event
+	x := Explanation{Hello: p.explain(ctx, AtHello, in, now)}
+	x.Verdict = x.Hello.Verdict
+	if x.Verdict.Tags != nil {
+		in.showTags(event, x.Verdict.Tags)
+	}
+	x.Request = p.explain(ctx, AtRequest, in, now)
+	if !x.Verdict.Ends() {
+		x.Verdict = x.Verdict.And(x.Request.Verdict)
+	}
+	in.Reset(event, in.request)
+	return x
+}
+
+// explain asks the rules of a stage about in, and may change the tags that it shows.
+func (p *Policy) explain(ctx context.Context, stage Stage, in *Input, now time.Time) StageExplanation {
 	x := StageExplanation{Stage: stage, Verdict: p.Decide(stage, in, now)}
 	event := in.event
 	var tags Verdict
@@ -45,9 +68,6 @@ func (p *Policy) Explain(ctx context.Context, stage Stage, in *Input, now time.T
 		}
 		decided = decided || acts && r.Do != Tag && x.Verdict.Rule == r.Name
 		x.Rules = append(x.Rules, e)
-	}
-	if tags.Tags != nil {
-		in.show(event)
 	}
 	return x
 }

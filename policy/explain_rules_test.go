@@ -46,7 +46,8 @@ func TestExplainRules(t *testing.T) {
 	e := explainedEvent()
 	var in Input
 	in.Reset(e, nil)
-	x := p.Explain(t.Context(), AtHello, &in, e.Time)
+	all := p.Explain(t.Context(), &in, e.Time)
+	x := &all.Hello
 	assert.Equal(t, []string{
 		"broken: does not match: has an error",
 		"other: does not match",
@@ -55,9 +56,10 @@ func TestExplainRules(t *testing.T) {
 		"flood: matches: the rate is not reached",
 		"ours: decides: close",
 		"late: not asked: ours has decided",
-	}, outcomesOf(&x))
+	}, outcomesOf(x))
 	assert.Equal(t, "ours", x.Verdict.Rule)
 	assert.Equal(t, []string{"named", "would-deny"}, x.Verdict.Tags)
+	assert.Equal(t, x.Verdict, all.Verdict)
 	var matched []string
 	for i := range x.Rules {
 		r := &x.Rules[i]
@@ -68,39 +70,74 @@ func TestExplainRules(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"mark", "tagged", "flood", "ours", "late"}, matched)
+	assert.Equal(t, []string{"agents: decides: deny"}, outcomesOf(&all.Request))
 	assert.Empty(t, e.Tags, "the Event has no tags of its own")
 	assert.Same(t, e, in.Event())
 
-	request := p.Explain(t.Context(), AtRequest, &in, e.Time)
-	assert.Equal(t, []string{"agents: decides: deny"}, outcomesOf(&request))
-
-	p.Explain(t.Context(), AtHello, &in, e.Time)
-	x = p.Explain(t.Context(), AtHello, &in, e.Time)
-	assert.Equal(t, "flood: decides: limit", outcomesOf(&x)[4])
-	assert.Equal(t, "ours: not asked: flood has decided", outcomesOf(&x)[5])
+	p.Explain(t.Context(), &in, e.Time)
+	all = p.Explain(t.Context(), &in, e.Time)
+	assert.Equal(t, "flood: decides: limit", outcomesOf(x)[4])
+	assert.Equal(t, "ours: not asked: flood has decided", outcomesOf(x)[5])
 
 	dry := policyOf(t, explainedPolicy, LoadOptions{DryRun: true})
-	x = dry.Explain(t.Context(), AtHello, &in, e.Time)
-	assert.Equal(t, "ours: would decide: close", outcomesOf(&x)[5])
+	all = dry.Explain(t.Context(), &in, e.Time)
+	assert.Equal(t, "ours: would decide: close", outcomesOf(x)[5])
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	x = p.Explain(ctx, AtHello, &in, e.Time)
+	all = p.Explain(ctx, &in, e.Time)
 	assert.Len(t, x.Rules, 7)
 	assert.Equal(t, "is not explained: context canceled", x.Rules[0].Part.Error)
 }
 
-// TestExplainNothing: a stage without rules, and an Event that no rule matches.
+// TestExplainTags: the tags of a rule are seen at the stage request, too, and by no rule
+// of another Event.
+func TestExplainTags(t *testing.T) {
+	p := policyOf(t, `
+rules:
+  - {name: mark, when: sni != "", do: tag, tags: [named]}
+  - {name: late, when: '"named" in tags && size(tags) == 1', do: deny, stage: request}
+`, LoadOptions{})
+	var in Input
+	r := NewReplay(p)
+	for _, name := range []string{"a", "", "b"} {
+		e := event.Event{SNI: &name}
+		in.Reset(&e, nil)
+		x := p.Explain(t.Context(), &in, e.Time)
+		assert.Equal(t, name != "", x.Request.Rules[0].Matched, name)
+		assert.Equal(t, map[bool]string{true: "late"}[name != ""], x.Verdict.Rule)
+		r.Add(&e)
+		assert.Empty(t, e.Tags)
+	}
+	result := r.Result(0)
+	assert.Equal(t, int64(2), result.Rules[1].Decided)
+	assert.Equal(t, int64(1), result.Undecided)
+}
+
+// TestExplainNothing: stages without rules, and an Event that no rule matches.
 func TestExplainNothing(t *testing.T) {
 	p := policyOf(t, "rules:\n  - {name: other, when: sni == \"other\", do: deny}\n", LoadOptions{})
 	var in Input
 	in.Reset(&event.Event{}, nil)
-	x := p.Explain(t.Context(), AtRequest, &in, time.Now())
-	assert.Empty(t, x.Rules)
+	x := p.Explain(t.Context(), &in, time.Now())
+	assert.Equal(t, []string{"other: does not match"}, outcomesOf(&x.Hello))
+	assert.Empty(t, x.Request.Rules)
 	assert.Equal(t, Verdict{}, x.Verdict)
-	x = p.Explain(t.Context(), AtHello, &in, time.Now())
-	assert.Equal(t, []string{"other: does not match"}, outcomesOf(&x))
+	in = Input{}
+	in.Reset(&event.Event{}, nil)
+	x = policyOf(t, "rules: []\n", LoadOptions{}).Explain(t.Context(), &in, time.Now())
 	assert.Equal(t, Verdict{}, x.Verdict)
+
+	for _, rules := range []string{"[]", "[{name: late, when: 'size(tags) == 1', do: deny, stage: request}]"} {
+		p := policyOf(t, "default: close\nrules: "+rules+"\n", LoadOptions{DryRun: true})
+		in = Input{}
+		in.Reset(&event.Event{}, nil)
+		x = p.Explain(t.Context(), &in, time.Now())
+		assert.Equal(t, []string{"would-close"}, x.Hello.Verdict.Tags)
+		r := NewReplay(p)
+		r.Add(&event.Event{})
+		assert.Equal(t, int64(0), r.Result(0).Undecided)
+	}
 }
 
 func TestReadEvents(t *testing.T) {

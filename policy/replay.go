@@ -79,6 +79,7 @@ func NewReplay(p *Policy) *Replay {
 // and then, unless that ends the connection, at the stage request. It has the time of e.
 func (r *Replay) Add(e *event.Event) {
 	r.hellos++
+	r.input.use(r.policy.env.schema)
 	r.input.Reset(e, nil)
 	for _, c := range r.rules {
 		if c.expr == nil {
@@ -95,6 +96,9 @@ func (r *Replay) Add(e *event.Event) {
 	}
 	v := r.policy.Decide(AtHello, &r.input, e.Time)
 	if !v.Ends() {
+		if v.Tags != nil && r.policy.readsTags {
+			r.input.showTags(e, v.Tags)
+		}
 		v = v.And(r.policy.Decide(AtRequest, &r.input, e.Time))
 	}
 	c, ok := r.byName[v.Rule]

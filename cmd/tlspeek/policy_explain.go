@@ -86,17 +86,12 @@ func (x *policyExplainer) explain(ctx context.Context, e *event.Event) error {
 		now = time.Now()
 	}
 	x.input.Reset(e, nil)
-	hello := x.policy.Explain(ctx, policy.AtHello, &x.input, now)
-	request := x.policy.Explain(ctx, policy.AtRequest, &x.input, now)
-	verdict := hello.Verdict
-	if !verdict.Ends() {
-		verdict = verdict.And(request.Verdict)
-	}
+	said := x.policy.Explain(ctx, &x.input, now)
 	if x.json {
-		return x.appendJSON(e, verdict, hello, request)
+		return x.appendJSON(e, &said)
 	}
 	fmt.Fprintf(&x.out, "%s\n", eventTitle(e))
-	for _, stage := range []policy.StageExplanation{hello, request} {
+	for _, stage := range []policy.StageExplanation{said.Hello, said.Request} {
 		if len(stage.Rules) == 0 {
 			continue
 		}
@@ -107,8 +102,8 @@ func (x *policyExplainer) explain(ctx context.Context, e *event.Event) error {
 			x.appendPart(&r.Part, 2)
 		}
 	}
-	fmt.Fprintf(&x.out, "\nverdict: %s\n", verdictText(verdict))
-	if hello.Verdict.Ends() && len(request.Rules) > 0 {
+	fmt.Fprintf(&x.out, "\nverdict: %s\n", verdictText(said.Verdict))
+	if said.Hello.Verdict.Ends() && len(said.Request.Rules) > 0 {
 		fmt.Fprintf(&x.out, "  at the stage hello: no request comes\n")
 	}
 	return nil
@@ -200,7 +195,8 @@ type ruleJSON struct {
 	When    policy.Part   `json:"when"`
 }
 
-func (x *policyExplainer) appendJSON(e *event.Event, v policy.Verdict, stages ...policy.StageExplanation) error {
+func (x *policyExplainer) appendJSON(e *event.Event, said *policy.Explanation) error {
+	v := said.Verdict
 	o := struct {
 		File    string      `json:"file,omitempty"`
 		Packet  int64       `json:"packet,omitempty"`
@@ -208,7 +204,7 @@ func (x *policyExplainer) appendJSON(e *event.Event, v policy.Verdict, stages ..
 		Rules   []ruleJSON  `json:"rules"`
 		Verdict verdictJSON `json:"verdict"`
 	}{e.File, e.Packet, e.ID, []ruleJSON{}, verdictJSON{v.Rule, v.Action, v.Tags, v.DryRun}}
-	for _, stage := range stages {
+	for _, stage := range []policy.StageExplanation{said.Hello, said.Request} {
 		for i := range stage.Rules {
 			r := &stage.Rules[i]
 			j := ruleJSON{r.Rule.Name, r.Rule.Line, stage.Stage.String(), r.Rule.Do, r.Rule.Mode, r.Matched, "", r.Outcome, r.Part}
