@@ -53,12 +53,12 @@ func checkCounters(t *testing.T, c *counters) {
 // said of those that lost theirs. It holds for each moment of a sliding window and for
 // totals.
 func TestSpaceSaving(t *testing.T) {
-	for _, buckets := range []int{1, windowBuckets} {
+	for _, l := range []layout{totalLayout, windowLayout} {
 		for seed := range uint64(3) {
-			t.Run(fmt.Sprintf("%d buckets, seed %d", buckets, seed), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d buckets, seed %d", l.buckets, seed), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				zipf := rand.NewZipf(r, 1.05+float64(seed)/5, 1, 300)
-				table := newTable(small(24), buckets, testStart)
+				table := newTable(small(24), l, testStart)
 				k := &table.kinds[JA4]
 				exact := make(map[string]map[int64]int64) // by key and bucket
 				now := testStart
@@ -91,14 +91,14 @@ func TestSpaceSaving(t *testing.T) {
 					for key, in := range exact {
 						var count int64
 						for b, n := range in {
-							if buckets == 1 || b > bucket-windowBuckets {
+							if l.buckets == 1 || b > bucket-windowBuckets {
 								count += n
 							}
 						}
 						row, ok := table.Row(JA4, key, now)
 						if !ok {
 							require.LessOrEqual(t, count, limit, key)
-							if buckets == 1 {
+							if l.buckets == 1 {
 								require.LessOrEqual(t, count, least, key)
 							}
 							continue
@@ -119,7 +119,7 @@ func FuzzCounters(f *testing.F) {
 	f.Add([]byte("abcabcabc\x00\x01\xff\x80zzz"))
 	f.Add([]byte{1, 0, 200, 1, 255, 3, 7, 7, 7, 90, 91, 92, 93, 94, 95, 96, 97})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		table := newTable(small(6), windowBuckets, testStart)
+		table := newTable(small(6), windowLayout, testStart)
 		now := testStart
 		data = data[:min(len(data), 1000)]
 		for i, b := range data {
@@ -167,7 +167,7 @@ func checkHolders(t *testing.T, k *keys) {
 // text and by the one that is shown.
 func TestLongKeys(t *testing.T) {
 	long := strings.Repeat("ü", 32<<10)
-	table := newTable(small(8), windowBuckets, testStart)
+	table := newTable(small(8), windowLayout, testStart)
 	for range 3 {
 		table.Observe(Sample{Client: long, UserAgent: long, Path: long, ServerName: long}, testStart)
 	}
@@ -195,7 +195,7 @@ func TestLargeKeysStay(t *testing.T) {
 		perHour = 4000
 	)
 	r := rand.New(rand.NewPCG(3, 4))
-	table := newTable(small(slots), windowBuckets, testStart)
+	table := newTable(small(slots), windowLayout, testStart)
 	now := testStart
 	var times [5][]time.Time
 	for n := range 48 * perHour {

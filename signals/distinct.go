@@ -6,15 +6,8 @@ import (
 	"github.com/axiomhq/hyperloglog"
 )
 
-const (
-	// precision is that of the sketches: 1,024 registers, a standard error of 1.04 by the
-	// square root of that, 3.3 %.
-	precision   = 10
-	sketchBytes = 64 + 1<<precision // of one, with its header
-
-	// exactly is how many values a distinct counts without a sketch.
-	exactly = 8
-)
+// exactly is how many values a distinct counts without a sketch.
+const exactly = 8
 
 // A distinct counts distinct values by their hashes: exactly as long as they are few,
 // and then by a sketch.
@@ -63,12 +56,11 @@ func (d *distinct) clear(s *sketches) {
 	d.n, d.sketch = 0, nil
 }
 
-// maxFree is how many sketches wait for their next use at most. Others are left to the
-// garbage collector, so that the memory of a flood is not kept.
-const maxFree = 64
-
 // sketches are empty ones for use, and one for unions.
 type sketches struct {
+	precision uint8
+	maxFree   int
+
 	free  []*hyperloglog.Sketch
 	union *hyperloglog.Sketch
 	few   []uint64 // likewise, of what is counted exactly
@@ -82,25 +74,32 @@ func (s *sketches) take() *hyperloglog.Sketch {
 	}
 	// Sparse sketches may take more memory than these before they become dense, and
 	// their inserts take longer. Few values are in distinct.few.
-	sketch, _ := hyperloglog.NewSketch(precision, false) // no error: the precision is valid
+	sketch, _ := hyperloglog.NewSketch(s.precision, false) // no error: the precision is valid
 	return sketch
 }
 
 func (s *sketches) give(sketch *hyperloglog.Sketch) {
-	if len(s.free) < maxFree {
+	if len(s.free) < s.maxFree {
 		sketch.Reset()
 		s.free = append(s.free, sketch)
 	}
 }
 
+// A part has the distinct values of one bucket.
+type part struct {
+	sets     []distinct // nil before the first use
+	requests int64      // that the values are of
+}
+
 // estimate returns how many distinct values the sets i of all parts have together.
-func (s *sketches) estimate(parts [][]distinct, i int) int64 {
+func (s *sketches) estimate(parts []part, i int) int64 {
 	s.few = s.few[:0]
 	sketched := false
-	for _, sets := range parts {
-		if sets != nil {
-			sketched = sketched || sets[i].sketch != nil
-			s.few = append(s.few, sets[i].few[:sets[i].n]...)
+	for p := range parts {
+		if parts[p].sets != nil {
+			d := &parts[p].sets[i]
+			sketched = sketched || d.sketch != nil
+			s.few = append(s.few, d.few[:d.n]...)
 		}
 	}
 	if !sketched {
@@ -111,9 +110,9 @@ func (s *sketches) estimate(parts [][]distinct, i int) int64 {
 		s.union = s.take()
 	}
 	s.union.Reset()
-	for _, sets := range parts {
-		if sets != nil {
-			sets[i].addTo(s.union)
+	for p := range parts {
+		if parts[p].sets != nil {
+			parts[p].sets[i].addTo(s.union)
 		}
 	}
 	return int64(s.union.Estimate())

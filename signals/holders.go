@@ -40,8 +40,8 @@ const (
 
 // A holder counts the distinct values of one key.
 type holder struct {
-	counter   int32        // the number of that of its key, or none
-	parts     [][]distinct // the sets of each bucket; nil before the first use
+	counter   int32  // the number of that of its key, or none
+	parts     []part // one for each bucket
 	estimates [fingerprintSets]int64
 	at        time.Duration // of the estimates
 	changes   int64         // samples since
@@ -59,10 +59,10 @@ type holders struct {
 	sketches sketches
 }
 
-func newHolders(n, buckets, sets int) holders {
-	h := holders{all: make([]holder, n), free: make([]int32, n), sets: sets}
+func newHolders(n int, l layout, sets int) holders {
+	h := holders{all: make([]holder, n), free: make([]int32, n), sets: sets, sketches: sketches{precision: l.precision, maxFree: l.maxFree()}}
 	for i := range h.all {
-		h.all[i] = holder{counter: none, parts: make([][]distinct, buckets)}
+		h.all[i] = holder{counter: none, parts: make([]part, l.buckets)}
 		h.free[i] = int32(n - 1 - i)
 	}
 	return h
@@ -78,9 +78,11 @@ func (h *holders) clear(i int32) {
 }
 
 func (h *holders) clearPart(held *holder, bucket int) {
-	for i := range held.parts[bucket] {
-		held.parts[bucket][i].clear(&h.sketches)
+	p := &held.parts[bucket]
+	for i := range p.sets {
+		p.sets[i].clear(&h.sketches)
 	}
+	p.requests = 0
 }
 
 // advance empties the oldest bucket, which head is after of.advance, for the next use.
@@ -143,20 +145,29 @@ func leads(requests, least int64) bool {
 	return requests >= least+max(minLead, least/leadShare)
 }
 
-// add adds hashes of values, 0 for none, to a holder.
-func (h *holders) add(i int32, bucket int, values *[fingerprintSets]uint64) {
+// add adds hashes of values, 0 for none, to a holder. They are those of a number of
+// requests.
+func (h *holders) add(i int32, bucket int, values *[fingerprintSets]uint64, requests uint32) {
 	held := &h.all[i]
-	part := held.parts[bucket]
-	if part == nil {
-		part = make([]distinct, h.sets)
-		held.parts[bucket] = part
+	p := &held.parts[bucket]
+	if p.sets == nil {
+		p.sets = make([]distinct, h.sets)
 	}
-	for at := range part {
+	for at := range p.sets {
 		if values[at] != 0 {
-			part[at].add(values[at], &h.sketches)
+			p.sets[at].add(values[at], &h.sketches)
 		}
 	}
+	p.requests += int64(requests)
 	held.changes++
+}
+
+// requests returns how many requests the values of a holder are of.
+func (h *holders) requests(i int32) (n int64) {
+	for _, p := range h.all[i].parts {
+		n += p.requests
+	}
+	return n
 }
 
 // estimate returns how many distinct values a holder has. It is up to a second old if

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -67,23 +68,23 @@ type keys struct {
 func New(o Options) *Table {
 	var key [16]byte
 	rand.Read(key[:]) // which never fails
-	buckets := windowBuckets
+	l := windowLayout
 	if o.Total {
-		buckets = 1
+		l = totalLayout
 	}
-	t := newTable(sizeFor(cmp.Or(o.MaxBytes, DefaultMaxBytes), buckets), buckets, time.Now())
+	t := newTable(sizeFor(cmp.Or(o.MaxBytes, DefaultMaxBytes), l), l, time.Now())
 	t.secret = secret{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])}
 	return t
 }
 
 // newTable returns an empty Table with the zero secret.
-func newTable(s size, buckets int, start time.Time) *Table {
+func newTable(s size, l layout, start time.Time) *Table {
 	t := &Table{start: start}
 	for k := range t.kinds {
 		keys := &t.kinds[k]
-		keys.total = buckets == 1
-		keys.counters = newCounters(s.counters, buckets)
-		keys.holders = newHolders(s.holders[k], buckets, setsOf(Kind(k)))
+		keys.total = l == totalLayout
+		keys.counters = newCounters(s.counters, l.buckets)
+		keys.holders = newHolders(s.holders[k], l, setsOf(Kind(k)))
 	}
 	return t
 }
@@ -129,7 +130,7 @@ func (t *keys) observe(key string, hash uint64, h *hashed, values *[fingerprintS
 		n = t.holders.takeFor(i, &t.counters)
 	}
 	if n != none {
-		t.holders.add(n, t.counters.head, values)
+		t.holders.add(n, t.counters.head, values, h.requests)
 	}
 }
 
@@ -229,7 +230,8 @@ func (t *keys) lookup(key string, hash uint64, at time.Duration) (r Row, ok bool
 	r.Requests, r.AtMost = c.requests, c.atMost()
 	r.H2Ratio, r.H3Ratio, r.TellsRatio = share(c.h2, c.requests), share(c.h3, c.requests), share(c.tells, c.requests)
 	r.Rate = t.rate(i, at)
-	if r.Distinct = c.holder != none; r.Distinct {
+	if c.holder != none {
+		r.DistinctOf = min(t.holders.requests(c.holder), c.requests)
 		e := *t.holders.estimate(c.holder, c.requests, at)
 		for i := range e {
 			e[i] = min(e[i], c.requests) // an estimate may be too high
@@ -250,7 +252,11 @@ func share(n, all int64) float64 { return float64(min(n, all)) / float64(all) }
 // before, but not over the time before the first observation, or else over all time.
 func (t *keys) rate(i int32, at time.Duration) float64 {
 	if t.total {
-		return float64(t.counters.all[i].requests) / max(t.last-t.since, time.Second).Seconds()
+		over := t.last - t.since
+		if over < 0 {
+			over = math.MaxInt64 // more than a Duration can be
+		}
+		return float64(t.counters.all[i].requests) / max(over, time.Second).Seconds()
 	}
 	row := t.counters.row(i)
 	before := (t.counters.head + len(row) - 1) % len(row)

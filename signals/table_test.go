@@ -27,7 +27,7 @@ func TestSlidingWindow(t *testing.T) {
 		bucket int64
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	table := newTable(size{counters: 16, holders: [Kinds]int{16, 16, 16, 16}}, windowBuckets, testStart)
+	table := newTable(size{counters: 16, holders: [Kinds]int{16, 16, 16, 16}}, windowLayout, testStart)
 	var all []observed
 	now := testStart
 	pick := func(what string, n int) string {
@@ -99,13 +99,13 @@ func TestSlidingWindow(t *testing.T) {
 		got.Rate = want.Rate
 		require.Equal(t, want, got.Values)
 		require.Equal(t, want.Requests, got.AtMost)
-		require.True(t, got.Distinct)
+		require.Equal(t, want.Requests, got.DistinctOf)
 	}
 }
 
 // TestWindowEnds: an hour after the last request nothing is left, without another one.
 func TestWindowEnds(t *testing.T) {
-	table := newTable(small(8), windowBuckets, testStart)
+	table := newTable(small(8), windowLayout, testStart)
 	table.Observe(Sample{JA4: "a", Addr: testAddr, Path: "/"}, testStart)
 	for _, key := range []string{"a", "192.0.2.200"} {
 		_, ok := table.Lookup(key, testStart.Add(Window-time.Second))
@@ -125,7 +125,7 @@ func TestWindowEnds(t *testing.T) {
 // TestClockSetBack: what was counted before stays for an hour from then on, and the rate
 // is not that of a flood.
 func TestClockSetBack(t *testing.T) {
-	table := newTable(small(8), windowBuckets, testStart)
+	table := newTable(small(8), windowLayout, testStart)
 	for i := range 600 {
 		table.Observe(Sample{JA4: "a", Addr: testAddr}, testStart.Add(time.Duration(i)*time.Second))
 	}
@@ -141,7 +141,7 @@ func TestClockSetBack(t *testing.T) {
 	assert.False(t, ok)
 
 	// One goroutine may have read the clock before another that counted first.
-	table = newTable(small(8), windowBuckets, testStart)
+	table = newTable(small(8), windowLayout, testStart)
 	table.Observe(Sample{JA4: "a"}, testStart.Add(bucketTime))
 	table.Observe(Sample{JA4: "a"}, testStart.Add(bucketTime-1))
 	assert.EqualValues(t, 1, table.kinds[JA4].bucket)
@@ -157,7 +157,7 @@ func TestClockSetBack(t *testing.T) {
 // TestNewKeyInheritsNothing: a key that takes the place of another has neither its
 // distinct values nor its shares.
 func TestNewKeyInheritsNothing(t *testing.T) {
-	table := newTable(size{counters: 2, holders: [Kinds]int{2, 2, 2, 2}}, windowBuckets, testStart)
+	table := newTable(size{counters: 2, holders: [Kinds]int{2, 2, 2, 2}}, windowLayout, testStart)
 	for i := range 40 {
 		path := fmt.Sprint("/", i)
 		for _, key := range []string{"a", "b", "b"} {
@@ -168,7 +168,7 @@ func TestNewKeyInheritsNothing(t *testing.T) {
 	row, ok := table.Row(JA4, "c", testStart)
 	require.True(t, ok)
 	assert.EqualValues(t, 41, row.AtMost)
-	assert.True(t, row.Distinct)
+	assert.EqualValues(t, 1, row.DistinctOf)
 	assert.Equal(t, Values{Requests: 1, Rate: 1.0 / 60, Paths: 1}, row.Values)
 	_, ok = table.Row(JA4, "a", testStart)
 	assert.False(t, ok)
@@ -179,7 +179,7 @@ func TestNewKeyInheritsNothing(t *testing.T) {
 // TestFewHolders: those keys have distinct values that have the most requests, and keys
 // that come once take them from nobody.
 func TestFewHolders(t *testing.T) {
-	table := newTable(size{counters: 100, holders: [Kinds]int{2, 2, 2, 2}}, windowBuckets, testStart)
+	table := newTable(size{counters: 100, holders: [Kinds]int{2, 2, 2, 2}}, windowLayout, testStart)
 	for i := range 50 {
 		table.Observe(Sample{JA4: fmt.Sprint("once ", i), Path: "/"}, testStart)
 		table.Observe(Sample{JA4: "often", Path: fmt.Sprint("/", i%7)}, testStart)
@@ -190,14 +190,14 @@ func TestFewHolders(t *testing.T) {
 	require.Len(t, rows, 3)
 	assert.Equal(t, "often", rows[0].Value)
 	assert.EqualValues(t, 7, rows[0].Paths)
-	assert.True(t, rows[0].Distinct)
-	assert.True(t, rows[1].Distinct)
+	assert.EqualValues(t, 50, rows[0].DistinctOf)
+	assert.EqualValues(t, 48, rows[1].DistinctOf) // from the one on with which it had more than a key with a holder
 	assert.Equal(t, Row{Kind: JA4, Value: "once 0", Values: Values{Requests: 1, Rate: 1.0 / 60}, AtMost: 1}, rows[2])
 }
 
 // TestAgain: what is known later of a request that was counted adds no request.
 func TestAgain(t *testing.T) {
-	table := newTable(small(8), windowBuckets, testStart)
+	table := newTable(small(8), windowLayout, testStart)
 	table.Observe(Sample{JA4: "a", Again: true}, testStart)
 	_, ok := table.Lookup("a", testStart)
 	assert.False(t, ok)
@@ -237,7 +237,7 @@ func TestAddresses(t *testing.T) {
 	assert.False(t, prefixOf(netip.Addr{}).IsValid())
 
 	// The addresses of a /64 are those of one client, and count once.
-	table := newTable(small(8), windowBuckets, testStart)
+	table := newTable(small(8), windowLayout, testStart)
 	for i := range 100 {
 		table.Observe(Sample{JA4: "a", Addr: netip.AddrFrom16([16]byte{0x20, 1, 7: byte(i / 50), 15: byte(i)})}, testStart)
 		table.Observe(Sample{JA4: "b", Addr: netip.MustParseAddr("::ffff:192.0.2.1")}, testStart)
@@ -275,18 +275,22 @@ func TestKindsAreApart(t *testing.T) {
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"value":"x","requests":2,"rate":0.03333333333333333,"addresses":0,"user_agents":0,"paths":1,"server_names":0,
-		"h2_ratio":0,"h3_ratio":0,"tells_ratio":0,"ja4s":0,"at_most":2,"distinct":true}`, string(text))
+		"h2_ratio":0,"h3_ratio":0,"tells_ratio":0,"ja4s":0,"at_most":2,"distinct_of":2}`, string(text))
 }
 
 // TestTotal: there is no window, in whatever order the times come.
 func TestTotal(t *testing.T) {
-	table := newTable(small(8), 1, testStart)
+	table := newTable(small(8), totalLayout, testStart)
 	for _, days := range []int{3, 0, 5, 1} {
 		table.Observe(Sample{JA4: "a", Path: fmt.Sprint(days)}, testStart.Add(time.Duration(days)*24*time.Hour))
 	}
 	v, ok := table.Lookup("a", testStart.Add(-time.Hour))
 	assert.True(t, ok)
 	assert.Equal(t, Values{Requests: 4, Rate: 4 / (5 * 24 * time.Hour).Seconds(), Paths: 4}, v)
+	table.Observe(Sample{JA4: "a"}, time.Time{})
+	table.Observe(Sample{JA4: "a"}, time.Unix(1<<40, 0))
+	v, _ = table.Lookup("a", testStart)
+	assert.InDelta(t, 0, v.Rate, 1e-6)
 }
 
 // TestConcurrent: no request is lost that goroutines count at once.
@@ -356,6 +360,6 @@ func TestSizes(t *testing.T) {
 		c := newCounters(n, 1)
 		assert.LessOrEqual(t, len(c.index)*4, max(n*indexBytes, 16))
 	}
-	assert.Equal(t, sizeFor(MinMaxBytes, windowBuckets), sizeFor(1, windowBuckets))
-	assert.Positive(t, sizeFor(1, windowBuckets).counters)
+	assert.Equal(t, sizeFor(MinMaxBytes, windowLayout), sizeFor(1, windowLayout))
+	assert.Positive(t, sizeFor(1, windowLayout).counters)
 }

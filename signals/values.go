@@ -25,16 +25,17 @@ type Row struct {
 	// counter before, for want of room.
 	AtMost int64 `json:"at_most"`
 
-	// Distinct is set if the distinct values are counted, which takes more room than
-	// there is for all keys. Otherwise they are 0.
-	Distinct bool `json:"distinct"`
+	// DistinctOf is of how many of the requests the distinct values are counted. There
+	// is no room to count them for all keys, and a key may get that later. If it is 0,
+	// they are 0.
+	DistinctOf int64 `json:"distinct_of"`
 }
 
 // Stats say how full a [Table] is, for one kind of keys.
 type Stats struct {
-	Slots    int   `json:"slots"`    // keys that can be counted
-	Used     int   `json:"used"`     // keys that are
-	Holders  int   `json:"distinct"` // of the slots those that can have distinct values
-	Requests int64 `json:"requests"` // observed since the start
-	Replaced int64 `json:"replaced"` // keys that lost their slot to another since the start
+	Slots    int   `json:"slots"`          // keys that can be counted
+	Used     int   `json:"used"`           // keys that are
+	Holders  int   `json:"distinct_slots"` // of the slots those that can have distinct values
+	Requests int64 `json:"requests"`       // observed since the start
+	Replaced int64 `json:"replaced"`       // keys that lost their slot to another since the start
 }

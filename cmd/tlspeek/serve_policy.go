@@ -72,12 +72,27 @@ func (f *policyFlags) load(base *tls.Config, agg func(string) (signals.Values, b
 		Options: policy.LoadOptions{Agg: agg, DryRun: f.dryRun, Capture: eventOfPacket},
 		Log:     log,
 	}}
-	g.rules.Prepare = func(p *policy.Policy) error { return g.prepare(p, base, log) }
+	g.rules.Prepare = func(p *policy.Policy) error {
+		if agg == nil && log != nil && usesAgg(p) {
+			log.Warn("the policy asks agg for signals, which are all 0 with --signals-memory 0", "policy", f.file)
+		}
+		return g.prepare(p, base, log)
+	}
 	g.guard = &guard.Guard{Policy: g.rules.Policy, Config: g.config, DryRun: f.dryRun}
 	if err := g.rules.Load(); err != nil {
 		return nil, fmt.Errorf("--policy: %w", err)
 	}
 	return g, nil
+}
+
+// usesAgg reports whether a rule of p asks for signals.
+func usesAgg(p *policy.Policy) bool {
+	for r := range p.Rules() {
+		if r.Expr().Uses("agg") {
+			return true
+		}
+	}
+	return false
 }
 
 // eventOfPacket returns the Event of the hello that a packet of a capture has completed.

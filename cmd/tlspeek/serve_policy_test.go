@@ -84,9 +84,16 @@ func serveWith(t *testing.T, events io.Writer, args ...string) *served {
 		stderr.Close()
 	}()
 	r := bufio.NewReader(said)
-	first, err := r.ReadString('\n')
-	require.NoError(t, err)
-	s := &served{addr: strings.TrimSuffix(strings.Fields(first)[2], ";"), admin: ln, log: new(lockedBuffer)}
+	s := &served{admin: ln, log: new(lockedBuffer)}
+	for s.addr == "" {
+		line, err := r.ReadString('\n')
+		require.NoError(t, err)
+		if strings.HasPrefix(line, "listening on ") {
+			s.addr = strings.TrimSuffix(strings.Fields(line)[2], ";")
+		} else {
+			io.WriteString(s.log, line)
+		}
+	}
 	go io.Copy(s.log, r)
 	s.stop = sync.OnceValue(func() error {
 		cancel()
@@ -204,6 +211,32 @@ func TestServeWithAPolicy(t *testing.T) {
 		}
 		assert.Equal(t, map[string]int{"health allow request": 3, "go tag request": 3, "liars " + action + " request": 3}, count)
 	}
+}
+
+// TestServeAsksSignals: agg has what was counted of earlier requests, whatever version of
+// HTTP they came over.
+func TestServeAsksSignals(t *testing.T) {
+	file := &policyFile{path: filepath.Join(t.TempDir(), "policy.yaml")}
+	file.write(t, `rules: [{name: busy, when: 'agg(src_ip).requests >= 3 && request.path == "/json"', do: deny}]`)
+	s := serveWith(t, io.Discard, "--policy", file.path)
+	for range 3 {
+		status, _ := s.get(t, 1, "a", "/json")
+		assert.Equal(t, 200, status)
+	}
+	// The values may be those of a second ago.
+	require.Eventually(t, func() bool {
+		status, _ := s.get(t, 2, "a", "/json")
+		return status == 403
+	}, 30*time.Second, 100*time.Millisecond)
+	status, _ := s.get(t, 3, "a", "/json")
+	assert.Equal(t, 403, status)
+
+	s = serveWith(t, io.Discard, "--policy", file.path, "--signals-memory", "0")
+	for range 5 {
+		status, _ := s.get(t, 1, "a", "/json")
+		assert.Equal(t, 200, status)
+	}
+	assert.Contains(t, s.log.String(), "the policy asks agg for signals")
 }
 
 // TestServeReloadsThePolicy: a file that changes is used, and one that is wrong is not: the

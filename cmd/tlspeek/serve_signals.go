@@ -51,14 +51,6 @@ type signalCounter struct {
 	early earlyConns
 }
 
-// agg returns what the function agg of a policy asks, or nil.
-func (s *signalCounter) agg() func(value string) (signals.Values, bool) {
-	if s == nil {
-		return nil
-	}
-	return func(value string) (signals.Values, bool) { return s.Lookup(value, time.Now()) }
-}
-
 // feed has ln count connections that are settled without a request.
 func (s *signalCounter) feed(ln *server.Listener) {
 	if s == nil {
@@ -101,6 +93,15 @@ func (s *signalCounter) handler(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// agg returns what rules ask by a fingerprint, a client or an address, or nil if nothing
+// is counted.
+func (s *signalCounter) agg() func(key string) (signals.Values, bool) {
+	if s == nil {
+		return nil
+	}
+	return func(key string) (signals.Values, bool) { return s.Lookup(key, time.Now()) }
 }
 
 // maxEarly is how many connections are remembered that were counted before their first

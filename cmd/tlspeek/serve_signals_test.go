@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/quic-go/quic-go/http3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -136,6 +137,24 @@ func TestServeSignals(t *testing.T) {
 	assert.Regexp(t, `msg="counting requests by fingerprint" keys=\d+ with_distinct_values=\d+ networks_with_distinct_values=\d+`, log.String())
 }
 
+// TestServeSignalsOverHTTP3: a request over HTTP/3 counts once, under its own JA4.
+func TestServeSignalsOverHTTP3(t *testing.T) {
+	admin := freeAddr(t)
+	addr, _ := startServe(t, "--admin", admin)
+	transport := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.Close()
+	for range 2 {
+		getJSON(t, &http.Client{Transport: transport}, addr)
+	}
+	var all struct{ JA4, Prefix []signals.Row }
+	require.Equal(t, 200, getSignals(t, admin, "", &all))
+	require.Len(t, all.JA4, 1)
+	assert.True(t, strings.HasPrefix(all.JA4[0].Value, "q13"))
+	assert.EqualValues(t, 2, all.JA4[0].Requests)
+	assert.Equal(t, 1.0, all.JA4[0].H3Ratio)
+	assert.EqualValues(t, 2, all.Prefix[0].Requests)
+}
+
 // TestSignalsAreOff: without --admin or memory nothing is counted.
 func TestSignalsAreOff(t *testing.T) {
 	f := signalsFlags{memory: 64 << 20}
@@ -145,6 +164,7 @@ func TestSignalsAreOff(t *testing.T) {
 	assert.NoError(t, f.check())
 	assert.Nil(t, f.counter(true))
 	var off *signalCounter
+	assert.Nil(t, off.agg())
 	next := http.NewServeMux()
 	assert.Equal(t, http.Handler(next), off.handler(next))
 	assert.Equal(t, http.Handler(next), off.api(next))
@@ -193,7 +213,7 @@ func TestSettledCountsOnce(t *testing.T) {
 	s := (&signalsFlags{memory: 1 << 20}).counter(true)
 	e := &event.Event{SrcIP: netip.MustParseAddr("192.0.2.1"), HelloIndex: 1, Settled: event.SettledEnd, Conn: event.ConnID{1}}
 	requests := func() int64 {
-		v, _ := s.Lookup("192.0.2.1", time.Now())
+		v, _ := s.agg()("192.0.2.1")
 		return v.Requests
 	}
 	for _, c := range []struct {
