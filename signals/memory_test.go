@@ -122,9 +122,10 @@ func TestMemoryStays(t *testing.T) {
 func TestRoomDocument(t *testing.T) {
 	text, err := os.ReadFile("../docs/signals.md")
 	require.NoError(t, err)
-	window := sizeFor(DefaultMaxBytes, windowLayout)
+	window, total := sizeFor(DefaultMaxBytes, windowLayout), sizeFor(DefaultMaxBytes, totalLayout)
 	for _, want := range []string{
 		fmt.Sprintf("room for %d keys of each kind, and for the distinct values of %d of them (of %d networks)", window.counters, window.holders[JA4], window.holders[Prefix]),
+		fmt.Sprintf("room for %d keys of a kind, and for the distinct values of %d of them.", total.counters, total.holders[JA4]),
 	} {
 		assert.True(t, strings.Contains(strings.ReplaceAll(string(text), ",", ""), strings.ReplaceAll(want, ",", "")), want)
 	}

@@ -21,17 +21,13 @@ type Sample struct {
 	Again bool
 }
 
-// maxNear is the distance within which a client counts as the one that sent a hello, as
-// in header fields.
-const maxNear = 100
-
 // ClientName returns the name of the client that an Event is counted by: that of the
-// best candidate, or "" if that is not near.
+// best candidate as [known.Best] chooses it, or "" if there is none.
 func ClientName(e *event.Event) string {
-	if len(e.Client) == 0 || e.Client[0].Distance >= maxNear {
-		return ""
+	if best := known.Best(e.Client); best != nil {
+		return best.Name
 	}
-	return e.Client[0].Name
+	return ""
 }
 
 // SampleOf returns the Sample of a hello, whose Event must be full for its stable form.

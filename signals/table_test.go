@@ -326,7 +326,7 @@ func TestSampleOf(t *testing.T) {
 		SrcIP:     testAddr,
 		SNI:       &name,
 		UserAgent: "x/1",
-		Client:    []known.Candidate{{Name: "curl", Distance: maxNear - 1}, {Name: "wget"}},
+		Client:    []known.Candidate{{Name: "curl", Distance: 99}, {Name: "wget"}},
 		Tells:     []known.Tell{{Name: "alps", Novel: true}},
 		Handshake: &event.Handshake{ALPN: "h2"},
 	}
@@ -335,7 +335,7 @@ func TestSampleOf(t *testing.T) {
 	want := Sample{JA4: "t13", Stable: "s1t13", Client: "curl", Addr: testAddr, UserAgent: "x/1", ServerName: name, HTTP2: true}
 	assert.Equal(t, want, SampleOf(&e))
 
-	e.Client[0].Distance = maxNear // nobody near
+	e.Client[0].Distance = 100 // nobody near
 	e.Tells = append(e.Tells, known.Tell{Name: "padding"})
 	e.SNI, e.Handshake = nil, nil
 	want.Client, want.ServerName, want.HTTP2, want.Tells = "", "", false, true

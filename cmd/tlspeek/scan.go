@@ -86,7 +86,8 @@ client.exists(c, c.kind == "tool") && !cidr("192.0.2.0/24").containsIP(src_ip).`
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
   tlspeek scan --where 'size(tells) > 0 && sni.endsWith(".example")' trace.pcap
   tlspeek scan --tell --not-client unknown --since 1d trace.pcap
-  tlspeek scan --top ja4 --limit 10 trace.pcap`,
+  tlspeek scan --top ja4 --limit 10 trace.pcap
+  tlspeek scan --signals=client --tsv trace.pcap`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.paths, s.stdin, s.stdout, s.stderr = args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -108,6 +109,7 @@ client.exists(c, c.kind == "tool") && !cidr("192.0.2.0/24").containsIP(src_ip).`
 	suggestList(cmd, "fields", output.ColumnNames()...)
 	suggestList(cmd, "top", output.ColumnNames()...)
 	suggest(cmd, "unique", output.ColumnNames()...)
+	suggest(cmd, "signals", "ja4", "stable", "client", "prefix")
 	return cmd
 }
 
@@ -178,6 +180,9 @@ func (s *scan) run(ctx context.Context) (err error) {
 // checkUnique explains what to write instead of "--unique sni", which reads a file
 // named sni.
 func (s *scan) checkUnique() error {
+	if err := s.output.signals.checkPaths(s.paths); err != nil {
+		return err
+	}
 	for _, path := range s.paths {
 		if _, err := output.ColumnOf(path); err != nil || s.output.unique == "" {
 			continue

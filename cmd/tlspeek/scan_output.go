@@ -38,6 +38,7 @@ type scanOutput struct {
 
 	topTable    tally.Top
 	uniqueTable tally.Unique
+	signals     scanSignals
 }
 
 func (o *scanOutput) addFlags(flags *pflag.FlagSet) {
@@ -53,7 +54,8 @@ func (o *scanOutput) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
 	flags.Lookup("unique").NoOptDefVal = "ja4"
 	flags.BoolVar(&o.count, "count", false, "print only the number of hellos")
-	flags.IntVar(&o.limit, "limit", 0, "print at most this `number` of lines of --top or --unique; 0 for all")
+	flags.IntVar(&o.limit, "limit", 0, "print at most this `number` of lines of --top, --unique or --signals; 0 for all")
+	o.signals.addFlags(flags)
 }
 
 // check reads the flags.
@@ -71,13 +73,16 @@ func (o *scanOutput) check() error {
 		return errors.New("--fields cannot be used with --top or --count, which print no hellos")
 	case o.limit < 0:
 		return fmt.Errorf("--limit %d: must be 0 or more", o.limit)
-	case o.limit > 0 && o.top == "" && o.unique == "":
-		return errors.New("--limit needs --top or --unique")
+	case o.limit > 0 && o.top == "" && o.unique == "" && o.signals.kind == "":
+		return errors.New("--limit needs --top, --unique or --signals")
+	}
+	if err := o.signals.check(tables > 0 || len(o.fields) > 0); err != nil {
+		return err
 	}
 	switch {
 	case o.detail:
 		o.options.Size = event.Detail
-	case o.full:
+	case o.full, o.signals.table != nil:
 		o.options.Size = event.Full
 	}
 	if err := o.chooseFormat(); err != nil {
@@ -132,6 +137,8 @@ func (o *scanOutput) needsClients() bool {
 	switch {
 	case o.count:
 		return false
+	case o.signals.table != nil:
+		return true
 	case o.top != "":
 		return o.countNeedsClients()
 	case !o.format.Tabular(), o.unique != "" && o.countNeedsClients():
@@ -143,7 +150,7 @@ func (o *scanOutput) needsClients() bool {
 // begin prints the header, unless there is a table, which has its own. An error is
 // returned again by later calls of w.
 func (o *scanOutput) begin(w *ordered.Writer) {
-	if o.top == "" && o.unique == "" && !o.count {
+	if o.top == "" && o.unique == "" && !o.count && o.signals.table == nil {
 		header := o.format.Open(w, o.options)
 		header.WriteHeader()
 		header.Flush()
@@ -159,6 +166,8 @@ func (o *scanOutput) end(w *ordered.Writer) (err error) {
 		err = o.topTable.Write(w, o.format, o.limit)
 	case o.unique != "":
 		err = o.uniqueTable.Write(w, o.limit)
+	case o.signals.table != nil:
+		err = o.signals.write(w, o.format, o.limit)
 	}
 	if err != nil {
 		return err

@@ -89,7 +89,7 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 		p.hellos.Add(1)
 		return nil
 	case p.judges && p.printJudged:
-	case p.top == "" && p.unique == "":
+	case p.top == "" && p.unique == "" && p.signals.table == nil:
 		return w.WriteObservation(&p.observer, o)
 	default:
 		p.observer.Fill(e, o, p.options.Size)
@@ -99,6 +99,8 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 		p.topTable.Add(e)
 	case p.unique != "":
 		return p.uniqueTable.Add(e)
+	case p.signals.table != nil:
+		p.signals.add(e)
 	default:
 		return w.WriteEvent(e)
 	}
