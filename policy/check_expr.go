@@ -166,10 +166,7 @@ func (x *exprChecker) call(e ast.Expr, vars bindings) truth {
 		x.truth(args[1], vars)
 		name := string(args[0].AsLiteral().(types.String))
 		x.lists = append(x.lists, name)
-		if list := x.policy.lists[name]; list != nil && list.Len() == 0 {
-			return never
-		}
-		return sometimes
+		return x.inList(args[1], name, keyOf(args[1], vars))
 	}
 	if c.IsMemberFunction() {
 		x.truth(c.Target(), vars)
@@ -178,6 +175,32 @@ func (x *exprChecker) call(e ast.Expr, vars bindings) truth {
 		x.truth(arg, vars)
 	}
 	return sometimes
+}
+
+// inList returns whether a list may have a value of a key, which stands at e.
+func (x *exprChecker) inList(e ast.Expr, name, key string) truth {
+	list := x.policy.lists[name]
+	if list == nil || list.Len() == 0 {
+		return never
+	}
+	var what string
+	var looksLike func(s string) bool
+	switch key {
+	case "src_ip", "dst_ip":
+		what = "address"
+		looksLike = func(s string) bool { _, err := parseRange(s); return err == nil }
+	case "ja4":
+		what = "JA4"
+		looksLike = func(s string) bool { start, ok := digestStart(s); return ok && start > 0 }
+	case "ja3", "ja3n":
+		what = strings.ToUpper(key)
+		looksLike = func(s string) bool { return len(s) == 32 && isHex(s) }
+	}
+	if looksLike == nil || list.Type() == ListAddresses && what == "address" || list.some(looksLike) {
+		return sometimes
+	}
+	x.warn(e, fmt.Sprintf("the list %s has no %s", name, what))
+	return never
 }
 
 // equal returns whether a and b can be equal.

@@ -154,6 +154,19 @@ rules:
 default: deny
 rules:
   - {name: a, when: 'true', do: allow}`, "0 : the default is never used: rule a always matches"},
+		{"lists of something else", `
+lists:
+  ja3s: {values: [e7d705a3286e19ea42f587b344ee6865]}
+  ja4s: {values: [x, t13d1516h2_8daaf6152771_d8a2da3f94cd]}
+  ips: {values: [10.0.0.0/8]}
+  ipsAsValues: {values: [10.0.0.1], type: values}
+  names: {values: [.shop.example]}
+rules:
+  - {name: a, when: 'inList("ja3s", ja4)', do: deny}
+  - {name: b, when: 'inList("ja4s", ja3) || inList("ja4s", ja4) || inList("ja4s", sni)', do: deny}
+  - {name: c, when: 'inList("ips", ja4) || inList("ips", src_ip) || inList("ips", sni)', do: deny}
+  - {name: d, when: 'inList("ipsAsValues", src_ip) || inList("names", src_ip) || inList("names", request.host) || inList("names", sni)', do: deny}`,
+			"9 a: the list ja3s has no JA4\n9 a: the rule never matches\n10 b: the list ja4s has no JA3\n11 c: the list ips has no JA4\n12 d: the list names has no address"},
 		{"lists", `
 lists:
   empty: {values: []}

@@ -108,6 +108,7 @@ type loader struct {
 	policy *Policy
 	errs   []placedError
 	nodes  int  // that were visited
+	limits int  // that were read
 	broken bool // a rule has an error
 }
 

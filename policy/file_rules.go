@@ -265,7 +265,13 @@ func (l *loader) ruleOptions(r *Rule, what string, keys map[string]pair) {
 	}
 }
 
+// maxLimits is how many limits a policy may have: their tables take 128 MiB.
+const maxLimits = 256
+
 func (l *loader) limit(r *Rule, what string, keys map[string]pair) {
+	if l.limits++; l.limits > maxLimits {
+		l.fail(keys["do"].value, "a policy may have %d limits: give one more keys in by", maxLimits)
+	}
 	if p := keys["rate"]; p.value == nil {
 		l.fail(keys["do"].value, "%s has no rate, such as 50/s burst 100", what)
 	} else if s, ok := l.word(p.value, "rate"); ok {

@@ -275,6 +275,11 @@ func TestLoadBounds(t *testing.T) {
 	for i := range 9 {
 		fmt.Fprintf(&aliases, "b%d: &a%d [%s*a%d]\n", i, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), i)
 	}
+	var manyLimits strings.Builder
+	manyLimits.WriteString("rules:\n")
+	for i := range 300 {
+		fmt.Fprintf(&manyLimits, "  - {name: a%d, when: true, do: limit, rate: 1/s}\n", i)
+	}
 	tests := []struct{ name, text, want string }{
 		{"an expression of 1 MB", oneRule("name: a", "when: sni == '"+strings.Repeat("x", 1<<20)+"'", "do: deny"),
 			"policy.yaml:3:11: rule a: when: has 1048585 bytes; an expression may have 65536: for many values, use a list and inList\n"},
@@ -284,14 +289,15 @@ func TestLoadBounds(t *testing.T) {
 		{"a deep object", "rules:\n" + strings.Repeat("- ", 100_000), "policy.yaml:"},
 		{"aliases", aliases.String() + "rules: *a9\n", `policy.yaml:1:1: the policy has no key "a"`},
 		{"aliases in an event", aliases.String() + "rules: []\ntests: [{event: {alpn: *a9}, expect: {}}]\n", `policy.yaml:1:1: the policy has no key "a"`},
+		{"many limits", manyLimits.String(), "policy.yaml:258:34: a policy may have 256 limits: give one more keys in by"},
 		{"many errors", "rules:\n" + strings.Repeat("  - {}\n", 100_000), "policy.yaml: and 299950 more errors"},
 		{"many expressions", "rules:\n" + strings.Repeat("  - {name: a, when: ja5, do: x}\n", 2000), "policy.yaml: and 5949 more errors"},
 	}
 	for _, tt := range tests {
-		_, err := Load(files("policy.yaml", tt.text), "policy.yaml", LoadOptions{})
+		_, err := Load(files("policy.yaml", tt.text), "policy.yaml", LoadOptions{Slots: 2})
 		require.Error(t, err, tt.name)
 		assert.Contains(t, err.Error(), tt.want, tt.name)
-		assert.Less(t, len(err.Error()), 20_000, tt.name)
+		assert.Less(t, len(err.Error()), 25_000, tt.name)
 	}
 }
 

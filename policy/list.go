@@ -173,6 +173,21 @@ func (l *List) Len() int { return l.size }
 // Type returns the type of the entries: never ListAuto.
 func (l *List) Type() ListType { return max(l.listType, ListValues) }
 
+// some reports whether what is true of a text or a name of the list.
+func (l *List) some(what func(s string) bool) bool {
+	for s := range l.values {
+		if what(s) {
+			return true
+		}
+	}
+	for s := range l.names.kinds {
+		if what(s) {
+			return true
+		}
+	}
+	return false
+}
+
 // An entry is one of a list that is being read.
 type entry struct {
 	text string
