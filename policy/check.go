@@ -74,6 +74,7 @@ func (c *policyChecker) warn(rule string, line int, format string, args ...any) 
 func (c *policyChecker) rule(r *Rule) {
 	x := &exprChecker{expr: r.expr, policy: c.p}
 	holds := x.check()
+	x.checkAgg()
 	for _, w := range x.warnings {
 		w.Rule, w.Line = r.Name, r.Line
 		c.warnings = append(c.warnings, w)

@@ -17,6 +17,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/helloinput"
 	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/policy"
+	"github.com/tlspeek/tlspeek/signals"
 )
 
 func policyCommand() *cobra.Command {
@@ -40,11 +41,6 @@ client, by what an Event has of it. docs/policy.md describes the file.`,
 	return cmd
 }
 
-// loadPolicy loads the policy in a file. Its tests may be of captures. users may be nil.
-func loadPolicy(ctx context.Context, name string, users *known.Database) (*policy.Policy, error) {
-	return policy.Load(policy.OS(), name, policy.LoadOptions{Capture: captureEvents(ctx, users)})
-}
-
 // captureEvents returns the function that reads the Event of a packet of a capture.
 func captureEvents(ctx context.Context, users *known.Database) func(io.Reader, int64) (*event.Event, error) {
 	return func(r io.Reader, packet int64) (e *event.Event, err error) {
@@ -59,13 +55,14 @@ func captureEvents(ctx context.Context, users *known.Database) func(io.Reader, i
 	}
 }
 
-// loadFor loads the policy in a file for a verb.
-func loadFor(cmd *cobra.Command, name, clients string) (*policy.Policy, error) {
+// loadFor loads the policy in a file for a verb. Its tests may be of captures. agg is
+// what its rules ask, or nil.
+func loadFor(cmd *cobra.Command, name, clients string, agg func(string) (signals.Values, bool)) (*policy.Policy, error) {
 	users, err := clientfile.Database(clients)
 	if err != nil {
 		return nil, err
 	}
-	p, err := loadPolicy(cmd.Context(), name, users)
+	p, err := policy.Load(policy.OS(), name, policy.LoadOptions{Agg: agg, Capture: captureEvents(cmd.Context(), users)})
 	if err == nil {
 		return p, nil
 	}
@@ -89,7 +86,7 @@ and of lists and certificates that no rule uses.`,
 		Example: "  tlspeek policy check policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := loadFor(cmd, args[0], *clients)
+			p, err := loadFor(cmd, args[0], *clients, nil)
 			if err != nil {
 				return err
 			}
@@ -157,7 +154,7 @@ A server runs them, too, before it uses a new version of the file.`,
 		Example: "  tlspeek policy test policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := loadFor(cmd, args[0], *clients)
+			p, err := loadFor(cmd, args[0], *clients, nil)
 			if err != nil {
 				return err
 			}

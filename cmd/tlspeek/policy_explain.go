@@ -45,9 +45,12 @@ reached.`,
 			if err != nil {
 				return err
 			}
-			p, err := loadFor(cmd, args[0], *clients)
+			p, err := loadFor(cmd, args[0], *clients, nil)
 			if err != nil {
 				return err
+			}
+			if usesAgg(p) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "tlspeek: an Event alone has no signals: agg is 0 in all rules")
 			}
 			x := policyExplainer{policy: p, json: asJSON}
 			return eventsFor(p, database).argument(cmd.Context(), args[1], cmd.InOrStdin(), func(e *event.Event) error {

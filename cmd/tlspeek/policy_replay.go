@@ -19,6 +19,7 @@ import (
 	"github.com/tlspeek/tlspeek/internal/captureinput"
 	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/policy"
+	"github.com/tlspeek/tlspeek/signals"
 )
 
 func policyReplayCommand(clients *string) *cobra.Command {
@@ -30,7 +31,8 @@ func policyReplayCommand(clients *string) *cobra.Command {
 how many hellos its condition is true of, whatever other rules say, as scan --where
 would select them and without the tags of other rules (MATCHED); how many it decides (DECIDED); of how many it cannot be
 told (ERRORS); the clients of those that matched, the most frequent first; and the
-first of those, for policy explain. Limits see the times of the captures. A rule that
+first of those, for policy explain. Limits see the times of the captures, and agg the
+hour before each hello. A rule that
 is in mode count, or adds tags, decides if no other does.
 
 A CAPTURE is what scan takes: a file, a directory, a pattern, or - for standard input.
@@ -44,12 +46,16 @@ user_agent and the like are empty.`,
 			if err != nil {
 				return err
 			}
-			p, err := loadFor(cmd, args[0], *clients)
+			p, err := loadFor(cmd, args[0], *clients, r.recent.agg)
 			if err != nil {
 				return err
 			}
 			r.events = eventsFor(p, database)
 			r.events.skipClients = false // they are told
+			if r.asksAgg = usesAgg(p); r.asksAgg {
+				r.recent.begin(signals.DefaultMaxBytes)
+				r.events.size = event.Full
+			}
 			r.stdin, r.stdout, r.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return r.run(cmd.Context(), policy.NewReplay(p), args[1:])
 		},
@@ -63,6 +69,8 @@ user_agent and the like are empty.`,
 type replay struct {
 	json, quiet    bool
 	events         *policyEvents
+	asksAgg        bool          // a rule asks for signals
+	recent         recentSignals // which it then asks
 	progress       progress
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -85,7 +93,11 @@ func (r *replay) run(ctx context.Context, rules *policy.Replay, paths []string) 
 		begun++
 		stats, err := r.file(ctx, name, func(e *event.Event) error {
 			r.progress.hellos.Add(1)
+			r.recent.now = e.Time
 			rules.Add(e)
+			if r.asksAgg {
+				r.recent.addEvent(e)
+			}
 			return nil
 		})
 		r.stats.Add(&stats)

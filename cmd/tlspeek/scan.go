@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlspeek/tlspeek/capture"
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/captureinput"
 	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/filter"
@@ -29,6 +30,7 @@ type scan struct {
 	output      scanOutput
 	filterFlags filterFlags
 	whereFlags  whereFlags
+	recent      recentSignals // for agg in --where
 	jobs        int
 	memory      int64 // MiB
 	expand      int64 // GiB
@@ -125,10 +127,11 @@ func (s *scan) run(ctx context.Context) (err error) {
 	if s.filter, err = s.filterFlags.filter(time.Now(), &clientNames{s.output.clients, s.clients}); err != nil {
 		return err
 	}
+	s.whereFlags.options.Agg = s.recent.agg
 	if s.where, err = s.whereFlags.compile(); err != nil {
 		return err
 	}
-	if err := s.output.check(); err != nil {
+	if err := s.output.check(s.where.Uses("agg")); err != nil {
 		return err
 	}
 	if err := cmp.Or(s.checkUnique(), s.filterFlags.checkPaths(s.paths)); err != nil {
@@ -136,6 +139,11 @@ func (s *scan) run(ctx context.Context) (err error) {
 	}
 	if s.memory < 1 || s.expand < 1 || s.jobs < 1 {
 		return errors.New("--max-memory, --max-expanded and --jobs must be 1 or more")
+	}
+	if s.where.Uses("agg") {
+		s.recent.begin(int64(s.output.signals.memory))
+		s.recent.observer = event.Observer{Clients: s.output.clients, Memo: &s.output.memo}
+		s.jobs = 1
 	}
 	files, skipped, failed := captureinput.Expand(s.paths)
 	s.reader.MaxExpanded = s.expand << 30
@@ -223,7 +231,7 @@ func (s *scan) files(ctx context.Context, files []string) (total capture.Stats, 
 	)
 	for range min(s.jobs, len(files)) {
 		wg.Go(func() {
-			p := s.output.printer(s.filter, s.where)
+			p := s.output.printer(s.filter, s.where, &s.recent)
 			for {
 				mu.Lock()
 				i := begun

@@ -58,8 +58,8 @@ func (o *scanOutput) addFlags(flags *pflag.FlagSet) {
 	o.signals.addFlags(flags)
 }
 
-// check reads the flags.
-func (o *scanOutput) check() error {
+// check reads the flags. asksAgg says whether an expression of --where asks agg.
+func (o *scanOutput) check(asksAgg bool) error {
 	tables := 0
 	for _, set := range []bool{o.top != "", o.unique != "", o.count} {
 		if set {
@@ -76,7 +76,7 @@ func (o *scanOutput) check() error {
 	case o.limit > 0 && o.top == "" && o.unique == "" && o.signals.kind == "":
 		return errors.New("--limit needs --top, --unique or --signals")
 	}
-	if err := o.signals.check(tables > 0 || len(o.fields) > 0); err != nil {
+	if err := o.signals.check(tables > 0 || len(o.fields) > 0, asksAgg); err != nil {
 		return err
 	}
 	switch {

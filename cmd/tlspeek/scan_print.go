@@ -13,6 +13,7 @@ type printer struct {
 	*scanOutput
 	filter   *filter.Filter
 	where    filter.Judge
+	recent   *recentSignals  // nil where no expression asks agg
 	observer event.Observer  // of what is printed
 	trackers *known.Trackers // of the file at hand; nil where no tells are looked at
 	selected int64           // hellos of the file at hand that pass the filter
@@ -30,8 +31,11 @@ type printer struct {
 	tells       []known.Tell // with earlier hellos
 }
 
-func (o *scanOutput) printer(f *filter.Filter, w *filter.Where) *printer {
+func (o *scanOutput) printer(f *filter.Filter, w *filter.Where, recent *recentSignals) *printer {
 	p := &printer{scanOutput: o, filter: f, where: filter.Judge{Where: w}}
+	if recent.table != nil {
+		p.recent = recent
+	}
 	p.observer = event.Observer{Clients: o.clients, SkipClients: !o.needsClients(), Memo: &o.memo}
 	p.judged = event.Observer{Clients: o.clients, SkipClients: !f.NeedsClients() && !w.NeedsClients(), Memo: &o.memo}
 	p.judgedSize, p.judges = w.Size(), f.NeedsEvent() || w.IsSet()
@@ -49,7 +53,7 @@ func (o *scanOutput) printer(f *filter.Filter, w *filter.Where) *printer {
 // many files are read at once.
 func (p *printer) newFile() {
 	p.selected = 0
-	if !p.observer.SkipClients || p.judges && !p.judged.SkipClients {
+	if !p.observer.SkipClients || p.judges && !p.judged.SkipClients || p.recent != nil {
 		p.trackers = &known.Trackers{MaxBytes: p.trackersBytes}
 	}
 }
@@ -73,6 +77,10 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 	if p.trackers != nil && o.Err == nil { // before the filter, which must not change what is said of a hello
 		p.tells = p.trackers.AppendTells(p.tells[:0], o.Src.Addr(), &known.Observation{Hello: o.Hello, Index: o.Index})
 		o.Tells = p.tells
+	}
+	if p.recent != nil {
+		p.recent.now = o.Time
+		defer p.recent.add(o)
 	}
 	if !p.filter.MatchObservation(o) {
 		return nil

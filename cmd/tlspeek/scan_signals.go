@@ -29,12 +29,15 @@ func (s *scanSignals) addFlags(flags *pflag.FlagSet) {
 	s.memory = signals.DefaultMaxBytes
 	flags.StringVar(&s.kind, "signals", "", "print what the hellos of each JA4 have in common: how many there are, from how many addresses, for how many server names; --signals=stable, client or prefix for another `kind`")
 	flags.Lookup("signals").NoOptDefVal = signals.JA4.String()
-	flags.Var(&s.memory, "signals-memory", "maximum `size` of what --signals counts")
+	flags.Var(&s.memory, "signals-memory", "maximum `size` of what --signals counts, and of what agg in --where asks")
 }
 
-// check reads the flags. others says whether the output is to be another table.
-func (s *scanSignals) check(others bool) (err error) {
+// check reads the flags. others says whether the output is to be another table, and agg
+// whether an expression asks for signals.
+func (s *scanSignals) check(others, agg bool) (err error) {
 	switch {
+	case agg && s.memory < signals.MinMaxBytes:
+		return fmt.Errorf("--signals-memory %s: must be 1MiB or more for agg", &s.memory)
 	case s.kind == "":
 		return nil
 	case others:

@@ -20,7 +20,7 @@ import (
 // most, and a last one has the number of the hellos that are in none.
 func TestScanSignalsFull(t *testing.T) {
 	s := scanSignals{kind: "ja4", memory: 1 << 20}
-	require.NoError(t, s.check(false))
+	require.NoError(t, s.check(false, false))
 	const once, often = 20000, 500
 	e := event.Event{SrcIP: netip.MustParseAddr("192.0.2.1"), HelloIndex: 1, Time: time.Unix(1e9, 0)}
 	add := func(ja4 string) {

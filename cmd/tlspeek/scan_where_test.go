@@ -32,10 +32,10 @@ func TestPrinterComputesWhatIsAsked(t *testing.T) {
 		{&scanOutput{count: true}, `carrier.bytes > 0`, false, event.Full, false, false},
 	} {
 		o := test.output
-		require.NoError(t, o.check())
+		require.NoError(t, o.check(false))
 		w, err := filter.NewWhere([]string{test.where}, policy.EnvOptions{})
 		require.NoError(t, err)
-		p := o.printer(new(filter.Filter), w)
+		p := o.printer(new(filter.Filter), w, new(recentSignals))
 		assert.True(t, p.judges)
 		assert.Equal(t, test.clients, !p.judged.SkipClients, test.where)
 		assert.Equal(t, test.size, p.judgedSize, test.where)

@@ -188,6 +188,9 @@ func (f *serveFlags) checkPolicy(r *preflight.Report) {
 		return
 	}
 	p, rules := g.rules.Policy(), 0
+	if usesAgg(p) && f.signals.memory == 0 {
+		r.Warn("--policy", "agg asks for signals, which are all 0 with --signals-memory 0", "give --signals-memory a size")
+	}
 	for range p.Rules() {
 		rules++
 	}

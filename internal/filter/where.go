@@ -2,7 +2,6 @@ package filter
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -50,9 +49,6 @@ func NewWhere(texts []string, o policy.EnvOptions) (*Where, error) {
 		if err != nil {
 			return nil, err
 		}
-		if x.Uses("agg") && o.Agg == nil {
-			return nil, errors.New("agg needs --signals")
-		}
 		w.exprs = append(w.exprs, x)
 		w.size = max(w.size, x.Size())
 		w.client = w.client || x.NeedsClients()
@@ -62,6 +58,11 @@ func NewWhere(texts []string, o policy.EnvOptions) (*Where, error) {
 
 // IsSet reports whether there is an expression.
 func (w *Where) IsSet() bool { return len(w.exprs) > 0 }
+
+// Uses reports whether an expression calls a function, such as agg.
+func (w *Where) Uses(function string) bool {
+	return slices.ContainsFunc(w.exprs, func(x *policy.Expr) bool { return x.Uses(function) })
+}
 
 // Size returns the least size of Event that the expressions need.
 func (w *Where) Size() event.Size { return w.size }
