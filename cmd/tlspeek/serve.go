@@ -268,7 +268,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 		return err
 	}
 	counter := f.signals.counter(f.admin != "" || f.policy.file != "")
-	guarded, err := f.policy.load(config, counter.agg(), log)
+	guarded, err := f.policy.load(config, clients, counter.agg(), log)
 	if err != nil {
 		return err
 	}

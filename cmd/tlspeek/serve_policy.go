@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -13,11 +12,10 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/tlspeek/tlspeek/capture"
-	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/internal/helloinput"
+	"github.com/tlspeek/tlspeek/internal/clientfile"
 	"github.com/tlspeek/tlspeek/internal/listen"
 	"github.com/tlspeek/tlspeek/internal/preflight"
+	"github.com/tlspeek/tlspeek/known"
 	"github.com/tlspeek/tlspeek/policy"
 	"github.com/tlspeek/tlspeek/server"
 	"github.com/tlspeek/tlspeek/server/guard"
@@ -63,13 +61,13 @@ type policyCertificates struct {
 
 // load reads the policy of f, or returns nil if there is none. Base is what another
 // certificate is put into, and agg what rules ask for signals; it may be nil.
-func (f *policyFlags) load(base *tls.Config, agg func(string) (signals.Values, bool), log *slog.Logger) (*guarded, error) {
+func (f *policyFlags) load(base *tls.Config, clients *known.Database, agg func(string) (signals.Values, bool), log *slog.Logger) (*guarded, error) {
 	if f.file == "" {
 		return nil, nil
 	}
 	g := &guarded{rules: &policy.Reloader{
 		Name:    f.file,
-		Options: policy.LoadOptions{Agg: agg, DryRun: f.dryRun, Capture: eventOfPacket},
+		Options: policy.LoadOptions{Agg: agg, DryRun: f.dryRun, Capture: captureEvents(context.Background(), clients)},
 		Log:     log,
 	}}
 	g.rules.Prepare = func(p *policy.Policy) error {
@@ -93,18 +91,6 @@ func usesAgg(p *policy.Policy) bool {
 		}
 	}
 	return false
-}
-
-// eventOfPacket returns the Event of the hello that a packet of a capture has completed.
-func eventOfPacket(r io.Reader, packet int64) (e *event.Event, err error) {
-	err = helloinput.FromCapture(context.Background(), r, packet, func(h *capture.Hello) error {
-		var ob event.Observer
-		o := h.Observation()
-		made := ob.Event(&o, event.Full)
-		e = &made
-		return nil
-	})
-	return e, err
 }
 
 // prepare loads the certificates of p, before it is in use.
@@ -180,7 +166,8 @@ func (f *serveFlags) checkPolicy(r *preflight.Report) {
 	if f.policy.file == "" {
 		return
 	}
-	g, err := f.policy.load(&tls.Config{}, nil, nil)
+	clients, _ := clientfile.Database(f.clients) // checkClients has told its error
+	g, err := f.policy.load(&tls.Config{}, clients, nil, nil)
 	if err != nil {
 		for _, line := range errorLines(err) {
 			r.Fail("--policy", line, "")

@@ -358,6 +358,9 @@ func TestServeWithABrokenPolicy(t *testing.T) {
 	said, status = check(t, "--listen", "127.0.0.1:0", "--state-dir", filepath.Join(dir, "state"), "--policy", file.path, "--policy-dry-run")
 	assert.Zero(t, status)
 	assert.Contains(t, said, "ok --policy "+file.path+": 4 rules, which only count (--policy-dry-run)")
+	said, status = check(t, "--listen", "127.0.0.1:0", "--state-dir", filepath.Join(dir, "state"), "--policy", "../../docs/examples/shop.yaml") // tests of captures
+	assert.Zero(t, status, said)
+	assert.Contains(t, said, "shop.yaml: 10 rules")
 }
 
 // TestPolicyIsDocumented: docs/serve.md has each metric of the policy, and its rules load.
@@ -377,7 +380,7 @@ func TestPolicyIsDocumented(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("rules:\n"+strings.ReplaceAll("\n"+example, "\n    ", "\n")), 0o600))
 	f := serveFlags{policy: policyFlags{file: path}}
-	g, err := f.policy.load(&tls.Config{}, nil, nil)
+	g, err := f.policy.load(&tls.Config{}, nil, nil, nil)
 	require.NoError(t, err)
 	rules := 0
 	for r := range g.rules.Policy().Rules() {
