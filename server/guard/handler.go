@@ -16,6 +16,9 @@ import (
 // HTTP/1 net/http sees that a client has left only once the body has come.
 const maxDrained = 64 << 10
 
+// answerTime is how long a client may take for the answer once it is held back no longer.
+const answerTime = 10 * time.Second
+
 // Handler returns a handler that calls next for requests that the policy lets pass. The
 // others it answers or ends:
 //
@@ -74,7 +77,11 @@ func closeConn(r *http.Request) {
 func (g *Guard) hold(w http.ResponseWriter, r *http.Request, wait time.Duration) {
 	defer g.release()
 	stopping, until := g.stopping(), time.Now().Add(wait)
-	if r.ProtoMajor == 1 && r.ContentLength != 0 && !drain(w, r, until, stopping) {
+	// Those of the server are for requests that are answered at once. A writer without
+	// deadlines has none.
+	c := http.NewResponseController(w)
+	_ = c.SetWriteDeadline(until.Add(answerTime))
+	if r.ProtoMajor == 1 && c.SetReadDeadline(until) == nil && r.ContentLength != 0 && !drain(c, r, stopping) {
 		return
 	}
 	t := time.NewTimer(time.Until(until))
@@ -87,12 +94,8 @@ func (g *Guard) hold(w http.ResponseWriter, r *http.Request, wait time.Duration)
 }
 
 // drain reads the beginning of the body of r. It returns false if the client has left
-// before, the time is up, or stopping is done.
-func drain(w http.ResponseWriter, r *http.Request, until time.Time, stopping context.Context) bool {
-	c := http.NewResponseController(w)
-	if c.SetReadDeadline(until) != nil {
-		return true // w has no connection, and reading might take forever
-	}
+// before, the deadline has passed, or stopping is done.
+func drain(c *http.ResponseController, r *http.Request, stopping context.Context) bool {
 	defer context.AfterFunc(stopping, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	_, err := io.CopyN(io.Discard, r.Body, maxDrained)
 	return err == nil || err == io.EOF

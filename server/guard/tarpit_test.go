@@ -216,3 +216,24 @@ func TestTarpitsCountForLimits(t *testing.T) {
 	require.NoError(t, stop())
 	assert.Error(t, <-failed)
 }
+
+// TestTarpitsOutlastTimeouts: the timeouts of a server for requests neither end what is held
+// back nor keep it from its answer.
+func TestTarpitsOutlastTimeouts(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		g := always(t, "rules: [{name: pit, when: 'true', do: tarpit, hold: 1500ms, stage: request}]")
+		l := &server.Listener{Listener: servertest.Listen(t)}
+		g.Attach(l)
+		srv := &http.Server{Handler: g.Handler(http.NotFoundHandler()), ConnContext: server.ConnContext, ReadTimeout: time.Second, WriteTimeout: time.Second}
+		require.NoError(t, server.ConfigureHTTP2(srv))
+		cert, key := servertest.Certificate(t)
+		go srv.ServeTLS(l, cert, key)
+		client := servertest.HTTPClient(h2)
+		status, body, _, err := get(client, "https://"+l.Addr().String())
+		require.NoError(t, err)
+		assert.Equal(t, 403, status)
+		assert.Equal(t, "forbidden\n", body)
+		client.CloseIdleConnections()
+		srv.Close()
+	}
+}
