@@ -20,7 +20,10 @@ import (
 func TestExamplePolicies(t *testing.T) {
 	names, err := filepath.Glob("../../docs/examples/*.yaml")
 	require.NoError(t, err)
-	require.NotEmpty(t, names)
+	sites, err := filepath.Glob("../../docs/examples/*/policy.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, sites)
+	names = append(names, sites...)
 	for _, name := range names {
 		for _, args := range [][]string{{"policy", "check", "--strict", name}, {"policy", "test", name}} {
 			var out, errs bytes.Buffer
