@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"internal/licenses":     {"github.com/stretchr/testify"},
 	"internal/hellotest":    {"parser", "github.com/stretchr/testify"},
 	"internal/servertest":   {"server", "internal/listen", "github.com/stretchr/testify"},
+	"internal/sitetest":     {"github.com/stretchr/testify"},
 }
 
 func TestImports(t *testing.T) {

@@ -6,6 +6,7 @@ replace github.com/tlspeek/tlspeek => ../../
 
 require (
 	github.com/pires/go-proxyproto v0.15.0
+	github.com/refraction-networking/utls v1.8.2
 	github.com/soheilhy/cmux v0.1.5
 	github.com/stretchr/testify v1.12.1
 	github.com/tlspeek/tlspeek v0.0.0-00010101000000-000000000000
@@ -14,8 +15,10 @@ require (
 )
 
 require (
+	github.com/andybalholm/brotli v1.0.6 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/dunglas/httpsfv v1.1.2 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/mileusna/useragent v1.3.5 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.63.0 // indirect
