@@ -3,9 +3,9 @@ package policy
 import (
 	"errors"
 
-	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
 )
 
@@ -19,8 +19,9 @@ import (
 const maxCost = 1_000_000
 
 const (
-	bytesPerStep = 16 // of a text
-	regexpFactor = 16 // what it costs to match a text more than to look at it
+	bytesPerStep = 4       // of a text
+	eventSteps   = 1 << 12 // of an Event as a whole
+	objectSteps  = 8
 )
 
 // ErrCost is the error of an expression that costs more than it may.
@@ -38,26 +39,19 @@ func counted(step interpreter.InterpretableV2) (interpreter.InterpretableV2, err
 		return &countedAttribute{s}, nil
 	case interpreter.InterpretableConstructor:
 		return step, nil // its parts count
-	case interpreter.InterpretableCall:
-		if s.OverloadID() == overloads.MatchesString || s.OverloadID() == overloads.Matches {
-			return &countedStep{step, regexpFactor}, nil
-		}
 	}
-	return &countedStep{step, 0}, nil
+	step, err := matching(step)
+	return &countedStep{step}, err
 }
 
 // A countedStep is any step but a variable.
 type countedStep struct {
 	interpreter.InterpretableV2
-	factor int // of what its parts cost
 }
 
 func (s *countedStep) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	in := inputOf(frame)
-	before := in.cost
 	v := s.InterpretableV2.Exec(frame)
-	in.charge(v)
-	in.cost += s.factor * (in.cost - before)
+	inputOf(frame).charge(v)
 	return v
 }
 
@@ -85,16 +79,33 @@ func inputOf(frame *interpreter.ExecutionFrame) *Input {
 	return in.(*Input)
 }
 
-// charge counts a step with its result, and ends the evaluation if it costs too much.
+// charge counts a step with its result. What a list or an object has is counted for each
+// time that it is read, since it may be compared with another.
 func (in *Input) charge(v ref.Val) {
-	in.cost++
+	steps := 1
 	switch v := v.(type) {
 	case types.String:
-		in.cost += len(v) / bytesPerStep
+		steps += len(v) / bytesPerStep
 	case types.Bytes:
-		in.cost += len(v) / bytesPerStep
+		steps += len(v) / bytesPerStep
+	case *object:
+		if steps = objectSteps; v.in != nil {
+			steps = eventSteps
+		}
+	case *objectList:
+		steps += objectSteps * len(v.objects)
+	case traits.MutableLister: // the one that map and filter make
+	case traits.Lister:
+		if n, ok := v.Size().(types.Int); ok {
+			steps += int(n)
+		}
 	}
-	if in.cost > maxCost {
+	in.spend(steps)
+}
+
+// spend counts steps, and ends the evaluation if it costs too much.
+func (in *Input) spend(steps int) {
+	if in.cost += steps; in.cost > maxCost {
 		// The one way out of a loop of CEL. The evaluation returns it as its error.
 		panic(interpreter.EvalCancelledError{Cause: interpreter.CostLimitExceeded, Message: ErrCost.Error()})
 	}

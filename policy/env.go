@@ -9,6 +9,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
@@ -107,6 +108,7 @@ func NewEnv(o EnvOptions) (*Env, error) {
 		}
 		return &object{st: s.signals}
 	}
+	options = append(options, boundedTexts()...)
 	options = append(options,
 		cel.Function(funcInList, cel.Overload("inList_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType, cel.BinaryBinding(inList))),
 		cel.Function(funcAgg, cel.Overload("agg_string", []*cel.Type{cel.StringType}, s.signals.celType(), cel.UnaryBinding(agg))),
@@ -193,6 +195,9 @@ func (v *Env) check(x *Expr, stage Stage) (errs []error) {
 			}
 			if c.FunctionName() == funcInList && len(c.Args()) == 2 {
 				v.checkList(c.Args()[0], fail)
+			}
+			if c.FunctionName() == overloads.Matches && len(c.Args()) > 0 {
+				checkPattern(c, fail)
 			}
 		case ast.ListKind:
 			for _, element := range e.AsList().Elements() {

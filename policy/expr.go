@@ -6,6 +6,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -53,8 +54,11 @@ func (x *Expr) NeedsRequest() bool { return x.needsRequest }
 func (x *Expr) plan(checked *cel.Ast) (err error) {
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	estimate, err := x.env.cel.EstimateCost(checked, sizes{})
-	if err != nil || estimate.Max > maxCost {
+	switch {
+	case err != nil || estimate.Max > maxCost:
 		options = append(options, cel.CustomDecoratorV2(counted))
+	case x.Uses(overloads.Matches):
+		options = append(options, cel.CustomDecoratorV2(matching))
 	}
 	x.program, err = x.env.cel.Program(checked, options...)
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,7 +131,6 @@ func TestMatchErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`client[7].name == "x"`:                             "index out of bounds: 7",
 		`cidr("192.0.2.0/24").containsIP(dst_ip)`:           "unable to parse IP",
-		`sni.matches("(" + sni)`:                            "error parsing regexp",
 		`10 / size(via) > 1`:                                "division by zero",
 		`hello["type"] == "x"`:                              "no such key",
 		`alpn.exists(a, a == "h2") && ip(sni) == ip("::1")`: "ParseAddr",
@@ -253,6 +253,7 @@ func TestCost(t *testing.T) {
 	for i := range e.ALPN {
 		e.ALPN[i] = "x"
 	}
+	r := &Request{Header: http.Header{"X-A": slices.Repeat([]string{strings.Repeat("a", 1000)}, 1000)}}
 	env := testEnv(t)
 	for text, want := range map[string]error{
 		`sni.endsWith(".example") || sni.contains("example") || sni.matches("^[a-z.]*(a|b)$")`: nil,
@@ -262,17 +263,45 @@ func TestCost(t *testing.T) {
 		`alpn.exists(a, alpn.exists(b, a == b && a == "h2"))`:                  ErrCost,
 		`alpn.exists(a, sni.contains(a + a))`:                                  ErrCost,
 		`alpn.map(a, sni + a).exists(s, s == "h2")`:                            ErrCost,
-		`alpn.exists(a, sni.matches(a + "(x+x+)+y"))`:                          ErrCost,
-		`alpn.map(a, alpn).map(a, alpn).exists(s, s == ["h2"])`:                nil,
+		`alpn.exists(a, sni.matches("(x+x+)+y"))`:                              ErrCost,
+		`alpn.map(a, alpn).map(a, alpn).exists(s, s == ["h2"])`:                ErrCost,
+		`alpn.all(a, alpn == alpn)`:                                            ErrCost,
+		`alpn.all(a, !("h2" in alpn))`:                                         ErrCost,
+		`alpn.all(a, event == event)`:                                          ErrCost,
+		`sni.matches("(.{0,900}a.{0,90}b)")`:                                   ErrCost,
+		`sni.replace("f", sni) == ""`:                                          ErrCost,
+		`sni.replace("", sni) == ""`:                                           ErrCost,
+		`alpn.all(a, sni.indexOf("b") < 0)`:                                    ErrCost,
+		`alpn.all(a, !inList("bad", sni))`:                                     ErrCost,
+		`alpn.all(a, agg(sni).addresses == 0)`:                                 ErrCost,
+		`alpn.all(a, size(sni) > 3)`:                                           ErrCost,
+		`alpn.all(a, request.header("x-a") != "")`:                             ErrCost,
+		`alpn.join(sni) == ""`:                                                 ErrCost,
+		`alpn.join(", ") == "" || sni.replace("f", "", 5) == ""`:               nil,
+		`alpn.map(a, a + "!").size() < 3`:                                      nil,
 		`alpn.exists(a, a.startsWith("h") && a != "h2" || a.contains("spdy"))`: nil,
 		`!alpn.all(a, sni.contains(a))`:                                        ErrCost,
 	} {
-		x, err := env.Compile(text, AtHello)
+		x, err := env.Compile(text, AtRequest)
 		require.NoError(t, err)
 		var in Input
-		in.Reset(e, nil)
+		in.Reset(e, r)
 		got, err := x.Match(&in)
 		assert.False(t, got)
 		assert.True(t, errors.Is(err, want) && (want != nil || err == nil), "%s: %v", text, err)
+	}
+}
+
+// TestPatterns: a regular expression is checked when the expression is compiled.
+func TestPatterns(t *testing.T) {
+	env := testEnv(t)
+	for text, want := range map[string]string{
+		`sni.matches(ja4)`:                  "1:13: the regular expression of matches must be written out\n  sni.matches(ja4)\n              ^",
+		`matches(sni, "a" + "b")`:           "1:18: the regular expression of matches must be written out\n  matches(sni, \"a\" + \"b\")\n                   ^",
+		`true || sni.matches("[a-")`:        "1:21: is no regular expression: error parsing regexp: missing closing ]: `[a-`\n  true || sni.matches(\"[a-\")\n                      ^",
+		`["a"].exists(x, x.matches("(?<"))`: "1:27: is no regular expression: error parsing regexp: invalid or unsupported Perl syntax: `(?<`\n  [\"a\"].exists(x, x.matches(\"(?<\"))\n                            ^",
+	} {
+		_, err := env.Compile(text, AtHello)
+		assert.EqualError(t, err, want)
 	}
 }

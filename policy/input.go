@@ -50,6 +50,9 @@ func newSchema() *schema {
 	s.names = append(s.event.FieldNames(), varEvent, varRequest)
 	for i, name := range s.names {
 		s.index[name] = i
+		if f := s.event.fields[name]; f != nil {
+			f.variable = i + 1
+		}
 	}
 	return s
 }
@@ -104,6 +107,15 @@ func (in *Input) ResolveName(name string) (any, bool) {
 	return v, true
 }
 
+// variable returns the variable with a number, which is a field of the Event. It is made
+// once.
+func (in *Input) variable(i int, f *structField) ref.Val {
+	if in.values[i] == nil {
+		in.values[i] = f.of(reflect.ValueOf(in.event).Elem())
+	}
+	return in.values[i]
+}
+
 // Parent implements interpreter.Activation.
 func (in *Input) Parent() interpreter.Activation { return nil }
 
@@ -111,7 +123,7 @@ func (in *Input) value(name string) ref.Val {
 	s := in.schema
 	switch name {
 	case varEvent:
-		return s.event.value(reflect.ValueOf(in.event))
+		return &object{st: s.event, v: reflect.ValueOf(in.event).Elem(), in: in}
 	case varRequest:
 		if in.request == nil {
 			return &object{st: s.request}

@@ -17,7 +17,7 @@ type objectList struct {
 func newObjectList(st *structType, v reflect.Value) *objectList {
 	l := &objectList{make([]object, v.Len())}
 	for i := range l.objects {
-		l.objects[i] = object{st, v.Index(i)}
+		l.objects[i] = object{st: st, v: v.Index(i)}
 	}
 	return l
 }

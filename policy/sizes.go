@@ -54,7 +54,16 @@ func (sizes) EstimateSize(n checker.AstNode) *checker.SizeEstimate {
 	return nil
 }
 
+// callSteps is what a call may cost at the worst of a function that looks at all of a text,
+// but of which CEL believes that it costs one step: in a loop, its steps must be counted.
+const callSteps = 1 << 12
+
 // EstimateCallCost implements [checker.CostEstimator].
-func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+func (sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
+	switch function {
+	case funcHeader, funcInList, funcAgg, "charAt", "indexOf", "lastIndexOf", "size", "ip", "isIP", "cidr", "isCIDR",
+		"lowerAscii", "upperAscii", "trim", "substring", "reverse", "split", "format", "strings.quote", "replace", "join":
+		return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: callSteps}}
+	}
 	return nil
 }

@@ -30,6 +30,8 @@ type structField struct {
 	zero    ref.Val // of objects that lack the key
 	of      func(reflect.Value) ref.Val
 	has     func(reflect.Value) bool
+
+	variable int // of an Event: one more than the number of the variable that it is, too
 }
 
 // A typeSet has the structTypes of a Go struct and of all that it refers to.
@@ -147,7 +149,7 @@ func (s typeSet) conversion(t reflect.Type) conversion {
 		return s.pointer(t)
 	case reflect.Struct:
 		st := s.add(t)
-		return conversion{st.celType(), &object{st: st}, func(v reflect.Value) ref.Val { return &object{st, v} }}
+		return conversion{st.celType(), &object{st: st}, func(v reflect.Value) ref.Val { return &object{st: st, v: v} }}
 	case reflect.Slice:
 		return s.slice(t)
 	}
@@ -258,18 +260,22 @@ func (st *structType) value(v reflect.Value) ref.Val {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
-	return &object{st, v}
+	return &object{st: st, v: v}
 }
 
 // An object is a value of a structType.
 type object struct {
 	st *structType
 	v  reflect.Value // not valid for an object that is absent
+	in *Input        // that has the fields of the variable event as variables
 }
 
 func (o *object) get(f *structField) ref.Val {
 	if !o.v.IsValid() {
 		return f.zero
+	}
+	if o.in != nil && f.variable > 0 {
+		return o.in.variable(f.variable-1, f)
 	}
 	return f.of(o.v)
 }
