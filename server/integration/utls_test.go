@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/internal/sitetest"
+	"github.com/tlspeek/tlspeek/policy"
+	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/server/guard"
 )
 
 const (
@@ -23,9 +29,9 @@ const (
 
 // askAsChrome sends a request with the hello of a Chrome that uTLS imitates, over HTTP/2 or
 // HTTP/1.1. It returns the status, or 0 if there is no answer.
-func askAsChrome(t *testing.T, s *sitetest.Site, name, protocol, agent, path string) (status int) {
+func askAsChrome(t *testing.T, addr, name, protocol, agent, path string) (status int) {
 	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Addr)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
 	spec, err := utls.UTLSIdToSpec(utls.HelloChrome_133)
@@ -46,7 +52,7 @@ func askAsChrome(t *testing.T, s *sitetest.Site, name, protocol, agent, path str
 		return 0
 	}
 	require.Equal(t, protocol, c.ConnectionState().NegotiatedProtocol)
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+name+":"+s.Port+path, nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+name+path, nil)
 	require.NoError(t, err)
 	r.Header.Set("User-Agent", agent)
 	var protocols http.Protocols
@@ -90,7 +96,7 @@ func TestSiteAnswersUTLS(t *testing.T) {
 				{sitetest.Name, "http/1.1", chromeAgent, 200}, // nothing tells it from a Chrome
 				{"www.other.example", "h2", chromeAgent, 0},
 			} {
-				assert.Equal(t, c.status, askAsChrome(t, s, c.name, c.protocol, c.agent, "/json"), c)
+				assert.Equal(t, c.status, askAsChrome(t, s.Addr, c.name, c.protocol, c.agent, "/json"), c)
 			}
 			hits := s.Hits(t)
 			events, _ := s.End(t)
@@ -109,4 +115,37 @@ func TestSiteAnswersUTLS(t *testing.T) {
 			assert.Equal(t, map[string]int{"no-browser " + action: 3, "impersonator tag": 3, "not-ours close": 1}, hits)
 		})
 	}
+}
+
+// TestSiteTellsABackend: a server that embeds tlspeek and the policy tells the handler behind
+// it what was decided, and the Event has the same.
+func TestSiteTellsABackend(t *testing.T) {
+	noCaptures := func(io.Reader, int64) (*event.Event, error) { return nil, errors.New("tests of the file are not run") }
+	p, err := policy.Load(policy.OS(), "../../docs/examples/site/policy.yaml", policy.LoadOptions{Capture: noCaptures})
+	require.NoError(t, err)
+	g := &guard.Guard{Policy: func() *policy.Policy { return p }}
+	settled := make(chan *event.Event, 10)
+	l := &server.Listener{Listener: servertest.Listen(t), Settled: func(_ *event.Observation, e *event.Event) { settled <- e }}
+	g.Attach(l)
+	told := make(chan http.Header, 1)
+	backend := server.Headers{All: true}.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.Header }))
+	stop := servertest.Serve(t, &server.Server{Handler: g.Handler(backend)}, l, 0)
+	for _, c := range []struct{ protocol, agent, rule, action, tags string }{
+		{"h2", chromeAgent, "no-browser", "count", "impersonator, would-deny"},
+		{"h2", "", "impersonator", "tag", "impersonator"},
+		{"http/1.1", goAgent, "no-browser", "count", "would-deny"},
+	} {
+		assert.Equal(t, 200, askAsChrome(t, l.Addr().String(), sitetest.Name, c.protocol, c.agent, "/"))
+		h, e := <-told, <-settled
+		assert.Equal(t, []string{c.rule, c.action, c.tags}, []string{h.Get("X-TLS-Rule"), h.Get("X-TLS-Action"), h.Get("X-TLS-Tags")})
+		assert.Equal(t, []string{c.rule, c.action, c.tags}, []string{e.Rule, e.Action, strings.Join(e.Tags, ", ")})
+	}
+	require.NoError(t, stop())
+	hits := make(map[string]uint64)
+	for r := range p.Rules() {
+		if n := r.Counts().Matched; n > 0 {
+			hits[r.Name] = n
+		}
+	}
+	assert.Equal(t, map[string]uint64{"no-browser": 2, "impersonator": 2, "flood": 3}, hits)
 }
