@@ -239,6 +239,11 @@ func (l *loader) uses(name string, info fs.FileInfo) {
 
 // read reads a file of at most limit bytes.
 func (l *loader) read(name string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for somebody to write to it, and perhaps for ever.
+	if info, err := fs.Stat(l.dir, name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		l.uses(name, info)
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
 	f, err := l.dir.Open(name)
 	if err != nil {
 		l.uses(name, nil)

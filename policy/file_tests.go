@@ -214,8 +214,11 @@ func (l *loader) openCapture(t *fileTest, n *yaml.Node, name string) {
 	t.capture = l.resolve(name)
 	info, err := fs.Stat(l.dir, t.capture)
 	l.uses(t.capture, info)
-	if err != nil {
+	switch {
+	case err != nil:
 		l.fail(n, "reading the capture: %v", err)
+	case !info.Mode().IsRegular():
+		l.fail(n, "%s is no regular file", t.capture)
 	}
 	if l.policy.options.Capture == nil {
 		l.fail(n, "captures cannot be read here")

@@ -91,8 +91,8 @@ func (e *ListError) Error() string {
 func (e *ListError) Unwrap() error { return e.Err }
 
 // ReadList reads a list with an entry a line. Space around an entry, blank lines, and
-// comments from # on count for nothing; the # begins the line or follows a space. The
-// error joins a [*ListError] for each of the first broken lines. name is for errors.
+// comments from # on count for nothing; the # begins the line or follows a space. So does
+// a semicolon that begins the line or follows an address and a space. The error joins a [*ListError] for each of the first broken lines. name is for errors.
 func ReadList(r io.Reader, name string, t ListType) (*List, error) {
 	b := listBuilder{file: name, declared: t}
 	data, err := io.ReadAll(io.LimitReader(r, MaxListSize+1))
@@ -142,13 +142,24 @@ func NewList(t ListType, values ...string) (*List, error) {
 // withoutComment returns line without the space around it and without a comment.
 func withoutComment(line string) string {
 	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, ";") {
+		return ""
+	}
 	for i := 0; i < len(line); i++ {
 		j := strings.IndexByte(line[i:], '#')
 		if j < 0 {
 			break
 		}
 		if i += j; i == 0 || line[i-1] == ' ' || line[i-1] == '\t' {
-			return strings.TrimRight(line[:i], " \t")
+			line = strings.TrimRight(line[:i], " \t")
+			break
+		}
+	}
+	// Lists of networks to drop have "192.0.2.0/24 ; SBL1". Other values may have semicolons.
+	if before, _, found := strings.Cut(line, ";"); found {
+		before, space := strings.TrimRight(before, " \t"), before
+		if _, err := parseRange(before); err == nil && len(before) < len(space) {
+			return before
 		}
 	}
 	return line

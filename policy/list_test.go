@@ -52,6 +52,11 @@ func TestList(t *testing.T) {
 			[]string{"192.0.2.0", "192.0.2.255", "2001:db8::", "2001:DB8:ffff::1", "10.0.0.1", "10.0.0.2", "::ffff:10.0.0.1", "10.9.255.1"},
 			[]string{"192.0.1.255", "192.0.3.0", "2001:db7::", "2001:db9::", "10.0.0.0", "10.0.0.3", "", "x", "10.0.0.1/32", "10.0.0.1%eth0", "1", "10.0.0.01", strings.Repeat("1", 64<<10)},
 		},
+		{
+			"networks to drop", ListAuto, "; Networks; 2026\r\n1.10.16.0/20 ; SBL256894\n2001:db8::/32\t;x\n192.0.2.1 # ; x\n ; end", ListAddresses, 3,
+			[]string{"1.10.17.0", "2001:db8::1", "192.0.2.1"}, []string{"192.0.2.2"},
+		},
+		{"semicolons", ListAuto, "a ; b\nMozilla/5.0 (X11; Linux) # b\nc;d", ListValues, 3, []string{"a ; b", "Mozilla/5.0 (X11; Linux)", "c;d"}, []string{"a", "c"}},
 		{"all of IPv4", ListAuto, "0.0.0.0/0", ListAddresses, 1, []string{"0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4"}, []string{"::", "::1"}},
 		{"all of IPv6", ListAuto, "::/0\n255.255.255.255", ListAddresses, 2, []string{"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "255.255.255.255"}, []string{"255.255.255.254"}},
 		{
@@ -134,8 +139,6 @@ func TestListErrors(t *testing.T) {
 		{ListAuto, chromeJA4 + ",Chrome", `has more than a fingerprint: a comment begins with #`},
 		{ListAuto, `"b386946a5a44d1ddcc843bc75336dfce","Dridex"`, `has more than a fingerprint: a comment begins with #`},
 		{ListValues, "b386946a5a44d1ddcc843bc75336dfce\tDridex", `has more than a fingerprint: a comment begins with #`},
-		{ListAuto, "1.10.16.0/20 ; SBL256894", `a.txt:1: "1.10.16.0/20 ; SBL256894": has more than an address or a prefix: a comment begins with #`},
-		{ListAuto, "0.0.0.0 ads.example", `has more than an address or a prefix: a comment begins with #`},
 		{ListAuto, "10.0.0.1-10.0.0.9", `has more than an address or a prefix: a comment begins with #`},
 		{ListAuto, "10.0.0.1,office", `has more than an address or a prefix: a comment begins with #`},
 		{ListValues, "x\n" + strings.Repeat("a", MaxListLine+1), `a.txt:2: "` + strings.Repeat("a", 64) + `...": the line has 16385 bytes, and may have 16384`},

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +31,10 @@ type Reloader struct {
 	loaded   atomic.Int64 // Unix time in nanoseconds
 	failing  atomic.Bool
 
-	mu      sync.Mutex
-	stamps  []stamp   // of the files that were read last
-	waiting time.Time // since when files that have changed have not settled
+	mu       sync.Mutex
+	reported string    // the last error, until a reload succeeds
+	stamps   []stamp   // of the files that were read last
+	waiting  time.Time // since when files that have changed have not settled
 }
 
 // checkInterval is how often files are checked. settleTime is how long they are left
@@ -94,15 +96,19 @@ func (r *Reloader) Check() {
 	if !r.changed() {
 		return
 	}
-	start := time.Now()
+	start, before := time.Now(), r.stamps
 	p, err := r.load()
 	switch {
+	case err != nil && err.Error() == r.reported && slices.EqualFunc(before, r.stamps, func(a, b stamp) bool { return a.name == b.name && a.same(b.info) }):
+		return // a file that is there still cannot be read
 	case err != nil:
+		r.reported = err.Error()
 		r.failures.Add(1)
 		if r.Log != nil {
 			r.Log.Error("the policy cannot be reloaded: the one before stays in use", "file", r.Name, "error", err)
 		}
 	default:
+		r.reported = ""
 		r.reloads.Add(1)
 		if r.Log != nil {
 			r.Log.Info("the policy was reloaded", "file", r.Name, "rules", len(p.rules), "took", time.Since(start).Round(time.Millisecond))

@@ -5,17 +5,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tlspeek/tlspeek/event"
 )
 
 // A reloadFixture is a policy in a folder, with a fake clock.
@@ -236,5 +241,56 @@ func BenchmarkReload(b *testing.B) {
 		if err := r.Load(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A sometimesFS is a file system in which a file can be seen, but perhaps not be opened.
+type sometimesFS struct {
+	fs.FS
+	err map[string]error
+}
+
+func (f *sometimesFS) Open(name string) (fs.File, error) {
+	if err := f.err[filepath.Base(name)]; err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return f.FS.Open(name)
+}
+
+func (f *sometimesFS) Stat(name string) (fs.FileInfo, error) { return fs.Stat(f.FS, name) }
+
+// TestReloadUnreadable: a file that cannot be opened is tried again, and told once.
+func TestReloadUnreadable(t *testing.T) {
+	withReloader(t, reloaded, func(f *reloadFixture) {
+		files := &sometimesFS{OS(), map[string]error{"names.txt": fs.ErrPermission}}
+		f.Dir = files
+		f.write("names.txt", "a.example\nb.example\n")
+		for range 5 {
+			assert.Empty(t, f.later("b.example"))
+		}
+		assert.Equal(t, 1, strings.Count(f.log.String(), "permission denied"), f.log.String())
+		assert.Equal(t, uint64(1), f.Stats().Failures)
+
+		f.write("policy.yaml", reloaded+"# changed\n")
+		assert.Empty(t, f.later("b.example"))
+		assert.Equal(t, uint64(2), f.Stats().Failures, "there is something new to tell")
+
+		files.err = nil
+		assert.Equal(t, "listed", f.later("b.example"))
+		assert.False(t, f.Stats().Failing)
+	})
+}
+
+// TestIrregularFile: a pipe, which might never have a writer, is not opened.
+func TestIrregularFile(t *testing.T) {
+	for _, name := range []string{"policy.yaml", "l.txt", "a.pcap"} {
+		files := fstest.MapFS{
+			"policy.yaml": {Data: []byte("lists: {l: {file: l.txt}}\nrules: []\ntests: [{event: {capture: a.pcap, packet: 1}, expect: {do: allow}}]\n")},
+			"l.txt":       {Data: []byte("a.example\n")},
+			"a.pcap":      {},
+		}
+		files[name].Mode = fs.ModeNamedPipe
+		_, err := Load(files, "policy.yaml", LoadOptions{Capture: func(io.Reader, int64) (*event.Event, error) { return nil, nil }})
+		assert.ErrorContains(t, err, name+" is no regular file")
 	}
 }
