@@ -123,8 +123,12 @@ func searchLast(low, high int, holds func(int) bool) int {
 	return low - 1
 }
 
-// containsText reports whether the address with that text is in t.
+// containsText reports whether the address with that text is in t. The zone of one in
+// IPv6, which a client on the same link has, counts for nothing.
 func (t *rangeTable) containsText(text string) bool {
+	if i := strings.IndexByte(text, '%'); i > 0 && i+1 < len(text) && strings.IndexByte(text[:i], ':') >= 0 {
+		text = text[:i]
+	}
 	// What is no address by its letters is not parsed, because the error allocates.
 	for i := range len(text) {
 		switch c := text[i]; {
