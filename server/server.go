@@ -152,7 +152,10 @@ func (v *serving) configure() error {
 	if h == nil {
 		h = http.DefaultServeMux
 	}
-	h = limitBodies(Wrap(answerGeneralOptions(h)), timeout(v.BodyTimeout, defaultBodyTimeout))
+	if v.listener.DecideRequest == nil { // else the handler answers what it lets pass
+		h = answerGeneralOptions(h)
+	}
+	h = limitBodies(Wrap(h), timeout(v.BodyTimeout, defaultBodyTimeout))
 	if len(v.UDP) > 0 {
 		l := v.listener
 		h3 := &HTTP3{Handler: h, TLSConfig: v.TLSConfig, Observe: l.Observe, Verified: l.Verified, Clients: l.Clients, Limits: l.Limits, Decide: l.Decide, RetryAbove: v.RetryAbove, IdleTimeout: idle, shared: l.settling()}

@@ -393,3 +393,19 @@ func TestErrorsDoNotMatch(t *testing.T) {
 	client.CloseIdleConnections()
 	require.NoError(t, s.stop())
 }
+
+// TestGeneralOptions: "OPTIONS *", which net/http answers itself, is decided about, too.
+func TestGeneralOptions(t *testing.T) {
+	s := serve(t, always(t, "rules: [{name: evil, when: 'request.header(\"x-evil\") != \"\"', do: deny}]"))
+	for header, want := range map[string]string{"": "HTTP/1.1 200 OK\r\n", "X-Evil: 1\r\n": "HTTP/1.1 403 Forbidden\r\n"} {
+		conn, err := tls.Dial("tcp", s.tcp, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"})
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+header+"\r\n")
+		require.NoError(t, err)
+		answer, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(string(answer), want), string(answer))
+		require.NoError(t, conn.Close())
+	}
+	assert.Zero(t, s.calls.Load())
+}

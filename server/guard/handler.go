@@ -33,6 +33,10 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, d := server.Judge(r, g.DecideRequest)
 		if !d.Close {
+			if r.Method == http.MethodOptions && r.RequestURI == "*" && server.ClientOf(r.Context()) != nil {
+				answerGeneralOptions(w, r)
+				return
+			}
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -56,6 +60,18 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			closeConn(r)
 		}
 	})
+}
+
+// maxOptionsBody is how much of the body of an "OPTIONS *" request is read, as in net/http.
+const maxOptionsBody = 4 << 10
+
+// answerGeneralOptions answers "OPTIONS *" as net/http does: a [server.Server] leaves it to
+// the handler if requests are decided about.
+func answerGeneralOptions(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "0")
+	if r.ContentLength != 0 {
+		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxOptionsBody))
+	}
 }
 
 // refuse answers with a text.
