@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -304,4 +305,28 @@ func TestPatterns(t *testing.T) {
 		_, err := env.Compile(text, AtHello)
 		assert.EqualError(t, err, want)
 	}
+}
+
+// TestConcurrentMatch: an Expr and an Env are for several goroutines, each with an Input.
+func TestConcurrentMatch(t *testing.T) {
+	env := testEnv(t)
+	x, err := env.Compile(`client.exists(c, c.family != "") && event.sni == sni && sni.matches("^[a-z.]+$") && size(tells) >= 0 && !inList("bad", sni) && agg(ja4).addresses >= 0 && hello.size() >= 0`, AtRequest)
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			var in Input
+			for range 200 {
+				in.Reset(theEvent(), nil)
+				got, err := x.Match(&in)
+				if !got || err != nil {
+					t.Errorf("%v, %v", got, err)
+					return
+				}
+			}
+			_, err := env.Compile(`sni == "x"`, AtHello)
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -157,6 +158,12 @@ func (l *loader) certificate(key, n *yaml.Node) {
 			l.fail(p.value, "%s is empty", want.key)
 		} else if ok {
 			*want.to = l.resolve(s)
+			// It need not be there: only who loads it knows. Until it is, it is tried again.
+			info, err := fs.Stat(l.dir, *want.to)
+			if err != nil {
+				info = nil
+			}
+			l.uses(*want.to, info)
 		}
 	}
 	l.policy.certificates = append(l.policy.certificates, c)

@@ -90,7 +90,7 @@ func TestLoad(t *testing.T) {
 			assert.Equal(t, []string{"ja4", "sni", "src_ip", "transport"}, r.Keys())
 		}
 	}
-	assert.Equal(t, []string{"policy.yaml", "bad.txt"}, p.Files())
+	assert.Equal(t, []string{"policy.yaml", "bad.txt", "old.pem", "/etc/old.key"}, p.Files())
 	assert.Equal(t, []Certificate{{Name: "old", Cert: "old.pem", Key: "/etc/old.key", Line: 8}}, p.Certificates())
 	assert.Equal(t, Deny, p.Default().Do)
 	assert.True(t, p.Has(AtHello) && p.Has(AtRequest))

@@ -294,3 +294,24 @@ func TestIrregularFile(t *testing.T) {
 		assert.ErrorContains(t, err, name+" is no regular file")
 	}
 }
+
+// TestReloadForCertificate: a policy whose certificate was not there is read again when it is.
+func TestReloadForCertificate(t *testing.T) {
+	withReloader(t, reloaded, func(f *reloadFixture) {
+		f.Prepare = func(p *Policy) error {
+			for _, c := range p.Certificates() {
+				if _, err := fs.Stat(OS(), c.Cert); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		f.write("policy.yaml", "certificates: {other: {cert: a.pem, key: a.key}}\nrules: [{name: other, when: 'sni == \"b.example\"', do: config, certificate: other}]")
+		for range 3 {
+			assert.Equal(t, "listed", f.later("a.example"))
+		}
+		assert.Equal(t, uint64(1), f.Stats().Failures)
+		f.write("a.pem", "certificate")
+		assert.Equal(t, "other", f.later("b.example"))
+	})
+}

@@ -209,7 +209,7 @@ func (p *Policy) Default() *Rule { return p.defaults }
 // Certificates returns the certificates of the file.
 func (p *Policy) Certificates() []Certificate { return slices.Clone(p.certificates) }
 
-// Files returns the names of all files that were read, the policy's first.
+// Files returns the names of all files that p depends on, the policy's first.
 func (p *Policy) Files() (names []string) {
 	for _, s := range p.stamps {
 		names = append(names, s.name)
