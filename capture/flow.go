@@ -113,6 +113,7 @@ func (fs *flows) evict() {
 		fs.drop(f)
 	}
 	for f := fs.done.Evict(fs.maxDone); f != nil; f = fs.done.Evict(fs.maxDone) {
+		fs.incomplete += f.incomplete() // of connections after the first
 		fs.drop(f)
 	}
 }
@@ -135,11 +136,17 @@ func (fs *flows) end() {
 			continue // it has several
 		}
 		fs.dropped += int64(f.quic.Dropped())
-		fs.incomplete += int64(len(f.quic.Pending()))
-		if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.incomplete() || f.sctp != nil && f.sctp.incomplete() {
-			fs.incomplete++
-		}
+		fs.incomplete += f.incomplete()
 	}
+}
+
+// incomplete returns how many hellos have begun in the flow and are not whole.
+func (f *flow) incomplete() int64 {
+	n := int64(len(f.quic.Pending()))
+	if f.dtls != nil && f.dtls.Buffered() > 0 || f.eap != nil || f.vpn != nil && f.vpn.incomplete() || f.sctp != nil && f.sctp.incomplete() {
+		n++
+	}
+	return n
 }
 
 // isRepeated reports whether a message came before in the flow with the given key,
