@@ -36,6 +36,7 @@ func (p *Policy) Decide(stage Stage, in *Input, now time.Time) Verdict {
 			}
 			retry = r.limiter.Wait(key, now)
 		}
+		r.counts.acted.Add(1)
 		switch {
 		case r.Mode == Count:
 			addTags(&v, r.would)
@@ -67,6 +68,7 @@ func (p *Policy) Decide(stage Stage, in *Input, now time.Time) Verdict {
 	}
 	if d := p.defaults; d != nil && d.At(stage) && (last == nil || v.Action == Tag || last.Mode == Count) {
 		d.counts.matched.Add(1)
+		d.counts.acted.Add(1)
 		p.decide(&v, d, 0)
 		last = d
 	}

@@ -80,12 +80,12 @@ rules:
 	for r := range p.Rules() {
 		got[r.Name] = r.Counts()
 	}
-	assert.Equal(t, Counts{Matched: 4, Decided: 1}, got["t1"])
-	assert.Equal(t, Counts{Matched: 4, Decided: 2}, got["c1"])
-	assert.Equal(t, Counts{Matched: 2, Decided: 1}, got["c2"])
-	assert.Equal(t, Counts{Matched: 1, Decided: 1, Errors: 11}, got["error"])
-	assert.Equal(t, Counts{Matched: 1, Decided: 1}, got["deny"])
-	assert.Equal(t, Counts{Matched: 2, Decided: 2}, got["allow"])
+	assert.Equal(t, Counts{Matched: 4, Acted: 4, Decided: 1}, got["t1"])
+	assert.Equal(t, Counts{Matched: 4, Acted: 4, Decided: 2}, got["c1"])
+	assert.Equal(t, Counts{Matched: 2, Acted: 2, Decided: 1}, got["c2"])
+	assert.Equal(t, Counts{Matched: 1, Acted: 1, Decided: 1, Errors: 11}, got["error"])
+	assert.Equal(t, Counts{Matched: 1, Acted: 1, Decided: 1}, got["deny"])
+	assert.Equal(t, Counts{Matched: 2, Acted: 2, Decided: 2}, got["allow"])
 }
 
 // TestTagsInConditions: a rule sees the tags of those before it, beside those that the
@@ -146,7 +146,7 @@ rules:
 	} {
 		assert.Equal(t, tt.want, tt.p.Decide(tt.stage, ask(named(tt.sni), tt.r), noon), "%s %s", tt.stage, tt.sni)
 	}
-	assert.Equal(t, Counts{Matched: 4, Decided: 4}, shut.Default().Counts())
+	assert.Equal(t, Counts{Matched: 4, Acted: 4, Decided: 4}, shut.Default().Counts())
 }
 
 func TestDryRun(t *testing.T) {
@@ -283,7 +283,7 @@ func TestDecideAtOnce(t *testing.T) {
 			assert.Equal(t, Counts{}, r.Counts(), "the office is allowed before")
 		}
 		if r.Name == "office" {
-			assert.Equal(t, Counts{Matched: 1600, Decided: 1600}, r.Counts())
+			assert.Equal(t, Counts{Matched: 1600, Acted: 1600, Decided: 1600}, r.Counts())
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (p *Policy) Explain(ctx context.Context, in *Input, now time.Time) Explanat
 		in.showTags(event, x.Verdict.Tags)
 	}
 	x.Request = p.explain(ctx, AtRequest, in, now)
-	if !x.Verdict.Ends() {
+	if !p.endsAtHello(&x.Verdict) {
 		x.Verdict = x.Verdict.And(x.Request.Verdict)
 	}
 	in.Reset(event, in.request)

@@ -44,7 +44,8 @@ type LoadOptions struct {
 	Slots int
 
 	// Previous is the policy that the new one replaces, or nil. Rules of both with the
-	// same name, by and rate share counts and limits.
+	// same name, by and rate share limits, and those with the same do and mode, too, share
+	// counts.
 	Previous *Policy
 }
 

@@ -414,7 +414,10 @@ func (l *loader) inherit(r *Rule) {
 	if before := l.policy.options.Previous; before != nil {
 		for _, old := range before.rules {
 			if r.sameLimit(old) {
-				r.counts, r.limiter = old.counts, old.limiter
+				r.limiter = old.limiter
+			}
+			if r.sameCounts(old) {
+				r.counts = old.counts
 			}
 		}
 	}
@@ -449,7 +452,7 @@ func (p *Policy) arrange() {
 		}
 		p.readsTags = p.readsTags || slices.Contains(r.expr.keys, "tags")
 	}
-	if before := p.options.Previous; before != nil && before.defaults != nil && p.defaults != nil {
+	if before := p.options.Previous; before != nil && before.defaults != nil && p.defaults != nil && p.defaults.sameCounts(before.defaults) {
 		p.defaults.counts = before.defaults.counts
 	}
 	p.options.Previous = nil // which would keep all before

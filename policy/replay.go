@@ -95,7 +95,7 @@ func (r *Replay) Add(e *event.Event) {
 		}
 	}
 	v := r.policy.Decide(AtHello, &r.input, e.Time)
-	if !v.Ends() {
+	if !r.policy.endsAtHello(&v) {
 		if v.Tags != nil && r.policy.readsTags {
 			r.input.showTags(e, v.Tags)
 		}

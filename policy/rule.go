@@ -87,24 +87,31 @@ func (r *Rule) Keys() []string {
 
 // Counts returns how often the rule was asked with what result, since it was first loaded.
 func (r *Rule) Counts() Counts {
-	return Counts{r.counts.matched.Load(), r.counts.decided.Load(), r.counts.errors.Load()}
+	c := r.counts
+	return Counts{c.matched.Load(), c.acted.Load(), c.decided.Load(), c.errors.Load()}
 }
 
 // Counts says how often a rule had a result. A rule that is asked at both stages counts
 // at each.
 type Counts struct {
 	Matched uint64 // the condition was true
+	Acted   uint64 // and of a limit the rate was used up: the rule did what it says, or would have
 	Decided uint64 // and the rule is that of the Verdict
 	Errors  uint64 // the condition had an error, and so did not match
 }
 
 // counts has what Counts returns.
-type counts struct{ matched, decided, errors atomic.Uint64 }
+type counts struct{ matched, acted, decided, errors atomic.Uint64 }
 
-// sameLimit reports whether r and old count the same things, so that a new policy goes
-// on with the counts and the limiter of the one before.
+// sameLimit reports whether r and old limit the same things, so that a new policy goes
+// on with the limiter of the one before.
 func (r *Rule) sameLimit(old *Rule) bool {
 	return r.Name == old.Name && r.Rate == old.Rate && slices.Equal(r.By, old.By)
+}
+
+// sameCounts reports whether what r counts means what that of old does.
+func (r *Rule) sameCounts(old *Rule) bool {
+	return r.sameLimit(old) && r.Do == old.Do && r.Mode == old.Mode
 }
 
 // A Verdict is what a policy says of one client at one stage. The zero Verdict is that

@@ -11,7 +11,7 @@ import (
 type policyCollector struct{ *guarded }
 
 var (
-	policyHitsDesc     = prometheus.NewDesc("tlspeek_policy_hits_total", "Hellos and requests that a rule decided about, or would have, or added tags to, by rule and action.", []string{"rule", "action"}, nil)
+	policyHitsDesc     = prometheus.NewDesc("tlspeek_policy_hits_total", "Hellos and requests about which a rule did what it says, or would have: its condition was true, and of a limit the rate was used up; by rule, and by action, which is count for what would have been.", []string{"rule", "action"}, nil)
 	policyErrorsDesc   = prometheus.NewDesc("tlspeek_policy_errors_total", "Hellos and requests for which the condition of a rule had an error, and so did not match, by rule.", []string{"rule"}, nil)
 	policyReloadsDesc  = prometheus.NewDesc("tlspeek_policy_reloads_total", "Times that the policy was read again, by result: ok or error.", []string{"result"}, nil)
 	policyFailingDesc  = prometheus.NewDesc("tlspeek_policy_failing", "1 if the policy has changed and cannot be loaded: the one before is in use.", nil, nil)
@@ -45,7 +45,7 @@ func (c policyCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	p := c.rules.Policy()
 	rule := func(r *policy.Rule) {
-		counter(policyHitsDesc, float64(hits(r)), r.Name, c.action(r))
+		counter(policyHitsDesc, float64(r.Counts().Acted), r.Name, c.action(r))
 		counter(policyErrorsDesc, float64(r.Counts().Errors), r.Name)
 	}
 	for r := range p.Rules() {
@@ -66,15 +66,6 @@ func (c policyCollector) Collect(metrics chan<- prometheus.Metric) {
 	now, over := c.guard.Tarpits()
 	gauge(policyTarpitsDesc, float64(now))
 	counter(policyOverDesc, float64(over))
-}
-
-// hits returns how often r had a consequence. A limit has one only over its rate.
-func hits(r *policy.Rule) uint64 {
-	counts := r.Counts()
-	if r.Do != policy.Limit && (r.Do == policy.Tag || r.Mode == policy.Count) {
-		return counts.Matched // others may have decided after it
-	}
-	return counts.Decided
 }
 
 // action returns what an Event has as action where r decides.

@@ -33,7 +33,8 @@ type Guard struct {
 	Config func(p *policy.Policy, name string) *tls.Config
 
 	// DryRun has the Guard do nothing. The Event says what would be: it has the rule, the
-	// action "count", and a tag such as "would-deny".
+	// action "count", and a tag such as "would-deny". The rules of requests are not asked on
+	// a connection that would have ended at its hello.
 	DryRun bool
 
 	// MaxTarpit bounds how many connections and requests are held back at once. More are
@@ -139,6 +140,9 @@ func (g *Guard) DecideRequest(c server.Client, r *http.Request) server.Decision 
 	}
 	if !ok {
 		return server.Decision{}
+	}
+	if (g.DryRun || p.DryRun()) && in.event.Rule != "" && p.EndsAtHello(in.event.Rule) {
+		return server.Decision{} // the Event has what would have been
 	}
 	in.Reset(&in.event, asked)
 	v := p.Decide(policy.AtRequest, &in.Input, time.Now())
