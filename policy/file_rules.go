@@ -284,8 +284,12 @@ func (l *loader) limit(r *Rule, what string, keys map[string]pair) {
 	} else if s, ok := l.word(p.value, "rate"); ok {
 		rate, err := signals.ParseRate(s)
 		switch {
+		case strings.HasPrefix(s, "0/"):
+			l.fail(p.value, "%s: %q is no rate: to refuse all, write do: deny", what, s)
 		case err != nil:
 			l.fail(p.value, "%s: %v", what, err)
+		case rate.IsZero() && s == "none":
+			l.fail(p.value, "%s: %q is no limit: leave out the rule, or write a rate such as 50/s burst 100", what, s)
 		case rate.IsZero():
 			l.fail(p.value, "%s: %q is no limit: to refuse all, write do: deny", what, s)
 		}

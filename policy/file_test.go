@@ -184,8 +184,9 @@ func TestLoadErrors(t *testing.T) {
 		{oneRule("name: a", "when:", "  - sni", "do: deny"), []string{"policy.yaml:4:7: when must be a text, and is a list"}},
 		{oneRule("name: a", "when: true", "do: limit"), []string{"policy.yaml:4:9: rule a has no rate, such as 50/s burst 100"}},
 		{oneRule("name: a", "when: true", "do: limit", "rate: 0"), []string{`policy.yaml:5:11: rule a: "0" is no limit: to refuse all, write do: deny`}},
-		{oneRule("name: a", "when: true", "do: limit", "rate: 0/s"), []string{`policy.yaml:5:11: rule a: rate "0/s": the number of events "0" must be 1 or more; write it like "50/s burst 100", or "none" for no limit`}},
-		{oneRule("name: a", "when: true", "do: limit", "rate: 50"), []string{`policy.yaml:5:11: rule a: rate "50": "50" has no time, such as /s; write it like "50/s burst 100", or "none" for no limit`}},
+		{oneRule("name: a", "when: true", "do: limit", "rate: none"), []string{`policy.yaml:5:11: rule a: "none" is no limit: leave out the rule, or write a rate such as 50/s burst 100`}},
+		{oneRule("name: a", "when: true", "do: limit", "rate: 0/s"), []string{`policy.yaml:5:11: rule a: "0/s" is no rate: to refuse all, write do: deny`}},
+		{oneRule("name: a", "when: true", "do: limit", "rate: 50"), []string{`policy.yaml:5:11: rule a: rate "50": "50" has no time, such as /s; write it like "50/s burst 100"`}},
 		{oneRule("name: a", "when: true", "do: limit", "rate: 1/s", "by: [ja5, id, sni, sni, request.pth]"), []string{
 			"policy.yaml:6:10: by: there is no key ja5: did you mean ja3 or ja4?",
 			"policy.yaml:6:15: by: id differs from one to the next, so that no rate would be reached",

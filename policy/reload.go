@@ -105,7 +105,11 @@ func (r *Reloader) Check() {
 		r.reported = err.Error()
 		r.failures.Add(1)
 		if r.Log != nil {
-			r.Log.Error("the policy cannot be reloaded: the one before stays in use", "file", r.Name, "error", err)
+			lines := ErrorLines(err)
+			r.Log.Error("the policy cannot be reloaded: the one before stays in use", "file", r.Name, "errors", len(lines), "error", lines[0])
+			for _, line := range lines[1:] {
+				r.Log.Error("the policy has another error", "file", r.Name, "error", line)
+			}
 		}
 	default:
 		r.reported = ""

@@ -21,7 +21,7 @@ type Rate struct {
 }
 
 // rateForm is what errors say of the form.
-const rateForm = `write it like "50/s burst 100", or "none" for no limit`
+const rateForm = `write it like "50/s burst 100"`
 
 // ParseRate returns the Rate with the text s.
 func ParseRate(s string) (Rate, error) {

@@ -43,7 +43,7 @@ func TestParseRate(t *testing.T) {
 }
 
 func TestParseRateErrors(t *testing.T) {
-	const form = `; write it like "50/s burst 100", or "none" for no limit`
+	const form = `; write it like "50/s burst 100"`
 	for text, want := range map[string]string{
 		"":                       `rate "": empty`,
 		"50":                     `rate "50": "50" has no time, such as /s`,

@@ -322,6 +322,7 @@ func serveWithLog(ctx context.Context, f *serveFlags, stdout io.Writer, stderr *
 	}
 	printHints(stderr, ln.Addr())
 	e.signals.announce(log)
+	guarded.announce(log)
 	notifySystemd(ctx, log)
 	e.recording = startRecording(recorder, closeEvents)
 	guarded.watch()

@@ -36,6 +36,11 @@ func addBudgetMetrics(r *prometheus.Registry, h *echo.Handler) {
 	}, []string{"resource", "cause"})
 	r.MustRegister(refused)
 	h.Refused = func(resource, cause string) { refused.WithLabelValues(resource, cause).Inc() }
+	for _, of := range h.Resources() {
+		for _, cause := range []string{"client", "all"} {
+			refused.WithLabelValues(of.Name, cause) // which has the metric show 0
+		}
+	}
 	r.MustRegister(resourceCollector{h})
 }
 

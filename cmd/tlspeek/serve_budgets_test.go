@@ -34,7 +34,7 @@ func TestBudgetMetrics(t *testing.T) {
 		assert.Contains(t, string(text), "`"+f.GetName()+"`")
 		metrics += len(f.Metric)
 	}
-	assert.Equal(t, 1+2*len(h.Resources()), metrics)
+	assert.Equal(t, 4*len(h.Resources()), metrics, "also of what was not refused")
 	for _, r := range h.Resources() {
 		assert.Contains(t, string(text), "`"+r.Name+"`")
 		assert.Zero(t, r.Used)

@@ -32,6 +32,9 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 		Name: "tlspeek_dropped_total",
 		Help: "Connections closed for a limit, by limit.",
 	}, []string{"limit"})
+	for _, limit := range []string{string(server.DropConns), string(server.DropAddr), string(server.DropHalfOpen), "rate"} {
+		drops.WithLabelValues(limit) // which has the metric show 0
+	}
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}

@@ -169,8 +169,8 @@ func (f *serveFlags) checkPolicy(r *preflight.Report) {
 	clients, _ := clientfile.Database(f.clients) // checkClients has told its error
 	g, err := f.policy.load(&tls.Config{}, clients, nil, nil)
 	if err != nil {
-		for _, line := range errorLines(err) {
-			r.Fail("--policy", line, "")
+		for _, line := range policy.ErrorLines(err) {
+			r.Fail("--policy", strings.TrimPrefix(line, "--policy: "), "")
 		}
 		return
 	}
@@ -189,24 +189,20 @@ func (f *serveFlags) checkPolicy(r *preflight.Report) {
 		text += ", which only count (--policy-dry-run)"
 	}
 	r.OK("--policy", text)
+	for _, w := range p.Check() {
+		w.Source = "" // one line each
+		r.Warn("--policy", strings.Replace(warningText(f.policy.file, &w), ": warning: ", ": ", 1), "")
+	}
 }
 
-// errorLines returns each of the errors that err joins, without the source that it shows.
-func errorLines(err error) (lines []string) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			lines = append(lines, errorLines(e)...)
-		}
-		return lines
+// announce logs which policy is in use.
+func (g *guarded) announce(log *slog.Logger) {
+	if g == nil {
+		return
 	}
-	if inner := errors.Unwrap(err); inner != nil {
-		if _, ok := inner.(interface{ Unwrap() []error }); ok {
-			return errorLines(inner)
-		}
+	p, rules := g.rules.Policy(), 0
+	for range p.Rules() {
+		rules++
 	}
-	text := strings.TrimPrefix(err.Error(), "--policy: ")
-	if placed, ok := errors.AsType[*policy.FileError](err); ok {
-		text = strings.TrimSuffix(text, placed.Source)
-	}
-	return []string{strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")}
+	log.Info("the policy is in use", "file", g.rules.Name, "rules", rules, "dry_run", p.DryRun())
 }

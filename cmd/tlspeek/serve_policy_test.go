@@ -187,6 +187,7 @@ func TestServeWithAPolicy(t *testing.T) {
 				assert.Equal(t, "forbidden\n", body)
 			}
 		}
+		assert.Contains(t, s.log.String(), fmt.Sprintf(`msg="the policy is in use" file=%s rules=4 dry_run=%t`, file.path, dry))
 		metrics := s.metrics(t)
 		action := map[bool]string{false: "deny", true: "count"}[dry]
 		for _, want := range []string{
@@ -361,6 +362,11 @@ func TestServeWithABrokenPolicy(t *testing.T) {
 	said, status = check(t, "--listen", "127.0.0.1:0", "--state-dir", filepath.Join(dir, "state"), "--policy", "../../docs/examples/shop.yaml") // tests of captures
 	assert.Zero(t, status, said)
 	assert.Contains(t, said, "shop.yaml: 10 rules")
+	file.write(t, "rules: [{name: a, when: 'transport == \"tcp\"', do: deny}]")
+	said, status = check(t, "--listen", "127.0.0.1:0", "--state-dir", filepath.Join(dir, "state"), "--policy", file.path)
+	assert.Zero(t, status)
+	assert.Contains(t, said, "warning --policy "+file.path+`:1: rule a: transport is never "tcp": it is one of tls, quic, dtls`)
+	assert.Contains(t, said, "warning --policy "+file.path+":1: rule a: the rule never matches")
 }
 
 // TestPolicyIsDocumented: docs/serve.md has each metric of the policy, and its rules load.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -65,9 +66,11 @@ type rateFlag struct {
 
 // Set implements pflag.Value.
 func (f *rateFlag) Set(s string) error {
-	err := f.UnmarshalText([]byte(s))
-	f.set = err == nil
-	return err
+	if err := f.UnmarshalText([]byte(s)); err != nil {
+		return fmt.Errorf(`%w, or "none" for no limit`, err)
+	}
+	f.set = true
+	return nil
 }
 
 // Type implements pflag.Value.
