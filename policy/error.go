@@ -6,11 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
-
-	"github.com/tlspeek/tlspeek/internal/nearest"
 )
 
 // An ExprError says where an expression is wrong.
@@ -50,84 +47,74 @@ func (e *ExprError) excerpt() string {
 var (
 	undeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	undefined  = regexp.MustCompile(`^undefined field '([^']*)'`)
+	noField    = regexp.MustCompile(`^type '([^']*)' does not support field selection`)
+	notBool    = regexp.MustCompile(`^expected type 'bool' but found '([^']*)'`)
 	noOverload = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'`)
 )
 
-// errorsOf returns what CEL found, in words of people who know TLS.
+// errorsOf returns what CEL found, in words of people who know TLS, each error once.
 func (v *Env) errorsOf(text string, issues *cel.Issues) error {
-	var errs []error
+	var all []*ExprError
+	syntax := false
+	h := v.newHinter(text)
 	for _, e := range issues.Errors() {
-		x := &ExprError{text: text, Line: e.Location.Line(), Column: e.Location.Column() + 1, Message: e.Message}
-		if m := undeclared.FindStringSubmatch(e.Message); m != nil {
-			v.explainUndeclared(x, m[1])
-		} else if m := undefined.FindStringSubmatch(e.Message); m != nil {
-			x.Message = fmt.Sprintf("there is no field %s", m[1])
-			x.Hint = nearest.Hint(m[1], v.fields())
-		} else if m := noOverload.FindStringSubmatch(e.Message); m != nil {
-			explainOverload(x, m[1], m[2])
-		}
-		switch x.Message, _, _ = strings.Cut(x.Message, "\n"); {
+		x := &ExprError{text: text, Line: max(1, e.Location.Line()), Column: max(1, e.Location.Column()+1)}
+		x.Message, _, _ = strings.Cut(e.Message, "\n")
+		switch rest, isSyntax := strings.CutPrefix(x.Message, "Syntax error: "); {
 		case strings.Contains(x.Message, "recursion limit exceeded"), strings.Contains(x.Message, "recursion depth exceeded"):
 			x.Message = fmt.Sprintf("is nested too deep: more than %d brackets and operators in one another", maxDepth)
+			return x
 		case strings.HasPrefix(x.Message, "error recovery"):
-			x.Message = "Syntax error: this is no expression"
-		case strings.HasPrefix(x.Message, "Syntax error: "):
-			x.Message = "Syntax error: " + syntaxMessage(strings.TrimPrefix(x.Message, "Syntax error: "))
+			x.Message = "this is no expression"
+			return x
+		case isSyntax, strings.HasPrefix(x.Message, "reserved identifier"):
+			if syntax {
+				continue // what follows may be right
+			}
+			if syntax = true; isSyntax {
+				x.Message = syntaxMessage(rest)
+			}
+		default:
+			if !h.explain(x, e) {
+				continue
+			}
 		}
-		x.Line, x.Column = max(1, x.Line), max(1, x.Column)
-		errs = append(errs, x)
+		all = append(all, x)
 	}
-	// CEL reports a name that it does not know once more for what is made of it.
-	if len(errs) > maxErrors {
-		errs = errs[:maxErrors]
+	if syntax {
+		if found := syntaxErrors(text); len(found) > 0 {
+			all = found
+		}
+	}
+	sortByPlace(all)
+	var errs []error
+	for _, x := range all[:min(len(all), maxErrors)] {
+		errs = append(errs, x)
 	}
 	return errors.Join(errs...)
 }
 
-// syntaxMessage leaves out of a message of the parser the names of its tokens.
+// syntaxMessage returns a message of the parser without the names of its tokens.
 func syntaxMessage(m string) string {
 	m, _, _ = strings.Cut(m, " expecting ")
+	for _, start := range []string{"mismatched input ", "extraneous input ", "no viable alternative at input ", "token recognition error at: "} {
+		if what, ok := strings.CutPrefix(m, start); ok {
+			if strings.Contains(what, "<EOF>") {
+				return "the expression ends too early"
+			}
+			return clip(strings.TrimSpace(strings.Trim(what, "'"))) + " cannot stand here"
+		}
+	}
 	return strings.ReplaceAll(m, "'<EOF>'", "the end")
 }
 
 // maxErrors is how many errors of an expression are told.
 const maxErrors = 5
 
-func (v *Env) explainUndeclared(x *ExprError, name string) {
-	// A function is reported where its bracket is.
-	if after := runesFrom(x.text, x.Line, x.Column-1); strings.HasPrefix(after, "(") {
-		x.Message = fmt.Sprintf("there is no function %s", name)
-		x.Hint = nearest.Hint(name, functions)
-		return
-	}
-	x.Message = fmt.Sprintf("there is no key %s", name)
-	x.Hint = nearest.Hint(name, v.schema.names)
-}
-
 // operators are the names under which CEL reports them.
 var operators = map[string]string{
 	"_==_": "==", "_!=_": "!=", "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=", "_+_": "+", "_-_": "-",
 	"_*_": "*", "_/_": "/", "_%_": "%", "_&&_": "&&", "_||_": "||", "!_": "!", "-_": "-", "@in": "in", "_[_]": "[]", "_?_:_": "?:",
-}
-
-func explainOverload(x *ExprError, function, args string) {
-	if o, ok := operators[function]; ok {
-		x.Message = fmt.Sprintf("%s cannot be applied to %s", o, strings.ReplaceAll(strings.Trim(args, "()"), ", ", " and "))
-		return
-	}
-	x.Message = fmt.Sprintf("%s cannot be called as %s", function, args)
-}
-
-// runesFrom returns the text from a line and a number of characters in it.
-func runesFrom(text string, line, column int) string {
-	for ; line > 1; line-- {
-		_, text, _ = strings.Cut(text, "\n")
-	}
-	for ; column > 0 && text != ""; column-- {
-		_, n := utf8.DecodeRuneInString(text)
-		text = text[n:]
-	}
-	return text
 }
 
 // functions are those that people may mean.

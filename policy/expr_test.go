@@ -165,12 +165,12 @@ func TestCompileErrors(t *testing.T) {
 		`agg(3).addresses > 1`:            "1:4: agg cannot be called as (int)",
 		`agg(ja4).address > 1`:            "1:9: there is no field address: did you mean addresses?",
 		`request.paht == ""`:              "1:8: there is no field paht: did you mean path?",
-		`sni == `:                         "1:8: Syntax error",
-		`sni = "x"`:                       "1:5: Syntax error",
+		`sni == `:                         "1:8: the expression ends too early",
+		`sni = "x"`:                       "1:5: there is no operator =: write ==",
 		`Claim{verdict: "x"} == claim`:    "1:6: there is no key",
 		strings.Repeat("x", 1<<20):        "1:1: has 1048576 bytes; an expression may have 65536: for many values, use a list and inList",
 		"sni" + strings.Repeat(" + sni", 8000) + " == ''":              "1:1: is nested too deep",
-		strings.Repeat("a.b.c?d:e ", 6000):                             "1:1: Syntax error: this is no expression",
+		strings.Repeat("a.b.c?d:e ", 6000):                             "1:1: this is no expression",
 		strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000): "nested too deep",
 	} {
 		_, err := env.Compile(text, AtRequest)

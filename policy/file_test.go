@@ -254,7 +254,7 @@ func TestExprPlaces(t *testing.T) {
 		{"when: >\n\n      sni == '' &&\n      transport == ''\n\n      && ja5 == ''", "8:10: "},
 		{"when: sni == '' &&\n      ja5 == ''", "4:7: "},
 		{"when:\n      sni == '\u00e9\u00e9' && ja5 == ''", "4:22: "},
-		{"when: sni == '' &&", "3:23: rule a: when: Syntax error: mismatched input the end\n  when: sni == '' &&\n                    ^"},
+		{"when: sni == '' &&", "3:23: rule a: when: the expression ends too early\n  when: sni == '' &&\n                    ^"},
 		{"when: sni", "3:11: rule a: when: is of type string; a condition is true or false: compare it, as in ja4 == \"...\"\n  when: sni\n        ^"},
 		{"when: |\n      client.exists(c,\n        c.knid == \"x\")", "5:10: rule a: when: there is no field knid: did you mean kind?\n  c.knid == \"x\")\n   ^"},
 		{"when: user_agent == ''\n    stage: hello", "3:11: rule a: when: user_agent is not known at the stage hello: write stage: request\n  when: user_agent == ''\n        ^"},

@@ -1,0 +1,188 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// messagesOf returns the errors of a text without their excerpts.
+func messagesOf(t *testing.T, env *Env, text string) (all []string) {
+	_, err := env.Compile(text, AtRequest)
+	require.Error(t, err, text)
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	for _, e := range errs {
+		x, ok := e.(*ExprError)
+		require.True(t, ok, text)
+		message, _, _ := strings.Cut(x.Error(), "\n")
+		all = append(all, message)
+	}
+	return all
+}
+
+// TestErrorWords: what people write who know other languages, or take a list for one
+// value, is told once each, with what to write instead.
+func TestErrorWords(t *testing.T) {
+	env := testEnv(t)
+	for text, want := range map[string]string{
+		`sni = "x"`:                                 `1:5: there is no operator =: write ==`,
+		`sni = "x" and ja4 = "y"`:                   "1:5: there is no operator =: write ==\n1:11: there is no operator and: write &&\n1:19: there is no operator =: write ==",
+		`sni == "x" and ja4 == "y"`:                 `1:12: there is no operator and: write &&`,
+		`sni == "x" or sni == "y"`:                  `1:12: there is no operator or: write ||`,
+		`not (sni == "x")`:                          `1:5: there is no function not: write !(sni == "x")`,
+		`not sni.startsWith("x")`:                   `1:1: there is no operator not: write !, as in !(sni == "")`,
+		`sni <> "x"`:                                `1:5: there is no operator <>: write !=`,
+		`sni like "%x"`:                             `1:5: there is no operator like: write .contains, .startsWith, .endsWith or .matches, as in sni.endsWith(".example")`,
+		`sni =~ "x"`:                                `1:5: there is no operator =~: for a regular expression write .matches, as in sni.matches(r"...")`,
+		`sni ~ "x"`:                                 `1:5: there is no operator ~: for a regular expression write .matches, as in sni.matches(r"...")`,
+		`sni !~ "x"`:                                `1:5: there is no operator !~: for a regular expression write .matches, as in !sni.matches(r"...")`,
+		`sni === "x"`:                               `1:5: there is no operator ===: write ==`,
+		`sni !== "x"`:                               `1:5: there is no operator !==: write !=`,
+		`sni & ja4`:                                 `1:5: there is no operator &: write &&`,
+		`sni == "x" & ja4 == "y"`:                   `1:12: there is no operator &: write &&`,
+		`sni == "x" | ja4 == "y"`:                   `1:12: there is no operator |: write ||`,
+		`sni == "x`:                                 `1:8: the text that begins here is not closed: write " at its end`,
+		`sni == 'x`:                                 `1:8: the text that begins here is not closed: write ' at its end`,
+		`"x" == sni && sni == "y`:                   `1:22: the text that begins here is not closed: write " at its end`,
+		`sni.matches("\d+")`:                        `1:14: \d is no escape: write \\d, or r before the text, as in r"\d"`,
+		`sni.matches("^\w+\.example$")`:             `1:15: \w is no escape: write \\w, or r before the text, as in r"\w"`,
+		`sni == “x”`:                                `1:8: “ does not begin a text: write the straight quotes " or '`,
+		`sni == ‘x’`:                                `1:8: ‘ does not begin a text: write the straight quotes " or '`,
+		`client.exists(c.name == "x")`:              `1:14: exists takes a name and a condition: write client.exists(c, c.name == "x")`,
+		`client.exist(c, c.name == "x")`:            `1:13: there is no function exist: did you mean exists?`,
+		`client.any(c, c.name == "x")`:              `1:11: there is no function any: write client.exists(c, c.name == "x")`,
+		`any(client, c, c.name == "x")`:             `1:4: there is no function any: write client.exists(c, c.name == "x")`,
+		`client.name == "curl"`:                     `1:7: client is a list and has no field name: ask its elements: client.exists(c, c.name == "curl")`,
+		`client.name in ["curl"]`:                   `1:7: client is a list and has no field name: ask its elements: client.exists(c, c.name in ["curl"])`,
+		`client.name.startsWith("x") && ja5 == "x"`: "1:7: client is a list and has no field name: ask its elements: client.exists(c, c.name.startsWith(\"x\"))\n1:32: there is no key ja5: did you mean ja3 or ja4?",
+		`client == "curl"`:                          `1:8: == cannot be applied to list(Candidate) and string: client is a list: write client.exists(c, c.name == "curl")`,
+		`"curl" in client`:                          `1:8: in cannot be applied to string and list(Candidate): client is a list of objects: write client.exists(c, c.name == "curl")`,
+		`client.contains("curl")`:                   `1:16: contains cannot be called as list(Candidate).(string): client is a list: write client.exists(c, c.name == "curl")`,
+		`tells.name == "x"`:                         `1:6: tells is a list and has no field name: ask its elements: tells.exists(t, t.name == "x")`,
+		`"frozen-order" in tells`:                   `1:16: in cannot be applied to string and list(Tell): tells is a list of objects: write tells.exists(t, t.name == "frozen-order")`,
+		`tells == "x"`:                              `1:7: == cannot be applied to list(Tell) and string: tells is a list: write tells.exists(t, t.name == "x")`,
+		`event.client.name == "x"`:                  `1:13: event.client is a list and has no field name: ask its elements: event.client.exists(c, c.name == "x")`,
+		`alpn == "h2"`:                              `1:6: == cannot be applied to list(string) and string: alpn is a list: write "h2" in alpn`,
+		`alpn != "h2"`:                              `1:6: != cannot be applied to list(string) and string: alpn is a list: write !("h2" in alpn)`,
+		`alpn.contains("h2")`:                       `1:14: contains cannot be called as list(string).(string): alpn is a list: write "h2" in alpn`,
+		`alpn.startsWith("h2")`:                     `1:16: startsWith cannot be called as list(string).(string): alpn is a list: write alpn.exists(a, a.startsWith("h2"))`,
+		`alpn in ["h2"]`:                            `1:6: in cannot be applied to list(string) and list(string): alpn is a list: write alpn.exists(a, a in ["h2"])`,
+		`"h2" == alpn`:                              `1:6: == cannot be applied to string and list(string): alpn is a list: write "h2" in alpn`,
+		`endsWith(sni, ".x")`:                       `1:9: endsWith cannot be called as (string, string): write sni.endsWith(".x")`,
+		`contains(sni, "x")`:                        `1:9: contains cannot be called as (string, string): write sni.contains("x")`,
+		`lower(sni) == "x"`:                         `1:6: there is no function lower: write sni.lowerAscii()`,
+		`sni.lower() == "x"`:                        `1:10: there is no function lower: write sni.lowerAscii()`,
+		`sni.toLowerCase() == "x"`:                  `1:16: there is no function toLowerCase: write sni.lowerAscii()`,
+		`src_ip in cidr("10.0.0.0/8")`:              `1:8: in cannot be applied to string and net.CIDR: write cidr("10.0.0.0/8").containsIP(src_ip)`,
+		`src_ip in "10.0.0.0/8"`:                    `1:8: in cannot be applied to string and string: write cidr("10.0.0.0/8").containsIP(src_ip)`,
+		`cidr("10.0.0.0/8").contains(src_ip)`:       `1:28: contains cannot be called as net.CIDR.(string): write cidr("10.0.0.0/8").containsIP(src_ip)`,
+		`src_ip.inCIDR("10.0.0.0/8")`:               `1:14: there is no function inCIDR: write cidr("192.0.2.0/24").containsIP(src_ip)`,
+		`src_ip == 10.0.0.1`:                        `1:11: an address is a text: write it in quotes: "10.0.0.1"`,
+		`src_ip == ip("10.0.0.1")`:                  `1:8: == cannot be applied to string and net.IP: an address is a text: write src_ip == "10.0.0.1"`,
+		`len(sni) > 3`:                              `1:4: there is no function len: write size(sni)`,
+		`length(sni) > 3`:                           `1:7: there is no function length: write size(sni)`,
+		`sni.length() > 3`:                          `1:11: there is no function length: write size(sni)`,
+		`sni.size > 3`:                              `1:4: sni is a text and has no field size: write size(sni)`,
+		`sni.len() > 3`:                             `1:8: there is no function len: write size(sni)`,
+		`count(client) > 1`:                         `1:6: there is no function count: write size(client)`,
+		`now - time > duration("1h")`:               `1:1: there is no key now: an expression does not know the time of day: compare time with timestamp("2026-01-01T00:00:00Z")`,
+		`now() - time > duration("1h")`:             `1:4: there is no function now: an expression does not know the time of day: compare time with timestamp("2026-01-01T00:00:00Z")`,
+		`time > "2026-01-01"`:                       `1:6: > cannot be applied to timestamp and string: write time > timestamp("2026-01-01T00:00:00Z")`,
+		`time > now`:                                `1:8: there is no key now: an expression does not know the time of day: compare time with timestamp("2026-01-01T00:00:00Z")`,
+		`src_port == "443"`:                         `1:10: == cannot be applied to int and string: a number is without quotes: write src_port == 443`,
+		`src_port in ["443"]`:                       `1:10: in cannot be applied to int and list(string): numbers are without quotes`,
+		`src_ip == null`:                            `1:8: == cannot be applied to string and null: what is absent is empty: write src_ip == ""`,
+		`sni == null`:                               `1:5: == cannot be applied to string and null: what is absent is empty: write sni == ""`,
+		`sni != nil`:                                `1:8: there is no key nil: what is absent is empty: write == ""`,
+		`sni == None`:                               `1:8: there is no key None: what is absent is empty: write == ""`,
+		`true == True`:                              `1:9: there is no key True: write true`,
+		`TRUE`:                                      `1:1: there is no key TRUE: write true`,
+		`if sni == "x" then true`:                   "1:1: there is no if: write the condition alone\n1:15: there is no operator then: a condition is true or false by itself: write the first one alone, or a ? b : c",
+		`sni == test.example`:                       `1:8: there is no key test: a text is in quotes: write "test.example"`,
+		`sni`:                                       `1:1: is of type string; a condition is true or false: compare it, as in ja4 == "..."`,
+		`sni == `:                                   `1:8: the expression ends too early`,
+		`sni == "x" &&`:                             `1:14: the expression ends too early`,
+		`(sni == "x"`:                               `1:1: the ( here is not closed`,
+		`sni == "x")`:                               `1:11: the ) closes no bracket`,
+		`sni == "x" sni == "y"`:                     `1:12: sni cannot stand here`,
+		`inList("bad", client)`:                     `1:7: inList cannot be called as (string, list(Candidate))`,
+		`inList(ja4, "bad")`:                        `1:8: the name of a list must be written out`,
+		`ja4 in inList("bad")`:                      `1:14: inList cannot be called as (string): write inList("name of the list", ja4)`,
+		`ja4 in bad`:                                `1:8: there is no key bad: it is a list: write inList("bad", ja4)`,
+		`in_list("bad", ja4)`:                       `1:8: there is no function in_list: did you mean inList?`,
+		`request.header["accept"] == "x"`:           `1:8: there is no field header: write request.header("...")`,
+		`request.headers["accept"] == "x"`:          `1:8: there is no field headers: write request.header("...")`,
+		`request.header("accept") == 3`:             `1:26: == cannot be applied to string and int: a text is in quotes: write request.header("accept") == "3"`,
+		`http2.x == 3`:                              `1:6: http2 is a text and has no field x`,
+		`claim == "inconsistent"`:                   `1:7: == cannot be applied to Claim and string: claim is an object: write claim.verdict == "inconsistent"`,
+		`claim.verdict = "inconsistent"`:            `1:15: there is no operator =: write ==`,
+		`is_bot`:                                    `1:1: there is no key is_bot`,
+		`tells`:                                     `1:1: is of type list(Tell); a condition is true or false: ask whether it has elements, as in size(tells) > 0`,
+		`tells > 0`:                                 `1:7: > cannot be applied to list(Tell) and int: write size(tells) > 0`,
+		`size(tells > 0)`:                           `1:12: > cannot be applied to list(Tell) and int: write size(tells) > 0`,
+		`client[0] == "curl"`:                       `1:11: == cannot be applied to Candidate and string: client[0] is an object: write client[0].name == "curl"`,
+		`client["name"] == "x"`:                     `1:7: [] cannot be applied to list(Candidate) and string: it is a list: write client.exists(c, c.name == ...)`,
+		`has(sni)`:                                  `1:5: has asks for a field: write has(event.sni), or sni != ""`,
+		`has(client.name)`:                          `1:4: client is a list and has no field name: ask its elements: client.exists(c, c.name == "...")`,
+		`exists(client, c, c.name == "x")`:          `1:7: there is no function exists: write client.exists(c, c.name == "x")`,
+		`!client.exists(c, c.name == "x") and not has(claim.proxy)`: "1:34: there is no operator and: write &&\n1:38: there is no operator not: write !, as in !(sni == \"\")",
+		`1 < 2 < 3`: `1:7: < cannot be applied to bool and int: compare twice: a < b && b < c`,
+		`sni = 'x' && client.any(c, c.name = "y")`: "1:5: there is no operator =: write ==\n1:35: there is no operator =: write ==",
+		`sni == "x"; ja4 == "y"`:                   `1:11: ; cannot stand here: write && or || between conditions`,
+		`sni.endsWith .example`:                    `1:4: sni is a text and has no field endsWith: write sni.endsWith(...)`,
+		`sni IN ["a"]`:                             `1:5: there is no operator IN: write in`,
+		`sni == "x" AND sni == "y"`:                `1:12: there is no operator AND: write &&`,
+		`sni is "x"`:                               `1:5: there is no operator is: write ==`,
+		`sni contains "x"`:                         `1:5: there is no operator contains: write it with a dot and brackets, as in sni.contains("...")`,
+		`sni startsWith "x"`:                       `1:5: there is no operator startsWith: write it with a dot and brackets, as in sni.startsWith("...")`,
+		`sni starts_with "x"`:                      `1:5: there is no operator starts_with: write it with a dot and brackets, as in sni.startsWith("...")`,
+		`sni matches "x"`:                          `1:5: there is no operator matches: write it with a dot and brackets, as in sni.matches(r"...")`,
+		`client.filter(c, c.name == "x")`:          `1:1: is of type list(Candidate); a condition is true or false: ask whether it has elements, as in size(tells) > 0`,
+		`client.exists(c, c.nam == "x")`:           `1:19: there is no field nam: did you mean name?`,
+		`client.exists(c, c == "curl")`:            `1:20: == cannot be applied to Candidate and string: c is an object: write c.name == "curl"`,
+		`client.map(c.name)`:                       `1:11: map takes a name and a condition: write client.map(c, c.name)`,
+		`sni.contains('a' || 'b')`:                 "1:14: is of type string; a condition is true or false\n1:21: is of type string; a condition is true or false",
+		`sni == "a" || "b"`:                        `1:15: is of type string; a condition is true or false: write sni == "b" again, or sni in ["a", "b"]`,
+		`sni == ("a", "b")`:                        `1:8: a list is in square brackets: as in sni in ["a.example", "b.example"]`,
+		`sni in ("a", "b")`:                        `1:8: a list is in square brackets: as in sni in ["a.example", "b.example"]`,
+		`sni in {"a", "b"}`:                        `1:8: a list is in square brackets: as in sni in ["a.example", "b.example"]`,
+		`sni in "a,b"`:                             `1:5: in cannot be applied to string and string: write "a,b".contains(sni), or a list in square brackets`,
+		`sni == "x" # comment`:                     `1:12: # cannot stand here: a comment begins with //`,
+		`sni == "x" -- c`:                          "1:12: - cannot be applied to string and dyn\n1:15: there is no key c: a text is in quotes: write \"c\"",
+		`$sni == "x"`:                              `1:1: $ cannot stand here: keys are written as they are, as in sni`,
+		`@sni == "x"`:                              `1:1: @ cannot stand here: keys are written as they are, as in sni`,
+		"sni == `x`":                               "1:8: ` does not begin a text: write the straight quotes \" or '",
+		`sni == "a\.b"`:                            `1:10: \. is no escape: write \\., or r before the text, as in r"\."`,
+		`ja4.sni == "x"`:                           `1:4: ja4 is a text and has no field sni`,
+		`len(client) > 0 && now > 3`:               "1:4: there is no function len: write size(client)\n1:20: there is no key now: an expression does not know the time of day: compare time with timestamp(\"2026-01-01T00:00:00Z\")",
+		`sni == x && foo(sni)`:                     "1:8: there is no key x: a text is in quotes: write \"x\"\n1:16: there is no function foo",
+		`kind == "browser"`:                        `1:1: there is no key kind: did you mean client.exists(c, c.kind == ...)?`,
+		`verdict == "inconsistent"`:                `1:1: there is no key verdict: did you mean claim.verdict?`,
+		`path == "/login"`:                         `1:1: there is no key path: did you mean request.path?`,
+		`name == "curl"`:                           `1:1: there is no key name: did you mean client.exists(c, c.name == ...) or tells.exists(t, t.name == ...)?`,
+		`ja5 == "a" || ja5 == "b"`:                 `1:1: there is no key ja5: did you mean ja3 or ja4?`,
+		`client.exist(c, ja5 == c.name)`:           "1:13: there is no function exist: did you mean exists?\n1:17: there is no key ja5: did you mean ja3 or ja4?",
+		`"x" in client.name`:                       `1:14: client is a list and has no field name: ask its elements: client.exists(c, c.name == "x")`,
+		`client.name != "curl"`:                    `1:7: client is a list and has no field name: ask its elements: !client.exists(c, c.name == "curl")`,
+		`time == "2026-01-01"`:                     `1:6: == cannot be applied to timestamp and string: write time == timestamp("2026-01-01T00:00:00Z")`,
+		`time > "2026-01-01T12:00:00Z"`:            `1:6: > cannot be applied to timestamp and string: write time > timestamp("2026-01-01T12:00:00Z")`,
+		`has(ja5)`:                                 `1:5: has asks for a field: write has(event.sni), or sni != ""`,
+		`tells.len() > 0`:                          `1:10: there is no function len: write size(tells)`,
+		`client.len > 0`:                           `1:7: client is a list and has no field len: write size(client)`,
+		`sni in [a.example, "b.example"]`:          `1:9: there is no key a: a text is in quotes: write "a.example"`,
+		`src_ip == 2001:db8::1`:                    `1:11: an address is a text: write it in quotes: "2001:db8::1"`,
+		`sni not in ["a"]`:                         `1:5: there is no operator not: write ! before the condition, as in !(ja4 in ["..."])`,
+		`sni.matches('\.example$') && sni == "\q"`: "1:14: \\. is no escape: write \\\\., or r before the text, as in r'\\.'\n1:38: \\q is no escape: write \\\\q, or r before the text, as in r\"\\q\"",
+		`foo("x", "a) && b")`:                      `1:4: there is no function foo`,
+		`sni == "a" and ja5 == "b"`:                `1:12: there is no operator and: write &&`,
+		`sni.startsWith("a" && "b")`:               "1:16: is of type string; a condition is true or false\n1:23: is of type string; a condition is true or false",
+		`sni == 'don't'`:                           `1:14: the text that begins here is not closed: write ' at its end`,
+	} {
+		assert.Equal(t, want, strings.Join(messagesOf(t, env, text), "\n"), text)
+	}
+}
