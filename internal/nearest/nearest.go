@@ -11,13 +11,14 @@ const maxNames = 3
 
 // Names returns the names that are most like name, in their order: those that differ
 // from it in the fewest characters, whatever their case, and in at most a third of its
-// own, or in one. It returns nil if there is none.
+// own, or in one. Those that differ in more than one begin like it, or with its first two
+// characters swapped. It returns nil if there is none.
 func Names(name string, names []string) (found []string) {
 	limit := max(1, len([]rune(name))/3)
 	lower := strings.ToLower(name)
 	for _, n := range names {
 		switch d := Distance(lower, strings.ToLower(n)); {
-		case d > limit:
+		case d > limit, d > 1 && !beginsLike(lower, strings.ToLower(n)):
 		case d < limit:
 			found, limit = append(found[:0], n), d
 		case !slices.Contains(found, n) && len(found) < maxNames:
@@ -25,6 +26,16 @@ func Names(name string, names []string) (found []string) {
 		}
 	}
 	return found
+}
+
+// beginsLike reports whether a and b have the same first character, or the same first two
+// the other way round.
+func beginsLike(a, b string) bool {
+	ra, rb := []rune(a), []rune(b)
+	if len(ra) == 0 || len(rb) == 0 {
+		return false
+	}
+	return ra[0] == rb[0] || len(ra) > 1 && len(rb) > 1 && ra[0] == rb[1] && ra[1] == rb[0]
 }
 
 // Hint returns "did you mean x or y?" with what Names returns, or "".

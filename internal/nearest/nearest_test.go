@@ -31,6 +31,12 @@ func TestHint(t *testing.T) {
 	} {
 		assert.Equal(t, want, Hint(name, names), name)
 	}
+	for name, names := range map[string][]string{"Golang": {"Erlang"}, "curl": {"Apple"}, "block": {"allow"}, "http": {"smtp"}} {
+		assert.Empty(t, Hint(name, names), name)
+	}
+	for name, want := range map[string]string{"lceint": "client", "nsi": "sni", "hertz": "herz", "lient": "client", "Golnag": "golang"} {
+		assert.Equal(t, []string{want}, Names(name, []string{want}), name)
+	}
 	assert.Len(t, Names("x", []string{"a", "b", "c", "d", "e"}), maxNames)
 	assert.Nil(t, Names("abcdef", nil))
 	assert.Equal(t, []string{"aaa"}, Names("aab", []string{"aaa", "aaa"}))
