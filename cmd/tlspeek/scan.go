@@ -48,6 +48,7 @@ type scan struct {
 	progress progress
 
 	selected  atomic.Int64 // hellos that pass the filter
+	times     times
 	forgotten atomic.Int64 // clients of which several connections were compared
 }
 
@@ -82,7 +83,8 @@ filters it also counts the hellos that were selected.
 Of a filter that is given several times, or with commas, one value must match; different
 filters must all match. Client, family and kind are those of the best candidates.
 --where takes an expression in CEL over the keys of the JSON form: sni == "" or
-client.exists(c, c.kind == "tool") && !cidr("192.0.2.0/24").containsIP(src_ip).`,
+client.exists(c, c.kind == "tool") && !cidr("192.0.2.0/24").containsIP(src_ip).
+Write it in single quotes, so that the shell leaves its double quotes alone.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
@@ -96,6 +98,7 @@ client.exists(c, c.kind == "tool") && !cidr("192.0.2.0/24").containsIP(src_ip).`
 			return s.run(cmd.Context())
 		},
 	}
+	cmd.SetFlagErrorFunc(scanFlagError)
 	f := cmd.Flags()
 	s.output.addFlags(f)
 	s.filterFlags.add(f)
@@ -128,7 +131,7 @@ func (s *scan) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.whereFlags.options.Agg = s.recent.agg
-	if s.where, err = s.whereFlags.compile(); err != nil {
+	if s.where, err = s.whereFlags.compile(s.paths); err != nil {
 		return err
 	}
 	if err := s.output.check(s.where.Uses("agg")); err != nil {
@@ -171,6 +174,7 @@ func (s *scan) run(ctx context.Context) (err error) {
 			verbose:     s.verbose,
 			filtered:    s.filterFlags.isSet() || s.where.IsSet(),
 			selected:    s.selected.Load(),
+			times:       s.times.all,
 			forgotten:   s.forgotten.Load(),
 			uncounted:   s.output.uncounted(),
 			interrupted: ctx.Err() != nil,
@@ -271,6 +275,7 @@ func (s *scan) file(ctx context.Context, name string, p *printer, part *ordered.
 	stats, err := s.readFile(ctx, name, p, w, part)
 	s.forgotten.Add(p.forgotten())
 	s.selected.Add(p.selected)
+	s.times.add(&p.times)
 	if flushed := outputError(w.Flush()); flushed != nil {
 		err = flushed
 	}

@@ -17,7 +17,11 @@ func (o *scanOutput) countBy() error {
 	for i, name := range names {
 		var err error
 		if columns[i], err = output.BestColumnOf(strings.TrimSpace(name)); err != nil {
-			return err
+			flag := "--top"
+			if o.unique != "" {
+				flag = "--unique"
+			}
+			return fieldError(flag, names, err)
 		}
 		o.options.Size = max(o.options.Size, columns[i].Size)
 	}

@@ -27,19 +27,19 @@ type filterFlags struct {
 type conditions struct {
 	sni, ja3, ja4, transports, hosts texts
 	clients, families, kinds, tells  texts
-	ports                            []uint
+	ports                            texts
 }
 
 // evidence is the value of --tell without one: any tell that is evidence.
 const evidence = "*"
 
 func (f *filterFlags) add(flags *pflag.FlagSet) {
-	flags.Var(&f.sni, "sni", "only hellos with this server `name`; * matches any text, '' is for hellos without one")
+	flags.Var(&f.sni, "sni", "only hellos with this server `name`; * matches any text, .example is that name and all under it, '' is for hellos without one")
 	flags.Var(&f.ja3, "ja3", "only hellos with this `md5` as JA3 or JA3N; * matches any text")
 	flags.Var(&f.ja4, "ja4", "only hellos with this `fingerprint` as JA4; * matches any text")
 	flags.Var(&f.transports, "transport", "only hellos over this `transport`: tls, quic or dtls")
 	flags.Var(&f.hosts, "host", "only hellos from or to this `address` or network")
-	flags.UintSliceVar(&f.ports, "port", nil, "only hellos from or to this `number`")
+	flags.Var(&f.ports, "port", "only hellos from or to this `number`")
 	flags.Var(&f.clients, "client", "only hellos of which this `name` is one of the best candidates; * matches any text, unknown is for hellos like no known client's")
 	flags.Var(&f.families, "family", "only hellos of clients of this family, by `name`")
 	flags.Var(&f.kinds, "kind", "only hellos of clients of this `kind`: browser, library, tool, impersonator, proxy, malware or other")
@@ -51,13 +51,9 @@ func (f *filterFlags) add(flags *pflag.FlagSet) {
 	}{
 		{&n.sni, "sni", "`name`"}, {&n.ja3, "ja3", "`md5`"}, {&n.ja4, "ja4", "`fingerprint`"}, {&n.transports, "transport", "`transport`"},
 		{&n.hosts, "host", "`address`"}, {&n.clients, "client", "`name`"}, {&n.families, "family", "`name`"}, {&n.kinds, "kind", "`kind`"},
-		{&n.tells, "tell", "`name`"},
+		{&n.tells, "tell", "`name`"}, {&n.ports, "port", "`number`"},
 	} {
 		flags.Var(flag.value, "not-"+flag.name, "without the hellos that --"+flag.name+" "+flag.what+" selects")
-	}
-	flags.UintSliceVar(&n.ports, "not-port", nil, "without the hellos that --port `number` selects")
-	for _, name := range []string{"port", "not-port"} {
-		flags.Lookup(name).DefValue = "" // not []
 	}
 	for _, name := range []string{"tell", "not-tell"} {
 		flags.Lookup(name).NoOptDefVal = evidence
@@ -83,12 +79,12 @@ func (f *filterFlags) isSet() bool {
 }
 
 func (c *conditions) isSet() bool {
-	for _, t := range []texts{c.sni, c.ja3, c.ja4, c.transports, c.hosts, c.clients, c.families, c.kinds, c.tells} {
+	for _, t := range []texts{c.sni, c.ja3, c.ja4, c.transports, c.hosts, c.clients, c.families, c.kinds, c.tells, c.ports} {
 		if len(t) > 0 {
 			return true
 		}
 	}
-	return len(c.ports) > 0
+	return false
 }
 
 // filter returns the filter that the flags describe at the given time. names are those
@@ -127,10 +123,14 @@ func (c *conditions) filter(prefix string, names *clientNames) (*filter.Filter, 
 		to     *[]string
 	}{
 		{"sni", c.sni, 0, nil, &r.SNI}, {"ja3", c.ja3, 32, nil, &r.JA3}, {"ja4", c.ja4, 36, nil, &r.JA4},
-		{"client", c.clients, 0, names.checkClient, &r.Clients}, {"family", c.families, 0, names.checkFamily, &r.Families},
+		{"client", c.clients, 0, func(p string) error { return names.checkClient(p, prefix) }, &r.Clients}, {"family", c.families, 0, func(p string) error { return names.checkFamily(p, prefix) }, &r.Families},
 		{"kind", c.kinds, 0, checkKind, &r.Kinds}, {"tell", c.tells, 0, checkTell, &r.Tells},
 	} {
 		for _, text := range l.values {
+			if l.flag == "sni" && len(namePatterns(text)) > 1 {
+				r.SNI = append(r.SNI, namePatterns(strings.ToLower(text))...)
+				continue
+			}
 			p, err := filter.ParsePattern(text)
 			switch {
 			case err != nil:
@@ -159,11 +159,12 @@ func (c *conditions) filter(prefix string, names *clientNames) (*filter.Filter, 
 		}
 		r.Hosts = append(r.Hosts, p)
 	}
-	for _, p := range c.ports {
-		if p > 0xffff {
-			return nil, fmt.Errorf("%sport %d: must be at most 65535", prefix, p)
+	for _, text := range c.ports {
+		p, err := parsePort(text)
+		if err != nil {
+			return nil, fmt.Errorf("%sport %s: %w", prefix, text, err)
 		}
-		r.Ports = append(r.Ports, uint16(p))
+		r.Ports = append(r.Ports, p)
 	}
 	return r, nil
 }

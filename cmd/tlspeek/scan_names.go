@@ -17,16 +17,49 @@ type clientNames struct {
 	file    string          // of them
 }
 
-func (n *clientNames) checkClient(pattern string) error {
+// checkClient checks a value of the flag --client or --not-client. prefix stands before
+// the names of flags.
+func (n *clientNames) checkClient(pattern, prefix string) error {
+	if other := n.otherFlag(pattern, prefix, "client"); other != nil {
+		return other
+	}
 	return checkName(pattern, "client", known.NamesOf(n.clients).Clients, func() []string {
 		return n.alsoNamed(pattern, func(e *known.Entry) string { return e.Name })
 	})
 }
 
-func (n *clientNames) checkFamily(pattern string) error {
+func (n *clientNames) checkFamily(pattern, prefix string) error {
+	if other := n.otherFlag(pattern, prefix, "family"); other != nil {
+		return other
+	}
 	return checkName(pattern, "family", known.NamesOf(n.clients).Families, func() []string {
 		return n.alsoNamed(pattern, func(e *known.Entry) string { return e.Family })
 	})
+}
+
+// otherFlag says that what is none of a kind of names is one of another kind.
+func (n *clientNames) otherFlag(pattern, prefix, kind string) error {
+	names := known.NamesOf(n.clients)
+	kinds := []struct {
+		flag  string
+		names []string
+	}{{"client", names.Clients}, {"family", names.Families}, {"kind", known.KindNames()}}
+	for _, k := range kinds {
+		if k.flag == kind && filter.HasName(pattern, k.names) {
+			return nil
+		}
+	}
+	for _, k := range kinds {
+		i := slices.IndexFunc(k.names, func(name string) bool { return strings.EqualFold(name, pattern) })
+		if k.flag != kind && i >= 0 {
+			value := k.names[i]
+			if strings.Contains(value, " ") {
+				value = "'" + value + "'"
+			}
+			return fmt.Errorf("no such %s: %s is a %s: write %s%s %s", kind, k.names[i], k.flag, prefix, k.flag, value)
+		}
+	}
+	return nil
 }
 
 func checkKind(pattern string) error {

@@ -50,7 +50,7 @@ func (o *scanOutput) addFlags(flags *pflag.FlagSet) {
 		}
 	}
 	flags.StringSliceVar(&o.fields, "fields", nil, "`columns` of --csv and --tsv: keys of the JSON form, such as ja4, carrier.segments or client.name")
-	flags.StringVar(&o.top, "top", "", "print how often each value of this `field` occurs, the most frequent first; of several, as in ja4,sni, how often each combination")
+	flags.Var((*joined)(&o.top), "top", "print how often each value of this `field` occurs, the most frequent first; of several, as in ja4,sni, or given several times, how often each combination")
 	flags.StringVar(&o.unique, "unique", "", "print one line for each value of this `field`, with count, first and last time and an example; --unique=sni for another field")
 	flags.Lookup("unique").NoOptDefVal = "ja4"
 	flags.BoolVar(&o.count, "count", false, "print only the number of hellos")
@@ -125,11 +125,13 @@ func (o *scanOutput) chooseColumns() (err error) {
 	for i, name := range o.fields {
 		o.fields[i] = strings.TrimSpace(name)
 	}
-	o.options.Columns, err = output.ColumnsOf(o.fields)
+	if o.options.Columns, err = output.ColumnsOf(o.fields); err != nil {
+		return fieldError("--fields", o.fields, err)
+	}
 	for i := range o.options.Columns {
 		o.options.Size = max(o.options.Size, o.options.Columns[i].Size)
 	}
-	return err
+	return nil
 }
 
 // needsClients reports whether the output shows who sent a hello.

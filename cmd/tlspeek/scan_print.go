@@ -17,6 +17,7 @@ type printer struct {
 	observer event.Observer  // of what is printed
 	trackers *known.Trackers // of the file at hand; nil where no tells are looked at
 	selected int64           // hellos of the file at hand that pass the filter
+	times    timeRange       // of the hellos of the file at hand, if the filter has times
 
 	// judged is the Observer of the Events that filter and where are asked about, which
 	// have no more than these need. Where printJudged is set, they have what is printed.
@@ -52,7 +53,7 @@ func (o *scanOutput) printer(f *filter.Filter, w *filter.Where, recent *recentSi
 // its hellos come in the order of its packets, so that the tells are the same however
 // many files are read at once.
 func (p *printer) newFile() {
-	p.selected = 0
+	p.selected, p.times = 0, timeRange{}
 	if !p.observer.SkipClients || p.judges && !p.judged.SkipClients || p.recent != nil {
 		p.trackers = &known.Trackers{MaxBytes: p.trackersBytes}
 	}
@@ -81,6 +82,9 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 	if p.recent != nil {
 		p.recent.now = o.Time
 		defer p.recent.add(o)
+	}
+	if !p.filter.Since.IsZero() || !p.filter.Until.IsZero() {
+		p.times.add(o.Time, p.filter)
 	}
 	if !p.filter.MatchObservation(o) {
 		return nil

@@ -23,6 +23,7 @@ type summary struct {
 	verbose     bool  // name all of skipped
 	filtered    bool  // hellos were selected
 	selected    int64 // hellos
+	times       timeRange
 	forgotten   int64 // clients, by known.Trackers
 	uncounted   int64 // hellos that are in no row of a full table
 	unjudged    int64 // hellos of which --where could not be told
@@ -48,6 +49,7 @@ func (s *summary) write(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s, %s in %.1f s: %s, %s\n",
 		count(int64(s.files), "file"), count(t.Packets, "packet"), size(float64(t.Bytes)), s.took.Seconds(),
 		hellos, count(t.Errors+int64(s.failures), "error"))
+	s.times.write(w)
 	for _, n := range t.Notes() {
 		s.line(w, n.Count, strings.ReplaceAll(n.Text, "(MaxMemory)", "(--max-memory)"))
 	}

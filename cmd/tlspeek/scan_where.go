@@ -24,7 +24,7 @@ type whereFlags struct {
 }
 
 func (f *whereFlags) add(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.exprs, "where", nil, `only hellos of which this `+"`expression`"+` is true, such as client.exists(c, c.family == "Go") && sni != ""`)
+	flags.StringArrayVar(&f.exprs, "where", nil, `only hellos of which this `+"`expression`"+` is true, such as client.exists(c, c.family == "Go") && sni != "", in single quotes`)
 	flags.StringArrayVar(&f.lists, "list", nil, "a list that inList in --where asks, as `NAME=FILE`: a value a line")
 }
 
@@ -39,8 +39,9 @@ func (f *whereFlags) suggest(cmd *cobra.Command) {
 	})
 }
 
-// compile reads the lists and compiles the expressions.
-func (f *whereFlags) compile() (*filter.Where, error) {
+// compile reads the lists and compiles the expressions. paths are the other arguments, for
+// hints.
+func (f *whereFlags) compile(paths []string) (*filter.Where, error) {
 	o := f.options
 	o.Lists = make(map[string]policy.Set)
 	for _, text := range f.lists {
@@ -64,7 +65,7 @@ func (f *whereFlags) compile() (*filter.Where, error) {
 		if x, ok := errors.AsType[*policy.ExprError](err); ok && strings.HasPrefix(x.Message, "there is no list") && x.Hint == "" {
 			x.Hint = "name it with --list NAME=FILE"
 		}
-		return nil, fmt.Errorf("--where: %w", err)
+		return nil, fmt.Errorf("--where: %w%s", err, shellHint(strings.Join(f.exprs, " "), paths, err))
 	}
 	return w, nil
 }
