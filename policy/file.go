@@ -11,8 +11,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"sort"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -166,7 +164,7 @@ func (l *loader) parse() *yaml.Node {
 		l.failAt(1, 1, "the file is empty: write rules: [] for a policy without rules")
 		return nil
 	case err != nil:
-		l.failAt(l.yamlError(err))
+		l.failYAML(err)
 		return nil
 	}
 	switch err := d.Decode(&second); {
@@ -174,7 +172,7 @@ func (l *loader) parse() *yaml.Node {
 		l.fail(&second, "the file has a second document: a policy is one")
 		return nil
 	case !errors.Is(err, io.EOF):
-		l.failAt(l.yamlError(err))
+		l.failYAML(err)
 		return nil
 	}
 	root := doc.Content[0]
@@ -183,44 +181,6 @@ func (l *loader) parse() *yaml.Node {
 		return nil
 	}
 	return root
-}
-
-// yamlError returns the place and the text of an error of the YAML library. The line in
-// its text may be that where a list or an object begins, or the one before.
-func (l *loader) yamlError(err error) (line, column int, message string) {
-	message = yamlMessage(err)
-	if len(l.source) > maxSearched {
-		return 1, 1, "is not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
-	}
-	// The first line with which the file has this error.
-	var ends []int
-	for i, c := range l.source {
-		if c == '\n' {
-			ends = append(ends, i+1)
-		}
-	}
-	line = 1 + sort.Search(len(ends), func(i int) bool {
-		d := yaml.NewDecoder(bytes.NewReader(l.source[:ends[i]]))
-		for {
-			var n yaml.Node
-			if err := d.Decode(&n); err != nil {
-				return yamlMessage(err) == message
-			}
-		}
-	})
-	return line, 1, "is not YAML: " + message
-}
-
-// maxSearched is how many bytes a file may have of which a line is searched.
-const maxSearched = 1 << 20
-
-// yamlMessage returns the text of an error of the YAML library, without a line.
-func yamlMessage(err error) string {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	if rest, ok := strings.CutPrefix(message, "line "); ok {
-		_, message, _ = strings.Cut(rest, ": ")
-	}
-	return message
 }
 
 // resolve returns the name of a file that the policy refers to.

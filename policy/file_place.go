@@ -22,8 +22,12 @@ func (l *loader) failExpr(n *yaml.Node, what string, err error) {
 		return
 	}
 	message := x.Message
-	if x.Hint != "" {
-		message += ": " + x.Hint
+	hint := x.Hint
+	if cut := l.cutBy(n); cut != "" && isCut(message) {
+		hint = cut
+	}
+	if hint != "" {
+		message += ": " + hint
 	}
 	line, column := l.place(n, x.Line, x.Column)
 	l.add(line, column, &FileError{File: l.name, Line: line, Column: column, Message: what + ": " + message, Source: l.excerpt(line, column)})
@@ -40,8 +44,8 @@ func (l *loader) excerpt(line, column int) string {
 	return (&ExprError{text: trimmed, Line: 1, Column: max(1, column-indent)}).excerpt()
 }
 
-// place returns where in the file a line and column of the value of n are.
-func (l *loader) place(n *yaml.Node, line, column int) (fileLine, fileColumn int) {
+// split notes where the lines of the file begin.
+func (l *loader) split() {
 	if l.starts == nil {
 		l.text = string(l.source)
 		l.starts = []int{0}
@@ -51,6 +55,11 @@ func (l *loader) place(n *yaml.Node, line, column int) (fileLine, fileColumn int
 			}
 		}
 	}
+}
+
+// place returns where in the file a line and column of the value of n are.
+func (l *loader) place(n *yaml.Node, line, column int) (fileLine, fileColumn int) {
+	l.split()
 	n = follow(n)
 	if n.Line < 1 || n.Line > len(l.starts) {
 		return n.Line, n.Column

@@ -381,7 +381,7 @@ func (l *loader) condition(r *Rule, what string, n *yaml.Node, keys map[string]p
 		return
 	}
 	s, ok := l.word(p.value, "when")
-	if !ok {
+	if !ok || l.tagged(p.value, what) {
 		return
 	}
 	x, err := l.policy.env.Compile(s, stage)
