@@ -72,7 +72,7 @@ func (c *policyChecker) warn(rule string, line int, format string, args ...any) 
 }
 
 func (c *policyChecker) rule(r *Rule) {
-	x := &exprChecker{expr: r.expr, policy: c.p}
+	x := c.p.checker(r.expr)
 	holds := x.check()
 	x.checkAgg()
 	for _, w := range x.warnings {
@@ -222,12 +222,16 @@ func (x *exprChecker) wrongValue(key, value string) (message string, t truth) {
 			return fmt.Sprintf("no built-in client has the %s %q: %s", strings.TrimPrefix(name, "client."), clip(value), hint), sometimes
 		}
 	case "tags[]":
-		tags := x.policy.allTags()
-		if hint := nearest.Hint(value, tags); hint != "" && !slices.Contains(tags, value) {
-			return fmt.Sprintf("no rule adds the tag %q: %s", clip(value), hint), sometimes
+		if x.tags == nil || slices.Contains(x.tags, value) || value == tagAgentsDiffer {
+			return "", sometimes
 		}
+		message := fmt.Sprintf("no rule adds the tag %q", clip(value))
+		if hint := nearest.Hint(value, x.tags); hint != "" {
+			message += ": " + hint
+		}
+		return message, sometimes
 	}
-	return "", sometimes
+	return unlikely(key, value)
 }
 
 // allTags returns the tags that rules add.

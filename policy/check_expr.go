@@ -54,7 +54,8 @@ func (t truth) and(u truth) truth {
 // An exprChecker looks for what a condition can never be.
 type exprChecker struct {
 	expr     *Expr
-	policy   *Policy
+	list     func(name string) *List // or nil
+	tags     []string                // that rules add; nil if that is not known
 	closed   map[string][]string
 	warnings []Warning
 	lists    []string // that it asks
@@ -170,6 +171,14 @@ func (x *exprChecker) call(e ast.Expr, vars bindings) truth {
 	}
 	if c.IsMemberFunction() {
 		x.truth(c.Target(), vars)
+		if len(args) == 1 {
+			if key, value, ok := keyAndText(c.Target(), args[0], vars); ok {
+				if message := unlikelyPart(c.FunctionName(), key, value); message != "" {
+					x.warn(args[0], message)
+					return never
+				}
+			}
+		}
 	}
 	for _, arg := range args {
 		x.truth(arg, vars)
@@ -179,8 +188,15 @@ func (x *exprChecker) call(e ast.Expr, vars bindings) truth {
 
 // inList returns whether a list may have a value of a key, which stands at e.
 func (x *exprChecker) inList(e ast.Expr, name, key string) truth {
-	list := x.policy.lists[name]
-	if list == nil || list.Len() == 0 {
+	list := x.list(name)
+	if list == nil {
+		return sometimes
+	}
+	if list.Len() == 0 {
+		return never
+	}
+	if list.Type() == ListAddresses && hasNoAddress(key) {
+		x.warn(e, fmt.Sprintf("the list %s has addresses, and %s is none", name, strings.ReplaceAll(key, "[]", "")))
 		return never
 	}
 	var what string

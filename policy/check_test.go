@@ -72,7 +72,20 @@ func TestCheckConditions(t *testing.T) {
 		{`agg("x").addresses > 5`, nil},
 		{`"b" in alpn`, nil},
 		{`"rul" in tags`, []string{`no rule adds the tag "rul": did you mean rule?`}},
-		{`"rule" in tags || "would-tag" in tags || "other" in tags`, nil},
+		{`"rule" in tags || "would-tag" in tags || "agents-differ" in tags`, nil},
+		{`"imp" in tags`, []string{`no rule adds the tag "imp"`}},
+		{`sni == "*.example"`, []string{`sni is hardly "*.example": == compares the whole name; write sni.endsWith(".example")`}},
+		{`request.host in [".shop.example", "shop.example"]`, []string{`request.host is hardly ".shop.example": == compares the whole name; write request.host.endsWith(".shop.example")`}},
+		{`sni.endsWith("*.example")`, []string{`sni never ends with "*.example": write ".example"`, "the rule never matches"}},
+		{`sni.endsWith(".example") || sni.startsWith("www.")`, nil},
+		{`request.path == "login"`, []string{`request.path is never "login": it begins with /`, "the rule never matches"}},
+		{`request.path != "login"`, []string{`request.path is never "login": it begins with /`}},
+		{`request.path.startsWith("api/") || sni == "x"`, []string{`request.path never starts with "api/": it begins with /`}},
+		{`request.path == "/login" || request.path == "*" || request.path == "" || request.path.startsWith("")`, nil},
+		{`version == "TLS1.3"`, []string{`version is never "TLS1.3": it is one of 1.3, 1.2, 1.1, 1.0, ssl 3.0, ssl 2.0, or like 0x7f1c`, "the rule never matches"}},
+		{`version in ["1.3", "ssl 3.0", "0x7f1c"]`, nil},
+		{`"HTTP/2" in alpn || "H2" in alpn`, []string{`alpn has hardly "HTTP/2": write "h2"`, `alpn has hardly "H2": write "h2"`}},
+		{`alpn.exists(p, p == "http/1.1" || p == "h2" || p == "acme-tls/1" || p == "http/1.0")`, nil},
 	}
 	for _, tt := range tests {
 		var got []string
@@ -164,9 +177,9 @@ lists:
 rules:
   - {name: a, when: 'inList("ja3s", ja4)', do: deny}
   - {name: b, when: 'inList("ja4s", ja3) || inList("ja4s", ja4) || inList("ja4s", sni)', do: deny}
-  - {name: c, when: 'inList("ips", ja4) || inList("ips", src_ip) || inList("ips", sni)', do: deny}
+  - {name: c, when: 'inList("ips", ja4) || inList("ips", src_ip) || inList("ips", sni) || inList("ips", user_agent) || client.exists(x, inList("ips", x.name))', do: deny}
   - {name: d, when: 'inList("ipsAsValues", src_ip) || inList("names", src_ip) || inList("names", request.host) || inList("names", sni)', do: deny}`,
-			"9 a: the list ja3s has no JA4\n9 a: the rule never matches\n10 b: the list ja4s has no JA3\n11 c: the list ips has no JA4\n12 d: the list names has no address"},
+			"9 a: the list ja3s has no JA4\n9 a: the rule never matches\n10 b: the list ja4s has no JA3\n11 c: the list ips has no JA4\n11 c: the list ips has addresses, and client.name is none\n12 d: the list names has no address"},
 		{"lists", `
 lists:
   empty: {values: []}

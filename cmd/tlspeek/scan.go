@@ -158,6 +158,7 @@ func (s *scan) run(ctx context.Context) (err error) {
 		fmt.Fprintln(s.stderr, "tlspeek:", err)
 	}
 	if !s.quiet {
+		s.whereFlags.writeWarnings(s.stderr)
 		writeLiveKeys(s.stderr, s.where.LiveKeys())
 	}
 	s.progress.begin(s.stderr, files, s.quiet)

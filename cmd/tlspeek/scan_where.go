@@ -20,7 +20,8 @@ type whereFlags struct {
 	exprs []string
 	lists []string // NAME=FILE
 
-	options policy.EnvOptions // beside the lists
+	options  policy.EnvOptions // beside the lists
+	warnings []policy.Warning  // once compiled
 }
 
 func (f *whereFlags) add(flags *pflag.FlagSet) {
@@ -67,6 +68,7 @@ func (f *whereFlags) compile(paths []string) (*filter.Where, error) {
 		}
 		return nil, fmt.Errorf("--where: %w%s", err, shellHint(strings.Join(f.exprs, " "), paths, err))
 	}
+	f.warnings = w.Warnings(o.Lists)
 	return w, nil
 }
 
@@ -77,6 +79,13 @@ func readList(file string) (*policy.List, error) {
 	}
 	defer r.Close()
 	return policy.ReadList(r, file, policy.ListAuto)
+}
+
+// writeWarnings says what of the expressions is of no use.
+func (f *whereFlags) writeWarnings(w io.Writer) {
+	for _, x := range f.warnings {
+		fmt.Fprintf(w, "tlspeek: warning: --where: %s%s\n", x.Message, x.Source)
+	}
 }
 
 // writeLiveKeys says which keys that expressions read are empty in captures.

@@ -79,6 +79,15 @@ func (w *Where) LiveKeys() (keys []string) {
 	return slices.Compact(keys)
 }
 
+// Warnings returns what in the expressions is of no use, although it is valid. Lists are
+// those that they were compiled with.
+func (w *Where) Warnings(lists map[string]policy.Set) (all []policy.Warning) {
+	for _, x := range w.exprs {
+		all = append(all, x.Check(lists)...)
+	}
+	return all
+}
+
 // Failed returns of how many hellos it could not be told whether they meet the
 // expressions, and the first of them by file and packet.
 func (w *Where) Failed() (n int64, first WhereError) {
