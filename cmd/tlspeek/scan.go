@@ -88,7 +88,7 @@ Write it in single quotes, so that the shell leaves its double quotes alone.`,
 		Example: `  tlspeek scan --full trace.pcapng
   tlspeek scan --csv --fields time,src_ip,sni,ja4 captures/
   tlspeek scan --sni '*.example.com' --transport quic trace.pcap
-  tlspeek scan --where 'size(tells) > 0 && sni.endsWith(".example")' trace.pcap
+  tlspeek scan --where 'tells.exists(t, !t.novel && !t.lead) && sni.endsWith(".example")' trace.pcap
   tlspeek scan --tell --not-client unknown --since 1d trace.pcap
   tlspeek scan --top ja4 --limit 10 trace.pcap
   tlspeek scan --signals=client --tsv trace.pcap`,

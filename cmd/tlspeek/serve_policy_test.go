@@ -361,7 +361,7 @@ func TestServeWithABrokenPolicy(t *testing.T) {
 	assert.Contains(t, said, "ok --policy "+file.path+": 4 rules, which only count (--policy-dry-run)")
 	said, status = check(t, "--listen", "127.0.0.1:0", "--state-dir", filepath.Join(dir, "state"), "--policy", "../../docs/examples/shop.yaml") // tests of captures
 	assert.Zero(t, status, said)
-	assert.Contains(t, said, "shop.yaml: 10 rules")
+	assert.Contains(t, said, "shop.yaml: 11 rules")
 	file.write(t, "rules: [{name: a, when: 'transport == \"tcp\"', do: deny}]")
 	said, status = check(t, "--listen", "127.0.0.1:0", "--state-dir", filepath.Join(dir, "state"), "--policy", file.path)
 	assert.Zero(t, status)
