@@ -214,12 +214,17 @@ func (x *exprChecker) wrongValue(key, value string) (message string, t truth) {
 		}
 	case "client[].name", "client[].family":
 		names := known.NamesOf(nil)
-		set := names.Clients
+		set, others, other := names.Clients, names.Families, "family"
 		if key == "client[].family" {
-			set = names.Families
+			set, others, other = names.Families, names.Clients, "name"
 		}
-		if hint := nearest.Hint(value, set); hint != "" && !slices.Contains(set, value) {
-			return fmt.Sprintf("no built-in client has the %s %q: %s", strings.TrimPrefix(name, "client."), clip(value), hint), sometimes
+		what, hint := strings.TrimPrefix(name, "client."), nearest.Hint(value, set)
+		switch {
+		case slices.Contains(set, value):
+		case slices.Contains(others, value):
+			return fmt.Sprintf("no built-in client has the %s %q: it is a %s", what, clip(value), other), sometimes
+		case hint != "":
+			return fmt.Sprintf("no built-in client has the %s %q: %s", what, clip(value), hint), sometimes
 		}
 	case "tags[]":
 		if x.tags == nil || slices.Contains(x.tags, value) || value == tagAgentsDiffer {

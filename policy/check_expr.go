@@ -160,6 +160,7 @@ func (x *exprChecker) call(e ast.Expr, vars bindings) truth {
 	case ops.Less, ops.LessEquals, ops.Greater, ops.GreaterEquals:
 		x.truth(args[0], vars)
 		x.truth(args[1], vars)
+		x.comparesVersion(e, vars)
 		return compareLiterals(c.FunctionName(), args[0], args[1])
 	case ops.In:
 		return x.in(e, args[0], args[1], vars)

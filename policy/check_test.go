@@ -84,6 +84,11 @@ func TestCheckConditions(t *testing.T) {
 		{`request.path == "/login" || request.path == "*" || request.path == "" || request.path.startsWith("")`, nil},
 		{`version == "TLS1.3"`, []string{`version is never "TLS1.3": it is one of 1.3, 1.2, 1.1, 1.0, ssl 3.0, ssl 2.0, or like 0x7f1c`, "the rule never matches"}},
 		{`version in ["1.3", "ssl 3.0", "0x7f1c"]`, nil},
+		{`version >= "1.2"`, []string{`>= compares texts, for which "ssl 3.0" is greater than "1.3": write version in ["1.2", "1.3"]`}},
+		{`"1.2" > version`, []string{`< compares texts, for which "ssl 3.0" is greater than "1.3": write version in ["ssl 2.0", "ssl 3.0", "1.0", "1.1"]`}},
+		{`client.exists(c, c.version < "1.2")`, nil},
+		{`client.exists(c, c.family == "curl")`, []string{`no built-in client has the family "curl": it is a name`}},
+		{`client.exists(c, c.name == "Go")`, []string{`no built-in client has the name "Go": it is a family`}},
 		{`"HTTP/2" in alpn || "H2" in alpn`, []string{`alpn has hardly "HTTP/2": write "h2"`, `alpn has hardly "H2": write "h2"`}},
 		{`alpn.exists(p, p == "http/1.1" || p == "h2" || p == "acme-tls/1" || p == "http/1.0")`, nil},
 	}

@@ -270,7 +270,7 @@ func (l *loader) decode(n *yaml.Node, v any) bool {
 	case errors.As(err, &wrong) && wrong.Value == "number" && wrong.Type.Kind() == reflect.String:
 		l.fail(l.nodeOf(n, wrong.Field), "%s must be a text, and is a number: write it in quotes", wrong.Field)
 	case errors.As(err, &wrong):
-		l.fail(l.nodeOf(n, wrong.Field), "%s cannot be a JSON %s", wrong.Field, wrong.Value)
+		l.fail(l.nodeOf(n, wrong.Field), "%s", wrongKind(wrong))
 	case err != nil:
 		l.fail(n, "%v", err)
 	}

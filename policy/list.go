@@ -259,8 +259,12 @@ func (b *listBuilder) detect() ListType {
 			continue
 		}
 		if found := typeOf(e.text); found != t && len(b.errs) == 0 {
-			b.fail(e, fmt.Errorf("looks like %s, and %q in line %d like %s: set the list's type to values, addresses or names",
-				describeType(found), clip(first.text), first.line, describeType(t)))
+			where := "" // the values of a policy may be in one line
+			if b.file != "" {
+				where = fmt.Sprintf(" in line %d", first.line)
+			}
+			b.fail(e, fmt.Errorf("looks like %s, and %q%s like %s: set the list's type to values, addresses or names",
+				describeType(found), clip(first.text), where, describeType(t)))
 		}
 	}
 	return t

@@ -103,6 +103,8 @@ func TestNewList(t *testing.T) {
 
 func TestListErrors(t *testing.T) {
 	notAddress := "is neither an IP address nor a prefix such as 192.0.2.0/24"
+	_, err := NewList(ListAuto, "10.0.0.1", "curl")
+	assert.ErrorContains(t, err, `looks like a value, and "10.0.0.1" like an address: set the list's type`)
 	tests := []struct {
 		declared   ListType
 		text, want string
@@ -150,7 +152,7 @@ func TestListErrors(t *testing.T) {
 		require.Error(t, err, "%.100s", tt.text)
 		assert.Contains(t, err.Error(), tt.want)
 	}
-	_, err := ReadList(strings.NewReader("x\ny"), "a.txt", ListAddresses)
+	_, err = ReadList(strings.NewReader("x\ny"), "a.txt", ListAddresses)
 	var broken *ListError
 	require.ErrorAs(t, err, &broken)
 	assert.Equal(t, 1, broken.Line)

@@ -106,6 +106,9 @@ func (r *replay) run(ctx context.Context, rules *policy.Replay, paths []string) 
 		}
 	}
 	r.progress.end()
+	if r.failed > 0 && r.progress.hellos.Load() == 0 {
+		return errReported // a table of zeros would say that nothing matched
+	}
 	if err := r.print(rules); err != nil {
 		return err
 	}
