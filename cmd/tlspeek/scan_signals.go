@@ -91,7 +91,7 @@ type scanSignal struct {
 func newScanSignal(r *signals.Row) scanSignal {
 	s := scanSignal{
 		Field: r.Kind.String(), Value: r.Value, Requests: r.Requests, AtMost: r.AtMost,
-		Rate: r.Rate, DistinctOf: r.DistinctOf, H3Ratio: r.H3Ratio, TellsRatio: r.TellsRatio,
+		Rate: fourDigits(r.Rate), DistinctOf: r.DistinctOf, H3Ratio: fourDigits(r.H3Ratio), TellsRatio: fourDigits(r.TellsRatio),
 	}
 	switch {
 	case r.DistinctOf == 0:

@@ -178,12 +178,6 @@ func (s *signalCounter) api(next http.Handler) http.Handler {
 	return mux
 }
 
-// A signalRow is a row with its kind.
-type signalRow struct {
-	Kind string `json:"kind"`
-	signals.Row
-}
-
 // answer returns the answer to a query: one row, or the first rows of one kind or of all.
 func (s *signalCounter) answer(query url.Values, now time.Time) (status int, answer any, err error) {
 	bad := func(format string, args ...any) (int, any, error) {
@@ -234,12 +228,14 @@ func (s *signalCounter) answer(query url.Values, now time.Time) (status int, ans
 		if !ok {
 			return http.StatusNotFound, nil, fmt.Errorf("no request of this %s within the last hour, or none that is still counted", of)
 		}
-		return http.StatusOK, signalRow{of.String(), r}, nil
+		one := newSignalRow(&r)
+		one.Kind = of.String()
+		return http.StatusOK, one, nil
 	}
 	lists := make(map[string]any)
 	slots := make(map[string]signals.Stats)
 	for _, k := range kinds {
-		lists[k.String()], slots[k.String()] = s.Top(k, limit, now), s.Stats(k, now)
+		lists[k.String()], slots[k.String()] = newSignalRows(s.Top(k, limit, now)), s.Stats(k, now)
 	}
 	lists["slots"] = slots
 	return http.StatusOK, lists, nil
