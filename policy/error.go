@@ -142,6 +142,8 @@ func hintForType(t *cel.Type) string {
 		return `compare it, as in ja4 == "..."`
 	case cel.ListKind:
 		return "ask whether it has elements, as in size(tells) > 0"
+	case cel.StructKind:
+		return `ask for a field, as in claim.verdict == "..."`
 	}
 	return ""
 }

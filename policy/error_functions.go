@@ -71,7 +71,7 @@ func (h *hinter) undeclaredFunction(x *ExprError, c ast.CallExpr, name string) b
 // is written as x, and has no errors told of the name.
 func (h *hinter) explainMacro(x *ExprError, c ast.CallExpr, name, meant, target string) {
 	args := c.Args()
-	if target == "" && len(args) > 0 {
+	if target == "" && len(args) > 0 && (args[0].Kind() != ast.IdentKind || h.env.isVariable(args[0].AsIdent())) {
 		target, args = h.source(args[0]), args[1:]
 	}
 	for i, a := range args {
@@ -86,6 +86,7 @@ func (h *hinter) explainMacro(x *ExprError, c ast.CallExpr, name, meant, target 
 			h.bound[a.AsIdent()] = true
 		}
 	}
+	isFunction := !c.IsMemberFunction()
 	if target == "" {
 		target = "client"
 	}
@@ -93,12 +94,12 @@ func (h *hinter) explainMacro(x *ExprError, c ast.CallExpr, name, meant, target 
 	switch {
 	case len(args) == 2 && args[0].Kind() == ast.IdentKind:
 		variable = args[0].AsIdent()
-		if !c.IsMemberFunction() || aliases[strings.ToLower(name)] != "" {
+		if isFunction || aliases[strings.ToLower(name)] != "" {
 			x.Hint = fmt.Sprintf("write %s.%s(%s, %s)", target, meant, variable, h.source(args[1]))
 			return
 		}
 		x.Hint = "did you mean " + meant + "?"
-	case len(args) == 1 && slices.Contains(macros, name):
+	case len(args) == 1 && args[0].Kind() != ast.IdentKind && slices.Contains(macros, name):
 		x.Message = fmt.Sprintf("%s takes a name and a condition", name)
 		x.Hint = fmt.Sprintf("write %s.%s(%s, %s)", target, meant, variable, h.source(args[0]))
 	default:

@@ -112,7 +112,7 @@ func (h *hinter) explain(x *ExprError, e *common.Error) bool {
 	}
 	if m := notBool.FindStringSubmatch(e.Message); m != nil {
 		x.Message = fmt.Sprintf("is of type %s; a condition is true or false", plainType(m[1]))
-		h.hintForOperand(x, expr)
+		h.hintForOperand(x, expr, m[1])
 		return true
 	}
 	if strings.HasPrefix(e.Message, "invalid argument to has()") {

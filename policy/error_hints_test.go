@@ -182,6 +182,21 @@ func TestErrorWords(t *testing.T) {
 		`sni == "a" and ja5 == "b"`:                `1:12: there is no operator and: write &&`,
 		`sni.startsWith("a" && "b")`:               "1:16: is of type string; a condition is true or false\n1:23: is of type string; a condition is true or false",
 		`sni == 'don't'`:                           `1:14: the text that begins here is not closed: write ' at its end`,
+		`exists(c, c.name == "x")`:                 `1:7: there is no function exists: write client.exists(c, c.name == "x")`,
+		`client.exists(c)`:                         `1:14: exists takes a name and a condition: as in client.exists(c, c.name == "curl")`,
+		`client.exists(c, c)`:                      `1:18: is of type Candidate; a condition is true or false`,
+		`!sni`:                                     `1:1: ! cannot be applied to string: write sni == ""`,
+		`!tells`:                                   `1:1: ! cannot be applied to list(Tell): write size(tells) == 0`,
+		`!claim`:                                   `1:1: ! cannot be applied to Claim: write !has(event.claim)`,
+		`tells && true`:                            `1:1: is of type list(Tell); a condition is true or false: write size(tells) != 0`,
+		`sni && true`:                              `1:1: is of type string; a condition is true or false: write sni != ""`,
+		`quic == true`:                             `1:6: == cannot be applied to QUIC and bool: write has(event.quic)`,
+		`http2 != true`:                            `1:7: != cannot be applied to string and bool: write http2 == ""`,
+		`claim`:                                    `1:1: is of type Claim; a condition is true or false: ask for a field, as in claim.verdict == "..."`,
+		`ja4 ~= "x"`:                               `1:5: there is no operator ~=: for a regular expression write .matches, as in sni.matches(r"...")`,
+		`client?.name == "x"`:                      `1:7: there is no operator ?.: write . alone: the fields of what is absent are empty`,
+		`sni == "and or not" and true // or`:       `1:21: there is no operator and: write &&`,
+		`cidr(10.0.0.0/8).containsIP(src_ip)`:      `1:6: an address is a text: write it in quotes: "10.0.0.0/8"`,
 	} {
 		assert.Equal(t, want, strings.Join(messagesOf(t, env, text), "\n"), text)
 	}

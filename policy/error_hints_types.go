@@ -175,6 +175,9 @@ func (h *hinter) hintForCall(e ast.Expr, of []string) string {
 	for i, a := range args {
 		texts[i] = h.source(a)
 	}
+	if c.FunctionName() == ops.LogicalNot && len(args) == 1 && len(of) == 1 {
+		return h.presence(texts[0], of[0], false)
+	}
 	if len(args) != 2 || len(of) != 2 {
 		if len(args) == 1 && c.FunctionName() == funcInList {
 			return `write inList("name of the list", ja4)`
@@ -249,6 +252,8 @@ func (h *hinter) hintForEqual(of, texts []string, args []ast.Expr, not string) s
 		return fmt.Sprintf("%s is a list: write %s%s.exists(%s, %s.name == %s)", texts[0], not, texts[0], name, name, texts[1])
 	case isList && of[1] == "int":
 		return fmt.Sprintf("%s is a list: write size(%s) %s %s", texts[0], texts[0], operator, texts[1])
+	case of[1] == "bool" && args[1].Kind() == ast.LiteralKind && h.presence(texts[0], of[0], true) != "":
+		return h.presence(texts[0], of[0], (args[1].AsLiteral() == types.True) == (not == ""))
 	case of[1] == "null":
 		return fmt.Sprintf(`what is absent is empty: write %s %s ""`, texts[0], operator)
 	case strings.HasPrefix(of[0], "tlspeek."):
@@ -267,6 +272,22 @@ func (h *hinter) hintForEqual(of, texts []string, args []ast.Expr, not string) s
 		return fmt.Sprintf("write %s %s %s", texts[0], operator, timestampOf(args[1], texts[1]))
 	case of[0] == "net.IP" && of[1] == "string":
 		return fmt.Sprintf("an address is a text: write %s %s %s", texts[1], operator, innerText(args[0], h, texts[0]))
+	}
+	return ""
+}
+
+// presence says how to ask whether a value is there, or is not.
+func (h *hinter) presence(text, typeText string, there bool) string {
+	operator := map[bool]string{true: "!=", false: "=="}[there]
+	switch {
+	case typeText == "string":
+		return fmt.Sprintf(`write %s %s ""`, text, operator)
+	case typeText == "int":
+		return fmt.Sprintf("write %s %s 0", text, operator)
+	case strings.HasPrefix(typeText, "list("):
+		return fmt.Sprintf("write size(%s) %s 0", text, operator)
+	case strings.HasPrefix(typeText, "tlspeek.") && h.env.isVariable(text) && text != varRequest:
+		return fmt.Sprintf("write %shas(event.%s)", map[bool]string{true: "", false: "!"}[there], text)
 	}
 	return ""
 }
@@ -349,7 +370,7 @@ func (h *hinter) hintForTextCall(c ast.CallExpr, function string, of, texts []st
 }
 
 // hintForOperand says what to write instead of a text where a condition is expected.
-func (h *hinter) hintForOperand(x *ExprError, e ast.Expr) {
+func (h *hinter) hintForOperand(x *ExprError, e ast.Expr, typeText string) {
 	if e == nil {
 		return
 	}
@@ -365,6 +386,6 @@ func (h *hinter) hintForOperand(x *ExprError, e ast.Expr) {
 		}
 	}
 	if e.Kind() == ast.IdentKind || e.Kind() == ast.SelectKind {
-		x.Hint = fmt.Sprintf("compare it, as in %s != \"\"", h.source(e))
+		x.Hint = h.presence(h.source(e), typeText, true)
 	}
 }
