@@ -387,8 +387,9 @@ func (s *scanner) emitHello(sl *slot, start uint32, message []byte, how arrival)
 	ss := &s.streams
 	s.examined += len(message)
 	err := s.decode(parser.TLS, message)
-	if err != nil && !how.aligned || !acceptable(&s.clientHello, err) {
-		// It only resembles a hello, or it is a hello in pieces between other bytes.
+	if err != nil && (!how.aligned || s.key == s.altKey()) || !acceptable(&s.clientHello, err) {
+		// It only resembles a hello, as a part of another one behind a hole may, or it is a
+		// hello in pieces between other bytes.
 		return s.skipNonHello(sl, how.length, maxPreface)
 	}
 	if sl.state&slotHelloSeen == 0 && ss.nonHello(sl) > 0 && s.insidePacket(sl, start, how.before) {
