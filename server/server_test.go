@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,11 +166,39 @@ func assertOwn(t *testing.T, text []byte, name string, local net.Addr) {
 	assert.True(t, strings.HasPrefix(a.JA4, "t13d"), a.JA4)
 }
 
+// A readListener counts the connections from which something has been read.
+type readListener struct {
+	net.Listener
+	conns atomic.Int64
+}
+
+func (l *readListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &readConn{Conn: c, read: sync.OnceFunc(func() { l.conns.Add(1) })}, nil
+}
+
+type readConn struct {
+	net.Conn
+	read func()
+}
+
+func (c *readConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.read()
+	}
+	return n, err
+}
+
 // TestSilentClientsDelayNobody: clients hang at every stage before an honest one.
 func TestSilentClientsDelayNobody(t *testing.T) {
 	var mu sync.Mutex
 	hellos, failures := 0, 0
-	l := &server.Listener{Listener: servertest.Listen(t), Observe: func(o *event.Observation) {
+	inner := &readListener{Listener: servertest.Listen(t)}
+	l := &server.Listener{Listener: inner, Observe: func(o *event.Observation) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -199,6 +228,7 @@ func TestSilentClientsDelayNobody(t *testing.T) {
 	require.NoError(t, err)
 	resp.Body.Close()
 	assert.Equal(t, 200, resp.StatusCode)
+	require.Eventually(t, func() bool { return inner.conns.Load() == 3*20+1 }, time.Minute, time.Millisecond)
 	require.NoError(t, stop(), "which does not wait for them")
 	assert.Equal(t, 20+1, hellos)
 	assert.Equal(t, 2*20, failures)
