@@ -30,7 +30,7 @@ func (x *exprChecker) comparesVersion(e ast.Expr, vars bindings) {
 		if meant == "" {
 			return
 		}
-		x.warn(e, fmt.Sprintf(`%s compares texts, for which "ssl 3.0" is greater than "1.3": write version in [%s]`, operators[operator], meant))
+		x.warn(e, fmt.Sprintf(`%s compares texts, for which "ssl 3.0" is greater than "1.3": write version in [%s]`, operatorText(operator), meant))
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // among them are those that look at each name of the longest ALPN list and compare it
 // with a few texts. Nothing is counted for these. In others, each part that is evaluated
 // is a step, and more if it is a long text. CEL could count, too, but takes a time that
-// grows with the square of the steps of a loop: minutes for the longest lists.
+// grows with the square of the steps of a loop: 11 s before it ends two loops in one
+// another over 30,000 names, which takes 0.1 s here.
 const maxCost = 1_000_000
 
 const (

@@ -3,11 +3,13 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	ops "cel.dev/cel-go/common/operators"
 )
 
 // An ExprError says where an expression is wrong.
@@ -49,6 +51,7 @@ var (
 	undefined  = regexp.MustCompile(`^undefined field '([^']*)'`)
 	noField    = regexp.MustCompile(`^type '([^']*)' does not support field selection`)
 	notBool    = regexp.MustCompile(`^expected type 'bool' but found '([^']*)'`)
+	identifier = regexp.MustCompile(`^[A-Za-z_]+$`)
 	noOverload = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'`)
 )
 
@@ -111,16 +114,31 @@ func syntaxMessage(m string) string {
 // maxErrors is how many errors of an expression are told.
 const maxErrors = 5
 
-// operators are the names under which CEL reports them.
-var operators = map[string]string{
-	"_==_": "==", "_!=_": "!=", "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=", "_+_": "+", "_-_": "-",
-	"_*_": "*", "_/_": "/", "_%_": "%", "_&&_": "&&", "_||_": "||", "!_": "!", "-_": "-", "@in": "in", "_[_]": "[]", "_?_:_": "?:",
+// operatorText returns what is written for an operator that CEL names "_==_", or "" for
+// what is none.
+func operatorText(name string) string {
+	switch name {
+	case ops.Index:
+		return "[]"
+	case ops.Conditional:
+		return "?:"
+	}
+	text, _ := ops.FindReverse(name)
+	return text
 }
 
-// functions are those that people may mean.
-var functions = []string{
-	"agg", "cidr", "contains", "containsCIDR", "containsIP", "duration", "endsWith", "header", "inList", "ip", "isCIDR", "isIP",
-	"lowerAscii", "matches", "size", "startsWith", "timestamp", "exists", "all", "exists_one", "filter", "map", "has",
+// functions returns the names of all functions and macros, in alphabetical order.
+func (v *Env) functions() []string {
+	names := make(map[string]bool)
+	for name := range v.cel.Functions() {
+		if identifier.MatchString(name) { // and no operator
+			names[name] = true
+		}
+	}
+	for _, m := range v.cel.Macros() {
+		names[m.Function()] = true
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // fields returns the names of all fields of objects.

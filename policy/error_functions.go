@@ -41,7 +41,7 @@ func (h *hinter) undeclaredFunction(x *ExprError, c ast.CallExpr, name string) b
 		target = h.source(c.Target())
 	}
 	meant := aliases[strings.ToLower(name)]
-	if near := nearest.Names(name, functions); meant == "" && len(near) == 1 {
+	if near := nearest.Names(name, h.env.functions()); meant == "" && len(near) == 1 {
 		meant = near[0]
 	}
 	first := append([]string{target}, texts...)
@@ -62,7 +62,7 @@ func (h *hinter) undeclaredFunction(x *ExprError, c ast.CallExpr, name string) b
 	case meant != "" && aliases[strings.ToLower(name)] != "" && len(first) > 0:
 		x.Hint = fmt.Sprintf("write %s.%s(%s)", first[0], meant, strings.Join(first[1:], ", "))
 	default:
-		x.Hint = nearest.Hint(name, functions)
+		x.Hint = nearest.Hint(name, h.env.functions())
 	}
 	return true
 }

@@ -63,7 +63,7 @@ func argTypes(text string) (all []string) {
 }
 
 func explainOverload(x *ExprError, function, args string) {
-	if o, ok := operators[function]; ok {
+	if o := operatorText(function); o != "" {
 		x.Message = fmt.Sprintf("%s cannot be applied to %s", o, plainType(strings.Join(argTypes(args), " and ")))
 		return
 	}
@@ -88,7 +88,7 @@ func (h *hinter) explainSelect(x *ExprError, e ast.Expr, typeText string) {
 	switch {
 	case !isList:
 		switch {
-		case slices.Contains(functions, field):
+		case slices.Contains(h.env.functions(), field):
 			x.Hint = fmt.Sprintf("write %s.%s(...)", of, field)
 			if field == "size" {
 				x.Hint = fmt.Sprintf("write size(%s)", of)
@@ -147,7 +147,7 @@ func (h *hinter) condition(e ast.Expr, as string) string {
 	case o == ops.Equals || o == ops.NotEquals:
 		return as + " == " + h.source(a)
 	case (o == ops.In || o == ops.Less || o == ops.LessEquals || o == ops.Greater || o == ops.GreaterEquals) && a.ID() == e.ID():
-		return as + " " + operators[o] + " " + h.source(b)
+		return as + " " + operatorText(o) + " " + h.source(b)
 	case o == ops.In:
 		return as + " == " + h.source(a)
 	}
@@ -198,7 +198,7 @@ func (h *hinter) hintForCall(e ast.Expr, of []string) string {
 	case ops.In:
 		return h.hintForIn(of, texts, args)
 	case ops.Less, ops.LessEquals, ops.Greater, ops.GreaterEquals:
-		o := operators[function]
+		o := operatorText(function)
 		switch {
 		case of[0] == "timestamp" && of[1] == "string":
 			return fmt.Sprintf("write %s %s %s", texts[0], o, timestampOf(args[1], texts[1]))
