@@ -56,6 +56,14 @@ func SampleOf(e *event.Event) Sample {
 	return s
 }
 
+// ObserveHello counts the hello of a capture, whose Event is full, at its time. The second
+// one of a connection does not count.
+func (t *Table) ObserveHello(e *event.Event) {
+	if e.HelloIndex <= 1 {
+		t.Observe(SampleOf(e), e.Time)
+	}
+}
+
 // A hashed is a Sample with the hashes of its values, 0 for none.
 type hashed struct {
 	requests, h2, h3, tells uint32

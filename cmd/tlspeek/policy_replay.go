@@ -96,7 +96,7 @@ func (r *replay) run(ctx context.Context, rules *policy.Replay, paths []string) 
 			r.recent.now = e.Time
 			rules.Add(e)
 			if r.asksAgg {
-				r.recent.addEvent(e)
+				r.recent.table.ObserveHello(e)
 			}
 			return nil
 		})

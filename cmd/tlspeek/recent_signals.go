@@ -34,13 +34,5 @@ func (s *recentSignals) agg(value string) (signals.Values, bool) {
 // add counts the hello of o, when all has been asked about it.
 func (s *recentSignals) add(o *event.Observation) {
 	s.observer.Fill(&s.event, o, event.Full)
-	s.addEvent(&s.event)
-}
-
-// addEvent counts the hello of e, which is full, unless it is the second one of its
-// connection.
-func (s *recentSignals) addEvent(e *event.Event) {
-	if e.HelloIndex <= 1 {
-		s.table.Observe(signals.SampleOf(e), e.Time)
-	}
+	s.table.ObserveHello(&s.event)
 }

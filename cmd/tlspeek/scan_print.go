@@ -112,7 +112,7 @@ func (p *printer) print(w *output.Writer, file string, h *capture.Hello) error {
 	case p.unique != "":
 		return p.uniqueTable.Add(e)
 	case p.signals.table != nil:
-		p.signals.add(e)
+		p.signals.table.ObserveHello(e)
 	default:
 		return w.WriteEvent(e)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/output"
 	"github.com/tlspeek/tlspeek/signals"
 )
@@ -66,43 +65,6 @@ func (s *scanSignals) checkPaths(paths []string) error {
 	return nil
 }
 
-// add counts a hello, unless it is the second one of its connection.
-func (s *scanSignals) add(e *event.Event) {
-	if e.HelloIndex <= 1 {
-		s.table.Observe(signals.SampleOf(e), e.Time)
-	}
-}
-
-// A scanSignal is a row of --signals. What was not counted is nil.
-type scanSignal struct {
-	Field       string  `json:"field"`
-	Value       string  `json:"value"`
-	Requests    int64   `json:"requests"`
-	AtMost      int64   `json:"at_most"`
-	Rate        float64 `json:"rate"`
-	Addresses   *int64  `json:"addresses,omitempty"`
-	ServerNames *int64  `json:"server_names,omitempty"`
-	JA4s        *int64  `json:"ja4s,omitempty"`
-	DistinctOf  int64   `json:"distinct_of"`
-	H3Ratio     float64 `json:"h3_ratio"`
-	TellsRatio  float64 `json:"tells_ratio"`
-}
-
-func newScanSignal(r *signals.Row) scanSignal {
-	s := scanSignal{
-		Field: r.Kind.String(), Value: r.Value, Requests: r.Requests, AtMost: r.AtMost,
-		Rate: fourDigits(r.Rate), DistinctOf: r.DistinctOf, H3Ratio: fourDigits(r.H3Ratio), TellsRatio: fourDigits(r.TellsRatio),
-	}
-	switch {
-	case r.DistinctOf == 0:
-	case r.Kind == signals.Prefix:
-		s.JA4s = &r.JA4s
-	default:
-		s.Addresses, s.ServerNames = &r.Addresses, &r.ServerNames
-	}
-	return s
-}
-
 // header has the names of the columns.
 func (s *scanSignals) header() []string {
 	if s.of == signals.Prefix {
@@ -111,8 +73,8 @@ func (s *scanSignals) header() []string {
 	return []string{"requests", "at_most", s.of.String(), "rate", "addresses", "server_names", "distinct_of", "h3_ratio", "tells_ratio"}
 }
 
-// row has the values of the columns.
-func (r *scanSignal) row(prefix bool) []string {
+// scanSignalRow returns the values of the columns.
+func scanSignalRow(r *signalRow, prefix bool) []string {
 	number := func(n *int64) string {
 		if n == nil {
 			return ""
@@ -148,9 +110,10 @@ func (s *scanSignals) write(w io.Writer, f *output.Format, limit int) error {
 		}
 	}
 	for i := range rows {
-		r := newScanSignal(&rows[i])
+		r := newSignalRow(&rows[i]).ofCapture()
+		r.Kind = s.of.String()
 		if f.Tabular() {
-			line = f.AppendRow(line[:0], r.row(s.of == signals.Prefix), nil)
+			line = f.AppendRow(line[:0], scanSignalRow(&r, s.of == signals.Prefix), nil)
 		} else {
 			b, err := json.Marshal(&r)
 			if err != nil {
@@ -170,7 +133,7 @@ func (s *scanSignals) write(w io.Writer, f *output.Format, limit int) error {
 		row[0], row[2] = strconv.FormatInt(others, 10), "(others)"
 		line = f.AppendRow(line[:0], row, nil)
 	default:
-		line = fmt.Appendf(line[:0], `{"field":%q,"others":%d}`+"\n", s.of, others)
+		line = fmt.Appendf(line[:0], `{"kind":%q,"others":%d}`+"\n", s.of, others)
 	}
 	_, err := w.Write(line)
 	return err

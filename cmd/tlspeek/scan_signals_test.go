@@ -25,7 +25,7 @@ func TestScanSignalsFull(t *testing.T) {
 	e := event.Event{SrcIP: netip.MustParseAddr("192.0.2.1"), HelloIndex: 1, Time: time.Unix(1e9, 0)}
 	add := func(ja4 string) {
 		e.Fingerprints.Set("ja4", ja4)
-		s.add(&e)
+		s.table.ObserveHello(&e)
 		e.Time = e.Time.Add(time.Second)
 	}
 	for i := range once {
@@ -48,7 +48,7 @@ func TestScanSignalsFull(t *testing.T) {
 			continue
 		}
 		require.Len(t, lines, 3)
-		var row scanSignal
+		var row signalRow
 		require.NoError(t, json.Unmarshal([]byte(lines[0]), &row))
 		assert.Equal(t, "often", row.Value)
 		assert.EqualValues(t, often, row.Requests)
@@ -57,11 +57,11 @@ func TestScanSignalsFull(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(lines[1]), &row))
 		assert.Greater(t, row.AtMost, row.Requests)
 		var others struct {
-			Field  string
+			Kind   string
 			Others int64
 		}
 		require.NoError(t, json.Unmarshal([]byte(last), &others))
-		assert.Equal(t, "ja4", others.Field)
+		assert.Equal(t, "ja4", others.Kind)
 		assert.Positive(t, others.Others)
 		rows := s.table.Top(s.of, 0, time.Time{})
 		for i := range rows {
