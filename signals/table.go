@@ -40,6 +40,11 @@ type Options struct {
 	// Total is for values over everything that is observed, in any order, in place of
 	// the last hour. Rates are over the time from the first observation to the last.
 	Total bool
+
+	// Reproducible has the same observations give the same values in every process, for
+	// captures. The hash then has no secret, and the five minutes of a count are those of
+	// the clock: who makes the capture can choose values that count as one.
+	Reproducible bool
 }
 
 // A Table counts, for each JA4, stable form, client and network, what the requests of
@@ -66,13 +71,17 @@ type keys struct {
 
 // New returns an empty Table.
 func New(o Options) *Table {
-	var key [16]byte
-	rand.Read(key[:]) // which never fails
 	l := windowLayout
 	if o.Total {
 		l = totalLayout
 	}
-	t := newTable(sizeFor(cmp.Or(o.MaxBytes, DefaultMaxBytes), l), l, time.Now())
+	size := sizeFor(cmp.Or(o.MaxBytes, DefaultMaxBytes), l)
+	if o.Reproducible {
+		return newTable(size, l, time.Unix(0, 0))
+	}
+	t := newTable(size, l, time.Now())
+	var key [16]byte
+	rand.Read(key[:]) // which never fails
 	t.secret = secret{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])}
 	return t
 }

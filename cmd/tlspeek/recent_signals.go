@@ -20,7 +20,7 @@ type recentSignals struct {
 
 // begin has s count in a table of this size.
 func (s *recentSignals) begin(maxBytes int64) {
-	s.table = signals.New(signals.Options{MaxBytes: maxBytes})
+	s.table = signals.New(signals.Options{MaxBytes: maxBytes, Reproducible: true})
 }
 
 // agg is for policy.EnvOptions.

@@ -47,7 +47,7 @@ func (s *scanSignals) check(others, agg bool) (err error) {
 	if s.of, err = signals.ParseKind(s.kind); err != nil {
 		return fmt.Errorf("--signals %w", err)
 	}
-	s.table = signals.New(signals.Options{MaxBytes: int64(s.memory), Total: true})
+	s.table = signals.New(signals.Options{MaxBytes: int64(s.memory), Total: true, Reproducible: true})
 	return nil
 }
 
