@@ -40,8 +40,8 @@ func TestServeRefusesFlags(t *testing.T) {
 }
 
 func TestRetryAboveNoHandshakeIsAlways(t *testing.T) {
-	assert.Equal(t, -1, (&serveFlags{}).retryAboveField())
-	assert.Equal(t, 1, (&serveFlags{retryAbove: 1}).retryAboveField())
+	assert.Equal(t, -1, (&frontFlags{}).retryAboveField())
+	assert.Equal(t, 1, (&frontFlags{retryAbove: 1}).retryAboveField())
 }
 
 func TestFlagsFromTheEnvironment(t *testing.T) {

@@ -162,7 +162,7 @@ func (g *guarded) end() {
 }
 
 // checkPolicy loads the policy, and runs its tests.
-func (f *serveFlags) checkPolicy(r *preflight.Report) {
+func (f *frontFlags) checkPolicy(r *preflight.Report) {
 	if f.policy.file == "" {
 		return
 	}

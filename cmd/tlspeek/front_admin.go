@@ -12,14 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/tlspeek/tlspeek/server"
-	"github.com/tlspeek/tlspeek/sink"
 )
 
-// adminHandler serves /healthz, /readyz and /metrics to the operator of a Server,
+// adminHandler serves /healthz, /readyz and /metrics to the operator of a service,
 // and with profiling /debug/pprof/.
-func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool) http.Handler {
+func adminHandler(s service, metrics prometheus.Gatherer, profiling bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "ok\n")
@@ -43,25 +40,28 @@ func adminHandler(s *server.Server, metrics prometheus.Gatherer, profiling bool)
 }
 
 // startAdmin counts what e does, and its log, and serves the metrics at --admin until
-// stop is called. Without --admin it does nothing.
-func startAdmin(f *serveFlags, e *endpoint, log *sink.Queue) (stop func() error, err error) {
-	if f.admin == "" {
+// stop is called. Without --admin it does nothing. AddMore adds the metrics of the verb.
+func startAdmin(e *front, addMore func(*prometheus.Registry)) (stop func() error, err error) {
+	if e.flags.admin == "" {
 		return func() error { return nil }, nil
 	}
-	inner, err := net.Listen("tcp", f.admin)
+	inner, err := net.Listen("tcp", e.flags.admin)
 	if err != nil {
 		return nil, fmt.Errorf("--admin: %w", err)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(e.rates.refusedRequests)
-	addMetrics(registry, e.server, e.listener)
+	addMetrics(registry, e.listener)
+	if e.https != nil {
+		registry.MustRegister(e.rates.refusedRequests)
+		addServerMetrics(registry, e.https)
+	}
 	addEventMetrics(registry, e.recorder.Events, e.listener)
-	addLogMetrics(registry, log)
-	addBudgetMetrics(registry, e.handler)
+	addLogMetrics(registry, e.lines)
 	addPolicyMetrics(registry, e.guarded)
 	e.signals.addMetrics(registry)
-	srv := &http.Server{Handler: e.signals.api(adminHandler(e.server, registry, f.pprof)), ReadHeaderTimeout: 10 * time.Second}
+	addMore(registry)
+	srv := &http.Server{Handler: e.signals.api(adminHandler(e.served, registry, e.flags.pprof)), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(inner) }()
 	return func() error {

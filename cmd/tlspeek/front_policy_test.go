@@ -385,7 +385,7 @@ func TestPolicyIsDocumented(t *testing.T) {
 	example, _, _ = strings.Cut(example, "\n\n")
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("rules:\n"+strings.ReplaceAll("\n"+example, "\n    ", "\n")), 0o600))
-	f := serveFlags{policy: policyFlags{file: path}}
+	f := frontFlags{policy: policyFlags{file: path}}
 	g, err := f.policy.load(&tls.Config{}, nil, nil, nil)
 	require.NoError(t, err)
 	rules := 0

@@ -11,9 +11,30 @@ import (
 	"github.com/tlspeek/tlspeek/server"
 )
 
-// addMetrics adds metrics of s and ln to r, before s serves ln. No label has a value
-// chosen by a client.
-func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
+// addServerMetrics adds metrics of s to r, before it serves.
+func addServerMetrics(r *prometheus.Registry, s *server.Server) {
+	handshakes := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "tlspeek_handshake_seconds",
+		Help:    "Time from Accept to the end of a TLS handshake over TCP, by outcome.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 11),
+	}, []string{"outcome"})
+	r.MustRegister(handshakes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tlspeek_half_open_quic_connections",
+		Help: "QUIC connections that have not finished their handshake.",
+	}, func() float64 { return float64(s.HalfOpenQUIC()) }))
+	s.OnHandshake = func(took time.Duration, err error) {
+		outcome := "ok"
+		if err != nil {
+			outcome = "failed"
+		}
+		handshakes.WithLabelValues(outcome).Observe(took.Seconds())
+	}
+	addQUICMetrics(r, s)
+}
+
+// addMetrics adds metrics of ln to r, before it is served. No label has a value chosen by a
+// client.
+func addMetrics(r *prometheus.Registry, ln *server.Listener) {
 	hellos := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tlspeek_hellos_total",
 		Help: "Hellos, and what came in place of one, by transport and outcome.",
@@ -23,11 +44,6 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 		Help:    "Length of the handshake message of a hello, by transport.",
 		Buckets: []float64{128, 256, 512, 1024, 1536, 2048, 4096, 16384, 65536},
 	}, []string{"transport"})
-	handshakes := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "tlspeek_handshake_seconds",
-		Help:    "Time from Accept to the end of a TLS handshake over TCP, by outcome.",
-		Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 11),
-	}, []string{"outcome"})
 	drops := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tlspeek_dropped_total",
 		Help: "Connections closed for a limit, by limit.",
@@ -42,8 +58,7 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 		Name: "tlspeek_unverified_hellos_total",
 		Help: "Hellos over QUIC when they came, before their client has shown its address; tlspeek_hellos_total has those whose client has shown it.",
 	})
-	addQUICMetrics(r, s)
-	r.MustRegister(unverified, hellos, bytes, handshakes, drops,
+	r.MustRegister(unverified, hellos, bytes, drops,
 		gauge("tlspeek_connections", "Open TCP connections.", func() int {
 			open, _ := ln.Conns()
 			return open
@@ -52,7 +67,6 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 			_, halfOpen := ln.Conns()
 			return halfOpen
 		}),
-		gauge("tlspeek_half_open_quic_connections", "QUIC connections that have not finished their handshake.", s.HalfOpenQUIC),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tlspeek_forgotten_clients_total",
 			Help: "Clients whose earlier connections were forgotten for want of room, and are not compared with later ones.",
@@ -84,13 +98,6 @@ func addMetrics(r *prometheus.Registry, s *server.Server, ln *server.Listener) {
 		}
 	}
 	ln.Limits.Dropped = func(why server.DropReason) { drops.WithLabelValues(string(why)).Inc() }
-	s.OnHandshake = func(took time.Duration, err error) {
-		outcome := "ok"
-		if err != nil {
-			outcome = "failed"
-		}
-		handshakes.WithLabelValues(outcome).Observe(took.Seconds())
-	}
 }
 
 func outcomeOf(o *event.Observation) string {

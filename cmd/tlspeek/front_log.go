@@ -14,7 +14,7 @@ import (
 const logQueueBytes = 1 << 20
 
 // logGrace returns the part of --grace that is for the log.
-func (f *serveFlags) logGrace() time.Duration { return max(f.grace/10, minFlush) }
+func (f *frontFlags) logGrace() time.Duration { return max(f.grace/10, minFlush) }
 
 // closeLog writes what waits in the log, and returns the result of serve, err. If the
 // log cannot be written within grace, neither can the text of err.

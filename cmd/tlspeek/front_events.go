@@ -23,7 +23,7 @@ const minFlush = 100 * time.Millisecond
 
 // openRecorder opens the files of --events and --hello-json. closeFile closes that
 // of --events.
-func openRecorder(f *serveFlags, stdout io.Writer) (r *sink.Recorder, closeFile func() error, err error) {
+func openRecorder(f *frontFlags, stdout io.Writer) (r *sink.Recorder, closeFile func() error, err error) {
 	r, closeFile = &sink.Recorder{}, func() error { return nil }
 	if f.eventsFull {
 		r.Size = event.Full

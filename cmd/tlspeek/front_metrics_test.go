@@ -36,7 +36,8 @@ func TestMetricsCount(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	passed := 0
 	ln.Observe = func(*event.Observation) { passed++ }
-	addMetrics(registry, new(server.Server), ln)
+	addMetrics(registry, ln)
+	addServerMetrics(registry, new(server.Server))
 	outcomes := countedOutcomes(t)
 	for _, o := range outcomes {
 		ln.Observe(o)
@@ -84,7 +85,7 @@ func TestUnverifiedHellosAreCountedApart(t *testing.T) {
 	ln.Observe = func(o *event.Observation) { shown = append(shown, o.Unverified) }
 	ln.Settled = func(*event.Observation, *event.Event) { settled++ }
 	showVerified(ln)
-	addMetrics(registry, new(server.Server), ln)
+	addMetrics(registry, ln)
 	hello := *countedOutcomes(t)["hello"]
 	forged := hello
 	forged.Unverified = true
@@ -118,7 +119,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 	ln := &server.Listener{Limits: new(server.Limits)}
 	registry := prometheus.NewRegistry()
 	s := new(server.Server)
-	addMetrics(registry, s, ln)
+	addMetrics(registry, ln)
+	addServerMetrics(registry, s)
 	outcomes := countedOutcomes(t)
 	ln.Observe(outcomes["hello"])
 	ln.Limits.Dropped(server.DropAddr)

@@ -52,13 +52,13 @@ func TestAcmePort(t *testing.T) {
 		":443": false, "192.0.2.1:443": false, ":https": false, "nowhere": false,
 		":8443": true, "localhost:8443": true, ":0": true, ":80": true,
 	} {
-		f := &serveFlags{listen: listen, acme: []string{"tls.example"}}
+		f := &frontFlags{listen: listen, acme: []string{"tls.example"}}
 		assert.Equal(t, refused, len(f.acmeProblems()) == 1, listen)
 		f.acmeForwarded = true
 		assert.Empty(t, f.acmeProblems(), listen)
-		assert.Empty(t, (&serveFlags{listen: listen}).acmeProblems(), listen)
+		assert.Empty(t, (&frontFlags{listen: listen}).acmeProblems(), listen)
 	}
-	f := &serveFlags{listen: "systemd", acme: []string{"tls.example"}}
+	f := &frontFlags{listen: "systemd", acme: []string{"tls.example"}}
 	assert.Empty(t, f.acmeProblems(), "the socket that systemd passes says which port it is")
 	assert.NoError(t, f.acmePortOf(&net.TCPAddr{Port: 443}))
 	assert.ErrorContains(t, f.acmePortOf(&net.TCPAddr{Port: 8443}), "--acme needs port 443, not 8443")

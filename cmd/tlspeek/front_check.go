@@ -19,19 +19,21 @@ import (
 	"github.com/tlspeek/tlspeek/sink"
 )
 
-// checkServe reports whether serve would work with f, and changes nothing on disk.
-// environment is the error of reading the environment.
-func checkServe(cmd *cobra.Command, f *serveFlags, environment error) error {
+// checkFront reports whether the program would work with f, and changes nothing on disk.
+// Problems are those of the flags, and environment is the error of reading the environment.
+// More checks are for what the verb has beside f.
+func checkFront(cmd *cobra.Command, f *frontFlags, problems []error, environment error, more ...func(*preflight.Report)) error {
 	var r preflight.Report
 	checkEnvironment(&r, cmd.Flags(), environment)
-	problems := f.problems()
 	for _, err := range problems {
 		r.Fail("flags", err.Error(), "")
 	}
 	if len(problems) == 0 {
 		r.OK("flags", "go together")
 	}
-	f.checkCertificate(&r)
+	if !f.passed {
+		f.checkCertificate(&r)
+	}
 	f.checkClients(&r)
 	f.checkPolicy(&r)
 	f.checkEvents(&r)
@@ -39,6 +41,9 @@ func checkServe(cmd *cobra.Command, f *serveFlags, environment error) error {
 	f.checkPorts(&r)
 	f.checkProxies(&r)
 	f.checkLimits(&r)
+	for _, check := range more {
+		check(&r)
+	}
 	if _, err := r.WriteTo(cmd.OutOrStdout()); err != nil {
 		return err
 	}
@@ -59,7 +64,7 @@ func checkEnvironment(r *preflight.Report, flags *pflag.FlagSet, wrong error) {
 	r.Environment(os.Environ(), "TLSPEEK_", names)
 }
 
-func (f *serveFlags) checkCertificate(r *preflight.Report) {
+func (f *frontFlags) checkCertificate(r *preflight.Report) {
 	switch {
 	case f.cert != "" || f.key != "":
 		r.Certificate(f.cert, f.key, time.Now())
@@ -85,7 +90,7 @@ func isLoopback(addr string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-func (f *serveFlags) checkClients(r *preflight.Report) {
+func (f *frontFlags) checkClients(r *preflight.Report) {
 	if f.clients == "" {
 		return
 	}
@@ -97,7 +102,7 @@ func (f *serveFlags) checkClients(r *preflight.Report) {
 	r.OK("--clients", fmt.Sprintf("%s: %d clients", f.clients, len(entries)))
 }
 
-func (f *serveFlags) checkEvents(r *preflight.Report) {
+func (f *frontFlags) checkEvents(r *preflight.Report) {
 	switch {
 	case f.events == "":
 		return
@@ -113,7 +118,7 @@ func (f *serveFlags) checkEvents(r *preflight.Report) {
 	r.Room("--events", f.events, 0)
 }
 
-func (f *serveFlags) checkHelloJSON(r *preflight.Report) {
+func (f *frontFlags) checkHelloJSON(r *preflight.Report) {
 	if f.helloJSON == "" || !r.File("--hello-json", f.helloJSON, true) {
 		return
 	}
@@ -143,13 +148,13 @@ func sameFile(a, b string) bool {
 }
 
 // checkPorts opens the sockets of --listen and --admin for a moment.
-func (f *serveFlags) checkPorts(r *preflight.Report) {
+func (f *frontFlags) checkPorts(r *preflight.Report) {
 	if f.listen == listen.Systemd && !listen.Inherited() {
 		r.OK("--listen", "systemd: it passes the sockets when it starts the program; they cannot be tried now")
 		f.checkAdmin(r, func() {})
 		return
 	}
-	first, release, errs := listen.Try(f.listen, f.http3)
+	first, release, errs := listen.Try(f.listen, f.http3 && !f.passed)
 	defer release()
 	for _, err := range errs {
 		r.BindError("--listen", err)
@@ -161,7 +166,7 @@ func (f *serveFlags) checkPorts(r *preflight.Report) {
 	}
 	if len(errs) == 0 {
 		over := " over TCP"
-		if f.http3 {
+		if f.http3 && !f.passed {
 			over += " and UDP"
 		}
 		r.OK("--listen", first.String()+over)
@@ -171,7 +176,7 @@ func (f *serveFlags) checkPorts(r *preflight.Report) {
 
 // checkAdmin tries --admin while the sockets of --listen are open, and again once
 // release has closed them: that tells whose port it is.
-func (f *serveFlags) checkAdmin(r *preflight.Report, release func()) {
+func (f *frontFlags) checkAdmin(r *preflight.Report, release func()) {
 	if f.admin == "" {
 		return
 	}
@@ -200,7 +205,7 @@ func (f *serveFlags) checkAdmin(r *preflight.Report, release func()) {
 	r.OK("--admin", ln.Addr().String())
 }
 
-func (f *serveFlags) checkProxies(r *preflight.Report) {
+func (f *frontFlags) checkProxies(r *preflight.Report) {
 	var good []string
 	for _, s := range f.trustedProxies {
 		list, err := prefixes([]string{s})
@@ -221,7 +226,7 @@ func (f *serveFlags) checkProxies(r *preflight.Report) {
 }
 
 // checkLimits compares --max-conns with the limit on open files.
-func (f *serveFlags) checkLimits(r *preflight.Report) {
+func (f *frontFlags) checkLimits(r *preflight.Report) {
 	const others = 100 // files that are no connections
 	if limit := preflight.OpenFiles(); f.maxConns > 0 && limit > 0 && uint64(f.maxConns)+others > limit {
 		r.Warn("--max-conns", fmt.Sprintf("%d connections, but the limit on open files is %d", f.maxConns, limit),

@@ -31,7 +31,8 @@ func TestAdmin(t *testing.T) {
 	}
 	listener := &server.Listener{Listener: ln, Limits: new(server.Limits)}
 	registry := prometheus.NewRegistry()
-	addMetrics(registry, e, listener)
+	addMetrics(registry, listener)
+	addServerMetrics(registry, e)
 	admin := adminHandler(e, registry, false)
 	ask := func(path string) (int, string) {
 		w := httptest.NewRecorder()

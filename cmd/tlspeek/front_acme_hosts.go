@@ -14,7 +14,7 @@ import (
 
 // acmeProblems returns why certificates for the hosts of --acme cannot be obtained
 // with the TLS-ALPN challenge.
-func (f *serveFlags) acmeProblems() (all []error) {
+func (f *frontFlags) acmeProblems() (all []error) {
 	for _, host := range f.acme {
 		if why := whyNoCertificate(host); why != "" {
 			all = append(all, fmt.Errorf("--acme %q: %s", host, why))
@@ -32,7 +32,7 @@ func (f *serveFlags) acmeProblems() (all []error) {
 }
 
 // acmePort returns why the TLS-ALPN challenge does not come to port.
-func (f *serveFlags) acmePort(port string) []error {
+func (f *frontFlags) acmePort(port string) []error {
 	if n, err := net.LookupPort("tcp", port); len(f.acme) == 0 || f.acmeForwarded || err == nil && n == 443 {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (f *serveFlags) acmePort(port string) []error {
 }
 
 // acmePortOf checks the port of a socket that is open.
-func (f *serveFlags) acmePortOf(addr net.Addr) error {
+func (f *frontFlags) acmePortOf(addr net.Addr) error {
 	_, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		port = addr.String()
