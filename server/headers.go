@@ -13,9 +13,9 @@ import (
 // request. JA3, JA4 and HTTP2 are always set. Any other field is set if it has a
 // name here, or under its standard name with All.
 //
-// A field that the client sent under the name of one of the twelve, or under a name
-// that a backend may take for it, is removed, also where Headers does not set that
-// one. A field without a name here has its standard name.
+// A field that the client sent under the name of one of these, or under a name that a
+// backend may take for it, is removed, also where Headers does not set that one. A
+// field without a name here has its standard name; JSON and Drop have none.
 //
 // A field without a value says "none", and why. A missing field means that the
 // request has bypassed Headers. All values are printable ASCII; other bytes stand
@@ -43,7 +43,19 @@ type Headers struct {
 	// none says why there is no hello.
 	Dictionary string
 
-	// All sets every field.
+	// JSON is a field with the compact [event.Event] of the request as one line of JSON,
+	// in printable ASCII: other characters stand as \uXXXX. It has no standard name, and
+	// All does not set it. Where there is no hello, the first key is "none", and says
+	// why: {"none":"unknown connection"}. An Event of more than 6 KB stands without
+	// what the client may make that long, and begins with {"none":"event over limit".
+	JSON string
+
+	// Drop has the names of further fields that are removed from requests, with the
+	// same care: X-Forwarded-For. An asterisk at the end stands for any ending, as in
+	// X-Forwarded-*.
+	Drop []string
+
+	// All sets every field that has a standard name.
 	All bool
 }
 
@@ -65,8 +77,9 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
 	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
 	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
-	names := nameSet{}
+	var names nameSet
 	names.add(ja3, ja4, h2)
+	names.add(h.Drop...)
 	optional := h.optional(&names)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := fingerprints{noneUnknown, noneUnknown, noneUnknown}
@@ -82,9 +95,9 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 		}
 		names.removeFrom(r.Header)
 		names.removeFromConnection(r.Header)
-		if r.Trailer != nil || r.ContentLength < 0 { // a trailer may come with the body's end
+		if mayHaveTrailer(r) {
 			names.removeFrom(r.Trailer)
-			r.Body = &trailerFilter{r.Body, func() { names.removeFrom(r.Trailer) }}
+			r.Body = &trailerFilter{r.Body, r, names}
 		}
 		values := [...]string{f.ja3, f.ja4, f.http2}
 		r.Header[ja3], r.Header[ja4], r.Header[h2] = values[0:1:1], values[1:2:2], values[2:3:3]
@@ -102,24 +115,31 @@ func headerName(name, standard string) string {
 	return http.CanonicalHeaderKey(name)
 }
 
+// mayHaveTrailer reports whether a trailer may come with the end of r's body. Over
+// HTTP/3 it may come in any case: quic-go takes it unannounced, and after a body whose
+// length was given.
+func mayHaveTrailer(r *http.Request) bool {
+	return r.Body != nil && (r.Trailer != nil || r.ContentLength < 0 || r.ProtoMajor >= 3 && r.Body != http.NoBody)
+}
+
 // A trailerFilter is a body that removes fields from the trailer. They come with
-// the end of the body, or when Close discards the rest of it.
+// the end of the body, or when Close discards the rest of it. Over HTTP/3 they are
+// there one Read before the end.
 type trailerFilter struct {
 	io.ReadCloser
-	remove func()
+	r     *http.Request
+	names nameSet
 }
 
 func (b *trailerFilter) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		b.remove()
-	}
+	b.names.removeFrom(b.r.Trailer)
 	return n, err
 }
 
 func (b *trailerFilter) Close() error {
 	err := b.ReadCloser.Close()
-	b.remove()
+	b.names.removeFrom(b.r.Trailer)
 	return err
 }
 

@@ -56,6 +56,11 @@ func (h *Headers) optional(names *nameSet) (fields []optionalField) {
 			fields = append(fields, optionalField{name, f.value})
 		}
 	}
+	if h.JSON != "" {
+		name := http.CanonicalHeaderKey(h.JSON)
+		names.add(name)
+		fields = append(fields, optionalField{name, (*passedEvent).json})
+	}
 	return fields
 }
 

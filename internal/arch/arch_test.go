@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"policy":                {"event", "fingerprint", "internal/nearest", "known", "parser", "signals", "cel.dev/cel-go", "go.yaml.in/yaml/v3", "golang.org/x/net/idna"},
 	"signals":               {"event", "known", "github.com/axiomhq/hyperloglog"},
 	"sink":                  {"event", "internal/atomicfile"},
-	"server":                {"internal/budget", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
+	"server":                {"internal/budget", "internal/jsonw", "internal/lru", "internal/observe", "internal/tlsrecord", "parser", "quichello", "fingerprint", "known", "event", "golang.org/x/net", "github.com/quic-go/quic-go", "github.com/mileusna/useragent", "github.com/pires/go-proxyproto", "github.com/dunglas/httpsfv"},
 	"server/guard":          {"server", "policy", "event"},
 	"server/echo":           {"internal/http2setting", "server", "parser", "known", "event", "internal/answers"},
 	"server/page":           {"internal/observe", "server", "parser", "quichello", "fingerprint", "fingerprint/explain", "known", "event", "internal/answers"},

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestNameSet(t *testing.T) {
+	var names nameSet
+	names.add("X-JA4-Fingerprint", "Via", "X-Forwarded-*", "Cf*", "X-Real-IP", "", "-Odd-*")
+	for name, want := range map[string]bool{
+		"X-JA4-Fingerprint": true, "x-ja4-fingerprint": true, "X_JA4_FINGERPRINT": true, "X.Ja4!Fingerprint": true,
+		"XJA4Fingerprint": true, "X--JA4-Fingerprint": true, "-X-JA4-Fingerprint-": true, "X-JA4-Fingerprint'": true,
+		"X-JA4-Fingerprints": false, "X-JA4-Fingerprin": false, "X-JA4": false, "X": false, "": false,
+		"Via": true, "via_": true, "Viaduct": false,
+		"X-Forwarded-": true, "X-Forwarded-For": true, "x_forwarded_for": true, "X.Forwarded*For": true, "X-Forwarded-For-2": true,
+		"X--Forwarded-For": true, "X-Forwarded": false, "X-ForwardedFor": false, "X-Forwarder": false,
+		"Cf": true, "CF-Ray": true, "cfray": true, "C_F_Ray": true, "C": false, "Accept": false, "Host": false,
+		"X-Real-Ip": true, "X-Real-IPs": false, "Odd-x": true, "_ODD.": true, "Odd": false, "Oddity": false,
+	} {
+		assert.Equal(t, want, names.has(name), name)
+	}
+	var all nameSet
+	all.add("*")
+	assert.True(t, all.has("Accept"))
+	assert.True(t, all.has("-"))
+	var dashed nameSet
+	dashed.add("-*")
+	assert.True(t, dashed.has("-x"))
+	assert.False(t, dashed.has("x"))
+}
+
+// TestNameSetIsAsFastWithManyNames: what a field costs does not depend on how many
+// names are dropped.
+func TestNameSetIsAsFastWithManyNames(t *testing.T) {
+	var names nameSet
+	for i := range 20000 {
+		names.add(fmt.Sprintf("X-Secret-%d", i), fmt.Sprintf("X-Part-%d-*", i))
+	}
+	assert.True(t, names.has("x_secret_19999"))
+	assert.True(t, names.has("x_part_19999_y"))
+	assert.False(t, names.has("X-Part-20000-Y"))
+	assert.False(t, names.has("X-Secret-20000"))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { names.has("X-Part-1999-Y") }))
+}
+
+func TestNamesAreRemovedFromConnection(t *testing.T) {
+	var names nameSet
+	names.add("X-JA4-Fingerprint", "X-Forwarded-*")
+	for _, c := range []struct {
+		values []string
+		want   []string
+	}{
+		{nil, nil},
+		{[]string{"keep-alive"}, []string{"keep-alive"}},
+		{[]string{"close, Other"}, []string{"close, Other"}},
+		{[]string{"Keep-Alive", "Upgrade"}, []string{"Keep-Alive", "Upgrade"}},
+		{[]string{"x-ja4-fingerprint"}, nil},
+		{[]string{"X_JA4_Fingerprint,"}, nil},
+		{[]string{",\t,X-JA4-Fingerprint\t,\t"}, nil},
+		{[]string{"close", "X-Forwarded-For", "Other"}, []string{"close, Other"}},
+		{[]string{`"X-JA4-Fingerprint", close`}, []string{"close"}},
+		{[]string{"close;X-JA4-Fingerprint, Other"}, []string{"Other"}},
+		{[]string{"close X-Forwarded-Proto, Other"}, []string{"Other"}},
+		{[]string{"X-JA4-Fingerprint=1, Other"}, []string{"Other"}},
+		{[]string{"\x0bX-JA4-Fingerprint\u00a0, Other"}, []string{"Other"}},
+	} {
+		for _, field := range []string{"Connection", "Proxy-Connection"} {
+			fields := http.Header{"Other": {"mine"}, "Keep-Alive": {"timeout=5"}}
+			want := fields.Clone()
+			if c.values != nil {
+				fields[field] = c.values
+			}
+			if c.want != nil {
+				want[field] = c.want
+			}
+			names.removeFromConnection(fields)
+			assert.Equal(t, want, fields, "%s: %q", field, c.values)
+		}
+	}
+}
+
+func BenchmarkRemoveNames(b *testing.B) {
+	var names nameSet
+	h := Headers{All: true}
+	h.optional(&names)
+	names.add("X-JA3-Fingerprint", "X-JA4-Fingerprint", "X-HTTP2-Fingerprint", "X-Forwarded-*", "X-Real-IP", "Forwarded")
+	fields := http.Header{}
+	for name := range strings.SplitSeq("Accept Accept-Encoding Accept-Language Cache-Control Cookie Priority Referer Sec-Ch-Ua Sec-Ch-Ua-Mobile Sec-Ch-Ua-Platform Sec-Fetch-Dest Sec-Fetch-Mode User-Agent X-Requested-With", " ") {
+		fields[name] = []string{"x"}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		names.removeFrom(fields)
+		names.removeFromConnection(fields)
+	}
+}
