@@ -13,9 +13,10 @@ const (
 	SettledEnd                    // the connection has ended
 	SettledTime                   // the client said nothing for long enough
 	SettledFull                   // there were too many to wait for
+	SettledPassed                 // the connection was passed on to the server that ends TLS
 )
 
-var settledTexts = [...]string{NotSettled: "", SettledRequest: "request", SettledLine: "line", SettledEnd: "end", SettledTime: "time", SettledFull: "full"}
+var settledTexts = [...]string{NotSettled: "", SettledRequest: "request", SettledLine: "line", SettledEnd: "end", SettledTime: "time", SettledFull: "full", SettledPassed: "passed"}
 
 // String returns the text that the JSON form has.
 func (s Settled) String() string {

@@ -145,7 +145,7 @@ func implies(a, b [][]string) bool {
 // an element of a list.
 func closedSets() map[string][]string {
 	var settled, verdicts []string
-	for k := event.SettledRequest; k <= event.SettledFull; k++ {
+	for k := event.SettledRequest; k <= event.SettledPassed; k++ {
 		settled = append(settled, k.String())
 	}
 	for v := known.VerdictUnknown; v <= known.VerdictInconsistent; v++ {

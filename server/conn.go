@@ -59,6 +59,7 @@ type Conn struct {
 	received []byte        // with err: the first bytes that came
 	finished time.Time     // when the client had sent its part of the handshake
 	retain   bool          // the hello may be asked for after Close
+	detached bool          // somebody else goes on with the connection below
 	aliased  bool          // a caller holds memory of the block
 	tracked  bool          // the first hello was compared with those of other connections
 	tells    []known.Tell  // that this has shown

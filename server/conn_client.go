@@ -53,6 +53,11 @@ func (c *Conn) SecondClientHello() *parser.ClientHello {
 func (c *Conn) wait() error {
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	return c.waitReading()
+}
+
+// waitReading is wait, called with reading held.
+func (c *Conn) waitReading() error {
 	for !c.outcome.Load() {
 		if c.ahead.err != nil {
 			return c.ahead.err
@@ -112,6 +117,9 @@ func (c *Conn) makeLife() *life {
 			s = c.listener.settling()
 		}
 		c.life = &life{settling: s, conn: c}
+		if c.detached {
+			c.life.settled = event.SettledPassed
+		}
 	}
 	c.retain = true
 	return c.life

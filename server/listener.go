@@ -79,8 +79,8 @@ type Listener struct {
 
 	// Settled, if not nil, is called once for each Event, when no more will be known
 	// of it: the header of the first request is whole, the first line of the line
-	// protocol has come, the connection has ended, SettleTimeout has passed since
-	// the handshake, or MaxUnsettled is reached. The Event is full, and never
+	// protocol has come, the connection has ended or was detached, SettleTimeout has
+	// passed since the handshake, or MaxUnsettled is reached. The Event is full, and never
 	// changes: keep it if you like, but do not change it. o holds during the call. If a
 	// connection has two hellos, they are settled together, the first before the second.
 	//

@@ -41,6 +41,7 @@ type proxied struct {
 	header   []byte // what was read of the connection, until done
 	given    int    // bytes of header that parser has
 	timeout  error  // within the header; parser returns an error of its own
+	draining bool   // nothing is read of the connection
 }
 
 // parseHeader begins to parse the header. Its time is bounded by the deadline of
@@ -76,6 +77,9 @@ func (r headerReader) Read(p []byte) (int, error) {
 	c := r.proxied
 	if c.done && c.given == len(c.header) {
 		c.header, c.given = nil, 0
+		if c.draining {
+			return 0, errDrained
+		}
 		return r.Conn.Read(p)
 	}
 	for c.given == len(c.header) || isPartOfLine(c.header) {
