@@ -8,6 +8,7 @@ import (
 	"github.com/dunglas/httpsfv"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/headertext"
 	"github.com/tlspeek/tlspeek/known"
 )
 
@@ -18,13 +19,6 @@ const (
 	noneClient    = "none; no known client is near"
 	noneUserAgent = "none; no User-Agent"
 	noneFound     = "none" // the hello was searched
-)
-
-// maxHeaderNear is the distance within which a client counts as the one that sent
-// a hello, and maxHeaderClients how many that are as near are named.
-const (
-	maxHeaderNear    = 100
-	maxHeaderClients = 8
 )
 
 // An optionalField is a field that [Headers] sets if it is asked to.
@@ -231,20 +225,7 @@ func (p *passedEvent) addClient(d *httpsfv.Dictionary) {
 	d.Add("client", list)
 }
 
-// nearestNames returns the names of those candidates that are as near as the
-// first, each once. It returns none if that one is far.
-func nearestNames(candidates []known.Candidate) (names []string) {
-	for i := range candidates {
-		c := &candidates[i]
-		if c.Distance != candidates[0].Distance || c.Distance >= maxHeaderNear || len(names) == maxHeaderClients {
-			break
-		}
-		if !slices.Contains(names, c.Name) {
-			names = append(names, c.Name)
-		}
-	}
-	return names
-}
+func nearestNames(candidates []known.Candidate) []string { return headertext.NearestNames(candidates) }
 
 // tellNames returns the names of the tells that are evidence, each once.
 func tellNames(tells []known.Tell) (names []string) {
@@ -257,13 +238,7 @@ func tellNames(tells []known.Tell) (names []string) {
 }
 
 // textList returns names as the value of a field.
-func textList(names []string) string {
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = strings.ReplaceAll(asciiText(name), ",", `\x2c`)
-	}
-	return strings.Join(texts, ", ")
-}
+func textList(names []string) string { return headertext.List(names) }
 
 // stringList returns texts as a list of RFC 9651.
 func stringList(texts []string) httpsfv.InnerList {
@@ -289,26 +264,5 @@ func tokenOrText(name string) any {
 	return httpsfv.Token(name)
 }
 
-// asciiText returns s with \xNN for each byte that is not printable ASCII, which
-// neither a string of RFC 9651 nor a portable header field may have.
-// parser.UnescapeText reads them back.
-func asciiText(s string) string {
-	isPrintable := func(b byte) bool { return ' ' <= b && b <= '~' }
-	i := 0
-	for i < len(s) && isPrintable(s[i]) {
-		i++
-	}
-	if i == len(s) {
-		return s
-	}
-	const digits = "0123456789abcdef"
-	b := append(make([]byte, 0, len(s)+16), s[:i]...)
-	for ; i < len(s); i++ {
-		if isPrintable(s[i]) {
-			b = append(b, s[i])
-		} else {
-			b = append(b, '\\', 'x', digits[s[i]>>4], digits[s[i]&15])
-		}
-	}
-	return string(b)
-}
+// asciiText returns s with \xNN for each byte that is not printable ASCII.
+func asciiText(s string) string { return headertext.ASCII(s) }

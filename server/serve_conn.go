@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/tlsrecord"
 	"github.com/tlspeek/tlspeek/known"
 )
 
@@ -165,9 +166,8 @@ func answerPlainHTTP(err error) {
 	if !errors.As(err, &record) || record.Conn == nil {
 		return
 	}
-	switch string(record.RecordHeader[:]) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
-		io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+	if answer := tlsrecord.PlainHTTPAnswer(record.RecordHeader); answer != "" {
+		io.WriteString(record.Conn, answer)
 	}
 }
 
