@@ -184,7 +184,7 @@ func TestServeWithAPolicy(t *testing.T) {
 				assert.Contains(t, body, `"rule":"liars","action":"count","tags":["would-deny"]`)
 			} else {
 				assert.Equal(t, 403, status)
-				assert.Equal(t, "forbidden\n", body)
+				assert.Regexp(t, `^forbidden\nreference: [0-9a-f]{32}\n$`, body)
 			}
 		}
 		assert.Contains(t, s.log.String(), fmt.Sprintf(`msg="the policy is in use" file=%s rules=4 dry_run=%t`, file.path, dry))

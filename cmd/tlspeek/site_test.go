@@ -135,7 +135,7 @@ func siteAnswersCurl(t *testing.T, program string) {
 
 			a = curl(t, s, version, s.URL("/json"))
 			assert.Equal(t, forbidden, a.brief())
-			assert.Equal(t, "forbidden\n", a.Body)
+			assert.Regexp(t, `^forbidden\nreference: [0-9a-f]{32}\n$`, a.Body)
 			expect("programs", "deny")
 			a = curl(t, s, version, s.URL("/api/all"))
 			assert.Equal(t, pass, a.brief())

@@ -1,9 +1,9 @@
 package guard_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
@@ -67,8 +67,8 @@ rules:
 			log.Fatal(err)
 		}
 		defer res.Body.Close()
-		body, _ := io.ReadAll(res.Body)
-		fmt.Print(res.StatusCode, " ", string(body))
+		line, _ := bufio.NewReader(res.Body).ReadString('\n')
+		fmt.Print(res.StatusCode, " ", line)
 	}
 	const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 	get("Go-http-client/1.1")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,9 @@ func get(c *http.Client, url string) (status int, body string, header http.Heade
 	return res.StatusCode, string(b), res.Header, err
 }
 
+// reference matches what an answer refers to.
+var reference = regexp.MustCompile(`reference: [0-9a-f]{32}`)
+
 // TestActions tries each action at both stages, over each version of HTTP. What is refused
 // reaches no handler, and the Event has what was decided.
 func TestActions(t *testing.T) {
@@ -137,23 +141,28 @@ func TestActions(t *testing.T) {
 			}{
 				"allow":  {"", true, 200, "rule allow "},
 				"tag":    {", tags: [a, b]", true, 200, "rule tag a,b"},
-				"deny":   {"", false, 403, "forbidden\n"},
+				"deny":   {"", false, 403, "forbidden\nreference: ID\n"},
 				"close":  {"", false, 0, ""},
 				"limit":  {", rate: 1/h", true, 200, "  "},
-				"tarpit": {", hold: 1ms", false, 403, "forbidden\n"},
+				"tarpit": {", hold: 1ms", false, 403, "forbidden\nreference: ID\n"},
 			} {
 				t.Run(strings.Join([]string{version, stage, do}, " "), func(t *testing.T) {
 					g := always(t, fmt.Sprintf("rules: [{name: rule, when: 'transport != \"\"', do: %s%s, stage: %s}]", do, c.options, stage))
 					s := serve(t, g)
 					client, url := s.client(t, version)
-					status, body, _, err := get(client, url)
+					status, body, header, err := get(client, url)
 					if stage == "hello" && !c.hello || c.status == 0 {
 						assert.Error(t, err)
 						assert.Zero(t, s.calls.Load())
 					} else {
 						require.NoError(t, err)
 						assert.Equal(t, c.status, status)
-						assert.Equal(t, c.body, body)
+						assert.Equal(t, c.body, reference.ReplaceAllString(body, "reference: ID"))
+						if status == 403 {
+							assert.Contains(t, body, s.events(t, 1)[0].ID.String())
+							assert.Equal(t, []string{"text/plain; charset=utf-8", "nosniff", "no-store"},
+								[]string{header.Get("Content-Type"), header.Get("X-Content-Type-Options"), header.Get("Cache-Control")})
+						}
 						assert.Equal(t, c.status == 200, s.calls.Load() == 1)
 					}
 					client.CloseIdleConnections()
@@ -191,7 +200,7 @@ func TestLimits(t *testing.T) {
 				assert.Equal(t, 429, status)
 				assert.Regexp(t, `^[1-9]\d{2,3}$`, header.Get("Retry-After"))
 				assert.Equal(t, "no-store", header.Get("Cache-Control"))
-				assert.Regexp(t, `^too many requests: try again in \d+ s\n$`, body)
+				assert.Regexp(t, `^too many requests: try again in \d+ s\nreference: `+s.events(t, 1)[0].ID.String()+`\n$`, body)
 			}
 			assert.Empty(t, s.events(t, 1)[0].Rule) // the first was not over it
 			assert.EqualValues(t, 2, s.calls.Load())

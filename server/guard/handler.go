@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/policy"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -28,6 +29,9 @@ const answerTime = 10 * time.Second
 //   - tarpit as deny, but after a time. Over HTTP/1 and HTTP/2 the connection is closed
 //     after the answer.
 //
+// The answers are plain text. Their second line has the id of the Event, such as
+// "reference: 62c82ce797b37a1e9dbd095a89cf855d", by which the operator finds what was decided.
+//
 // A request that is not on a connection of a [server.Listener] or [server.HTTP3] passes.
 func (g *Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +48,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		case policy.Limit:
 			seconds := strconv.Itoa(max(1, int(math.Ceil(d.Retry.Seconds()))))
 			w.Header().Set("Retry-After", seconds)
-			refuse(w, http.StatusTooManyRequests, "too many requests: try again in "+seconds+" s")
+			refuse(w, r, http.StatusTooManyRequests, "too many requests: try again in "+seconds+" s")
 		case policy.Tarpit:
 			if !g.acquire() {
 				closeConn(r)
@@ -53,9 +57,9 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			if r.ProtoMajor < 3 {
 				w.Header().Set("Connection", "close") // over HTTP/2, too: GOAWAY
 			}
-			refuse(w, http.StatusForbidden, "forbidden")
+			refuse(w, r, http.StatusForbidden, "forbidden")
 		case policy.Deny:
-			refuse(w, http.StatusForbidden, "forbidden")
+			refuse(w, r, http.StatusForbidden, "forbidden")
 		default:
 			closeConn(r)
 		}
@@ -74,10 +78,14 @@ func answerGeneralOptions(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers with a text.
-func refuse(w http.ResponseWriter, status int, text string) {
+// refuse answers with a text, and with a reference that a person can quote to the operator:
+// the id of the Event.
+func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, text, status)
+	if e, ok := server.FromContext(r.Context()); ok && e.ID != (event.ID{}) {
+		text += "\nreference: " + e.ID.String()
+	}
+	http.Error(w, text, status) // as plain text that browsers do not take for anything else
 }
 
 // closeConn closes the connection of r, and ends the handler that calls it.

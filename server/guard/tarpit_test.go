@@ -232,7 +232,7 @@ func TestTarpitsOutlastTimeouts(t *testing.T) {
 		status, body, _, err := get(client, "https://"+l.Addr().String())
 		require.NoError(t, err)
 		assert.Equal(t, 403, status)
-		assert.Equal(t, "forbidden\n", body)
+		assert.Regexp(t, `^forbidden\nreference: [0-9a-f]{32}\n$`, body)
 		client.CloseIdleConnections()
 		srv.Close()
 	}
