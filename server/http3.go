@@ -128,7 +128,7 @@ func (s *HTTP3) Serve(conn *net.UDPConn) error {
 		return err
 	}
 	defer ln.Close()
-	h3 := &http3.Server{Handler: watchRequests(s.Handler), IdleTimeout: s.IdleTimeout, MaxHeaderBytes: maxHTTP3Header}
+	h3 := &http3.Server{Handler: keepTrailers(watchRequests(s.Handler)), IdleTimeout: s.IdleTimeout, MaxHeaderBytes: maxHTTP3Header}
 	port := &servedPort{conn.LocalAddr().(*net.UDPAddr).Port}
 	s.port.Store(port)
 	defer s.port.CompareAndSwap(port, nil)

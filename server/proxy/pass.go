@@ -80,11 +80,6 @@ var (
 	ErrStalled = errors.New("no byte for too long")
 )
 
-const (
-	defaultConnectTimeout = 5 * time.Second
-	defaultStallTimeout   = 2 * time.Minute
-)
-
 // timeout returns 0 for none.
 func timeout(configured, standard time.Duration) time.Duration {
 	if configured == 0 {

@@ -257,7 +257,7 @@ func (h *half) run() {
 	}
 	h.err = err
 	c.reset.Store(true)
-	if writing && isReset(err) {
+	if writing && peerReset(err) {
 		return
 	}
 	c.abort(err)
@@ -270,6 +270,6 @@ func closeWrite(conn net.Conn) {
 	}
 }
 
-func isReset(err error) bool {
+func peerReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -9,9 +9,6 @@ import (
 // noAddr leaves the choice of an address to the system.
 var noAddr netip.AddrPort
 
-// bufferSize is how much is copied at once.
-const bufferSize = 32 << 10
-
 type buffer [bufferSize]byte
 
 func (p *Pass) getBuffer() *buffer {

@@ -16,7 +16,6 @@ import (
 	"github.com/pires/go-proxyproto"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tlspeek/tlspeek/internal/hellotest"
 	"github.com/tlspeek/tlspeek/internal/servertest"
@@ -25,8 +24,6 @@ import (
 )
 
 // TestMain runs the tests, which must leave no goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
 // A passTest is a Pass that serves.
 type passTest struct {
 	addr string
@@ -72,9 +69,9 @@ func (pt *passTest) wait(t testing.TB, n int) []proxy.PassedConn {
 	return all
 }
 
-// serveBackend has f serve each connection of a listener, until the test ends. It closes
+// servePassBackend has f serve each connection of a listener, until the test ends. It closes
 // the connection when f returns.
-func serveBackend(t testing.TB, ln net.Listener, f func(net.Conn)) string {
+func servePassBackend(t testing.TB, ln net.Listener, f func(net.Conn)) string {
 	t.Helper()
 	var running sync.WaitGroup
 	var mu sync.Mutex
@@ -106,17 +103,17 @@ func serveBackend(t testing.TB, ln net.Listener, f func(net.Conn)) string {
 	return ln.Addr().String()
 }
 
-// backend is serveBackend on a port of its own.
-func backend(t testing.TB, f func(net.Conn)) string {
+// passBackend is servePassBackend on a port of its own.
+func passBackend(t testing.TB, f func(net.Conn)) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	return serveBackend(t, ln, f)
+	return servePassBackend(t, ln, f)
 }
 
 // tlsBackend serves TLS behind a PROXY header. It answers each line with the same line.
 func tlsBackend(t testing.TB, config *tls.Config, header func(*proxyproto.Header)) string {
-	return backend(t, func(conn net.Conn) {
+	return passBackend(t, func(conn net.Conn) {
 		c := proxyproto.NewConn(conn)
 		if header != nil {
 			header(c.ProxyHeader())
@@ -231,7 +228,7 @@ func TestPassLargeTransfers(t *testing.T) {
 		ln, err := net.Listen(network, address)
 		require.NoError(t, err)
 		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
-		to := serveBackend(t, ln, func(conn net.Conn) {
+		to := servePassBackend(t, ln, func(conn net.Conn) {
 			c := tls.Server(proxyproto.NewConn(conn), servertest.Config(t))
 			sent := make(chan struct{})
 			go func() {
@@ -247,13 +244,16 @@ func TestPassLargeTransfers(t *testing.T) {
 		pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: prefix + to}}}, nil)
 		c, err := tls.Dial("tcp", pt.addr, &tls.Config{InsecureSkipVerify: true})
 		require.NoError(t, err)
+		sent := make(chan struct{})
 		go func() {
+			defer close(sent)
 			c.Write(data)
 			c.CloseWrite()
 		}()
 		got, err := io.ReadAll(c)
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(data, got))
+		<-sent
 		c.Close()
 		done := pt.wait(t, 1)[0]
 		assert.NoError(t, done.Err)
@@ -287,7 +287,7 @@ func TestPassAlerts(t *testing.T) {
 
 // TestPassNoTLS: what is no TLS gets no backend.
 func TestPassNoTLS(t *testing.T) {
-	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: backend(t, func(net.Conn) { t.Error("a backend was asked") })}}}, nil)
+	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: passBackend(t, func(net.Conn) { t.Error("a backend was asked") })}}}, nil)
 	for sent, want := range map[string]string{
 		"GET / HTTP/1.1\r\n\r\n": "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
 		"SSH-2.0-OpenSSH\r\n":    "",
@@ -347,7 +347,7 @@ func TestPassShutdownInTime(t *testing.T) {
 // TestPassStall: a connection without a byte ends. One with bytes in either direction
 // does not.
 func TestPassStall(t *testing.T) {
-	to := backend(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	to := passBackend(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: to}}, StallTimeout: 200 * time.Millisecond}, nil)
 	c, err := net.Dial("tcp", pt.addr)
 	require.NoError(t, err)

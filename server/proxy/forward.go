@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// ownFields are the names of fields with which proxies tell backends about a client. None
+// that a client sends reaches a backend, whether or not the proxy sets it.
+var ownFields = newFieldSet(
+	"Forwarded", "Forwarded-For", "X-Forwarded", "X-Forwarded-*",
+	"X-Real-IP", "X-Client-IP", "Client-IP", "True-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6",
+	"Fastly-Client-IP", "Fly-Client-IP", "X-Remote-IP", "X-Remote-Addr", "X-Originating-IP", "X-ProxyUser-IP", "Proxy-Client-IP", "WL-Proxy-Client-IP",
+	"X-Original-*", "X-Rewrite-URL", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
+	"Proxy", // which CGI turns into HTTP_PROXY
+)
+
+// framingFields frame a message or belong to a connection. net/http handles those that are
+// spelled like this; a backend may take others for them, such as Content_Length.
+var framingFields = newFieldSet("Connection", "Content-Length", "Host", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding")
+
+// A fieldSet has names of header fields, in a list for each length modulo the number of
+// lists, and beginnings of names.
+type fieldSet struct {
+	names    [32][]string
+	prefixes []string
+}
+
+// newFieldSet returns the set of names; one that ends with * is for all that begin like it.
+func newFieldSet(names ...string) *fieldSet {
+	s := new(fieldSet)
+	for _, name := range names {
+		if prefix, ok := strings.CutSuffix(name, "*"); ok {
+			s.prefixes = append(s.prefixes, prefix)
+			continue
+		}
+		list := &s.names[len(name)%len(s.names)]
+		*list = append(*list, name)
+	}
+	return s
+}
+
+// has reports whether a backend may take name for one of the set.
+func (s *fieldSet) has(name string) bool {
+	for _, own := range s.names[len(name)%len(s.names)] {
+		if len(own) == len(name) && beginsLike(name, own) {
+			return true
+		}
+	}
+	for _, prefix := range s.prefixes {
+		if len(name) >= len(prefix) && beginsLike(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsLike reports whether the beginning of name is own for a backend that puts fields
+// into the environment (RFC 3875, section 4.1.18).
+func beginsLike(name, own string) bool {
+	for i := range len(own) {
+		if cgiByte(name[i]) != cgiByte(own[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func cgiByte(b byte) byte {
+	switch {
+	case 'a' <= b && b <= 'z':
+		return b - 'a' + 'A'
+	case 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		return b
+	}
+	return '_'
+}
+
+// removeForged removes what a client must not tell a backend.
+func removeForged(fields http.Header) {
+	for name := range fields {
+		if ownFields.has(name) || framingFields.has(name) {
+			delete(fields, name)
+		}
+	}
+}
+
+// removeForgedTrailers does the same to trailers, and removes what may not be one (RFC
+// 9110, section 6.5.1).
+func removeForgedTrailers(fields http.Header) {
+	for name := range fields {
+		if ownFields.has(name) || framingFields.has(name) || name == "Cookie" || !httpguts.ValidTrailerHeader(name) {
+			delete(fields, name)
+		}
+	}
+}
+
+// A forward has the values of the fields that tell a backend of the client: its address,
+// the host and the scheme that it has asked for.
+type forward [4]string
+
+// set sets the fields for in, the request as it came.
+func (f *forward) set(fields http.Header, in *http.Request) {
+	addr, host, proto := clientAddr(in.RemoteAddr), in.Host, "http"
+	if in.TLS != nil {
+		proto = "https"
+	}
+	*f = forward{addr, host, proto, forwarded(addr, host, proto)}
+	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"} {
+		if f[i] != "" {
+			fields[name] = f[i : i+1 : i+1]
+		}
+	}
+}
+
+// clientAddr returns the IP address of a client, or "" if it has none.
+func clientAddr(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return ""
+	}
+	if strings.IndexByte(host, ':') < 0 {
+		return host
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	return addr.WithZone("").Unmap().String()
+}
+
+// forwarded returns the value of Forwarded (RFC 7239, section 4).
+func forwarded(addr, host, proto string) string {
+	b := make([]byte, 0, 128)
+	b = append(b, "for="...)
+	switch {
+	case addr == "":
+		b = append(b, "unknown"...)
+	case strings.IndexByte(addr, ':') >= 0:
+		b = append(append(append(b, `"[`...), addr...), `]"`...)
+	default:
+		b = append(b, addr...)
+	}
+	if host != "" {
+		b = append(b, ";host="...)
+		if strings.ContainsAny(host, ":[") { // it is no token then
+			b = append(append(append(b, '"'), host...), '"')
+		} else {
+			b = append(b, host...)
+		}
+	}
+	b = append(b, ";proto="...)
+	return string(append(b, proto...))
+}
