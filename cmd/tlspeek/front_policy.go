@@ -60,10 +60,13 @@ type policyCertificates struct {
 }
 
 // load reads the policy of f, or returns nil if there is none. Base is what another
-// certificate is put into, and agg what rules ask for signals; it may be nil.
+// certificate is put into, or nil, and agg what rules ask for signals; it may be nil.
 func (f *policyFlags) load(base *tls.Config, clients *known.Database, agg func(string) (signals.Values, bool), log *slog.Logger) (*guarded, error) {
 	if f.file == "" {
 		return nil, nil
+	}
+	if base == nil { // nobody uses the certificates
+		base = new(tls.Config)
 	}
 	g := &guarded{rules: &policy.Reloader{
 		Name:    f.file,

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -68,6 +69,13 @@ func (l *lockedBuffer) String() string {
 // serveWith runs serve with these flags, and with the metrics at an address of their own.
 func serveWith(t *testing.T, events io.Writer, args ...string) *served {
 	t.Helper()
+	args = append([]string{"--state-dir", t.TempDir(), "--events", "-", "--events-full"}, args...)
+	return frontWith(t, serveCommand, events, args...)
+}
+
+// frontWith runs a command with these flags, and with the metrics at an address of their own.
+func frontWith(t *testing.T, command func() *cobra.Command, stdout io.Writer, args ...string) *served {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ln := free.Addr().String()
@@ -76,9 +84,9 @@ func serveWith(t *testing.T, events io.Writer, args ...string) *served {
 	said, stderr := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		cmd := serveCommand()
-		cmd.SetArgs(append([]string{"--listen", "127.0.0.1:0", "--state-dir", t.TempDir(), "--events", "-", "--events-full", "--admin", ln, "--grace", "5s"}, args...))
-		cmd.SetOut(events)
+		cmd := command()
+		cmd.SetArgs(append([]string{"--listen", "127.0.0.1:0", "--admin", ln, "--grace", "5s"}, args...))
+		cmd.SetOut(stdout)
 		cmd.SetErr(stderr)
 		done <- cmd.ExecuteContext(ctx)
 		stderr.Close()

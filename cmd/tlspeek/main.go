@@ -72,6 +72,7 @@ status is 1 after an error, and 0 otherwise.`,
 		clientsCommand(),
 		policyCommand(),
 		serveCommand(),
+		proxyCommand(),
 		clientCommand(),
 		versionCommand(),
 	)
