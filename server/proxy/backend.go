@@ -104,6 +104,7 @@ func parseBackend(s string) (*Backend, error) {
 // query stay as the client has written them, but for bytes that a URL cannot have.
 func (b *Backend) rewrite(u *url.URL) {
 	u.Scheme, u.Host, u.User = b.scheme, b.host, nil
+	u.RawPath = escapeInvalid(u.RawPath)
 	if b.path.Path != "" {
 		rest := u.EscapedPath()
 		if rest == "" {
@@ -114,4 +115,28 @@ func (b *Backend) rewrite(u *url.URL) {
 	if strings.IndexByte(u.RawQuery, ' ') >= 0 { // over HTTP/2; it would end the URL in a request line
 		u.RawQuery = strings.ReplaceAll(u.RawQuery, " ", "%20")
 	}
+}
+
+// escapeInvalid encodes the bytes of a path that no URL has. Without it, net/url encodes all
+// of such a path anew, and an encoded slash becomes another one.
+func escapeInvalid(path string) string {
+	const hex = "0123456789ABCDEF"
+	var escaped []byte // nil as long as there is nothing to encode
+	for i := range len(path) {
+		c := path[i]
+		valid := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~!$&'()*+,;=:@/%[]", c) >= 0
+		if !valid && escaped == nil {
+			escaped = append(make([]byte, 0, 2*len(path)), path[:i]...)
+		}
+		switch {
+		case !valid:
+			escaped = append(escaped, '%', hex[c>>4], hex[c&15])
+		case escaped != nil:
+			escaped = append(escaped, c)
+		}
+	}
+	if escaped == nil {
+		return path
+	}
+	return string(escaped)
 }

@@ -58,6 +58,8 @@ func failure(err error) (FailKind, int) {
 	var alert tls.AlertError
 	var invalid *tls.CertificateVerificationError
 	switch {
+	case strings.HasPrefix(err.Error(), "net/http: invalid "): // nothing was sent
+		return FailClient, http.StatusBadRequest
 	case errors.Is(err, errManyInterim), errors.Is(err, errSwitch):
 		return FailAnswer, http.StatusBadGateway
 	case errors.Is(err, errBackendStalled), errors.As(err, &timeout) && timeout.Timeout():
@@ -111,6 +113,8 @@ func serveError(w http.ResponseWriter, _ *http.Request, err error) {
 		kind, status := failure(err)
 		x.fail(kind, err)
 		switch {
+		case kind == FailClient:
+			refuse(x, status, "the request is not valid")
 		case status == http.StatusGatewayTimeout:
 			refuse(x, status, "the backend took too long")
 		case kind == FailConnect:

@@ -20,64 +20,57 @@ var ownFields = newFieldSet(
 )
 
 // framingFields frame a message or belong to a connection. net/http handles those that are
-// spelled like this; a backend may take others for them, such as Content_Length.
+// spelled so; a backend may take others for them, such as Content_Length.
 var framingFields = newFieldSet("Connection", "Content-Length", "Host", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding")
 
-// A fieldSet has names of header fields, in a list for each length modulo the number of
-// lists, and beginnings of names.
+// A fieldSet has names of header fields, as foldName writes them, and beginnings of names.
 type fieldSet struct {
-	names    [32][]string
+	names    map[string]bool
 	prefixes []string
 }
 
 // newFieldSet returns the set of names; one that ends with * is for all that begin like it.
 func newFieldSet(names ...string) *fieldSet {
-	s := new(fieldSet)
+	s := &fieldSet{names: make(map[string]bool)}
 	for _, name := range names {
-		if prefix, ok := strings.CutSuffix(name, "*"); ok {
-			s.prefixes = append(s.prefixes, prefix)
-			continue
+		name, isPrefix := strings.CutSuffix(name, "*")
+		if folded := string(foldName(nil, name)); isPrefix {
+			s.prefixes = append(s.prefixes, folded)
+		} else {
+			s.names[folded] = true
 		}
-		list := &s.names[len(name)%len(s.names)]
-		*list = append(*list, name)
 	}
 	return s
 }
 
-// has reports whether a backend may take name for one of the set.
+// has reports whether a backend may take a name for one of the set. Those that put fields
+// into the environment replace every byte that is neither letter nor digit by an underscore
+// (RFC 3875, section 4.1.18), and others drop them.
 func (s *fieldSet) has(name string) bool {
-	for _, own := range s.names[len(name)%len(s.names)] {
-		if len(own) == len(name) && beginsLike(name, own) {
-			return true
-		}
+	var buf [64]byte
+	folded := foldName(buf[:0], name)
+	if s.names[string(folded)] {
+		return true
 	}
 	for _, prefix := range s.prefixes {
-		if len(name) >= len(prefix) && beginsLike(name, prefix) {
+		if len(folded) >= len(prefix) && string(folded[:len(prefix)]) == prefix {
 			return true
 		}
 	}
 	return false
 }
 
-// beginsLike reports whether the beginning of name is own for a backend that puts fields
-// into the environment (RFC 3875, section 4.1.18).
-func beginsLike(name, own string) bool {
-	for i := range len(own) {
-		if cgiByte(name[i]) != cgiByte(own[i]) {
-			return false
+// foldName appends the letters and digits of name, in lower case.
+func foldName(dst []byte, name string) []byte {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'A' <= c && c <= 'Z':
+			dst = append(dst, c-'A'+'a')
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			dst = append(dst, c)
 		}
 	}
-	return true
-}
-
-func cgiByte(b byte) byte {
-	switch {
-	case 'a' <= b && b <= 'z':
-		return b - 'a' + 'A'
-	case 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		return b
-	}
-	return '_'
+	return dst
 }
 
 // removeForged removes what a client must not tell a backend.

@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -22,7 +25,18 @@ import (
 	"github.com/tlspeek/tlspeek/server/proxy"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, which must leave no goroutine. In a child process it runs the
+// proxy that a benchmark needs there.
+func TestMain(m *testing.M) {
+	if kind := os.Getenv("TLSPEEK_TEST_PROXY"); kind != "" {
+		if err := child(kind, os.Getenv("TLSPEEK_TEST_BACKEND")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A front is a server with a Reverse.
 type front struct {
@@ -259,3 +273,8 @@ func get(t testing.TB, c *http.Client, url string) (int, string) {
 	require.NoError(t, err)
 	return resp.StatusCode, string(text)
 }
+
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+// newRequest returns a request as a server has it.
+func newRequest(method, url string) *http.Request { return httptest.NewRequest(method, url, nil) }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -18,6 +20,8 @@ const (
 	defaultConnectTimeout = 5 * time.Second
 	defaultAnswerTimeout  = time.Minute
 	defaultStallTimeout   = 2 * time.Minute
+
+	flushTime = 20 * time.Millisecond // after which a part of an answer is passed on, if its length is known
 )
 
 // A Reverse is an http.Handler that passes requests on to backends, and their answers to
@@ -103,6 +107,7 @@ func (p *Reverse) init() {
 	p.proxy = httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      roundTripper{},
+		FlushInterval:  flushTime,
 		BufferPool:     new(buffers),
 		ModifyResponse: modifyResponse,
 		ErrorHandler:   serveError,
@@ -160,6 +165,8 @@ func check(r *http.Request) (status int, why string) {
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return http.StatusNotImplemented, "the method " + r.Method + " is not passed on"
+	case !httpguts.ValidHeaderFieldName(r.Method): // it is a token, too
+		return http.StatusBadRequest, "no valid method"
 	case r.Host == "" && r.ProtoAtLeast(1, 1), r.Host != "" && !validHost(r.Host):
 		return http.StatusBadRequest, "no valid host"
 	case r.URL.Opaque != "", r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https", r.URL.Path != "" && r.URL.Path[0] != '/', r.URL.Path == "" && r.URL.Host == "":
