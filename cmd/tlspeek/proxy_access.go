@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
-	"github.com/tlspeek/tlspeek/server"
+	"github.com/tlspeek/tlspeek/internal/headertext"
 	"github.com/tlspeek/tlspeek/server/proxy"
 	"github.com/tlspeek/tlspeek/sink"
 )
@@ -117,7 +117,7 @@ func (a *accessLog) passed(c *proxy.PassedConn) {
 	attrs := []slog.Attr{
 		slog.String("client", client.String()), slog.String("server_name", c.ServerName), slog.String("route", c.To), slog.String("result", resultOf(c)),
 		slog.Float64("seconds", c.Took.Seconds()), slog.Int64("sent", c.Received), slog.Int64("received", c.Sent), slog.String("event", e.ID.String()),
-		slog.String("ja4", e.JA4()), slog.String("tls_client", server.ClientText(e)),
+		slog.String("ja4", e.JA4()), slog.String("tls_client", headertext.List(headertext.NearestNames(e.Client))),
 	}
 	if e.Rule != "" {
 		attrs = append(attrs, slog.String("rule", e.Rule), slog.String("action", e.Action))

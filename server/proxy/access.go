@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/headertext"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -166,7 +167,7 @@ func (a *accessWriter) setEvent(r *http.Request) {
 		return
 	}
 	x := &a.access
-	x.Event, x.JA4, x.TLS = e.ID, e.JA4(), server.ClientText(&e)
+	x.Event, x.JA4, x.TLS = e.ID, e.JA4(), headertext.List(headertext.NearestNames(e.Client))
 	x.Rule, x.Action, x.Tags = e.Rule, e.Action, e.Tags
 	if e.Claim != nil {
 		x.Claim = e.Claim.Verdict.String()
