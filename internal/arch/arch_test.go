@@ -57,6 +57,8 @@ var allowed = map[string][]string{
 	"internal/hellotest":    {"parser", "github.com/stretchr/testify"},
 	"internal/servertest":   {"server", "internal/listen", "github.com/stretchr/testify"},
 	"internal/sitetest":     {"github.com/stretchr/testify"},
+
+	"docs/examples/proxy/backend": {"github.com/pires/go-proxyproto"},
 }
 
 func TestImports(t *testing.T) {
