@@ -54,7 +54,7 @@ func TestCheckConditions(t *testing.T) {
 		{`claim.verdict == "inconsistant"`, []string{`claim.verdict is never "inconsistant": did you mean inconsistent?`, "the rule never matches"}},
 		{`claim.verdict == ""`, nil},
 		{`session == "psks"`, []string{`session is never "psks": did you mean psk?`, "the rule never matches"}},
-		{`settled == "ended"`, []string{`settled is never "ended": it is one of request, line, end, time, full`, "the rule never matches"}},
+		{`settled == "ended"`, []string{`settled is never "ended": it is one of request, line, end, time, full, passed`, "the rule never matches"}},
 		{`request.protocol == "HTTP/2"`, []string{`request.protocol is never "HTTP/2": did you mean HTTP/2.0?`, "the rule never matches"}},
 		{`request.method == "get"`, []string{`request.method is hardly "get": methods are in upper case`}},
 		{`request.host == "Shop.example"`, []string{`request.host is never "Shop.example": it is in lower case`, "the rule never matches"}},
@@ -209,8 +209,8 @@ func TestClosedSets(t *testing.T) {
 		assert.NotContains(t, values, "", key)
 	}
 	assert.Contains(t, sets["client[].kind"], "malware")
-	assert.Len(t, sets["settled"], 5)
-	assert.Equal(t, event.SettledFull.String(), sets["settled"][4])
+	assert.Len(t, sets["settled"], 6)
+	assert.Equal(t, event.SettledPassed.String(), sets["settled"][5])
 	assert.Error(t, new(event.Settled).UnmarshalText([]byte("other")))
 }
 
