@@ -64,7 +64,8 @@ func failure(err error) (FailKind, int) {
 		return FailAnswer, http.StatusBadGateway
 	case errors.Is(err, errBackendStalled), errors.As(err, &timeout) && timeout.Timeout():
 		return FailTimeout, http.StatusGatewayTimeout
-	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &invalid), errors.As(err, &unknownCA), errors.As(err, &record), errors.As(err, &alert):
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"),
+		errors.As(err, &op) && op.Op == "dial", errors.As(err, &invalid), errors.As(err, &unknownCA), errors.As(err, &record), errors.As(err, &alert):
 		return FailConnect, http.StatusBadGateway
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isReset(err):
 		return FailReset, http.StatusBadGateway
@@ -76,7 +77,7 @@ func failure(err error) (FailKind, int) {
 // no names for these errors.
 func isReset(err error) bool {
 	text := err.Error()
-	for _, part := range [...]string{"server closed idle connection", "stream error", "GOAWAY", "client connection lost", "connection broken", "client conn not usable", "client connection force closed"} {
+	for _, part := range [...]string{"server closed idle connection", "stream error", "GOAWAY", "client connection lost", "client conn not usable", "client connection force closed"} {
 		if strings.Contains(text, part) {
 			return true
 		}

@@ -48,6 +48,7 @@ type exchange struct {
 	interim   int         // 1xx answers so far
 	outer     http.Header // fields that handlers around this one have set
 	hijacked  bool
+	broken    bool // the answer is not whole
 
 	progress atomic.Int64 // when a byte was moved last, since p.began
 	state    atomic.Int32
@@ -122,6 +123,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	n, err := x.w.Write(p)
 	x.writing.Store(false)
 	if err != nil {
+		x.broken = true
 		x.fail(FailClient, err)
 		return n, err
 	}
@@ -286,6 +288,7 @@ type answerBody struct {
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
+		b.x.broken = true
 		b.failed(err)
 	}
 	if n > 0 {

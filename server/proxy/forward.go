@@ -92,6 +92,15 @@ func removeForgedTrailers(fields http.Header) {
 	}
 }
 
+// removeInvalid removes fields of an answer that have no valid name.
+func removeInvalid(fields http.Header) {
+	for name := range fields {
+		if !httpguts.ValidHeaderFieldName(name) {
+			delete(fields, name)
+		}
+	}
+}
+
 // A forward has the values of the fields that tell a backend of the client: its address,
 // the host and the scheme that it has asked for.
 type forward [4]string

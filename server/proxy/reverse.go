@@ -198,6 +198,9 @@ func (p *Reverse) pass(w http.ResponseWriter, r *http.Request, to *target) {
 		x.enter(sending)
 	}
 	p.proxy.ServeHTTP(x, out)
+	if x.broken { // ReverseProxy aborts only what net/http serves
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // rewrite makes the request to the backend.
@@ -237,8 +240,14 @@ func modifyResponse(res *http.Response) error {
 		}
 		return nil
 	}
-	if len(res.Trailer) > 0 && x.in.ProtoMajor == 1 {
-		delete(res.Header, "Content-Length") // HTTP/1.1 has trailers only after chunks
+	if x.in.ProtoMajor == 3 { // quic-go sends what it is given
+		removeInvalid(res.Header)
+	}
+	switch {
+	case res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified: // net/http removes it, quic-go's clients wait for a body
+		delete(res.Header, "Content-Length")
+	case len(res.Trailer) > 0 && x.in.ProtoMajor == 1: // HTTP/1.1 has trailers only after chunks
+		delete(res.Header, "Content-Length")
 	}
 	if res.Body != http.NoBody {
 		x.answer = answerBody{res.Body, x}
