@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/tlspeek/tlspeek/event"
-	"github.com/tlspeek/tlspeek/known"
 )
 
 // Detach is for a server that passes the connection on to another one, which ends TLS. It
@@ -40,9 +39,63 @@ func (c *Conn) Detach() (read []byte, below net.Conn, err error) {
 	l := c.life
 	c.mu.Unlock()
 	if l != nil {
-		l.settleNow(event.SettledPassed, claimFields{}, known.Request{}, nil)
+		l.settlePassed()
 	}
 	return read, below, nil
+}
+
+// settlePassed settles l, whose connection is passed on, and hands it on. Nothing of the
+// Event changes but what was decided: one that was made for the Decision stays.
+func (l *life) settlePassed() {
+	s := l.settling
+	s.enter()
+	defer s.leave()
+	l.mu.Lock()
+	if l.settled != event.NotSettled {
+		l.mu.Unlock()
+		return
+	}
+	made := l.seen
+	l.settled = event.SettledPassed
+	counted := l.dropSeen()
+	if made != nil {
+		e := *made
+		e.Settled = event.SettledPassed
+		l.atHello.in(&e)
+		l.setFinal(&e, eventSize(&e))
+	}
+	counted = counted || l.keptBytes > 0
+	l.mu.Unlock()
+	s.mu.Lock()
+	s.remove(l)
+	s.mu.Unlock()
+	if counted {
+		s.countKept(l)
+	}
+	if s.hook != nil {
+		l.handOn()
+	}
+}
+
+// passedEvent returns the compact Event of a connection that was passed on, of which no
+// full one was made, nor is needed. It returns nil for any other.
+func (l *life) passedEvent() *event.Event {
+	l.mu.Lock()
+	e, ok := l.compact, l.settled == event.SettledPassed && l.settling.hook == nil && l.final == nil
+	l.mu.Unlock()
+	if e != nil || !ok {
+		return e
+	}
+	e = new(event.Event)
+	if !l.fillExactly(e, event.Compact, nil) {
+		return nil
+	}
+	if eventSize(e) <= maxOwnEvent {
+		l.mu.Lock()
+		l.compact = e
+		l.mu.Unlock()
+	}
+	return e
 }
 
 // detach does what Detach does with reading held.

@@ -231,12 +231,12 @@ func (l *life) keepDecision(d *Decision) {
 	}
 }
 
-// decidedEvent returns the Event that was made for the Decision about the first request,
-// or nil.
+// decidedEvent returns the Event that was made for the Decision about the first request, or
+// about the hello of a connection that is passed on, or nil.
 func (l *life) decidedEvent() *event.Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.atRequest == nil {
+	if l.atRequest == nil && l.settled != event.SettledPassed {
 		return nil
 	}
 	return l.final

@@ -46,6 +46,7 @@ type life struct {
 	seen      *event.Event    // the full Event of the first hello before it was settled
 	version   int             // number of changes since, which seen may lack
 	final     *event.Event    // and once it was settled
+	compact   *event.Event    // in its place, if the connection was passed on
 	keptBytes int             // what seen or final takes, if the settling bounds that
 	judged    []judged        // the first is that of the first request
 }
@@ -201,6 +202,11 @@ func (l *life) event(size event.Size) *event.Event {
 	if known != nil && size != event.Detail {
 		return known
 	}
+	if size == event.Compact {
+		if e := l.passedEvent(); e != nil {
+			return e
+		}
+	}
 	e := new(event.Event)
 	if !l.fillFirst(e, size, nil) {
 		return nil
@@ -214,6 +220,11 @@ func (l *life) event(size event.Size) *event.Event {
 // fillFirst makes the Event of the first hello, in full size or, if that is asked
 // for, in detail. It returns false if there is none yet.
 func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Observation)) (ok bool) {
+	return l.fillExactly(e, max(size, event.Full), change)
+}
+
+// fillExactly is fillFirst for any size.
+func (l *life) fillExactly(e *event.Event, size event.Size, change func(*event.Observation)) (ok bool) {
 	s := l.settling
 	observed := s.getObserved()
 	if size <= event.Full { // the other one refers to it
@@ -226,7 +237,7 @@ func (l *life) fillFirst(e *event.Event, size event.Size, change func(*event.Obs
 	if change != nil {
 		change(&all[0])
 	}
-	s.fill(e, &all[0], max(size, event.Full))
+	s.fill(e, &all[0], size)
 	return true
 }
 

@@ -5,12 +5,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -18,25 +16,11 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tlspeek/tlspeek/internal/servertest"
 	"github.com/tlspeek/tlspeek/server"
 	"github.com/tlspeek/tlspeek/server/proxy"
 )
-
-// TestMain runs the tests, which must leave no goroutine. In a child process it runs the
-// proxy that a benchmark needs there.
-func TestMain(m *testing.M) {
-	if kind := os.Getenv("TLSPEEK_TEST_PROXY"); kind != "" {
-		if err := child(kind, os.Getenv("TLSPEEK_TEST_BACKEND")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
 
 // A front is a server with a Reverse.
 type front struct {

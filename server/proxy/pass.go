@@ -40,14 +40,16 @@ type Pass struct {
 	// discards it.
 	Log *slog.Logger
 
-	// Done, if not nil, is called once for each connection, when it has ended. What c
-	// refers to must not be changed. It is called by the goroutine of the connection.
+	// Done, if not nil, is called once for each connection, when it has ended, by the
+	// goroutine of that. It must not keep c, but what is in it, and not change what c refers
+	// to.
 	Done func(c *PassedConn)
 
 	once     sync.Once
 	hardStop context.Context // done when open connections must end
 	stopHard context.CancelFunc
 	buffers  sync.Pool // of *buffer
+	reports  sync.Pool // of *PassedConn
 	pipes    pipePool
 
 	mu        sync.Mutex

@@ -22,132 +22,145 @@ type passing struct {
 	client *server.Conn
 	node   lru.Node[passing] // guarded by the Pass
 
-	up, down half // of the client and of the backend
+	target   *passTarget // nil until it is known, and for none
+	up, down half        // of the client and of the backend
 
 	mu      sync.Mutex // guards what follows
 	backend net.Conn   // nil before it is connected
 	passed  bool       // bytes are carried
 	ended   error      // by abort
 
-	reset atomic.Bool // one side has gone without an end
+	reset  atomic.Bool  // one side has gone without an end
+	halves atomic.Int32 // that have ended
 
 	looked int64 // bytes at the last look of the watch, which alone uses this
 	quiet  int   // looks since then
 }
 
-// serve passes the connection on, and closes it.
+// serve passes the connection on. The half that ends last closes it.
 func (c *passing) serve() {
-	done := PassedConn{Began: time.Now()}
+	if err := c.pass(); err != nil {
+		c.finish(err)
+	}
+}
+
+// finish closes the connection.
+func (c *passing) finish(err error) {
 	s := c.server
 	defer s.running.Done()
-	done.Err = c.pass(&done)
 	c.mu.Lock()
 	if c.ended != nil {
-		done.Err = c.ended
+		err = c.ended
 	}
 	backend := c.backend
 	c.mu.Unlock()
+	reset := c.reset.Load()
+	if reset {
+		resetOnClose(c.down.dst)
+	}
 	if backend != nil {
+		if reset {
+			resetOnClose(backend)
+		}
 		backend.Close()
 	}
 	c.client.Close()
 	s.mu.Lock()
 	s.open.Remove(&c.node)
 	s.mu.Unlock()
-	if s.Done == nil {
-		return
+	if s.Done != nil {
+		c.report(err)
 	}
-	done.Client = c.client.RemoteAddr()
-	done.Took = time.Since(done.Began)
-	done.Sent += c.up.bytes.Load()
-	done.Received = c.down.bytes.Load()
+}
+
+// report calls Done. It is not inlined, so that what it is called with does not stand in
+// the frame of serve for as long as the connection is open.
+//
+//go:noinline
+func (c *passing) report(err error) {
+	began := c.client.Times().Accepted
+	s := c.server
+	done, ok := s.reports.Get().(*PassedConn)
+	if !ok {
+		done = new(PassedConn)
+	}
+	*done = PassedConn{
+		Client:   c.client.RemoteAddr(),
+		Began:    began,
+		Took:     time.Since(began),
+		Sent:     c.up.bytes.Load(),
+		Received: c.down.bytes.Load(),
+		Err:      err,
+	}
+	if c.target != nil {
+		done.Route, done.To = c.target.Name, c.target.To
+	}
 	done.Event, _ = c.client.Event(event.Compact)
 	if done.Event.SNI != nil {
 		done.ServerName = *done.Event.SNI
 	}
-	s.Done(&done)
+	s.Done(done)
+	*done = PassedConn{}
+	s.reports.Put(done)
 }
 
-// pass returns why the connection has ended, or nil if both sides have closed it.
-func (c *passing) pass(done *PassedConn) error {
+// pass returns why the connection is not passed on. If it returns nil, bytes were carried
+// both ways, and the connection is closed, or will be.
+func (c *passing) pass() error {
 	hello, below, err := c.client.Detach()
 	if err != nil {
 		return err
 	}
-	target, e, err := c.target(hello)
-	if target == nil {
+	header, err := c.choose(hello)
+	if c.target == nil {
 		c.refuse(below, hello, err)
 		return err
 	}
-	done.Route, done.To = target.Name, target.To
-	backend, err := c.connect(target)
-	if err != nil {
+	if err := c.begin(header, hello); err != nil {
 		c.alert(below, hello, alertInternalError)
 		return fmt.Errorf("%w: %w", ErrBackend, err)
 	}
-	if err := c.begin(backend, hello, e); err != nil {
-		c.alert(below, hello, alertInternalError)
-		return fmt.Errorf("%w: %w", ErrBackend, err)
-	}
-	done.Sent = int64(len(hello))
-	c.carry(below, backend)
-	if c.reset.Load() {
-		resetOnClose(below)
-		resetOnClose(backend)
-	}
-	return errors.Join(c.up.err, c.down.err)
+	c.up.init(c, below, c.backend)
+	c.down.init(c, c.backend, below)
+	go c.down.run()
+	c.up.run()
+	return nil
 }
 
-// target returns where the connection goes, or an error for nowhere, and the Event if the
-// backend is told of it.
-func (c *passing) target(hello []byte) (*passTarget, *event.Event, error) {
-	rs := c.server.routes
-	var e *event.Event
-	if c.server.ProxyProtocol == ProxyV2 || len(rs.exact) > 0 || len(rs.below) > 0 {
-		known, ok := c.client.Event(event.Compact)
-		if ok {
-			e = &known
-		}
-	}
+// choose sets the target, or returns an error if there is none. It returns the header that
+// the backend is to get. It is not inlined for the reason that report is not.
+//
+//go:noinline
+func (c *passing) choose(hello []byte) (header []byte, err error) {
 	if len(hello) > 0 && !isTLS(hello) {
 		if _, err := c.client.ClientHello(); err != nil { // and it is none in SSLv2 format
-			return nil, nil, err
-		}
-	}
-	name := ""
-	if e != nil && e.SNI != nil && e.Error == "" {
-		name = *e.SNI
-	}
-	if t := rs.find(name); t != nil {
-		return t, e, nil
-	}
-	if _, err := c.client.ClientHello(); err != nil {
-		return nil, nil, err
-	}
-	return nil, nil, ErrNoRoute
-}
-
-// connect connects to a backend.
-func (c *passing) connect(t *passTarget) (net.Conn, error) {
-	ctx := c.server.hardStop
-	if d := timeout(c.server.ConnectTimeout, defaultConnectTimeout); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
-	var d net.Dialer
-	if t.fixed.IsValid() {
-		conn, err := d.DialTCP(ctx, "tcp", noAddr, t.fixed)
-		if err != nil {
 			return nil, err
 		}
-		return conn, nil
 	}
-	return d.DialContext(ctx, t.network, t.address)
+	rs, version := c.server.routes, c.server.ProxyProtocol
+	var e event.Event
+	if version == ProxyV2 || len(rs.exact) > 0 || len(rs.below) > 0 {
+		e, _ = c.client.Event(event.Compact)
+	}
+	name := ""
+	if e.SNI != nil && e.Error == "" {
+		name = *e.SNI
+	}
+	if c.target = rs.find(name); c.target != nil {
+		return version.header(c.client.RemoteAddr(), c.client.LocalAddr(), &e)
+	}
+	if _, err := c.client.ClientHello(); err != nil {
+		return nil, err
+	}
+	return nil, ErrNoRoute
 }
 
-// begin sends the header and the hello to the backend, in one write.
-func (c *passing) begin(backend net.Conn, hello []byte, e *event.Event) error {
+// begin connects to the backend, and sends it the header and the hello in one write.
+func (c *passing) begin(header, hello []byte) error {
+	backend, err := c.connect()
+	if err != nil {
+		return err
+	}
 	c.mu.Lock()
 	c.backend, c.passed = backend, c.ended == nil
 	ended := c.ended
@@ -155,26 +168,42 @@ func (c *passing) begin(backend net.Conn, hello []byte, e *event.Event) error {
 	if ended != nil {
 		return ended
 	}
-	header, err := c.server.ProxyProtocol.header(c.client.RemoteAddr(), c.client.LocalAddr(), e)
-	if err != nil {
-		return err
+	b := c.server.getBuffer()
+	first := append(append(b[:0], header...), hello...)
+	_, err = backend.Write(first)
+	c.server.putBuffer(b)
+	if err == nil {
+		c.up.bytes.Add(int64(len(hello)))
 	}
-	_, err = backend.Write(append(header, hello...))
 	return err
 }
 
-// carry carries bytes both ways until both sides have ended.
-func (c *passing) carry(below, backend net.Conn) {
-	c.up.init(c, below, backend)
-	c.down.init(c, backend, below)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		c.down.run()
-	}()
-	c.up.run()
-	<-finished
+// connect connects to the backend.
+func (c *passing) connect() (net.Conn, error) {
+	s := c.server
+	var d net.Dialer
+	if timeout(s.StallTimeout, defaultStallTimeout) > 0 {
+		d.KeepAlive = -1 // the watch ends what is dead
+	}
+	ctx := s.hardStop
+	if limit := timeout(s.ConnectTimeout, defaultConnectTimeout); limit > 0 && c.target.lookup {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	} else if limit > 0 {
+		ctx = deadlineContext{ctx, time.Now().Add(limit)}
+	}
+	return d.DialContext(ctx, c.target.network, c.target.address)
 }
+
+// A deadlineContext has a deadline that package net sees, and no timer. A look-up of names
+// would not see it.
+type deadlineContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c deadlineContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 // abort ends the connection at once.
 func (c *passing) abort(why error) {
@@ -248,19 +277,20 @@ func (h *half) init(c *passing, src, dst net.Conn) {
 func (h *half) run() {
 	err, writing := h.carry()
 	c := h.conn
-	switch {
-	case err == nil && !c.reset.Load():
-		closeWrite(h.dst)
-		return
-	case err == nil:
-		return
-	}
 	h.err = err
-	c.reset.Store(true)
-	if writing && peerReset(err) {
-		return
+	switch {
+	case err == nil && c.halves.Load() == 0 && !c.reset.Load(): // else closing the connection says so
+		closeWrite(h.dst)
+	case err == nil:
+	default:
+		c.reset.Store(true)
+		if !writing || !peerReset(err) {
+			c.abort(err)
+		}
 	}
-	c.abort(err)
+	if c.halves.Add(1) == 2 {
+		c.finish(errors.Join(c.up.err, c.down.err))
+	}
 }
 
 // closeWrite tells the peer of conn that nothing more comes.

@@ -3,11 +3,7 @@ package proxy
 import (
 	"io"
 	"net"
-	"net/netip"
 )
-
-// noAddr leaves the choice of an address to the system.
-var noAddr netip.AddrPort
 
 type buffer [bufferSize]byte
 

@@ -74,9 +74,9 @@ func checkRouteName(name string) error {
 // A passTarget is a route that was read.
 type passTarget struct {
 	PassRoute
-	network string         // "tcp" or "unix"
-	address string         // to dial
-	fixed   netip.AddrPort // the same, if it needs no look-up
+	network string // "tcp" or "unix"
+	address string // to dial
+	lookup  bool   // it is a name
 }
 
 func newPassTarget(r PassRoute) (*passTarget, error) {
@@ -103,7 +103,8 @@ func newPassTarget(r PassRoute) (*passTarget, error) {
 	if host == "" || strings.ContainsAny(host, "/ ") {
 		return nil, fmt.Errorf("the backend %q has no host", r.To)
 	}
-	t.fixed, _ = netip.ParseAddrPort(r.To)
+	_, err = netip.ParseAddr(host)
+	t.lookup = err != nil
 	return t, nil
 }
 

@@ -295,10 +295,8 @@ func TestPassNoTLS(t *testing.T) {
 		c, err := net.Dial("tcp", pt.addr)
 		require.NoError(t, err)
 		for i := range sent {
-			_, err := c.Write([]byte(sent[i : i+1]))
-			require.NoError(t, err)
+			c.Write([]byte(sent[i : i+1])) // the rest may come too late
 		}
-		require.NoError(t, c.(*net.TCPConn).CloseWrite())
 		answer, _ := io.ReadAll(c)
 		assert.Equal(t, want, string(answer))
 		c.Close()
