@@ -63,12 +63,17 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// Value has exchangeKey for x.
+// Value has exchangeKey for x, and a server in any case: ReverseProxy aborts an answer
+// that breaks off only where it finds one, and quic-go names none.
 func (x *exchange) Value(key any) any {
 	if key == (exchangeKey{}) {
 		return x
 	}
-	return x.Context.Value(key)
+	value := x.Context.Value(key)
+	if value == nil && key == http.ServerContextKey {
+		return x.p
+	}
+	return value
 }
 
 // Header returns that of the answer.
