@@ -40,9 +40,11 @@ func runReverse(ctx context.Context, f *proxyFlags, stdout, stderr io.Writer) er
 		s := e.serveHTTP(reverse, nil)
 		s.BodyTimeout, s.WriteTimeout = -1, -1 // the stall timeout bounds them
 		s.IdleTimeout = f.idleTimeout
-		log := access.requests()
-		log.Done = m.answered
-		s.Handler = log.Handler(s.Handler)
+		if access != nil || f.admin != "" {
+			log := access.requests()
+			log.Done = m.answered
+			s.Handler = log.Handler(s.Handler)
+		}
 		warnOfStages(e)
 		err = e.run(ctx, m.add(access), f.hints())
 		reverse.CloseIdleConnections()

@@ -68,7 +68,8 @@ type AccessLog struct {
 }
 
 // An Access is a request and how it was answered. Texts of the client are as it has sent
-// them. Those of an Event are empty where [server.EventOf] has none.
+// them. Those of an Event are empty where [server.EventOf] has none, and where there is
+// nothing but Done.
 type Access struct {
 	Time      time.Time     // when the request had come
 	Took      time.Duration // until it was answered, or the connection that it was upgraded to has ended
@@ -113,10 +114,14 @@ func (l *AccessLog) Handler(next http.Handler) http.Handler {
 	if l.W != nil && l.Format == AccessJSON {
 		logs = append(logs, slog.New(slog.NewJSONHandler(l.W, nil)))
 	}
+	hasLines := len(logs) > 0 || l.W != nil
 	write := func(ctx context.Context, x *Access) { l.write(ctx, x, logs) }
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := &accessWriter{ResponseWriter: w, ctx: r.Context(), write: write}
 		a.begin(r)
+		if hasLines {
+			a.setEvent(r)
+		}
 		defer a.handlerDone()
 		next.ServeHTTP(a.view(), r)
 		a.returned = true
@@ -156,7 +161,6 @@ func (a *accessWriter) begin(r *http.Request) {
 		a.body = &accessBody{ReadCloser: r.Body}
 		r.Body = a.body
 	}
-	a.setEvent(r)
 }
 
 // setEvent sets what is known of the client. The Event is copied here, since the frame of
