@@ -18,9 +18,10 @@ import (
 // maxInterim is how many 1xx answers a backend may send to one request.
 const maxInterim = 100
 
-// lingerTime is how long a client may take for the rest of its body once it has the
-// answer.
-const lingerTime = 5 * time.Second
+const (
+	lingerTime = 2 * time.Second  // for the rest of a body, once there is an answer
+	closeTime  = 30 * time.Second // after that, for the rest of the answer
+)
 
 // What an exchange is doing.
 const (
@@ -222,12 +223,21 @@ func (x *exchange) end() {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
-	fired := x.fired
 	x.mu.Unlock()
 	x.cancel(nil)
-	if x.body.ReadCloser != nil && x.in.ProtoMajor == 1 && !x.hijacked && !x.body.ended.Load() && !fired {
-		// net/http reads the rest of a short body before the next request.
-		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(lingerTime))
+	if x.body.ReadCloser != nil && x.in.ProtoMajor == 1 && !x.hijacked && !x.body.ended.Load() {
+		endSoon(x.in.Context())
+	}
+}
+
+// endSoon bounds how long the client of a request may take for the rest of its body, which
+// net/http reads before it closes the connection. It lifts deadlines before.
+func endSoon(ctx context.Context) {
+	if conn, ok := server.ClientOf(ctx).(net.Conn); ok {
+		time.AfterFunc(lingerTime, func() {
+			_ = conn.SetReadDeadline(time.Unix(1, 0))
+			time.AfterFunc(closeTime, func() { conn.Close() })
+		})
 	}
 }
 
