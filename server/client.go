@@ -55,6 +55,9 @@ type client interface {
 
 	// fingerprints returns the values of Headers.
 	fingerprints() fingerprints
+
+	// http2Fingerprint returns the one of HTTP/2, or noneHTTP2.
+	http2Fingerprint() string
 }
 
 type contextKey struct{}

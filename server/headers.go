@@ -74,35 +74,21 @@ const (
 // Wrap returns a handler that sets the fields and calls next. It changes the
 // request itself: net/http makes each for one handler.
 func (h Headers) Wrap(next http.Handler) http.Handler {
-	ja3 := headerName(h.JA3, "X-JA3-Fingerprint")
-	ja4 := headerName(h.JA4, "X-JA4-Fingerprint")
-	h2 := headerName(h.HTTP2, "X-HTTP2-Fingerprint")
-	var names nameSet
-	names.add(ja3, ja4, h2)
-	names.add(h.Drop...)
-	optional := h.optional(&names)
+	f := h.fields()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := fingerprints{noneUnknown, noneUnknown, noneUnknown}
-		if s := clientOf(r.Context()); s != nil {
-			f = s.fingerprints()
+		values := f.valuesOf(r) // while r is as the client sent it
+		if len(values) > f.always {
+			r.Header = f.names.without(r.Header, len(values))
+		} else {
+			f.names.removeFrom(r.Header)
 		}
-		if f.http2 == noneHTTP2 && r.ProtoMajor != 2 {
-			f.http2 = noneNotHTTP2
-		}
-		var more []string
-		if len(optional) > 0 {
-			more = optionalValues(optional, r, f) // while r is as the client sent it
-		}
-		names.removeFrom(r.Header)
-		names.removeFromConnection(r.Header)
+		f.names.removeFromConnection(r.Header)
 		if mayHaveTrailer(r) {
-			names.removeFrom(r.Trailer)
-			r.Body = &trailerFilter{r.Body, r, names}
+			f.names.removeFrom(r.Trailer)
+			r.Body = &trailerFilter{r.Body, r, f.names}
 		}
-		values := [...]string{f.ja3, f.ja4, f.http2}
-		r.Header[ja3], r.Header[ja4], r.Header[h2] = values[0:1:1], values[1:2:2], values[2:3:3]
-		for i := range more {
-			r.Header[optional[i].name] = more[i : i+1 : i+1]
+		for i := range values {
+			r.Header[f.set[i].name] = values[i : i+1 : i+1]
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -164,6 +150,15 @@ func (c *Conn) fingerprints() fingerprints {
 		values.http2 = c.http2.fingerprint
 	}
 	return values
+}
+
+func (c *Conn) http2Fingerprint() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.http2 == nil {
+		return noneHTTP2
+	}
+	return c.http2.fingerprint
 }
 
 // fingerprintsOf returns the fingerprints of h, or why there are none.

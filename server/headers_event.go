@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dunglas/httpsfv"
-
 	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/headertext"
 	"github.com/tlspeek/tlspeek/known"
@@ -21,16 +19,28 @@ const (
 	noneFound     = "none" // the hello was searched
 )
 
-// An optionalField is a field that [Headers] sets if it is asked to.
-type optionalField struct {
+// A headerField is a field that [Headers] sets.
+type headerField struct {
 	name  string
 	value func(*passedEvent) string
 }
 
-// optional returns the optional fields that are set. It adds the names of all of
-// them to names.
-func (h *Headers) optional(names *nameSet) (fields []optionalField) {
-	for _, f := range []struct {
+// headerFields has the fields that a [Headers] sets, and the names that it removes.
+type headerFields struct {
+	names  nameSet
+	set    []headerField
+	always int // that many do not need the Event
+}
+
+// fields returns the fields of h.
+func (h *Headers) fields() *headerFields {
+	f := new(headerFields)
+	f.names.add(h.Drop...)
+	f.add(headerName(h.JA3, "X-JA3-Fingerprint"), func(p *passedEvent) string { return p.ja3 })
+	f.add(headerName(h.JA4, "X-JA4-Fingerprint"), func(p *passedEvent) string { return p.ja4 })
+	f.add(headerName(h.HTTP2, "X-HTTP2-Fingerprint"), func(p *passedEvent) string { return p.http2 })
+	f.always = len(f.set)
+	for _, o := range []struct {
 		name, standard string
 		value          func(*passedEvent) string
 	}{
@@ -44,33 +54,82 @@ func (h *Headers) optional(names *nameSet) (fields []optionalField) {
 		{h.Action, "X-TLS-Action", (*passedEvent).action},
 		{h.Dictionary, "TLSpeek", (*passedEvent).dictionary},
 	} {
-		name := headerName(f.name, f.standard)
-		names.add(name)
-		if f.name != "" || h.All {
-			fields = append(fields, optionalField{name, f.value})
+		if name := headerName(o.name, o.standard); o.name != "" || h.All {
+			f.add(name, o.value)
+		} else {
+			f.names.add(name)
 		}
 	}
 	if h.JSON != "" {
-		name := http.CanonicalHeaderKey(h.JSON)
-		names.add(name)
-		fields = append(fields, optionalField{name, (*passedEvent).json})
+		f.add(http.CanonicalHeaderKey(h.JSON), (*passedEvent).json)
 	}
-	return fields
+	return f
 }
 
-// optionalValues returns the value of each of fields for r.
-func optionalValues(fields []optionalField, r *http.Request, f fingerprints) []string {
-	p := passedEvent{fingerprints: f, isHTTP3: r.ProtoMajor == 3}
-	if isNone(f.ja4) {
-		p.none = f.ja4
+func (f *headerFields) add(name string, value func(*passedEvent) string) {
+	f.names.add(name)
+	f.set = append(f.set, headerField{name, value})
+}
+
+// valuesOf returns the value of each field that f sets for r. They are the caller's.
+func (f *headerFields) valuesOf(r *http.Request) []string {
+	c := clientOf(r.Context())
+	if c == nil {
+		known := fingerprints{noneUnknown, noneUnknown, noneUnknown}
+		if len(f.set) == f.always {
+			return []string{known.ja3, known.ja4, known.http2}
+		}
+		return f.makeValues(known, r, nil)
 	}
-	var ok bool
-	if p.event, ok = EventOf(r, event.Full); !ok && p.none == "" {
-		p.none = noneUnknown
+	if len(f.set) == f.always {
+		known := c.fingerprints()
+		return []string{known.ja3, known.ja4, http2Value(known.http2, r)}
 	}
-	values := make([]string, len(fields))
-	for i := range fields {
-		values[i] = fields[i].value(&p)
+	l := c.theLife()
+	if l == nil {
+		return f.makeValues(c.fingerprints(), r, nil)
+	}
+	e := l.eventOf(r, event.Full)
+	if e == nil {
+		return f.makeValues(c.fingerprints(), r, nil)
+	}
+	http2 := c.http2Fingerprint()
+	if kept := l.fieldsOf(e, f, http2, r.ProtoMajor); kept != nil {
+		return slices.Clone(kept)
+	}
+	known := fingerprints{e.JA3(), e.JA4(), http2}
+	if known.ja4 == "" {
+		known = c.fingerprints() // or why there is none
+	}
+	values := f.makeValues(known, r, e)
+	l.keepFields(e, &keptFields{f, http2, r.ProtoMajor, values})
+	return slices.Clone(values)
+}
+
+// http2Value returns the value of a fingerprint of HTTP/2.
+func http2Value(fingerprint string, r *http.Request) string {
+	if fingerprint == noneHTTP2 && r.ProtoMajor != 2 {
+		return noneNotHTTP2
+	}
+	return fingerprint
+}
+
+// makeValues makes the values of requests with the Event e, which may be nil.
+func (f *headerFields) makeValues(known fingerprints, r *http.Request, e *event.Event) []string {
+	known.http2 = http2Value(known.http2, r)
+	p := &passedEvent{fingerprints: known, event: e, isHTTP3: r.ProtoMajor == 3}
+	if isNone(p.ja4) {
+		p.none = p.ja4
+	}
+	if e == nil {
+		p.event = new(event.Event)
+		if p.none == "" {
+			p.none = noneUnknown
+		}
+	}
+	values := make([]string, len(f.set))
+	for i := range f.set {
+		values[i] = f.set[i].value(p)
 	}
 	return values
 }
@@ -81,7 +140,7 @@ func isNone(value string) bool { return strings.HasPrefix(value, noneFound) }
 // A passedEvent is what the optional fields of a request are made from.
 type passedEvent struct {
 	fingerprints
-	event   event.Event
+	event   *event.Event
 	none    string // why there is no hello, as the value of a field
 	isHTTP3 bool   // the request came over HTTP/3
 }
@@ -162,69 +221,6 @@ func (p *passedEvent) decided(value string) string {
 	return noneFound
 }
 
-// dictionary returns all values as a dictionary of RFC 9651.
-func (p *passedEvent) dictionary() string {
-	d := httpsfv.NewDictionary()
-	add := func(key, value string) {
-		if value != "" && !isNone(value) {
-			d.Add(key, httpsfv.NewItem(asciiText(value)))
-		}
-	}
-	if reason, ok := strings.CutPrefix(p.none, "none; "); ok {
-		d.Add("none", httpsfv.NewItem(asciiText(reason)))
-	}
-	add("ja4", p.ja4)
-	add("ja3", p.ja3)
-	add("http2", p.http2)
-	add("http3", p.event.Fingerprint("http3"))
-	if p.none == "" {
-		add("stable", p.event.Fingerprint("stable"))
-		p.addClient(d)
-		tells := httpsfv.InnerList{Params: httpsfv.NewParams()}
-		for _, name := range tellNames(p.event.Tells) {
-			tells.Items = append(tells.Items, httpsfv.NewItem(tokenOrText(name)))
-		}
-		d.Add("tells", tells)
-		if p.event.Claim != nil {
-			item := httpsfv.NewItem(httpsfv.Token(p.event.Claim.Verdict.String()))
-			if proxy := p.event.Claim.Proxy; proxy != "" {
-				item.Params.Add("proxy", asciiText(proxy))
-			}
-			d.Add("claim", item)
-		}
-	}
-	if len(p.event.Tags) > 0 {
-		d.Add("tags", stringList(p.event.Tags))
-	}
-	if p.event.Rule != "" {
-		d.Add("rule", httpsfv.NewItem(asciiText(p.event.Rule)))
-	}
-	if p.event.Action != "" {
-		d.Add("action", httpsfv.NewItem(tokenOrText(p.event.Action)))
-	}
-	text, _ := httpsfv.Marshal(d) // asciiText and tokenOrText return nothing that it rejects
-	return text
-}
-
-// addClient adds the nearest clients to d, with their distance unless it is 0.
-func (p *passedEvent) addClient(d *httpsfv.Dictionary) {
-	names := nearestNames(p.event.Client)
-	if len(names) == 0 {
-		return
-	}
-	params := httpsfv.NewParams()
-	if distance := p.event.Client[0].Distance; distance > 0 {
-		params.Add("distance", int64(distance))
-	}
-	if len(names) == 1 {
-		d.Add("client", httpsfv.Item{Value: asciiText(names[0]), Params: params})
-		return
-	}
-	list := stringList(names)
-	list.Params = params
-	d.Add("client", list)
-}
-
 func nearestNames(candidates []known.Candidate) []string { return headertext.NearestNames(candidates) }
 
 // tellNames returns the names of the tells that are evidence, each once.
@@ -239,30 +235,6 @@ func tellNames(tells []known.Tell) (names []string) {
 
 // textList returns names as the value of a field.
 func textList(names []string) string { return headertext.List(names) }
-
-// stringList returns texts as a list of RFC 9651.
-func stringList(texts []string) httpsfv.InnerList {
-	list := httpsfv.InnerList{Params: httpsfv.NewParams()}
-	for _, text := range texts {
-		list.Items = append(list.Items, httpsfv.NewItem(asciiText(text)))
-	}
-	return list
-}
-
-// tokenOrText returns name as a token of RFC 9651, or as a string if it is not one.
-func tokenOrText(name string) any {
-	for i := range len(name) {
-		c := name[i] | 0x20
-		letter := 'a' <= c && c <= 'z'
-		if !letter && (i == 0 || !('0' <= name[i] && name[i] <= '9' || strings.IndexByte("-_.:/", name[i]) >= 0)) {
-			return asciiText(name)
-		}
-	}
-	if name == "" {
-		return name
-	}
-	return httpsfv.Token(name)
-}
 
 // asciiText returns s with \xNN for each byte that is not printable ASCII.
 func asciiText(s string) string { return headertext.ASCII(s) }

@@ -24,7 +24,7 @@ func http3Values(text string) (v fingerprint.Values) {
 func passedForTest() passedEvent {
 	return passedEvent{
 		fingerprints: fingerprints{"771,4865,,,", "t13d1516h2_8daaf6152771_b186095e22b6", "1:65536|0|0|m,a"},
-		event: event.Event{
+		event: &event.Event{
 			Fingerprints: http3Values("1:0|é"),
 
 			Client: []known.Candidate{{Name: `My "client", 2`, Distance: 31}, {Name: "ünï\n", Distance: 31}, {Name: "far", Distance: 32}},
@@ -50,38 +50,38 @@ func TestPassedValues(t *testing.T) {
 		}},
 		{"a tell that is no evidence", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
-			p.event = event.Event{Tells: []known.Tell{{Name: "padding", Novel: true}, {Name: "session-id", Lead: true}}}
+			p.event = &event.Event{Tells: []known.Tell{{Name: "padding", Novel: true}, {Name: "session-id", Lead: true}}}
 		}, [9]string{
 			noneNotHTTP3, "", noneClient, "none", noneUserAgent, "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=()`,
 		}},
 		{"one client, nothing else", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
-			p.event = event.Event{Client: []known.Candidate{{Name: "curl"}, {Name: "curl"}}}
+			p.event = &event.Event{Client: []known.Candidate{{Name: "curl"}, {Name: "curl"}}}
 		}, [9]string{
 			noneNotHTTP3, "", "curl", "none", noneUserAgent, "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", client="curl", tells=()`,
 		}},
 		{"behind a proxy", func(p *passedEvent) {
 			p.http2 = noneNotHTTP2
-			p.event = event.Event{Claim: &known.Claim{Verdict: known.VerdictInconsistent, Proxy: `Gate "é"`}}
+			p.event = &event.Event{Claim: &known.Claim{Verdict: known.VerdictInconsistent, Proxy: `Gate "é"`}}
 		}, [9]string{
 			noneNotHTTP3, "", noneClient, "none", "inconsistent", "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=(), claim=inconsistent;proxy="Gate \"\\xc3\\xa9\""`,
 		}},
 		{"far client, HTTP/3", func(p *passedEvent) {
 			p.http2, p.isHTTP3 = noneNotHTTP2, true
-			p.event = event.Event{Client: []known.Candidate{{Name: "curl", Distance: 100}}, Claim: &known.Claim{}}
+			p.event = &event.Event{Client: []known.Candidate{{Name: "curl", Distance: 100}}, Claim: &known.Claim{}}
 		}, [9]string{
 			noneHTTP3, "", noneClient, "none", "unknown", "none", "none", "none",
 			`ja4="t13d1516h2_8daaf6152771_b186095e22b6", ja3="771,4865,,,", tells=(), claim=unknown`,
 		}},
 		{"no hello", func(p *passedEvent) {
 			p.fingerprints = fingerprints{noneLimit, noneLimit, noneNotHTTP2}
-			p.none, p.event = noneLimit, event.Event{Tags: []string{"big"}, Rule: "large", Action: "close"}
+			p.none, p.event = noneLimit, &event.Event{Tags: []string{"big"}, Rule: "large", Action: "close"}
 		}, [9]string{noneNotHTTP3, noneLimit, noneLimit, noneLimit, noneLimit, "big", "large", "close", `none="hello over limit", tags=("big"), rule="large", action=close`}},
 		{"unknown connection", func(p *passedEvent) {
-			*p = passedEvent{fingerprints: fingerprints{noneUnknown, noneUnknown, noneUnknown}, none: noneUnknown}
+			*p = passedEvent{fingerprints: fingerprints{noneUnknown, noneUnknown, noneUnknown}, none: noneUnknown, event: new(event.Event)}
 		}, [9]string{noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, noneUnknown, `none="unknown connection"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestDictionaryIsAlwaysValid(t *testing.T) {
 		return string(b)
 	}
 	for range 5000 {
-		p := passedEvent{fingerprints: fingerprints{text(), text(), text()}, event: event.Event{
+		p := passedEvent{fingerprints: fingerprints{text(), text(), text()}, event: &event.Event{
 			Fingerprints: http3Values(text()),
 
 			Client: []known.Candidate{{Name: text()}, {Name: text()}},

@@ -51,14 +51,26 @@ func asciiJSON(e *event.Event, reason string) string {
 	if err != nil { // no Event of an Observer causes one
 		return string(append(noneKey.Quoted([]byte("{"), "error"), '}'))
 	}
-	begin := append(make([]byte, 0, len(dst)+64), '{')
+	begin := []byte{'{'}
 	if reason != "" {
 		begin = noneKey.Quoted(begin, reason)
 		if len(dst) > len("{}") {
 			begin = append(begin, ',')
 		}
 	}
+	if isASCII(dst) {
+		return string(begin) + string(dst[1:])
+	}
 	return string(appendASCII(begin, dst[1:]))
+}
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendASCII appends text, which is JSON, with what is not printable ASCII as \uXXXX.

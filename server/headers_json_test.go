@@ -34,10 +34,10 @@ func TestHeaderWithoutAHelloIsJSON(t *testing.T) {
 		p    passedEvent
 		want string
 	}{
-		{passedEvent{none: noneUnknown}, `{"none":"unknown connection"}`},
-		{passedEvent{none: noneHello}, `{"none":"no hello"}`},
+		{passedEvent{none: noneUnknown, event: new(event.Event)}, `{"none":"unknown connection"}`},
+		{passedEvent{none: noneHello, event: new(event.Event)}, `{"none":"no hello"}`},
 		{
-			passedEvent{none: noneLimit, event: event.Event{Transport: "tls", Error: "é", Rule: "large", Action: "close"}},
+			passedEvent{none: noneLimit, event: &event.Event{Transport: "tls", Error: "é", Rule: "large", Action: "close"}},
 			`{"none":"hello over limit","transport":"tls","rule":"large","action":"close","error":"\u00e9"}`,
 		},
 	} {
@@ -80,7 +80,7 @@ func TestHeaderJSONIsAlwaysValid(t *testing.T) {
 	}
 	for range 5000 {
 		sni := text()
-		p := passedEvent{event: event.Event{
+		p := passedEvent{event: &event.Event{
 			Transport: "tls", SNI: &sni, ALPN: []string{text(), text()}, UserAgent: text(), Error: text(),
 			Claim: &known.Claim{Proxy: text()}, Tags: []string{text()}, Rule: text(),
 		}}
@@ -88,6 +88,6 @@ func TestHeaderJSONIsAlwaysValid(t *testing.T) {
 		assert.Regexp(t, `^[ -~]+$`, value)
 		var got event.Event
 		require.NoError(t, json.Unmarshal([]byte(value), &got), value)
-		assert.Equal(t, p.event, got)
+		assert.Equal(t, *p.event, got)
 	}
 }

@@ -102,6 +102,19 @@ func (s nameSet) removeFrom(fields http.Header) {
 	}
 }
 
+// without returns fields without the names, and with room for more. A map that has to grow
+// for them takes longer.
+func (s nameSet) without(fields http.Header, more int) http.Header {
+	const moreOfProxies = 4 // X-Forwarded-For and the like
+	kept := make(http.Header, len(fields)+more+moreOfProxies)
+	for name, values := range fields {
+		if !s.has(name) {
+			kept[name] = values
+		}
+	}
+	return kept
+}
+
 // removeFromConnection removes the names from the Connection field. With it a
 // client asks proxies to remove fields (RFC 9110, section 7.6.1). Old ones obey
 // Proxy-Connection.

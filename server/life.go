@@ -49,6 +49,7 @@ type life struct {
 	compact   *event.Event    // in its place, if the connection was passed on
 	keptBytes int             // what seen or final takes, if the settling bounds that
 	judged    []judged        // the first is that of the first request
+	derived   [maxDerived]*derived
 }
 
 // A judged is what a request says of its client, and the claim that follows once
@@ -292,15 +293,24 @@ func (l *life) setFront(f *event.FrontJA4) {
 // eventOf returns the Event with what r says of its client, and what a server in
 // front says in r, as event does.
 func (l *life) eventOf(r *http.Request, size event.Size) *event.Event {
+	want := derivedFor(r)
+	if size != event.Detail {
+		if e := l.derivedOf(&want); e != nil {
+			return e
+		}
+	}
 	e := l.eventOfAgent(r, size)
 	if e == nil {
 		return nil
 	}
 	e = l.withDecision(e, r)
-	if front := frontOf(r); front != nil || e.FrontJA4 != nil {
+	if want.front != nil || e.FrontJA4 != nil {
 		changed := *e
-		changed.FrontJA4 = front
-		return &changed
+		changed.FrontJA4 = want.front
+		e = &changed
+	}
+	if size != event.Detail {
+		l.keepDerived(&want, e)
 	}
 	return e
 }

@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 
 // child serves until standard input ends. Kind is plain for net/http over
 // crypto/tls, conn for net/http behind a Listener, settled for the same with a hook
-// for Events, headers with Headers, or emfile for a Server with few file descriptors.
+// for Events, headers with Headers, or emfile for a Server with few file descriptors;
+// serveProxy has two more.
 // In settled and events, handlers ask for the Event.
 func child(kind string) error {
 	certFile, keyFile, err := listen.SelfSigned(os.Getenv("TLSPEEK_TEST_DIR"))
@@ -62,6 +63,9 @@ func child(kind string) error {
 		return err
 	}
 	fmt.Println(ln.Addr())
+	if strings.HasSuffix(kind, "proxy") {
+		return serveProxy(kind, ln, config)
+	}
 	if kind == "emfile" {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 200, Max: 200}); err != nil {
 			return err

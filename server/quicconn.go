@@ -296,3 +296,5 @@ func (c *quicConn) fingerprints() fingerprints {
 	}
 	return fingerprintsOf(o.Hello, o.Err)
 }
+
+func (c *quicConn) http2Fingerprint() string { return noneHTTP2 }
