@@ -45,7 +45,7 @@ func main() {
 	}
 	// Anyone whose header is read can claim any address and any fingerprint. A connection
 	// from elsewhere, or without a header, is closed.
-	policy, err := proxyproto.PolicyFromRanges([]string{*trusted}, proxyproto.REQUIRE, proxyproto.REJECT)
+	policy, err := proxyproto.TrustProxyHeaderFromRanges([]string{*trusted})
 	if err != nil {
 		log.Fatal(err)
 	}
