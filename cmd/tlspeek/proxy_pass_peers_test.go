@@ -121,6 +121,20 @@ func TestPassPeers(t *testing.T) {
 			} else {
 				x.front = pass(t, program, append([]string{"--to", x.behind, "--policy", x.example(t, "policy.yaml")}, p.flags...)...)
 			}
+			for n := range 100 { // Traefik listens before it knows its routes
+				status, _ := askCurl(t, x.front, nil)
+				if status == 200 {
+					break
+				}
+				require.Less(t, n, 99, status)
+				time.Sleep(100 * time.Millisecond)
+			}
+			if p.reads {
+				for _, from := range []string{"127.0.0.1", curlIP} {
+					status, _ := askCurl(t, x.behind, []string{"--interface", from})
+					assert.Equal(t, 0, status, "%s, without a header of the PROXY protocol", from)
+				}
+			}
 			for _, c := range passClients {
 				t.Run(c.name, func(t *testing.T) {
 					status, fields := c.ask(t, x.front, append(forgeries, c.args...))
