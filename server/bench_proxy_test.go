@@ -19,6 +19,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tlspeek/tlspeek/internal/servertest"
@@ -45,6 +46,28 @@ func BenchmarkProxy(b *testing.B) {
 			benchmarkPairs(b, base, cmp.Or(os.Getenv("TLSPEEK_TEST_OURS"), "proxy"), c.n, c.load)
 		})
 	}
+}
+
+// TestIdleProxiedConnectionsTakeLittle: what is known of a client, its Event and the fields
+// for the backend among it, adds less than a third to the memory of its connection.
+func TestIdleProxiedConnectionsTakeLittle(t *testing.T) {
+	startBackend(t)
+	const n = 200
+	var took [2]float64
+	for i, kind := range []string{"plainproxy", "proxy"} {
+		p := startProcess(t, kind)
+		keepalive(t, p.addr, 40)
+		before := p.figure(t, "/mem")
+		for range n {
+			c, err := tls.Dial("tcp", p.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+			require.NoError(t, err)
+			defer c.Close()
+			requests(t, c, 2)
+		}
+		took[i] = (p.figure(t, "/mem") - before) / n
+	}
+	t.Logf("%.0f bytes, and %.0f on a Server", took[0], took[1])
+	assert.Less(t, took[1], 1.33*took[0])
 }
 
 // startBackend serves what the proxies of child processes are in front of: 1 KB, or 16 MB

@@ -296,6 +296,15 @@ func (c *Conn) releaseBlock() {
 func (c *Conn) switchToPassthrough() {
 	c.ahead.bytes, c.ahead.next = nil, 0
 	c.mu.Lock()
+	c.freeBlock()
+	c.mu.Unlock()
+	c.records = parser.RecordAssembler{}
+	c.advance(statePassthrough)
+}
+
+// freeBlock frees what was read ahead, once all of it has been handed on. It copies a hello
+// that is kept. It is called with mu held.
+func (c *Conn) freeBlock() {
 	if c.first.inBlock && c.retain && !c.aliased { // it may outlive the block by far
 		c.first.raw = slices.Clone(c.first.raw)
 		c.first.inBlock = false
@@ -303,9 +312,6 @@ func (c *Conn) switchToPassthrough() {
 	if !c.first.inBlock {
 		c.putBlock()
 	}
-	c.mu.Unlock()
-	c.records = parser.RecordAssembler{}
-	c.advance(statePassthrough)
 }
 
 // putBlock lets another connection have the block.

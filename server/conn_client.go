@@ -74,11 +74,15 @@ func (c *Conn) waitReading() error {
 	return nil
 }
 
-// keepHello keeps the hello for longer than the connection.
+// keepHello keeps the hello for longer than the connection. Where the handshake has ended,
+// as with a [Server], nothing else is in the block any more.
 func (c *Conn) keepHello() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.retain = true
-	c.mu.Unlock()
+	if c.inState(statePassthrough) {
+		c.freeBlock()
+	}
 }
 
 // Event returns what is known of the first hello, or of what came instead of
