@@ -56,10 +56,12 @@ type exchange struct {
 	writing  atomic.Bool // to the client
 
 	mu    sync.Mutex
-	timer *time.Timer // calls check; nil until there is something to watch
-	fired bool        // check has ended what stalls
-	done  bool        // the handler is about to return
-	told  bool        // of a failure
+	fired bool // check has ended what stalls
+	done  bool // the handler is about to return
+	told  bool // of a failure
+
+	watched    bool // the watcher has it in its list
+	prev, next *exchange
 }
 
 type exchangeKey struct{}
@@ -156,45 +158,35 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (x *exchange) enter(state int32) {
 	x.state.Store(state)
 	x.moved()
-	stall := x.p.stall
-	if stall <= 0 || state == waiting {
-		return
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.timer == nil && !x.done {
-		x.timer = time.AfterFunc(stall, x.check)
+	if x.p.stall > 0 && state != waiting {
+		x.p.watch.add(x)
 	}
 }
 
 // moved notes that something was moved.
 func (x *exchange) moved() { x.progress.Store(int64(time.Since(x.p.began))) }
 
-// check ends x if nothing was moved for too long. Otherwise it looks again when that may
-// be so.
+// check ends x if nothing was moved for too long. The watcher calls it.
 func (x *exchange) check() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.done {
 		return
 	}
-	limit, state := x.p.stall, x.state.Load()
-	if state == waiting { // the transport bounds it, from the end of the request on
-		if x.p.answer <= 0 {
-			x.timer.Reset(limit)
-			return
-		}
-		limit += x.p.answer
-	}
-	if rest := limit - (time.Since(x.p.began) - time.Duration(x.progress.Load())); rest > 0 && !x.fired {
-		x.timer.Reset(rest)
-		return
-	}
-	x.timer.Reset(max(x.p.stall/4, 10*time.Millisecond))
 	if x.fired { // and it did not help: a client that reads nothing blocks all of its connection
 		if c, ok := server.ClientOf(x.Context).(io.Closer); ok {
 			c.Close()
 		}
+		return
+	}
+	limit, state := x.p.stall, x.state.Load()
+	if state == waiting { // the transport bounds it, from the end of the request on
+		if x.p.answer <= 0 {
+			return
+		}
+		limit += x.p.answer
+	}
+	if time.Since(x.p.began)-time.Duration(x.progress.Load()) < limit {
 		return
 	}
 	x.fired = true
@@ -218,11 +210,9 @@ func (x *exchange) check() {
 
 // end is called when the handler returns.
 func (x *exchange) end() {
+	x.p.watch.remove(x)
 	x.mu.Lock()
 	x.done = true
-	if x.timer != nil {
-		x.timer.Stop()
-	}
 	x.mu.Unlock()
 	x.cancel(nil)
 	if x.body.ReadCloser != nil && x.in.ProtoMajor == 1 && !x.hijacked && !x.body.ended.Load() {
@@ -297,15 +287,22 @@ func (b *requestBody) failed() error {
 // An answerBody is the body of a backend's answer.
 type answerBody struct {
 	io.ReadCloser
-	x *exchange
+	x     *exchange
+	left  int64 // bytes to come; negative if that is not known, and ReverseProxy flushes each piece
+	short bool  // the last piece was smaller than it could be: the next one may take time
 }
 
+// Read passes on what came before, if there may be a pause.
 func (b *answerBody) Read(p []byte) (int, error) {
+	if b.short && b.left > 0 {
+		_ = http.NewResponseController(b.x.w).Flush()
+	}
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
 		b.x.broken = true
 		b.failed(err)
 	}
+	b.left, b.short = b.left-int64(n), n < len(p)
 	if n > 0 {
 		b.x.moved()
 	}

@@ -20,8 +20,6 @@ const (
 	defaultConnectTimeout = 5 * time.Second
 	defaultAnswerTimeout  = time.Minute
 	defaultStallTimeout   = 2 * time.Minute
-
-	flushTime = 20 * time.Millisecond // after which a part of an answer is passed on, if its length is known
 )
 
 // A Reverse is an http.Handler that passes requests on to backends, and their answers to
@@ -75,6 +73,7 @@ type Reverse struct {
 	log     *slog.Logger
 	began   time.Time
 	tunnels tunnels
+	watch   watcher
 	watched atomic.Pointer[http.Server] // the server of the latest request
 
 	connect, answer, stall time.Duration
@@ -91,6 +90,7 @@ func (p *Reverse) init() {
 	p.answer = orDefault(p.AnswerTimeout, defaultAnswerTimeout)
 	p.stall = orDefault(p.StallTimeout, defaultStallTimeout)
 	p.began = time.Now()
+	p.watch.period = max(p.stall/4, 10*time.Millisecond)
 	if p.log = p.Log; p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -107,7 +107,6 @@ func (p *Reverse) init() {
 	p.proxy = httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      roundTripper{},
-		FlushInterval:  flushTime,
 		BufferPool:     new(buffers),
 		ModifyResponse: modifyResponse,
 		ErrorHandler:   serveError,
@@ -250,7 +249,7 @@ func modifyResponse(res *http.Response) error {
 		delete(res.Header, "Content-Length")
 	}
 	if res.Body != http.NoBody {
-		x.answer = answerBody{res.Body, x}
+		x.answer = answerBody{ReadCloser: res.Body, x: x, left: res.ContentLength}
 		res.Body = &x.answer
 		x.enter(answering)
 	}

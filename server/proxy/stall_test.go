@@ -14,7 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const testStall = 200 * time.Millisecond
+const (
+	testStall = 200 * time.Millisecond
+	slowly    = 150 * time.Millisecond // between the bytes of a slow body
+)
 
 // TestStalledUploads are answered with 408, and the backend sees that they are not whole.
 func TestStalledUploads(t *testing.T) {
@@ -56,20 +59,20 @@ func TestSlowBodiesAreNotStalled(t *testing.T) {
 			url, _ := serveBackend(t, "http", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, err := io.ReadAll(r.Body)
 				assert.NoError(t, err)
-				for range 6 {
+				for range 8 {
 					_, _ = w.Write(body[:1])
 					_ = http.NewResponseController(w).Flush()
-					time.Sleep(testStall / 2)
+					time.Sleep(slowly)
 				}
 			}))
 			p := to(t, url)
-			p.StallTimeout = testStall
+			p.StallTimeout = 7 * slowly
 			f := start(t, p)
 			r, w := io.Pipe()
 			go func() {
-				for range 6 {
+				for range 8 {
 					_, _ = io.WriteString(w, "x")
-					time.Sleep(testStall / 2)
+					time.Sleep(slowly)
 				}
 				w.Close()
 			}()
@@ -80,7 +83,7 @@ func TestSlowBodiesAreNotStalled(t *testing.T) {
 			text, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
 			resp.Body.Close()
-			assert.Equal(t, "xxxxxx", string(text))
+			assert.Equal(t, "xxxxxxxx", string(text))
 		})
 	}
 }

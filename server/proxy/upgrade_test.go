@@ -130,16 +130,16 @@ func TestWebSocketEnds(t *testing.T) {
 	})
 	t.Run("one of them speaks", func(t *testing.T) {
 		b := startRaw(t, accepts(func(conn net.Conn, _ *bufio.Reader) {
-			for range 6 {
+			for range 8 {
 				_, _ = io.WriteString(conn, "x")
-				time.Sleep(testStall / 2)
+				time.Sleep(slowly)
 			}
 		}))
 		p := to(t, b.url)
-		p.StallTimeout = testStall
+		p.StallTimeout = 7 * slowly
 		_, r := webSocket(t, start(t, p), "")
 		got, _ := io.ReadAll(r)
-		assert.Equal(t, "xxxxxx", string(got))
+		assert.Equal(t, "xxxxxxxx", string(got))
 	})
 	t.Run("the client reads nothing", func(t *testing.T) {
 		ended := make(chan bool, 1)
