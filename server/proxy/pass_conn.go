@@ -26,6 +26,7 @@ type passing struct {
 	up, down half        // of the client and of the backend
 
 	mu      sync.Mutex // guards what follows
+	below   net.Conn   // of the client; nil before its hello has come
 	backend net.Conn   // nil before it is connected
 	passed  bool       // bytes are carried
 	ended   error      // by abort
@@ -52,11 +53,11 @@ func (c *passing) finish(err error) {
 	if c.ended != nil {
 		err = c.ended
 	}
-	backend := c.backend
+	below, backend := c.below, c.backend
 	c.mu.Unlock()
 	reset := c.reset.Load()
 	if reset {
-		resetOnClose(c.down.dst)
+		resetOnClose(below)
 	}
 	if backend != nil {
 		if reset {
@@ -111,6 +112,9 @@ func (c *passing) pass() error {
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.below = below
+	c.mu.Unlock()
 	header, err := c.choose(hello)
 	if c.target == nil {
 		c.refuse(below, hello, err)
@@ -213,9 +217,11 @@ func (c *passing) abort(why error) {
 		return
 	}
 	c.ended = why
-	backend := c.backend
+	below, backend := c.below, c.backend
 	c.mu.Unlock()
-	resetOnClose(c.client.NetConn())
+	if below != nil {
+		resetOnClose(below)
+	}
 	if backend != nil {
 		resetOnClose(backend)
 		backend.Close()

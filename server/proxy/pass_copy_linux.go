@@ -20,6 +20,7 @@ type copier struct {
 	pipe              *pipe
 	n                 int
 	err               error
+	noSplice          bool // a socket cannot, such as one of MPTCP
 }
 
 func (c *copier) init(h *half) {
@@ -65,7 +66,7 @@ func (h *half) carry() (err error, writing bool) {
 		if err != nil {
 			return err, true
 		}
-		if full {
+		if full && !c.noSplice {
 			if err, writing := c.splice(); err != errSmall {
 				return err, writing
 			}
@@ -120,6 +121,8 @@ func (c *copier) splice() (err error, writing bool) {
 		for c.n > 0 {
 			if err := c.dst.Write(c.drain); err != nil {
 				c.err = err
+			} else if c.noSplice {
+				c.err = c.copyPipe()
 			}
 			if c.err != nil {
 				c.pipe.close()
@@ -129,7 +132,7 @@ func (c *copier) splice() (err error, writing bool) {
 		}
 		h.conn.server.pipes.put(c.pipe)
 		c.pipe = nil
-		if n < bufferSize/4 {
+		if n < bufferSize/4 || c.noSplice {
 			return errSmall, false
 		}
 	}
@@ -152,16 +155,19 @@ func (c *copier) fillPipe(fd uintptr) bool {
 		n, err := syscall.Splice(int(fd), nil, p.w, nil, maxSplice, spliceFlags)
 		return int(n), err
 	})
-	switch {
-	case c.err == syscall.EAGAIN:
-		pipes.put(p)
-		return false
-	case c.err != nil || c.n == 0:
-		pipes.put(p)
-		c.err = os.NewSyscallError("splice", c.err)
+	if c.err == nil && c.n > 0 {
+		c.pipe = p
 		return true
 	}
-	c.pipe = p
+	pipes.put(p)
+	switch c.err {
+	case syscall.EAGAIN:
+		return false
+	case syscall.EINVAL, syscall.ENOSYS:
+		c.noSplice, c.err = true, errSmall
+	default:
+		c.err = os.NewSyscallError("splice", c.err)
+	}
 	return true
 }
 
@@ -171,16 +177,35 @@ func (c *copier) drainPipe(fd uintptr) bool {
 		n, err := syscall.Splice(c.pipe.r, nil, int(fd), nil, c.n, spliceFlags)
 		return int(n), err
 	})
-	switch {
-	case err == syscall.EAGAIN:
+	switch err {
+	case nil:
+		c.err = nil
+		c.n -= n
+	case syscall.EAGAIN:
 		return false
-	case err != nil:
+	case syscall.EINVAL, syscall.ENOSYS:
+		c.noSplice = true
+	default:
 		c.err = os.NewSyscallError("splice", err)
-		return true
 	}
-	c.err = nil
-	c.n -= n
 	return true
+}
+
+// copyPipe carries what is in the pipe through a buffer.
+func (c *copier) copyPipe() error {
+	b := c.half.conn.server.getBuffer()
+	defer c.half.conn.server.putBuffer(b)
+	for c.n > 0 {
+		n, err := retried(func() (int, error) { return syscall.Read(c.pipe.r, b[:min(c.n, len(b))]) })
+		if err != nil {
+			return os.NewSyscallError("read", err)
+		}
+		if _, err := c.half.dst.Write(b[:n]); err != nil {
+			return err
+		}
+		c.n -= n
+	}
+	return nil
 }
 
 // A pipe is empty while it is in the pool.
