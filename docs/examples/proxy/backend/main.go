@@ -57,6 +57,7 @@ func main() {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
 		setFields(r.Out)
+		r.Out.Trailer = nil // a client may have sent anything in it
 		r.SetXForwarded()
 	}}
 	s := &http.Server{
