@@ -57,7 +57,9 @@ var allowed = map[string][]string{
 	"internal/hellotest":    {"parser", "github.com/stretchr/testify"},
 	"internal/servertest":   {"server", "internal/listen", "github.com/stretchr/testify"},
 	"internal/sitetest":     {"github.com/stretchr/testify"},
+	"internal/peertest":     {"internal/sitetest", "github.com/stretchr/testify", "golang.org/x/net/websocket"},
 
+	"internal/peertest/plain":     {},
 	"docs/examples/proxy/backend": {"github.com/pires/go-proxyproto"},
 }
 

@@ -82,11 +82,14 @@ type Site struct {
 }
 
 // Build builds the program.
-func Build(t testing.TB) (program string) {
+func Build(t testing.TB) (program string) { return BuildPackage(t, "./cmd/tlspeek") }
+
+// BuildPackage builds a program of this module, with flags of go build.
+func BuildPackage(t testing.TB, folder string, flags ...string) (program string) {
 	t.Helper()
-	program = filepath.Join(t.TempDir(), "tlspeek")
-	build := exec.Command("go", "build", "-o", program, "./cmd/tlspeek")
-	build.Dir = moduleRoot(t)
+	program = filepath.Join(t.TempDir(), filepath.Base(folder))
+	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", program, folder)...)
+	build.Dir = Root(t)
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return program
@@ -99,10 +102,10 @@ func Start(t testing.TB, program string, edit func(policy string) string, flags 
 	t.Helper()
 	dir := t.TempDir()
 	s := &Site{Policy: filepath.Join(dir, "site", "policy.yaml"), events: filepath.Join(dir, "events.jsonl"), drained: make(chan struct{})}
-	s.copyPolicy(t, moduleRoot(t), edit)
+	s.copyPolicy(t, Root(t), edit)
 	certs := filepath.Join(dir, "site", "certs")
 	require.NoError(t, os.Mkdir(certs, 0o700))
-	s.makeCertificates(t, certs)
+	s.CA, s.Leaf, s.RSA = Certify(t, certs)
 
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -194,8 +197,8 @@ func (s *Site) end(t testing.TB) {
 	})
 }
 
-// moduleRoot returns the folder of this module, also for a test of another one.
-func moduleRoot(t testing.TB) string {
+// Root returns the folder of this module, also for a test of another one.
+func Root(t testing.TB) string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tlspeek/tlspeek").Output()
 	require.NoError(t, err)
@@ -221,21 +224,24 @@ func (s *Site) copyPolicy(t testing.TB, root string, edit func(string) string) {
 	require.NoError(t, os.WriteFile(s.Policy, []byte(rules), 0o600))
 }
 
-func (s *Site) makeCertificates(t testing.TB, dir string) {
+// Certify writes ca.pem, and two certificates for Name that it signed with their keys:
+// site.pem and site.key with ECDSA, rsa.pem and rsa.key with RSA. It returns the file of
+// the first.
+func Certify(t testing.TB, dir string) (ca string, leaf, old *x509.Certificate) {
 	t.Helper()
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	ca := template("tlspeek test CA", 1)
-	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign
-	s.CA = filepath.Join(dir, "ca.pem")
-	issue(t, ca, ca, caKey, caKey, filepath.Join(dir, "ca"))
+	authority := template("tlspeek test CA", 1)
+	authority.IsCA, authority.KeyUsage = true, x509.KeyUsageCertSign
+	issue(t, authority, authority, caKey, caKey, filepath.Join(dir, "ca"))
 
 	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	s.Leaf = issue(t, template(Name, 2), ca, leafKey, caKey, filepath.Join(dir, "site"))
+	leaf = issue(t, template(Name, 2), authority, leafKey, caKey, filepath.Join(dir, "site"))
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	s.RSA = issue(t, template(Name, 3), ca, rsaKey, caKey, filepath.Join(dir, "rsa"))
+	old = issue(t, template(Name, 3), authority, rsaKey, caKey, filepath.Join(dir, "rsa"))
+	return filepath.Join(dir, "ca.pem"), leaf, old
 }
 
 func template(name string, serial int64) *x509.Certificate {
