@@ -60,6 +60,7 @@ var allowed = map[string][]string{
 	"internal/peertest":     {"internal/sitetest", "github.com/stretchr/testify", "golang.org/x/net/websocket"},
 
 	"internal/peertest/plain":     {},
+	"internal/peertest/speed":     {},
 	"docs/examples/proxy/backend": {"github.com/pires/go-proxyproto"},
 }
 
