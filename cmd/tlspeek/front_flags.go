@@ -119,9 +119,6 @@ func (f *frontFlags) add(cmd *cobra.Command) {
 	suggest(cmd, "events-fsync", "always", "never", "1s")
 }
 
-// check checks the values of flags and their combinations.
-func (f *frontFlags) check() error { return errors.Join(f.problems()...) }
-
 // problems returns everything that is wrong with the values of flags and their
 // combinations.
 func (f *frontFlags) problems() (all []error) {
