@@ -43,7 +43,7 @@ func FuzzPassBytes(f *testing.F) {
 		got          chan []byte
 	}
 	jobs := make(chan *job, 1)
-	to := backend(f, func(c net.Conn) {
+	to := passBackend(f, func(c net.Conn) {
 		j := <-jobs
 		answered := make(chan struct{})
 		go func() {
@@ -97,9 +97,9 @@ func sendPieces(w io.Writer, b []byte, seed uint64) {
 	}
 }
 
-// TestPassHalfClose: the end of one side does not end the other.
-func TestPassHalfClose(t *testing.T) {
-	to := backend(t, func(c net.Conn) {
+// TestPassHalfCloseOfEither: the end of one side does not end the other.
+func TestPassHalfCloseOfEither(t *testing.T) {
+	to := passBackend(t, func(c net.Conn) {
 		all, _ := io.ReadAll(c)
 		c.Write(all[len(all)-4:])
 	})
@@ -120,7 +120,7 @@ func TestPassReset(t *testing.T) {
 	for _, bulk := range []bool{false, true} {
 		for _, who := range []string{"client", "backend"} {
 			begun, ended := make(chan bool, 1), make(chan error, 1)
-			to := backend(t, func(c net.Conn) {
+			to := passBackend(t, func(c net.Conn) {
 				c.Read(make([]byte, 1))
 				begun <- true
 				if bulk { // so that much is under way
@@ -159,7 +159,7 @@ func TestPassReset(t *testing.T) {
 // TestPassAnswerBeforeReset: what a backend has sent arrives, although it closes with
 // bytes unread, which resets its side.
 func TestPassAnswerBeforeReset(t *testing.T) {
-	to := backend(t, func(c net.Conn) {
+	to := passBackend(t, func(c net.Conn) {
 		c.Read(make([]byte, 1))
 		io.WriteString(c, "answer")
 	})
@@ -179,7 +179,7 @@ func TestPassAnswerBeforeReset(t *testing.T) {
 
 // TestPassSlowClients: many clients drip their hellos. An honest one is served at once.
 func TestPassSlowClients(t *testing.T) {
-	to := backend(t, func(c net.Conn) { io.WriteString(c, "served"); io.Copy(io.Discard, c) })
+	to := passBackend(t, func(c net.Conn) { io.WriteString(c, "served"); io.Copy(io.Discard, c) })
 	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: to}}}, nil)
 	hello := curlHello(t)
 	stop := make(chan struct{})
@@ -216,7 +216,7 @@ func TestPassSlowClients(t *testing.T) {
 // TestPassBackends: a backend that closes at once or resets is the client's to see. One
 // that takes no connection in time is told to it.
 func TestPassBackends(t *testing.T) {
-	closing := backend(t, func(net.Conn) {})
+	closing := passBackend(t, func(net.Conn) {})
 	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: closing}}}, nil)
 	_, err := tls.Dial("tcp", pt.addr, &tls.Config{InsecureSkipVerify: true})
 	assert.Error(t, err)
@@ -231,7 +231,7 @@ func TestPassBackends(t *testing.T) {
 // TestPassDecision: the policy of a hello is obeyed, and no backend is asked.
 func TestPassDecision(t *testing.T) {
 	var asked atomic.Int64
-	to := backend(t, func(net.Conn) { asked.Add(1) })
+	to := passBackend(t, func(net.Conn) { asked.Add(1) })
 	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: to}}}, &server.Listener{Decide: func(server.Client) server.Decision {
 		return server.Decision{Close: true, Rule: "no"}
 	}})
@@ -252,7 +252,7 @@ func TestPassDecision(t *testing.T) {
 func TestPassMalformed(t *testing.T) {
 	malformed := record([]byte{1, 0, 0, 1, 9})
 	got := make(chan string, 1)
-	to := backend(t, func(c net.Conn) {
+	to := passBackend(t, func(c net.Conn) {
 		b := make([]byte, len(malformed))
 		io.ReadFull(c, b)
 		got <- string(b)
@@ -274,12 +274,12 @@ func TestPassMalformed(t *testing.T) {
 	assert.Equal(t, []byte{21, 3, 1, 0, 2, 2, 50}, answer)
 }
 
-// TestPassBehindProxy: the address in a PROXY header is passed on, and no byte behind it is
+// TestPassBehindProxyOfOthers: the address in a PROXY header is passed on, and no byte behind it is
 // lost.
-func TestPassBehindProxy(t *testing.T) {
+func TestPassBehindProxyOfOthers(t *testing.T) {
 	hello := curlHello(t)
 	headers := make(chan *proxyproto.Header, 1)
-	to := backend(t, func(conn net.Conn) {
+	to := passBackend(t, func(conn net.Conn) {
 		c := proxyproto.NewConn(conn)
 		headers <- c.ProxyHeader()
 		b := make([]byte, len(hello)+4)
@@ -314,7 +314,7 @@ func TestPassUnixFront(t *testing.T) {
 		ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 		require.NoError(t, err)
 		got := make(chan string, 1)
-		to := backend(t, func(c net.Conn) {
+		to := passBackend(t, func(c net.Conn) {
 			b := make([]byte, len(want))
 			io.ReadFull(c, b)
 			got <- string(b)
@@ -382,7 +382,7 @@ func TestPassHeaderIsBounded(t *testing.T) {
 		tags = append(tags, strings.Repeat("t", 30)+",")
 	}
 	headers := make(chan *proxyproto.Header, 1)
-	to := backend(t, func(conn net.Conn) { headers <- proxyproto.NewConn(conn).ProxyHeader() })
+	to := passBackend(t, func(conn net.Conn) { headers <- proxyproto.NewConn(conn).ProxyHeader() })
 	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: to}}}, &server.Listener{Decide: func(server.Client) server.Decision {
 		return server.Decision{Tags: tags}
 	}})
