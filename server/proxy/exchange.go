@@ -276,6 +276,10 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close does nothing: that of net/http would wait for a client that sends nothing, before
+// the end of the answer is sent. The server closes the body after that.
+func (b *requestBody) Close() error { return nil }
+
 // failed returns why the body could not be read.
 func (b *requestBody) failed() error {
 	if err := b.err.Load(); err != nil {

@@ -250,8 +250,18 @@ func modifyResponse(res *http.Response) error {
 	}
 	if res.Body != http.NoBody {
 		x.answer = answerBody{ReadCloser: res.Body, x: x, left: res.ContentLength}
+		if isEvents(res.Header.Get("Content-Type")) { // which ReverseProxy flushes
+			x.answer.left = -1
+		}
 		res.Body = &x.answer
 		x.enter(answering)
 	}
 	return nil
+}
+
+// isEvents reports whether a Content-Type is that of server-sent events.
+func isEvents(contentType string) bool {
+	const events = "text/event-stream"
+	contentType = strings.TrimLeft(contentType, " \t")
+	return len(contentType) >= len(events) && strings.EqualFold(contentType[:len(events)], events)
 }

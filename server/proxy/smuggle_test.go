@@ -173,7 +173,7 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 		{":authority", "user@x", "*", ""},
 		{":authority", "x/path", "*", ""},
 		{":authority", "", "*", ""},
-		{"host", "y", "PROTOCOL_ERROR", ""},
+		{"host", "y", "", "GET / HTTP/1.1"}, // with the other one, or refused
 		{"a", inject, "PROTOCOL_ERROR", ""},
 		{"a", "b\nc", "PROTOCOL_ERROR", ""},
 		{"a", "b\x00c", "PROTOCOL_ERROR", ""},
@@ -187,8 +187,8 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 		{"proxy-connection", "close", "*", ""},
 		{"keep-alive", "x", "*", ""},
 		{"te", "gzip", "*", ""},
-		{"content-length", "5", "200", "GET / HTTP/1.1"}, // without it: the stream has ended
-		{"content-length", "x", "200", "GET / HTTP/1.1"},
+		{"content-length", "5", "", "GET / HTTP/1.1"}, // without it, since the stream has ended, or refused
+		{"content-length", "x", "", "GET / HTTP/1.1"},
 		{":unknown", "x", "PROTOCOL_ERROR", ""},
 	} {
 		t.Run(c.name+" "+c.value, func(t *testing.T) {
@@ -198,9 +198,15 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 			require.NoError(t, client.conn.SetDeadline(time.Now().Add(10*time.Second)))
 			client.headers(1, true, with(c.name, c.value)...)
 			status, _ := client.answer(1)
-			if c.status == "*" {
-				assert.Contains(t, []string{"PROTOCOL_ERROR", "400"}, status)
-			} else {
+			switch c.status {
+			case "": // versions of net/http differ
+				if status != "200" {
+					c.line = ""
+				}
+				fallthrough
+			case "*":
+				assert.Contains(t, refusedOr(c.line != ""), status)
+			default:
 				assert.Equal(t, c.status, status)
 			}
 			raw, _ := b.received()
@@ -210,10 +216,18 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 			}
 			line, _, _ := strings.Cut(raw, "\r\n")
 			assert.Equal(t, c.line, line)
-			requestsOf(t, raw, 1)
+			assert.Equal(t, "x", requestsOf(t, raw, 1)[0].Host)
 			assert.NotContains(t, raw, "Content-Length")
 		})
 	}
+}
+
+// refusedOr returns how a request is refused, and 200 if it may also be answered.
+func refusedOr(answered bool) []string {
+	if answered {
+		return []string{"PROTOCOL_ERROR", "400", "200"}
+	}
+	return []string{"PROTOCOL_ERROR", "400"}
 }
 
 // TestTargets: the host that decides about the route is the one that the backend gets, and

@@ -89,7 +89,7 @@ func TestBackendThatResetsAStream(t *testing.T) {
 
 // TestEventsComeAtOnce: with a length and without.
 func TestEventsComeAtOnce(t *testing.T) {
-	for name, header := range map[string]string{"events": "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n", "known length": "Content-Length: 16\r\n\r\n", "until the end": "\r\n"} {
+	for name, header := range map[string]string{"events": "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n", "known length": "Content-Length: 16\r\n\r\n", "events of known length": "Content-Type: Text/Event-Stream; a=b\r\nContent-Length: 16\r\n\r\n", "until the end": "\r\n"} {
 		goOn := make(chan bool)
 		b := startRaw(t, func(conn net.Conn, r *bufio.Reader) {
 			if !answer(conn, r, "HTTP/1.1 200 OK\r\n"+header) {
