@@ -349,15 +349,15 @@ func TestPassHTTP(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{{To: srv.Listener.Addr().String()}}}, nil)
-	for _, http2 := range []bool{false, true} {
+	for i, http2 := range []bool{false, true} {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}}
 		res, err := client.Get("https://" + pt.addr)
 		require.NoError(t, err)
 		body, _ := io.ReadAll(res.Body)
 		res.Body.Close()
 		client.CloseIdleConnections()
-		done := pt.wait(t, 1)
-		assert.Equal(t, res.Proto+" "+done[len(done)-1].Client.String(), string(body))
+		done := pt.wait(t, i+1)[i]
+		assert.Equal(t, res.Proto+" "+done.Client.String(), string(body))
 	}
 	c, err := tls.Dial("tcp", pt.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	require.NoError(t, err)
