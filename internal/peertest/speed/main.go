@@ -1,3 +1,5 @@
+//go:build linux
+
 // Speed measures the CPU time of "tlspeek proxy" beside that of a reverse proxy of the
 // standard library and of Caddy, in one run: each load in turn, and for each of its rounds
 // each proxy in turn. It prints a table in Markdown.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -20,6 +22,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -134,6 +137,7 @@ func (b *bench) start(i int) (*proxy, error) {
 	k := b.kinds[i]
 	p.cmd = exec.Command(k.program, k.args(b, p.addr)...)
 	p.cmd.Env = append(os.Environ(), "HOME="+b.dir, "XDG_DATA_HOME="+b.dir)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := os.Create(filepath.Join(b.dir, fmt.Sprint("log", i)))
 	if err != nil {
 		return nil, err
