@@ -65,6 +65,14 @@ func (db *Database) appendNamed(dst []Candidate, o *Observation) []Candidate {
 	if db.formats == 0 {
 		return dst
 	}
+	return db.appendNamedByNPF(dst, o)
+}
+
+// appendNamedByNPF is not inlined, because its buffer would stand in the frame of a caller that
+// has no use for it: the stack of each connection would have to grow for that.
+//
+//go:noinline
+func (db *Database) appendNamedByNPF(dst []Candidate, o *Observation) []Candidate {
 	var buf [4096]byte // longer than any known; append spills if not
 	for f := npfPlain; f <= npf2; f <<= 1 {
 		if n, ok := db.named[string(db.appendNPF(buf[:0], o.Hello, f))]; ok && db.formats&f != 0 {
@@ -102,6 +110,13 @@ func (db *Database) AppendKey(dst []byte, h *parser.ClientHello) []byte {
 	if db.formats == 0 {
 		return dst
 	}
+	return db.appendKeyOfNPF(dst, h)
+}
+
+// appendKeyOfNPF is not inlined for the same reason as appendNamedByNPF.
+//
+//go:noinline
+func (db *Database) appendKeyOfNPF(dst []byte, h *parser.ClientHello) []byte {
 	var buf [4096]byte
 	for f := npfPlain; f <= npf2; f <<= 1 {
 		if db.formats&f != 0 {
