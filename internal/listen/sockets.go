@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -123,24 +124,31 @@ func tryUDP(addr string) error {
 	return err
 }
 
+// listenOn listens on an address over TCP. What keeps connections alive is set for the listening socket,
+// from which they have it: net would set it for each of them, with four calls of the system.
+func listenOn(addr string) (net.Listener, error) {
+	config := net.ListenConfig{KeepAlive: acceptedKeepAlive, Control: keepAlive}
+	return config.Listen(context.Background(), "tcp", addr)
+}
+
 func listenTCP(addr string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	if host != "localhost" {
-		ln, err := net.Listen("tcp", addr)
+		ln, err := listenOn(addr)
 		if err != nil {
 			return nil, err
 		}
 		return []net.Listener{ln}, nil
 	}
-	first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	first, err := listenOn(net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
 		return nil, err
 	}
 	_, port, _ = net.SplitHostPort(first.Addr().String()) // which may have been 0
-	second, err := net.Listen("tcp", net.JoinHostPort("::1", port))
+	second, err := listenOn(net.JoinHostPort("::1", port))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		first.Close()
