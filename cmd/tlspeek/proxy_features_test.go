@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,19 @@ type goClient struct {
 	version string
 	config  *tls.Config
 	p       *peertest.Proxy
+
+	mu    sync.Mutex
+	conns []*quic.Conn // which quic-go's client may forget, and keep alive
+}
+
+// close closes the connections of c, which are idle.
+func (c *goClient) close() {
+	c.CloseIdleConnections()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		_ = conn.CloseWithError(0, "")
+	}
 }
 
 // newGoClient connects to p, whatever the host of a URL is.
@@ -47,9 +61,15 @@ func newGoClient(t *testing.T, p *peertest.Proxy, version string) *goClient {
 	if version == "3" {
 		transport := &http3.Transport{TLSClientConfig: c.config, DisableCompression: true,
 			Dial: func(ctx context.Context, _ string, config *tls.Config, q *quic.Config) (*quic.Conn, error) {
-				return quic.DialAddrEarly(ctx, p.Addr, config, q)
+				conn, err := quic.DialAddrEarly(ctx, p.Addr, config, q)
+				if err == nil {
+					c.mu.Lock()
+					c.conns = append(c.conns, conn)
+					c.mu.Unlock()
+				}
+				return conn, err
 			}}
-		t.Cleanup(func() { transport.Close() })
+		t.Cleanup(c.close)
 		c.Transport = transport
 		return c
 	}
@@ -60,7 +80,7 @@ func newGoClient(t *testing.T, p *peertest.Proxy, version string) *goClient {
 		}}
 	transport.Protocols.SetHTTP1(version == "1.1")
 	transport.Protocols.SetHTTP2(version == "2")
-	t.Cleanup(transport.CloseIdleConnections)
+	t.Cleanup(c.close)
 	c.Transport = transport
 	return c
 }

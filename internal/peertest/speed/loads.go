@@ -119,6 +119,9 @@ func requests(b *bench, p *proxy, l load, n int) error {
 			return err
 		}
 		defer c.tls.Close()
+		if err := c.ask(load{down: kilobyte}, b); err != nil { // later ones find the connection in use
+			return err
+		}
 		open[i] = c
 	}
 	return workers(conns*streams, n, func(worker, times int) error {
