@@ -294,6 +294,7 @@ type answerBody struct {
 	x     *exchange
 	left  int64 // bytes to come; negative if that is not known, and ReverseProxy flushes each piece
 	short bool  // the last piece was smaller than it could be: the next one may take time
+	ended bool
 }
 
 // Read passes on what came before, if there may be a pause.
@@ -302,6 +303,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		_ = http.NewResponseController(b.x.w).Flush()
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.ended = err == io.EOF
 	if err != nil && err != io.EOF {
 		b.x.broken = true
 		b.failed(err)
@@ -311,6 +313,15 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		b.x.moved()
 	}
 	return n, err
+}
+
+// Close leaves a body alone that has ended: over HTTP/2, net/http would wait for the end of
+// the request's, golang/go#80085, and the client for its trailers.
+func (b *answerBody) Close() error {
+	if b.ended {
+		return nil
+	}
+	return b.ReadCloser.Close()
 }
 
 func (b *answerBody) failed(err error) {

@@ -237,6 +237,8 @@ func modifyResponse(res *http.Response) error {
 		if !x.websocket || !gotWebSocket(res) {
 			return errSwitch
 		}
+		removeHopByHop(res.Header) // ReverseProxy leaves those of this answer
+		res.Header["Connection"], res.Header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 		return nil
 	}
 	if x.in.ProtoMajor == 3 { // quic-go sends what it is given

@@ -120,3 +120,17 @@ func (s *tunnels) remove(t *tunnel) {
 	defer s.mu.Unlock()
 	delete(s.open, t)
 }
+
+// removeHopByHop removes the fields of an answer that are about its connection alone.
+func removeHopByHop(h http.Header) {
+	for _, value := range h["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for name := range h {
+		if framingFields.has(name) || name == "Proxy-Authenticate" || name == "Te" || name == "Upgrade" {
+			delete(h, name)
+		}
+	}
+}
