@@ -61,7 +61,11 @@ type Queue struct {
 	// MaxBytes bounds the memory of the lines that wait. 0 is DefaultQueueBytes.
 	MaxBytes int
 
-	// Log gets a message when writing fails or the first Event is lost, then at most
+	// Of says in messages what the lines are, in the plural: "lines of the access log".
+	// Empty is for "Events".
+	Of string
+
+	// Log gets a message when writing fails or the first line is lost, then at most
 	// one every 10 seconds while more are lost, and one when that is over. Nil discards them.
 	Log *slog.Logger
 
@@ -373,14 +377,15 @@ func (q *Queue) report() {
 	}
 	q.mu.Unlock()
 
+	of := cmp.Or(q.Of, "Events")
 	switch {
 	case over:
-		q.Log.Info("writing Events again", "lost", outage)
+		q.Log.Info("writing "+of+" again", "lost", outage)
 	case !first && fresh == 0:
 	case err != nil:
-		q.Log.Error("writing Events fails", "error", err, "lost", outage, "waiting_bytes", waiting)
+		q.Log.Error("writing "+of+" fails", "error", err, "lost", outage, "waiting_bytes", waiting)
 	default:
-		q.Log.Error("Events are lost: writing them takes too long", "lost", outage, "waiting_bytes", waiting)
+		q.Log.Error(of+" are lost: writing them takes too long", "lost", outage, "waiting_bytes", waiting)
 	}
 
 	q.mu.Lock()

@@ -167,7 +167,7 @@ func TestQueueRecovers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log logBuffer
 			out := &faulty{err: syscall.ENOSPC, room: room}
-			q := &sink.Queue{W: out, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			q := &sink.Queue{W: out, Of: "lines of the access log", Log: slog.New(slog.NewTextHandler(&log, nil))}
 			go q.Run()
 			accepted := fill(q, 200, 100)
 			time.Sleep(time.Minute)
@@ -179,7 +179,8 @@ func TestQueueRecovers(t *testing.T) {
 			require.NoError(t, q.Close(t.Context()))
 			assert.Equal(t, accepted, out.String())
 			assert.Equal(t, 1, strings.Count(log.text(), "no space left on device"), "%s", log.text())
-			assert.Equal(t, 1, strings.Count(log.text(), `msg="writing Events again" lost=0`), "%s", log.text())
+			assert.Equal(t, 1, strings.Count(log.text(), `msg="writing lines of the access log fails"`), "%s", log.text())
+			assert.Equal(t, 1, strings.Count(log.text(), `msg="writing lines of the access log again" lost=0`), "%s", log.text())
 		})
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/internal/headertext"
 	"github.com/tlspeek/tlspeek/server/proxy"
 	"github.com/tlspeek/tlspeek/sink"
@@ -69,7 +71,7 @@ func (f *accessFlags) open(stdout io.Writer, log *slog.Logger) (*accessLog, erro
 	case "log":
 		return &accessLog{log: log}, nil
 	}
-	a := &accessLog{queue: &sink.Queue{W: stdout, Log: log}, close: func() error { return nil }, done: make(chan error, 1)}
+	a := &accessLog{queue: &sink.Queue{W: stdout, Of: "lines of the access log", Log: log.With("file", f.log)}, close: func() error { return nil }, done: make(chan error, 1)}
 	if f.log != "-" {
 		file := &sink.RotatingFile{Path: f.log, MaxSize: f.maxSize, MaxAge: f.maxAge}
 		if err := file.Open(); err != nil {
@@ -114,21 +116,40 @@ func (a *accessLog) passed(c *proxy.PassedConn) {
 	if addr, err := netip.ParseAddrPort(c.Client.String()); err == nil {
 		client = addr.Addr().Unmap()
 	}
-	attrs := []slog.Attr{
-		slog.String("client", client.String()), slog.String("server_name", c.ServerName), slog.String("route", c.To), slog.String("result", resultOf(c)),
-		slog.Float64("seconds", c.Took.Seconds()), slog.Int64("sent", c.Received), slog.Int64("received", c.Sent), slog.String("event", e.ID.String()),
-		slog.String("ja4", e.JA4()), slog.String("tls_client", headertext.List(headertext.NearestNames(e.Client))),
+	var attrs []slog.Attr
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
 	}
-	if e.Rule != "" {
-		attrs = append(attrs, slog.String("rule", e.Rule), slog.String("action", e.Action))
+	if client.IsValid() {
+		text("client", client.String())
 	}
-	if len(e.Tags) > 0 {
-		attrs = append(attrs, slog.Any("tags", e.Tags))
+	text("server_name", c.ServerName)
+	text("route", passedRoute(c))
+	text("result", resultOf(c))
+	attrs = append(attrs, slog.Float64("seconds", c.Took.Round(time.Microsecond).Seconds()), slog.Int64("sent", c.Received), slog.Int64("received", c.Sent))
+	if e.ID != (event.ID{}) {
+		text("event", e.ID.String())
 	}
+	text("ja4", e.JA4())
+	text("tls_client", headertext.List(headertext.NearestNames(e.Client)))
+	text("rule", e.Rule)
+	text("action", e.Action)
+	text("tags", strings.Join(e.Tags, ","))
 	if c.Err != nil {
-		attrs = append(attrs, slog.String("error", c.Err.Error()))
+		text("error", c.Err.Error())
 	}
 	a.log.LogAttrs(context.Background(), slog.LevelInfo, "connection", attrs...)
+}
+
+// passedRoute returns the route of a connection as lines of requests have it. It is empty for
+// none.
+func passedRoute(c *proxy.PassedConn) string {
+	if c.Route == "" && c.To != "" {
+		return "default"
+	}
+	return c.Route
 }
 
 // finish writes what waits, and waits for that until ctx is done.
