@@ -34,6 +34,17 @@ func TestNameSet(t *testing.T) {
 	assert.False(t, dashed.has("x"))
 }
 
+// TestHeadersSets: also what is removed without being set.
+func TestHeadersSets(t *testing.T) {
+	h := Headers{JA4: "X-Mine", JSON: "X-Event", Drop: []string{"X-Forwarded-*"}}
+	for name, want := range map[string]bool{
+		"X-Mine": true, "x_event": true, "X-Forwarded-For": true, "X-TLS-Client": true, "X-JA3-Fingerprint": true,
+		"X-JA4-Fingerprint": false, "TLSpeek-Event": false, "Host": false,
+	} {
+		assert.Equal(t, want, h.Sets(name), name)
+	}
+}
+
 // TestNameSetIsAsFastWithManyNames: what a field costs does not depend on how many
 // names are dropped.
 func TestNameSetIsAsFastWithManyNames(t *testing.T) {

@@ -76,7 +76,7 @@ func (f *frontFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.cert, "cert", "", "PEM `file` of the certificate and its chain")
 	flags.StringVar(&f.key, "key", "", "PEM `file` of the certificate's key")
 	flags.StringVar(&f.stateDir, "state-dir", defaultStateDir(), "`folder` for the certificates that the program creates or obtains")
-	flags.StringSliceVar(&f.acme, "acme", nil, "obtain certificates for these `hosts` from Let's Encrypt; needs port 443")
+	listVar(flags, &f.acme, "acme", "obtain certificates for these `hosts` from Let's Encrypt; needs port 443")
 	flags.BoolVar(&f.acmeForwarded, "acme-forwarded", false, "port 443 of these hosts is forwarded to the port of --listen, by a firewall or a proxy that passes TLS through")
 	flags.StringVar(&f.acmeEmail, "acme-email", "", "email `address` for messages from Let's Encrypt")
 
@@ -102,7 +102,7 @@ func (f *frontFlags) add(cmd *cobra.Command) {
 	flags.IntVar(&f.maxHello, "max-hello", 0, "maximum `bytes` of a hello to fingerprint; 0 for the limit of crypto/tls, 65540")
 	flags.IntVar(&f.maxRecords, "max-records", 0, "maximum `number` of records of a hello to fingerprint; 0 for no limit")
 	flags.IntVar(&f.retryAbove, "retry-above", 100, "`number` of unfinished QUIC handshakes above which clients must prove their address; 0 for always")
-	flags.StringSliceVar(&f.trustedProxies, "trusted-proxies", nil, "`prefixes` of proxies whose PROXY protocol header is trusted, such as 10.0.0.0/8")
+	listVar(flags, &f.trustedProxies, "trusted-proxies", "`prefixes` of proxies whose PROXY protocol header is trusted, such as 10.0.0.0/8")
 	flags.StringVar(&f.trustHeader, "trust-header", "", "`name` of the header field in which these proxies pass on the JA4 of their own clients, such as CloudFront-Viewer-JA4-Fingerprint")
 
 	f.policy.add(flags)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/http/httpguts"
 )
 
 func proxyCommand() *cobra.Command {
@@ -40,12 +41,17 @@ Every flag can be set in the environment: --to as TLSPEEK_TO.`,
   tlspeek proxy --listen :443 --acme shop.example --to http://127.0.0.1:8080 --policy policy.yaml
   tlspeek proxy --to http://127.0.0.1:8080 --route 'shop.example/api=h2c://127.0.0.1:9000'
   tlspeek proxy --listen :443 --pass --to 127.0.0.1:8443 --route '*.example=10.0.0.1:443'`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && f.headerJSON == defaultHeaderJSON && httpguts.ValidHeaderFieldName(args[0]) {
+				return fmt.Errorf("--header-json takes its name after a =, as --header-json=%s", args[0])
+			}
+			return cobra.NoArgs(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := fromEnvironment(cmd.Flags())
 			problems := f.problems(cmd.Flags())
 			if f.checkOnly {
-				return checkFront(cmd, &f.frontFlags, problems, err, f.checkStages, f.checkBackends)
+				return checkFront(cmd, &f.frontFlags, problems, err, f.checkAccess, f.checkStages, f.checkBackends)
 			}
 			if err := errors.Join(err, errors.Join(problems...)); err != nil {
 				return err

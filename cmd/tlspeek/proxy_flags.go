@@ -12,9 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/net/http/httpguts"
 
-	"github.com/tlspeek/tlspeek/internal/preflight"
 	"github.com/tlspeek/tlspeek/server/proxy"
 )
 
@@ -46,14 +44,14 @@ const defaultHeaderJSON = "TLSpeek-Event"
 func (f *proxyFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "`backend` of what no --route is for: a URL such as http://127.0.0.1:8080, or host:port with --pass")
-	flags.StringSliceVar(&f.routes, "route", nil, "`route` to another backend, as host=URL, host/path=URL or /path=URL, where host may be *.example; with --pass name=host:port. May be repeated")
+	listVar(flags, &f.routes, "route", "`route` to another backend, as host=URL, host/path=URL or /path=URL, where host may be *.example; with --pass name=host:port. May be repeated, or have several, separated by commas")
 	flags.BoolVar(&f.passed, "pass", false, "leave TLS to the server behind: pass bytes through, by server name")
 	flags.StringVar(&f.proxyProtocol, "proxy-protocol", "v2", "header of the PROXY protocol with --pass: `version` v2 (with the fingerprints), v1 or none")
 	flags.StringVar(&f.backendCA, "backend-ca", "", "PEM `file` of the certificates that https backends are verified with, in place of the system's")
 	flags.BoolVar(&f.backendInsecure, "backend-insecure", false, "do not verify the certificates of https backends")
 	flags.StringVar(&f.backendServerName, "backend-server-name", "", "server `name` to send to https backends and to verify, in place of that in the URL")
 	flags.BoolVar(&f.rewriteHost, "rewrite-host", false, "send the backend's host as Host, in place of the client's")
-	flags.StringVar(&f.headerJSON, "header-json", "", "also send the compact Event as JSON, in the field `name`; --header-json alone is for "+defaultHeaderJSON)
+	flags.StringVar(&f.headerJSON, "header-json", "", "also send the compact Event as JSON, in the field `name`, which needs a =: --header-json=X-Event; --header-json alone is for "+defaultHeaderJSON)
 	flags.Lookup("header-json").NoOptDefVal = defaultHeaderJSON
 	flags.DurationVar(&f.connectTimeout, "connect-timeout", 5*time.Second, "time to connect to a backend")
 	flags.DurationVar(&f.answerTimeout, "answer-timeout", time.Minute, "time for a backend to begin its answer; negative for no limit")
@@ -82,11 +80,15 @@ func (f *proxyFlags) problems(flags *pflag.FlagSet) []error {
 		{!f.passed && flags.Changed("proxy-protocol"), errors.New("--proxy-protocol needs --pass: otherwise the backend has the client's address in X-Forwarded-For")},
 		{f.connectTimeout <= 0, errors.New("--connect-timeout: must be more than 0")},
 		{f.answerTimeout == 0 || f.stallTimeout == 0 || f.idleTimeout == 0, errors.New("--answer-timeout, --stall-timeout and --idle-timeout must be times, or negative for no limit")},
-		{f.headerJSON != "" && !httpguts.ValidHeaderFieldName(f.headerJSON), fmt.Errorf("--header-json=%s: not the name of a header field", f.headerJSON)},
 		{f.backendInsecure && f.backendCA != "", errors.New("--backend-insecure and --backend-ca exclude each other")},
 	} {
 		if p.wrong {
 			all = append(all, p.err)
+		}
+	}
+	if f.headerJSON != "" {
+		if err := proxy.CheckField(f.headerJSON); err != nil {
+			all = append(all, fmt.Errorf("--header-json=%s: %w", f.headerJSON, err))
 		}
 	}
 	if f.passed {
@@ -112,18 +114,29 @@ func (f *proxyFlags) problems(flags *pflag.FlagSet) []error {
 
 // reverseRoutes returns the routes of requests.
 func (f *proxyFlags) reverseRoutes() (routes []proxy.Route, errs []error) {
+	seen := make(map[string]bool)
 	for _, text := range f.routes {
 		r, err := proxy.ParseRoute(text)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--route %q: %w", text, err))
+			errs = append(errs, fmt.Errorf("--route %q: %w", text, errors.Unwrap(err)))
 			continue
+		}
+		if name := r.String(); seen[name] {
+			errs = append(errs, fmt.Errorf("--route %q: there is another route for %s", text, name))
+		} else {
+			seen[name] = true
+		}
+		if network, address := r.Backend.Addr(); network == "tcp" && isOwn(f.listen, address) {
+			errs = append(errs, fmt.Errorf("--route %q: the backend is the address of --listen", text))
 		}
 		routes = append(routes, r)
 	}
 	if f.to != "" {
 		b, err := proxy.ParseBackend(f.to)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--to %q: %w", f.to, err))
+			errs = append(errs, fmt.Errorf("--to %q: %w", f.to, errors.Unwrap(err)))
+		} else if network, address := b.Addr(); network == "tcp" && isOwn(f.listen, address) {
+			errs = append(errs, fmt.Errorf("--to %q: is the address of --listen", f.to))
 		}
 		routes = append(routes, proxy.Route{Backend: b})
 	}
@@ -132,22 +145,55 @@ func (f *proxyFlags) reverseRoutes() (routes []proxy.Route, errs []error) {
 
 // passRoutes returns the routes of connections that are passed through.
 func (f *proxyFlags) passRoutes() (routes []proxy.PassRoute, errs []error) {
-	for _, text := range f.routes {
+	seen := make(map[string]bool)
+	add := func(flag, text string) {
 		r, err := proxy.ParsePassRoute(text)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--route %q: %w", text, err))
-			continue
+			errs = append(errs, fmt.Errorf("%s %q: %w", flag, text, err))
+			return
 		}
+		name := strings.ToLower(strings.TrimSuffix(r.Name, "."))
+		switch {
+		case flag == "--to" && name != "":
+			errs = append(errs, fmt.Errorf("--to %q: has a name: use --route", text))
+		case seen[name] && name == "":
+			errs = append(errs, fmt.Errorf("%s %q: there is another route for all other names", flag, text))
+		case seen[name]:
+			errs = append(errs, fmt.Errorf("%s %q: there is another route for %s", flag, text, name))
+		case isOwn(f.listen, r.To):
+			errs = append(errs, fmt.Errorf("%s %q: the backend is the address of --listen", flag, text))
+		}
+		seen[name] = true
 		routes = append(routes, r)
+	}
+	for _, text := range f.routes {
+		add("--route", text)
 	}
 	if f.to != "" {
-		r, err := proxy.ParsePassRoute(f.to)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("--to %q: %w", f.to, err))
-		}
-		routes = append(routes, r)
+		add("--to", f.to)
 	}
 	return routes, errs
+}
+
+// isOwn reports whether a backend at this address is what listens on another one, as far as
+// the texts say: what is passed on to it would come again, and again.
+func isOwn(listen, backend string) bool {
+	host, port, err := net.SplitHostPort(listen)
+	to, toPort, errTo := net.SplitHostPort(backend)
+	if err != nil || errTo != nil || port == "0" || port != toPort {
+		return false
+	}
+	a, b := net.ParseIP(host), net.ParseIP(to)
+	toLocalhost := strings.EqualFold(to, "localhost")
+	switch {
+	case host == "" || a.Equal(net.IPv6unspecified):
+		return toLocalhost || b.IsLoopback() || b.IsUnspecified()
+	case a.IsUnspecified():
+		return toLocalhost || b.To4() != nil && (b.IsLoopback() || b.IsUnspecified())
+	case strings.EqualFold(host, "localhost"):
+		return toLocalhost || b.Equal(net.IPv4(127, 0, 0, 1))
+	}
+	return a != nil && a.Equal(b) || a.Equal(net.IPv4(127, 0, 0, 1)) && toLocalhost || strings.EqualFold(host, to)
 }
 
 // backendTLS returns the configuration for https backends.
@@ -165,43 +211,4 @@ func (f *proxyFlags) backendTLS() (*tls.Config, error) {
 		return nil, fmt.Errorf("--backend-ca %s: has no certificate in PEM", f.backendCA)
 	}
 	return config, nil
-}
-
-// checkBackends tries to connect to each backend.
-func (f *proxyFlags) checkBackends(r *preflight.Report) {
-	try := func(flag, text, network, address string) {
-		c, err := net.DialTimeout(network, address, max(time.Second, f.connectTimeout))
-		if err != nil {
-			r.Warn(flag, text+": "+err.Error(), "start the server behind, or correct the address")
-			return
-		}
-		c.Close()
-		r.OK(flag, text+": accepts connections")
-	}
-	if f.passed {
-		routes, _ := f.passRoutes()
-		for _, route := range routes {
-			network, address := "tcp", route.To
-			if path, ok := strings.CutPrefix(route.To, "unix:"); ok {
-				network, address = "unix", path
-			}
-			try(flagOf(route.Name != ""), route.To, network, address)
-		}
-		return
-	}
-	routes, _ := f.reverseRoutes()
-	for _, route := range routes {
-		if route.Backend != nil {
-			network, address := route.Backend.Addr()
-			try(flagOf(route.Host+route.Path != ""), route.Backend.String(), network, address)
-		}
-	}
-}
-
-// flagOf returns the flag that a route is of.
-func flagOf(route bool) string {
-	if route {
-		return "--route"
-	}
-	return "--to"
 }

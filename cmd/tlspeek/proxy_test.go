@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -214,25 +215,28 @@ func TestProxyRefusesFlags(t *testing.T) {
 	nonsense := filepath.Join(t.TempDir(), "nonsense")
 	require.NoError(t, os.WriteFile(nonsense, []byte("nonsense"), 0o600))
 	for want, args := range map[string][]string{
-		"--to or --route is needed":            {},
-		"no scheme":                            {"--to", "127.0.0.1:8080"},
-		`--route "a.example"`:                  {"--route", "a.example"},
-		"--proxy-protocol needs --pass":        {"--to", "http://127.0.0.1:1", "--proxy-protocol", "v1"},
-		"must be v2, v1 or none":               {"--pass", "--to", "127.0.0.1:1", "--proxy-protocol", "v3"},
-		"--cert cannot be used with --pass":    {"--pass", "--to", "127.0.0.1:1", "--cert", "a", "--key", "b"},
-		"--http3 cannot be used with --pass":   {"--pass", "--to", "127.0.0.1:1", "--http3"},
-		"--pass sees none":                     {"--pass", "--to", "127.0.0.1:1", "--access-format", "combined", "--access-log", "-"},
-		"has no certificate in PEM":            {"--to", "https://127.0.0.1:1", "--backend-ca", nonsense},
-		"exclude each other":                   {"--to", "https://127.0.0.1:1", "--backend-ca", nonsense, "--backend-insecure"},
-		"not the name of a header field":       {"--to", "http://127.0.0.1:1", "--header-json=a b"},
-		"--access-log - and --events -":        {"--to", "http://127.0.0.1:1", "--access-log", "-", "--events", "-"},
-		"needs --access-log - or a file":       {"--to", "http://127.0.0.1:1", "--access-format", "json"},
-		"must be text, json or combined":       {"--to", "http://127.0.0.1:1", "--access-format", "xml"},
-		"is also the file of --events":         {"--to", "http://127.0.0.1:1", "--access-log", nonsense, "--events", nonsense},
-		"--connect-timeout: must be more":      {"--to", "http://127.0.0.1:1", "--connect-timeout", "0"},
-		"--stall-timeout and --idle-timeout":   {"--to", "http://127.0.0.1:1", "--stall-timeout", "0"},
-		"--access-max-size and --access-max-a": {"--to", "http://127.0.0.1:1", "--access-max-size", "-1"},
-		"--cert needs --key":                   {"--to", "http://127.0.0.1:1", "--cert", "a"},
+		"--to or --route is needed":             {},
+		"no scheme":                             {"--to", "127.0.0.1:8080"},
+		`--route "a.example"`:                   {"--route", "a.example"},
+		"--proxy-protocol needs --pass":         {"--to", "http://127.0.0.1:1", "--proxy-protocol", "v1"},
+		"must be v2, v1 or none":                {"--pass", "--to", "127.0.0.1:1", "--proxy-protocol", "v3"},
+		"--cert cannot be used with --pass":     {"--pass", "--to", "127.0.0.1:1", "--cert", "a", "--key", "b"},
+		"--http3 cannot be used with --pass":    {"--pass", "--to", "127.0.0.1:1", "--http3"},
+		"--pass sees none":                      {"--pass", "--to", "127.0.0.1:1", "--access-format", "combined", "--access-log", "-"},
+		"has no certificate in PEM":             {"--to", "https://127.0.0.1:1", "--backend-ca", nonsense},
+		"exclude each other":                    {"--to", "https://127.0.0.1:1", "--backend-ca", nonsense, "--backend-insecure"},
+		"--header-json=Host: the field Host ha": {"--to", "http://127.0.0.1:1", "--header-json=Host"},
+		"X-Forwarded-For itself":                {"--to", "http://127.0.0.1:1", "--header-json=X-Forwarded-For"},
+		"takes its name after a =":              {"--to", "http://127.0.0.1:1", "--header-json", "X-Event"},
+		"not the name of a header field":        {"--to", "http://127.0.0.1:1", "--header-json=a b"},
+		"--access-log - and --events -":         {"--to", "http://127.0.0.1:1", "--access-log", "-", "--events", "-"},
+		"needs --access-log - or a file":        {"--to", "http://127.0.0.1:1", "--access-format", "json"},
+		"must be text, json or combined":        {"--to", "http://127.0.0.1:1", "--access-format", "xml"},
+		"is also the file of --events":          {"--to", "http://127.0.0.1:1", "--access-log", nonsense, "--events", nonsense},
+		"--connect-timeout: must be more":       {"--to", "http://127.0.0.1:1", "--connect-timeout", "0"},
+		"--stall-timeout and --idle-timeout":    {"--to", "http://127.0.0.1:1", "--stall-timeout", "0"},
+		"--access-max-size and --access-max-a":  {"--to", "http://127.0.0.1:1", "--access-max-size", "-1"},
+		"--cert needs --key":                    {"--to", "http://127.0.0.1:1", "--cert", "a"},
 	} {
 		var stderr bytes.Buffer
 		assert.Equal(t, 1, run(append([]string{"proxy", "--listen", "127.0.0.1:0", "--state-dir", t.TempDir()}, args...), strings.NewReader(""), io.Discard, &stderr), want)
@@ -257,13 +261,38 @@ func TestProxyCheck(t *testing.T) {
 	said, status := check("--to", backend.URL, "--route", "/a="+gone.URL)
 	assert.Zero(t, status, said)
 	assert.Contains(t, said, "ok --to "+backend.URL+": accepts connections")
-	assert.Contains(t, said, "warning --route "+gone.URL+": ")
+	assert.Contains(t, said, "warning --route path /a to "+gone.URL+": ")
 	assert.Contains(t, said, "over TCP and UDP")
 	said, status = check("--pass", "--to", backend.Listener.Addr().String(), "--policy", rules)
 	assert.Zero(t, status, said)
 	assert.Contains(t, said, "rule late decides nothing with --pass")
 	assert.NotContains(t, said, "UDP")
 	assert.NotContains(t, said, "self-signed")
+	over := httptest.NewUnstartedServer(http.NotFoundHandler())
+	over.Config.ErrorLog = log.New(io.Discard, "", 0)
+	over.StartTLS()
+	defer over.Close()
+	said, status = check("--to", over.URL, "--route", "api=https://"+backend.Listener.Addr().String())
+	assert.Zero(t, status, said)
+	assert.Contains(t, said, "warning --to "+over.URL+": the TLS handshake fails: tls: failed to verify certificate")
+	assert.Contains(t, said, "warning --route host api to https://"+backend.Listener.Addr().String()+": the TLS handshake fails: ")
+	said, _ = check("--to", over.URL, "--backend-insecure", "--access-log", "-")
+	assert.Contains(t, said, "ok --to "+over.URL+": accepts connections and TLS")
+	assert.Contains(t, said, "ok --access-log standard output")
+	ca, dir := filepath.Join(t.TempDir(), "ca.pem"), t.TempDir()
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: over.Certificate().Raw}), 0o600))
+	said, _ = check("--to", over.URL, "--backend-ca", ca, "--access-log", filepath.Join(dir, "access.log"))
+	assert.Contains(t, said, "ok --to "+over.URL+": accepts connections and TLS")
+	assert.Contains(t, said, "ok --access-log "+filepath.Join(dir, "access.log")+": can be written to")
+	for _, file := range []string{filepath.Join(dir, "none", "access.log"), dir} {
+		said, status = check("--to", backend.URL, "--access-log", file)
+		assert.Equal(t, 1, status)
+		assert.Contains(t, said, "problem --access-log ")
+		said, status = check("--pass", "--to", "127.0.0.1:1", "--access-log", file)
+		assert.Equal(t, 1, status)
+		assert.Contains(t, said, "problem --access-log ")
+	}
+	assert.Len(t, listFiles(t, dir), 1, "nothing is in the folder")
 	said, status = check("--to", "nonsense")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, said, "problem flags --to")

@@ -65,11 +65,11 @@ func parseBackend(s string) (*Backend, error) {
 	case err != nil:
 		return nil, errors.Unwrap(err)
 	case u.User != nil:
-		return nil, errors.New("a user has no place in it")
+		return nil, errors.New("remove the user")
 	case u.RawQuery != "" || u.ForceQuery:
-		return nil, errors.New("a query has no place in it")
+		return nil, errors.New("remove the query")
 	case strings.Contains(s, "#"):
-		return nil, errors.New("a fragment has no place in it")
+		return nil, errors.New("remove the fragment")
 	case u.Hostname() == "" || !validHost(u.Host):
 		return nil, errors.New("no valid host")
 	case hasDots(u.Path):

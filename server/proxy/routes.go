@@ -86,9 +86,9 @@ func parseRouteHost(host string) (string, error) {
 	}
 	switch {
 	case strings.Contains(ascii, "*"):
-		return "", errors.New("a wildcard is the whole first label: *.example")
+		return "", errors.New("a wildcard is the whole first label: *.example; for every host, write the path alone")
 	case strings.Contains(ascii, ":"):
-		return "", errors.New("a host without a port")
+		return "", errors.New("write the host without scheme and port, such as shop.example")
 	case ascii == "" || !validHost(ascii):
 		return "", errors.New("no valid host")
 	}
@@ -105,6 +105,8 @@ func parseRoutePath(path string) (string, error) {
 		return "", err
 	case strings.ContainsAny(path, "?#"):
 		return "", errors.New("a path without query and fragment")
+	case strings.HasSuffix(path, "*"):
+		return "", errors.New("a path is for all below it: write /api in the place of /api/*, and %2A for an asterisk")
 	case decoded != "" && canonicalPath(decoded) != decoded || hasDots(decoded):
 		return "", errors.New("a path without empty segments, dots and parameters")
 	}
