@@ -16,10 +16,11 @@ func proxyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy",
 		Short: "Stand in front of a server, and tell it who its clients are",
-		Long: `Proxy ends TLS in front of any web server, over HTTP/1.1, HTTP/2 and HTTP/3, and passes
-requests on with what it knows of the client: fingerprints, the clients that send such hellos, tells, whether all
-that fits the User-Agent, and what the policy decided. What a client sends under the
-names of these fields, or as X-Forwarded-For and the like, never gets through.
+		Long: `Proxy terminates TLS in front of any web server, over HTTP/1.1, HTTP/2 and HTTP/3, and
+passes requests on with what it knows of the client: fingerprints, the clients that send
+such hellos, tells, whether all that fits the User-Agent, and what the policy decided. What
+a client sends under the names of these fields, or as X-Forwarded-For and the like, never
+gets through. Let nobody else reach the server behind.
 
 Backends, for --to and --route:
 
@@ -29,14 +30,17 @@ Backends, for --to and --route:
   unix:/path          HTTP/1.1 over a Unix socket; unix+h2c:/path for HTTP/2
 
 With --pass, TLS is not touched: bytes go to the server behind, chosen by server name, with
-a header of the PROXY protocol, version 2, that tells the client's address, JA3, JA4, name
+a header of the PROXY protocol, version 2, that says the client's address, JA3, JA4, name
 and tags. The policy decides about hellos. TCP only: HTTP/3 is not passed.
 
-Certificates, limits, Events, policy and --admin are those of serve. Without --cert
-and --key, there is a self-signed certificate for localhost. SIGINT, SIGTERM and SIGHUP end the
-program once the open connections are finished, or --grace is over.
+The flags for certificates, limits, Events, the policy and --admin work as in serve. Without
+--cert and --acme, there is a self-signed certificate for localhost. The program reloads
+certificates and the policy when they change, and needs no signal for renamed logs. SIGINT,
+SIGTERM and SIGHUP end it once the open connections are finished, or --grace is over. A
+second signal ends it at once.
 
-Every flag can be set in the environment: --to as TLSPEEK_TO.`,
+Every flag can be set in the environment: --to as TLSPEEK_TO, and several routes, separated
+by commas or newlines, as TLSPEEK_ROUTE.`,
 		Example: `  tlspeek proxy --to http://127.0.0.1:8080
   tlspeek proxy --listen :443 --acme shop.example --to http://127.0.0.1:8080 --policy policy.yaml
   tlspeek proxy --to http://127.0.0.1:8080 --route 'shop.example/api=h2c://127.0.0.1:9000'

@@ -13,7 +13,7 @@ import (
 	"github.com/tlspeek/tlspeek/server/proxy"
 )
 
-// runReverse runs a proxy that ends TLS.
+// runReverse runs a proxy that terminates TLS.
 func runReverse(ctx context.Context, f *proxyFlags, stdout, stderr io.Writer) error {
 	routes, errs := f.reverseRoutes()
 	config, err := f.backendTLS()

@@ -298,6 +298,15 @@ func TestProxyCheck(t *testing.T) {
 	assert.Contains(t, said, "problem flags --to")
 }
 
+// TestProxyHelpFits: no line of the text is longer than 100 columns.
+func TestProxyHelpFits(t *testing.T) {
+	cmd := proxyCommand()
+	assert.Contains(t, cmd.Long, "TLSPEEK_ROUTE")
+	for line := range strings.SplitSeq(cmd.Long+"\n"+cmd.Example, "\n") {
+		assert.LessOrEqual(t, len(line), 100, line)
+	}
+}
+
 // TestProxyDocs: docs/proxy.md names every flag and metric of the verb.
 func TestProxyDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/proxy.md")
