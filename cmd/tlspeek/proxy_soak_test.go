@@ -118,7 +118,7 @@ var soakers = []soaker{
 	},
 	func(ctx context.Context, _ *soak, c *goClient) error {
 		status, text, err := c.send(ctx, "GET", "/fields", "tagged", nil)
-		if err == nil && (status != 200 || !bytes.Contains(text, []byte("X-Tls-Tags: odd\n"))) {
+		if err == nil && (status != 200 || !bytes.Contains(text, []byte("X-Tls-Tags: odd"))) {
 			err = fmt.Errorf("status %d, no tag: %s", status, text)
 		}
 		return err
