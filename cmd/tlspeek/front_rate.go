@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
+	"github.com/tlspeek/tlspeek/event"
 	"github.com/tlspeek/tlspeek/server"
 	"github.com/tlspeek/tlspeek/signals"
 )
@@ -156,7 +157,13 @@ func (r *rates) handler(next http.Handler) http.Handler {
 		h.Set("Retry-After", seconds)
 		h.Set("Cache-Control", "no-store")
 		h.Set("Access-Control-Allow-Origin", "*") // as on what is answered
-		http.Error(w, "too many requests: try again in "+seconds+" s", http.StatusTooManyRequests)
+		text := "too many requests: try again in " + seconds + " s"
+		if c := server.ClientOf(req.Context()); c != nil {
+			if e, ok := c.Event(event.Compact); ok && e.ID != (event.ID{}) {
+				text += "\nreference: " + e.ID.String() // as where a rule refuses
+			}
+		}
+		http.Error(w, text, http.StatusTooManyRequests)
 	})
 }
 
