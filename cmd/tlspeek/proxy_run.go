@@ -40,16 +40,25 @@ func runReverse(ctx context.Context, f *proxyFlags, stdout, stderr io.Writer) er
 		s := e.serveHTTP(reverse, nil)
 		s.BodyTimeout, s.WriteTimeout = -1, -1 // the stall timeout bounds them
 		s.IdleTimeout = f.idleTimeout
+		log := access.requests()
 		if access != nil || f.admin != "" {
-			log := access.requests()
 			log.Done = m.answered
 			s.Handler = log.Handler(s.Handler)
 		}
 		warnOfStages(e)
 		err = e.run(ctx, m.add(access), f.hints())
 		reverse.CloseIdleConnections()
+		waitForLines(log, f.logGrace())
 		return errors.Join(err, endAccess(access, f.logGrace(), e.log))
 	})
+}
+
+// waitForLines waits a moment for the lines of requests whose connections were closed at the
+// end of the grace period.
+func waitForLines(log *proxy.AccessLog, grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	_ = log.Wait(ctx)
 }
 
 // endAccess writes what waits in the access log.

@@ -63,8 +63,9 @@ type AccessLog struct {
 	Format AccessFormat  // of the lines of W
 	Done   func(*Access) // is called for each request, such as to count them; may be nil. It must not keep the Access.
 
-	mu    sync.Mutex // held while W is called for AccessCombined
-	lines sync.Pool  // of *[]byte
+	mu    sync.Mutex   // held while W is called for AccessCombined
+	lines sync.Pool    // of *[]byte
+	open  atomic.Int64 // requests that have no line yet
 }
 
 // An Access is a request and how it was answered. Texts of the client are as it has sent
@@ -115,8 +116,12 @@ func (l *AccessLog) Handler(next http.Handler) http.Handler {
 		logs = append(logs, slog.New(slog.NewJSONHandler(l.W, nil)))
 	}
 	hasLines := len(logs) > 0 || l.W != nil
-	write := func(ctx context.Context, x *Access) { l.write(ctx, x, logs) }
+	write := func(ctx context.Context, x *Access) {
+		l.write(ctx, x, logs)
+		l.open.Add(-1)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.open.Add(1)
 		a := &accessWriter{ResponseWriter: w, ctx: r.Context(), write: write}
 		a.begin(r)
 		if hasLines {
@@ -126,6 +131,21 @@ func (l *AccessLog) Handler(next http.Handler) http.Handler {
 		next.ServeHTTP(a.view(), r)
 		a.returned = true
 	})
+}
+
+// Wait waits until each request that has come to a Handler has its line, or ctx is done. Call
+// it when the server has ended, and has closed the connections of requests that took too long:
+// their handlers notice only then.
+func (l *AccessLog) Wait(ctx context.Context) error {
+	const interval = 5 * time.Millisecond
+	for l.open.Load() > 0 {
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // noteRoute says for the line of a request which backend has answered, or was to. Without
