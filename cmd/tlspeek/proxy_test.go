@@ -107,6 +107,9 @@ rules:
 	}
 	assert.Contains(t, lines[2], `"status":403`)
 	assert.Contains(t, lines[2], `"rule":"scripts"`)
+	var failed struct{ Event string }
+	require.NoError(t, json.Unmarshal([]byte(lines[9]), &failed))
+	assert.Regexp(t, `level=WARN msg="a request could not be passed on" route=/api kind=connect error=".*connection refused" client=127.0.0.1 host=`+s.addr+` event=`+failed.Event+"\n", s.log.String())
 }
 
 // TestProxyPass: TLS reaches the server of its name untouched, with a header that says who the

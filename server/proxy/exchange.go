@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -240,11 +239,7 @@ func (x *exchange) fail(kind FailKind, err error) {
 	if told {
 		return
 	}
-	level := slog.LevelWarn
-	if kind == FailClient {
-		level = slog.LevelDebug
-	}
-	x.p.log.LogAttrs(context.Background(), level, "passing a request on", slog.String("route", x.to.name), slog.String("kind", kind.String()), slog.Any("error", err))
+	x.logFailed(kind, err)
 	if x.p.Failed != nil {
 		x.p.Failed(x.to.name, kind)
 	}
