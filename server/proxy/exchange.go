@@ -42,6 +42,8 @@ type exchange struct {
 	w      http.ResponseWriter
 	values forward
 	body   requestBody
+	held   heldBody
+	stale  atomic.Bool // the connection to the backend cannot be used
 	answer answerBody
 
 	websocket bool        // the client asks for one

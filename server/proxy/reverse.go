@@ -213,6 +213,10 @@ func (p *Reverse) rewrite(pr *httputil.ProxyRequest) {
 		out.Host = ""
 	}
 	removeForged(out.Header)
+	if out.Body != nil && out.Body != http.NoBody {
+		x.held = heldBody{out.Body, &x.stale}
+		out.Body = &x.held
+	}
 	if x.websocket {
 		out.Header["Connection"] = []string{"Upgrade"} // as removed
 	}

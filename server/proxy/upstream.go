@@ -41,7 +41,11 @@ func newTransport(b *Backend, p *Reverse) *http.Transport {
 	dialer := &net.Dialer{Timeout: connect, KeepAlive: keepAlivePeriod}
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, b.network, b.address)
+			conn, err := dialer.DialContext(ctx, b.network, b.address)
+			if err != nil || b.h2c {
+				return conn, err
+			}
+			return newBackendConn(conn), nil
 		},
 		TLSHandshakeTimeout:    connect,
 		ResponseHeaderTimeout:  max(0, p.answer),
@@ -83,9 +87,9 @@ type roundTripper struct{}
 func (roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := r.Context().Value(exchangeKey{}).(*exchange)
 	if x.websocket {
-		return x.to.upgrades.RoundTrip(r)
+		return x.roundTrip(x.to.upgrades, r)
 	}
-	return x.to.transport.RoundTrip(r)
+	return x.roundTrip(x.to.transport, r)
 }
 
 // buffers has what bodies are copied with.
