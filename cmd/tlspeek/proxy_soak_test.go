@@ -265,7 +265,7 @@ func TestProxySoak(t *testing.T) {
 	policy := filepath.Join(t.TempDir(), "policy.yaml")
 	require.NoError(t, os.WriteFile(policy, []byte(soakPolicy), 0o600))
 	p := peertest.Start(t, program, "--to", to, "--route", "/upload="+h2c, "--route", "/duplex="+h2c, "--route", "/down=http://"+peertest.FreeAddr(t),
-		"--policy", policy, "--stall-timeout", "3s", "--handshake-timeout", "3s", "--access-log", filepath.Join(t.TempDir(), "access.log"), "--log-level", "error")
+		"--policy", policy, "--stall-timeout", "3s", "--handshake-timeout", "3s", "--idle-timeout", "5s", "--access-log", filepath.Join(t.TempDir(), "access.log"), "--log-level", "error")
 	s := &soak{p: p, site: site, config: newGoClient(t, p, "1.1").config, failed: make(chan error, 20)}
 	const workers = 9
 	warm, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -46,6 +46,7 @@ var (
 	errClientStalled  = errors.New("the client sends or reads nothing")
 	errBackendStalled = errors.New("the backend sends or reads nothing")
 	errManyInterim    = errors.New("the backend sends too many interim answers")
+	errManyDials      = errors.New("the backend ends each connection without an answer")
 	errSwitch         = errors.New("the backend switches to a protocol that was not asked for")
 )
 
@@ -67,7 +68,7 @@ func failure(err error) (FailKind, int) {
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"),
 		errors.As(err, &op) && op.Op == "dial", errors.As(err, &invalid), errors.As(err, &unknownCA), errors.As(err, &record), errors.As(err, &alert):
 		return FailConnect, http.StatusBadGateway
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isReset(err):
+	case errors.Is(err, errManyDials), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isReset(err):
 		return FailReset, http.StatusBadGateway
 	}
 	return FailAnswer, http.StatusBadGateway

@@ -45,6 +45,7 @@ type exchange struct {
 	held   heldBody
 	stale  atomic.Bool // the connection to the backend cannot be used
 	answer answerBody
+	dials  dials
 
 	websocket bool        // the client asks for one
 	interim   int         // 1xx answers so far
@@ -159,7 +160,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (x *exchange) enter(state int32) {
 	x.state.Store(state)
 	x.moved()
-	if x.p.stall > 0 && state != waiting {
+	if x.p.limit(state) > 0 {
 		x.p.watch.add(x)
 	}
 }
@@ -180,14 +181,8 @@ func (x *exchange) check() {
 		}
 		return
 	}
-	limit, state := x.p.stall, x.state.Load()
-	if state == waiting { // the transport bounds it, from the end of the request on
-		if x.p.answer <= 0 {
-			return
-		}
-		limit += x.p.answer
-	}
-	if time.Since(x.p.began)-time.Duration(x.progress.Load()) < limit {
+	state := x.state.Load()
+	if !x.isOver(state) {
 		return
 	}
 	x.fired = true

@@ -90,7 +90,7 @@ func (p *Reverse) init() {
 	p.answer = orDefault(p.AnswerTimeout, defaultAnswerTimeout)
 	p.stall = orDefault(p.StallTimeout, defaultStallTimeout)
 	p.began = time.Now()
-	p.watch.period = max(p.stall/4, 10*time.Millisecond)
+	p.watch.period = p.watchPeriod()
 	if p.log = p.Log; p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -184,7 +184,7 @@ func (p *Reverse) pass(w http.ResponseWriter, r *http.Request, to *target) {
 		// What a backend would upgrade to, such as h2c, is not what this proxy reads then.
 		delete(r.Header, "Upgrade")
 	}
-	x.state.Store(waiting)
+	x.enter(waiting)
 	out := r.WithContext(x)
 	if r.ContentLength != 0 {
 		if r.ProtoMajor == 1 {
@@ -236,6 +236,7 @@ func (p *Reverse) rewrite(pr *httputil.ProxyRequest) {
 // modifyResponse readies the answer of a backend for the client.
 func modifyResponse(res *http.Response) error {
 	x := res.Request.Context().Value(exchangeKey{}).(*exchange)
+	x.enter(answering)
 	delete(res.Header, "Alt-Svc") // it speaks of ports of the backend
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		if !x.websocket || !gotWebSocket(res) {
@@ -260,7 +261,6 @@ func modifyResponse(res *http.Response) error {
 			x.answer.left = -1
 		}
 		res.Body = &x.answer
-		x.enter(answering)
 	}
 	return nil
 }

@@ -41,6 +41,11 @@ func newTransport(b *Backend, p *Reverse) *http.Transport {
 	dialer := &net.Dialer{Timeout: connect, KeepAlive: keepAlivePeriod}
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			dialed, err := beginDial(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer dialed()
 			conn, err := dialer.DialContext(ctx, b.network, b.address)
 			if err != nil || b.h2c {
 				return conn, err
