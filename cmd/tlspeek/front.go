@@ -189,7 +189,11 @@ func logFailure(log *slog.Logger, o *event.Observation) {
 		level = slog.LevelDebug
 	}
 	seen := hex.EncodeToString(o.Received[:min(len(o.Received), 32)])
-	log.Log(context.Background(), level, "no hello", "client", o.Src, "error", o.Err, "seen", seen)
+	attrs := []any{"client", o.Src, "error", o.Err, "seen", seen}
+	if what := notTLS(o.Received); what != "" {
+		attrs = append(attrs, "hint", what)
+	}
+	log.Log(context.Background(), level, "no hello", attrs...)
 }
 
 // run serves until ctx is done or the listener fails. AddMetrics adds those of the verb, and

@@ -47,7 +47,7 @@ func openRecorder(f *frontFlags, stdout io.Writer) (r *sink.Recorder, closeFile 
 			return nil, nil, err
 		}
 		if err := file.Open(); err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("--events: %w", err)
 		}
 		r.Events.W, closeFile = file, file.Close
 	}

@@ -50,6 +50,8 @@ func (f *accessFlags) check(p *proxyFlags) error {
 		return fmt.Errorf("--access-log %s: is also the file of --events or --hello-json: name another", f.log)
 	case f.maxSize < 0 || f.maxAge < 0:
 		return errors.New("--access-max-size and --access-max-age must be 0 or more")
+	case (f.maxSize > 0 || f.maxAge > 0) && (f.log == "log" || f.log == "none" || f.log == "-"):
+		return errors.New("--access-max-size and --access-max-age are for a file: name one with --access-log")
 	}
 	return nil
 }

@@ -238,6 +238,8 @@ func TestProxyRefusesFlags(t *testing.T) {
 		"is also the file of --events":          {"--to", "http://127.0.0.1:1", "--access-log", nonsense, "--events", nonsense},
 		"--connect-timeout: must be more":       {"--to", "http://127.0.0.1:1", "--connect-timeout", "0"},
 		"--stall-timeout and --idle-timeout":    {"--to", "http://127.0.0.1:1", "--stall-timeout", "0"},
+		"are for a file: name one with":         {"--to", "http://127.0.0.1:1", "--access-max-size", "100"},
+		"--events: open /":                      {"--to", "http://127.0.0.1:1", "--events", nonsense + "/e"},
 		"--access-max-size and --access-max-a":  {"--to", "http://127.0.0.1:1", "--access-max-size", "-1"},
 		"--cert needs --key":                    {"--to", "http://127.0.0.1:1", "--cert", "a"},
 	} {
