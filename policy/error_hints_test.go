@@ -196,6 +196,9 @@ func TestErrorWords(t *testing.T) {
 		`ja4 ~= "x"`:                               `1:5: there is no operator ~=: for a regular expression write .matches, as in sni.matches(r"...")`,
 		`client?.name == "x"`:                      `1:7: there is no operator ?.: write . alone: the fields of what is absent are empty`,
 		`sni == "and or not" and true // or`:       `1:21: there is no operator and: write &&`,
+		`src_ip in 10.0.0.0/8`:                     `1:11: an address is a text: write cidr("10.0.0.0/8").containsIP(src_ip)`,
+		`event.dst_ip in 2001:db8::/32`:            `1:17: an address is a text: write cidr("2001:db8::/32").containsIP(event.dst_ip)`,
+		`src_ip in 10.0.0.1`:                       `1:11: an address is a text: write it in quotes: "10.0.0.1"`,
 		`cidr(10.0.0.0/8).containsIP(src_ip)`:      `1:6: an address is a text: write it in quotes: "10.0.0.0/8"`,
 	} {
 		assert.Equal(t, want, strings.Join(messagesOf(t, env, text), "\n"), text)

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -224,13 +225,20 @@ func lengthOf(text string, is func(rune) bool) int {
 	return len(text)
 }
 
+// inBefore matches what ends in a key and the operator in.
+var inBefore = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.]*)\s+in\s*$`)
+
 // number returns the length of a number. What looks like an address or a network is
 // an error: it must be in quotes.
 func (s *syntaxScan) number(at int) int {
 	rest := s.text[at:]
 	n := lengthOf(rest, func(r rune) bool { return isWord(r) || r == '.' || r == ':' || r == '/' })
 	if _, err := parseRange(rest[:n]); err == nil && strings.ContainsAny(rest[:n], ".:") {
-		s.fail(at, "an address is a text", fmt.Sprintf("write it in quotes: %q", rest[:n]))
+		hint := fmt.Sprintf("write it in quotes: %q", rest[:n])
+		if m := inBefore.FindStringSubmatch(s.text[:at]); m != nil && strings.Contains(rest[:n], "/") {
+			hint = fmt.Sprintf("write cidr(%q).containsIP(%s)", rest[:n], m[1])
+		}
+		s.fail(at, "an address is a text", hint)
 		return n
 	}
 	return lengthOf(rest, func(r rune) bool { return isWord(r) || r == '.' })

@@ -14,10 +14,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// adminHandler serves /healthz, /readyz and /metrics to the operator of a service,
+// adminHandler serves a list of its paths, /healthz, /readyz and /metrics to the operator of a service,
 // and with profiling /debug/pprof/.
 func adminHandler(s service, metrics prometheus.Gatherer, profiling bool) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "/healthz\n/readyz\n/metrics\n/api/signals\n")
+		if profiling {
+			io.WriteString(w, "/debug/pprof/\n")
+		}
+	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "ok\n")
 	})

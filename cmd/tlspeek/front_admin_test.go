@@ -45,6 +45,11 @@ func TestAdmin(t *testing.T) {
 	assert.Equal(t, 503, code)
 	code, _ = ask("/debug/pprof/")
 	assert.Equal(t, 404, code)
+	code, text := ask("/")
+	assert.Equal(t, 200, code)
+	assert.Equal(t, "/healthz\n/readyz\n/metrics\n/api/signals\n", text)
+	code, _ = ask("/other")
+	assert.Equal(t, 404, code)
 
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(listener) }()
@@ -58,7 +63,7 @@ func TestAdmin(t *testing.T) {
 	}
 	code, _ = ask("/readyz")
 	assert.Equal(t, 200, code)
-	code, text := ask("/metrics")
+	code, text = ask("/metrics")
 	assert.Equal(t, 200, code)
 	for _, line := range []string{
 		`tlspeek_hellos_total{outcome="hello",transport="tls"} 1`,
