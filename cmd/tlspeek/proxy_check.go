@@ -47,10 +47,12 @@ func (f *proxyFlags) checkBackends(r *preflight.Report) {
 	if err != nil {
 		return // it is among the problems of flags
 	}
+	hasTLS := false
 	for _, route := range routes {
 		if route.Backend == nil {
 			continue
 		}
+		hasTLS = hasTLS || isHTTPS(route.Backend.String())
 		name := ""
 		switch {
 		case route.Host != "":
@@ -61,12 +63,17 @@ func (f *proxyFlags) checkBackends(r *preflight.Report) {
 		network, address := route.Backend.Addr()
 		f.tryBackend(r, name, route.Backend.String(), network, address, config.Clone())
 	}
+	if !hasTLS && (f.backendCA != "" || f.backendInsecure || f.backendServerName != "") {
+		r.Warn("flags", "--backend-ca, --backend-insecure and --backend-server-name are for https backends, and there is none", "remove them, or write https:// for the backend")
+	}
 }
+
+func isHTTPS(url string) bool { return strings.HasPrefix(strings.ToLower(url), "https:") }
 
 // tryBackend connects to a backend, and does a handshake with one of https. Name is that of
 // the route; empty for the default.
 func (f *proxyFlags) tryBackend(r *preflight.Report, name, text, network, address string, config *tls.Config) {
-	isTLS := config != nil && strings.HasPrefix(strings.ToLower(text), "https:")
+	isTLS := config != nil && isHTTPS(text)
 	flag := "--to"
 	if name != "" {
 		flag, text = "--route", name+" to "+text
