@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -180,7 +181,10 @@ func (f *proxyFlags) passRoutes() (routes []proxy.PassRoute, errs []error) {
 func isOwn(listen, backend string) bool {
 	host, port, err := net.SplitHostPort(listen)
 	to, toPort, errTo := net.SplitHostPort(backend)
-	if err != nil || errTo != nil || port == "0" || port != toPort {
+	if err != nil || errTo != nil {
+		return false
+	}
+	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 || strconv.Itoa(n) != toPort {
 		return false
 	}
 	a, b := net.ParseIP(host), net.ParseIP(to)

@@ -101,6 +101,8 @@ func TestIsOwn(t *testing.T) {
 		{"[2001:db8::1]:443", "[2001:db8:0::1]:443", true},
 		{"proxy.example:443", "Proxy.example:443", true},
 		{"127.0.0.1:0", "127.0.0.1:0", false},
+		{":https", "127.0.0.1:443", true},
+		{":nonsense", "127.0.0.1:443", false},
 		{"systemd", "127.0.0.1:443", false},
 		{":443", "unix:/run/app.sock", false},
 	} {

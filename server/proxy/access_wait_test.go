@@ -27,7 +27,6 @@ func TestAccessLogWaits(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		assert.ErrorIs(t, l.Wait(short), context.DeadlineExceeded)
-		assert.Empty(t, out.String())
 		assert.NoError(t, l.Wait(t.Context()))
 		assert.Contains(t, out.String(), " 204 ")
 	})
