@@ -42,7 +42,8 @@ type Server struct {
 	// request over HTTP/1, BodyTimeout for its body, and WriteTimeout to take
 	// the response. IdleTimeout is how long a connection stays open without a
 	// request. 0 is 10 seconds for the first, 2 minutes for the last and a
-	// minute for the others; negative is no limit.
+	// minute for the others; negative is no limit. What a handler has not read of
+	// a body when it returns has 5 seconds even then.
 	ReadHeaderTimeout, BodyTimeout, WriteTimeout, IdleTimeout time.Duration
 
 	// OnHandshake, if not nil, is called at the end of each TLS handshake over
@@ -181,7 +182,7 @@ func (v *serving) configure() error {
 // would end the long responses to those without a body.
 func limitBodies(next http.Handler, limit time.Duration) http.Handler {
 	if limit == 0 {
-		return next
+		return limitRests(next)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
@@ -198,6 +199,20 @@ func limitBodies(next http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
+// restTime is how long the rest of a body may take that the handler has not read.
+const restTime = 5 * time.Second
+
+// limitRests bounds only what net/http reads of a body, over HTTP/1, when the handler has
+// returned.
+func limitRests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header["Upgrade"] == nil { // else the connection may be the handler's
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime))
+		}
+	})
+}
+
 // maxOptionsBody is how much of the body of an "OPTIONS *" request is read, as in
 // net/http.
 const maxOptionsBody = 4 << 10
@@ -211,6 +226,7 @@ func answerGeneralOptions(next http.Handler) http.Handler {
 		}
 		w.Header().Set("Content-Length", "0")
 		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime))
 			io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxOptionsBody)) // over that, net/http closes the connection
 		}
 	})

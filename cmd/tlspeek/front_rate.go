@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/refusal"
 	"github.com/tlspeek/tlspeek/server"
 	"github.com/tlspeek/tlspeek/signals"
 )
@@ -163,7 +164,7 @@ func (r *rates) handler(next http.Handler) http.Handler {
 				text += "\nreference: " + e.ID.String() // as where a rule refuses
 			}
 		}
-		http.Error(w, text, http.StatusTooManyRequests)
+		refusal.Write(w, req, http.StatusTooManyRequests, text)
 	})
 }
 

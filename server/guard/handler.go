@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlspeek/tlspeek/event"
+	"github.com/tlspeek/tlspeek/internal/refusal"
 	"github.com/tlspeek/tlspeek/policy"
 	"github.com/tlspeek/tlspeek/server"
 )
@@ -74,6 +75,7 @@ const maxOptionsBody = 4 << 10
 func answerGeneralOptions(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", "0")
 	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(answerTime))
 		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxOptionsBody))
 	}
 }
@@ -85,7 +87,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if e, ok := server.FromContext(r.Context()); ok && e.ID != (event.ID{}) {
 		text += "\nreference: " + e.ID.String()
 	}
-	http.Error(w, text, status) // as plain text that browsers do not take for anything else
+	refusal.Write(w, r, status, text) // as plain text that browsers do not take for anything else
 }
 
 // closeConn closes the connection of r, and ends the handler that calls it.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/tlspeek/tlspeek/internal/refusal"
 )
 
 // A FailKind says why a request was not answered by its backend, or not in full.
@@ -132,5 +134,15 @@ func serveError(w http.ResponseWriter, _ *http.Request, err error) {
 // refuse answers with one line.
 func refuse(w http.ResponseWriter, status int, why string) {
 	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, strconv.Itoa(status)+" "+http.StatusText(status)+": "+why, status)
+	http.Error(w, refusalText(status, why), status)
+}
+
+// refuseRequest does the same to a request whose body is not read.
+func refuseRequest(w http.ResponseWriter, r *http.Request, status int, why string) {
+	w.Header().Set("Cache-Control", "no-store")
+	refusal.Write(w, r, status, refusalText(status, why))
+}
+
+func refusalText(status int, why string) string {
+	return strconv.Itoa(status) + " " + http.StatusText(status) + ": " + why
 }

@@ -138,16 +138,16 @@ func (p *Reverse) serve(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close")
 		}
-		refuse(w, status, why)
+		refuseRequest(w, r, status, why)
 		return
 	}
 	to, ok := p.routes.resolve(routeHost(r.Host), r.URL.Path)
 	switch {
 	case !ok:
-		refuse(w, http.StatusBadRequest, "the path can be read in several ways")
+		refuseRequest(w, r, http.StatusBadRequest, "the path can be read in several ways")
 		return
 	case to == nil:
-		refuse(w, http.StatusNotFound, "nothing is served here")
+		refuseRequest(w, r, http.StatusNotFound, "nothing is served here")
 		return
 	}
 	if r.ProtoMajor == 1 { // with which WebSockets begin
