@@ -49,6 +49,7 @@ var (
 	errBackendStalled = errors.New("the backend sends or reads nothing")
 	errManyInterim    = errors.New("the backend sends too many interim answers")
 	errManyDials      = errors.New("the backend ends each connection without an answer")
+	errStatus         = errors.New("the backend answers with a status that is none")
 	errSwitch         = errors.New("the backend switches to a protocol that was not asked for")
 )
 
@@ -63,7 +64,7 @@ func failure(err error) (FailKind, int) {
 	switch {
 	case strings.HasPrefix(err.Error(), "net/http: invalid "): // nothing was sent
 		return FailClient, http.StatusBadRequest
-	case errors.Is(err, errManyInterim), errors.Is(err, errSwitch):
+	case errors.Is(err, errManyInterim), errors.Is(err, errSwitch), errors.Is(err, errStatus):
 		return FailAnswer, http.StatusBadGateway
 	case errors.Is(err, errBackendStalled), errors.As(err, &timeout) && timeout.Timeout():
 		return FailTimeout, http.StatusGatewayTimeout

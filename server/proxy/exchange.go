@@ -116,6 +116,10 @@ func (x *exchange) writeInterim(h http.Header, status int) {
 		x.cancel(errManyInterim)
 		return
 	}
+	if status == http.StatusSwitchingProtocols { // over HTTP/2, where it is none (RFC 9113, section 8.6)
+		x.cancel(errSwitch)
+		return
+	}
 	if !x.in.ProtoAtLeast(1, 1) || status == http.StatusContinue && x.in.Header["Expect"] == nil {
 		return
 	}
@@ -284,8 +288,9 @@ func (b *requestBody) failed() error {
 type answerBody struct {
 	io.ReadCloser
 	x     *exchange
-	left  int64 // bytes to come; negative if that is not known, and ReverseProxy flushes each piece
-	short bool  // the last piece was smaller than it could be: the next one may take time
+	res   *http.Response // whose trailers come with the end
+	left  int64          // bytes to come; negative if that is not known, and ReverseProxy flushes each piece
+	short bool           // the last piece was smaller than it could be: the next one may take time
 	ended bool
 }
 
@@ -295,8 +300,9 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		_ = http.NewResponseController(b.x.w).Flush()
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.ended = err == io.EOF
-	if err != nil && err != io.EOF {
+	if b.ended = err == io.EOF; b.ended {
+		removeInvalidTrailers(b.res.Trailer)
+	} else if err != nil {
 		b.x.broken = true
 		b.failed(err)
 	}

@@ -92,6 +92,16 @@ func removeForgedTrailers(fields http.Header) {
 	}
 }
 
+// removeInvalidTrailers removes trailers of an answer that may not be some (RFC 9110,
+// section 6.5.1).
+func removeInvalidTrailers(fields http.Header) {
+	for name := range fields {
+		if framingFields.has(name) || name == "Alt-Svc" || !httpguts.ValidTrailerHeader(name) || !httpguts.ValidHeaderFieldName(name) {
+			delete(fields, name)
+		}
+	}
+}
+
 // removeInvalid removes fields of an answer that have no valid name.
 func removeInvalid(fields http.Header) {
 	for name := range fields {

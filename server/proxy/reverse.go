@@ -246,7 +246,11 @@ func modifyResponse(res *http.Response) error {
 		res.Header["Connection"], res.Header["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 		return nil
 	}
-	if x.in.ProtoMajor == 3 { // quic-go sends what it is given
+	if res.StatusCode < 200 || res.StatusCode > 999 { // net/http reads it, and has no way to send it
+		return errStatus
+	}
+	removeInvalidTrailers(res.Trailer) // those that are announced
+	if x.in.ProtoMajor == 3 {          // quic-go sends what it is given
 		removeInvalid(res.Header)
 	}
 	switch {
@@ -256,7 +260,7 @@ func modifyResponse(res *http.Response) error {
 		delete(res.Header, "Content-Length")
 	}
 	if res.Body != http.NoBody {
-		x.answer = answerBody{ReadCloser: res.Body, x: x, left: res.ContentLength}
+		x.answer = answerBody{ReadCloser: res.Body, x: x, res: res, left: res.ContentLength}
 		if isEvents(res.Header.Get("Content-Type")) { // which ReverseProxy flushes
 			x.answer.left = -1
 		}
