@@ -50,6 +50,7 @@ var (
 	errManyInterim    = errors.New("the backend sends too many interim answers")
 	errManyDials      = errors.New("the backend ends each connection without an answer")
 	errStatus         = errors.New("the backend answers with a status that is none")
+	errBodyLength     = errors.New("the body does not have the length that was announced")
 	errSwitch         = errors.New("the backend switches to a protocol that was not asked for")
 )
 

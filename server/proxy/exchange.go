@@ -250,6 +250,7 @@ func (x *exchange) fail(kind FailKind, err error) {
 type requestBody struct {
 	io.ReadCloser
 	x       *exchange
+	read    int64
 	reading atomic.Bool
 	ended   atomic.Bool
 	err     atomic.Pointer[error] // why it was not read in full
@@ -260,6 +261,10 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.reading.Store(true)
 	n, err := b.ReadCloser.Read(p)
 	b.reading.Store(false)
+	b.read += int64(n)
+	if length := b.x.in.ContentLength; length >= 0 && (b.read > length || b.read < length && err == io.EOF) {
+		err = errBodyLength // over HTTP/3, where nobody else compares them
+	}
 	switch {
 	case err == io.EOF:
 		removeForgedTrailers(b.x.in.Trailer)
