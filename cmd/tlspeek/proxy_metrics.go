@@ -108,7 +108,7 @@ func newPassMetrics() *passMetrics {
 	m := &passMetrics{
 		conns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tlspeek_passed_connections_total",
-			Help: "Connections that have ended with --pass, by result: passed, broken and stalled have reached a backend; refused is by the policy or a limit.",
+			Help: "Connections that have ended with --pass, by result: passed, broken and stalled have reached a backend; refused is by the policy. Those that limits close at once are in tlspeek_dropped_total.",
 		}, []string{"result"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tlspeek_passed_bytes_total",

@@ -122,6 +122,7 @@ func (c *passing) pass() error {
 	}
 	if err := c.begin(header, hello); err != nil {
 		c.alert(below, hello, alertInternalError)
+		c.logUnreachable(err)
 		return fmt.Errorf("%w: %w", ErrBackend, err)
 	}
 	c.up.init(c, below, c.backend)
@@ -180,6 +181,17 @@ func (c *passing) begin(header, hello []byte) error {
 		c.up.bytes.Add(int64(len(hello)))
 	}
 	return err
+}
+
+// logUnreachable says that the backend cannot be reached, unless the proxy has ended the
+// connection.
+func (c *passing) logUnreachable(err error) {
+	c.mu.Lock()
+	ended := c.ended != nil
+	c.mu.Unlock()
+	if !ended {
+		c.server.log.Warn("passing a connection on", "route", c.target.Name, "backend", c.target.To, "error", err)
+	}
 }
 
 // connect connects to the backend.

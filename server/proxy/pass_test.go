@@ -6,9 +6,11 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -262,6 +264,24 @@ func TestPassLargeTransfers(t *testing.T) {
 	}
 }
 
+// A lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
 // TestPassAlerts: clients that are not passed on are told why.
 func TestPassAlerts(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -277,10 +297,13 @@ func TestPassAlerts(t *testing.T) {
 		"backend is down": {proxy.PassRoute{To: closed.Addr().String()}, 80, proxy.ErrBackend},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{c.route}}, nil)
+			var logged lockedBuffer
+			log := slog.New(slog.NewTextHandler(&logged, nil))
+			pt := servePass(t, &proxy.Pass{Routes: []proxy.PassRoute{c.route}, Log: log}, nil)
 			_, err := tls.Dial("tcp", pt.addr, config)
 			require.EqualError(t, err, "remote error: "+c.alert.Error())
 			assert.ErrorIs(t, pt.wait(t, 1)[0].Err, c.err)
+			assert.Equal(t, c.err == proxy.ErrBackend, strings.Contains(logged.String(), "level=WARN") && strings.Contains(logged.String(), c.route.To), logged.String())
 		})
 	}
 }
