@@ -275,3 +275,24 @@ func TestForwardedAddresses(t *testing.T) {
 		assert.Equal(t, want[1], req.Header.Get("Forwarded"), remote)
 	}
 }
+
+// TestStandardFields: a backend may look for these whatever Headers has been told.
+func TestStandardFields(t *testing.T) {
+	var got http.Header
+	url, _ := serveBackend(t, "http", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header }))
+	p := to(t, url)
+	p.Headers = server.Headers{JA4: "Print", All: true, Client: "Who", JSON: "Hello"}
+	r := newRequest("GET", "https://x/")
+	for _, name := range []string{"TLSpeek-Event", "tlspeek_event", "TLSpeek.Event", "TLSpeek", "TLSpeek-Other", "X-JA4-Fingerprint", "x_ja4_fingerprint", "X-TLS-Client", "Print", "Who", "Hello", "Other"} {
+		r.Header[name] = []string{"forged"}
+	}
+	p.ServeHTTP(newRecorder(), r)
+	for name, values := range got {
+		if name != "Other" {
+			assert.NotContains(t, values, "forged", name)
+		}
+	}
+	assert.Equal(t, "forged", got.Get("Other"))
+	assert.NotEmpty(t, got.Get("Hello"))
+	assert.NotEmpty(t, got.Get("Tlspeek"))
+}

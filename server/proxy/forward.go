@@ -19,6 +19,14 @@ var ownFields = newFieldSet(
 	"Proxy", // which CGI turns into HTTP_PROXY
 )
 
+// standardFields are the names of fields under which backends look for what is known of a
+// client. They never come from a client, also where Headers has other names.
+var standardFields = []string{
+	"TLSpeek*", // the dictionary, and the Event in JSON
+	"X-JA3-Fingerprint", "X-JA4-Fingerprint", "X-HTTP2-Fingerprint", "X-HTTP3-Fingerprint", "X-Stable-Fingerprint",
+	"X-TLS-Client", "X-TLS-Tells", "X-TLS-Claim", "X-TLS-Tags", "X-TLS-Rule", "X-TLS-Action",
+}
+
 // framingFields frame a message or belong to a connection. net/http handles those that are
 // spelled so; a backend may take others for them, such as Content_Length.
 var framingFields = newFieldSet("Connection", "Content-Length", "Host", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding")

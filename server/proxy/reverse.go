@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,7 +113,9 @@ func (p *Reverse) init() {
 		ErrorHandler:   serveError,
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
-	p.handler = p.Headers.Wrap(http.HandlerFunc(p.serve))
+	headers := p.Headers
+	headers.Drop = append(slices.Clip(headers.Drop), standardFields...)
+	p.handler = headers.Wrap(http.HandlerFunc(p.serve))
 }
 
 // CloseIdleConnections closes the connections to backends that no request uses.
