@@ -185,7 +185,7 @@ func (t *routeTable) resolve(host, path string) (*target, bool) {
 	if t.find(host, canonicalPath(path)) != to {
 		return nil, false
 	}
-	if hasDots(path) && (t.hasPaths(host) || to != nil && to.Backend.path.Path != "") {
+	if (hasDots(path) || strings.Contains(unescape(path), "\x00")) && (t.hasPaths(host) || to != nil && to.Backend.path.Path != "") {
 		return nil, false
 	}
 	return to, true
@@ -220,19 +220,43 @@ func isAmbiguous(path string) bool {
 	return false
 }
 
-// maxDecoded is how often a path is decoded that is still encoded.
-const maxDecoded = 4
-
-// decodePath decodes what a server could decode of a decoded path: what was encoded twice,
-// and backslashes. It ends the path at a NUL byte, and removes parameters of segments.
-func decodePath(path string) string {
-	for range maxDecoded {
-		decoded, err := url.PathUnescape(path)
-		if err != nil || decoded == path {
-			break
-		}
-		path = decoded
+// unescape decodes path until nothing in it is encoded. Like many servers, it leaves what
+// is no valid escape.
+func unescape(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
 	}
+	decoded := make([]byte, 0, len(path))
+	for i := range len(path) {
+		decoded = append(decoded, path[i])
+		for n := len(decoded); n >= 3 && decoded[n-3] == '%'; n = len(decoded) { // which may complete another one
+			high, low := hexDigit(decoded[n-2]), hexDigit(decoded[n-1])
+			if high < 0 || low < 0 {
+				break
+			}
+			decoded = append(decoded[:n-3], byte(high<<4|low))
+		}
+	}
+	return string(decoded)
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// decodePath decodes what a server could decode of a decoded path: what was encoded
+// several times, and backslashes. It ends the path at a NUL byte, and removes parameters of
+// segments.
+func decodePath(path string) string {
+	path = unescape(path)
 	path, _, _ = strings.Cut(path, "\x00")
 	path = strings.ReplaceAll(path, `\`, "/")
 	if !strings.Contains(path, ";") {

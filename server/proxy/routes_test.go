@@ -165,6 +165,8 @@ func TestPathsLeadNowhereElse(t *testing.T) {
 		"//api": "", "/x/../api": "", "/./api": "", "/api/../x": "", "/api/..": "", "/%2e%2e/api": "", "/x/%2E%2E/api": "", "/x/..%2fapi": "", "/x%2f..%2fapi": "",
 		"/%2fapi": "", "/%5capi": "", `/\api`: "", `/x\..\api`: "", "/x/..%5capi": "", "/..;/api": "", "/x/..;a=b/api": "", "/;x/api": "", "/%2561pi": "", "/%252e%252e/api": "", "/x/%25252e./api": "",
 		"/api%00x": "", "/api/.": "", "/./": "",
+		"/%2561pi/x%25zz": "", "/%252e%252e/api%25zz": "", "/x%25zz/%252e%252e/api": "", "/%252525252561pi/x": "", "/%25252525252525252e./api": "", "/%00/api": "", "/%2500/api": "",
+		"/%25%36%31pi": "", "/%25%2561pi": "default", "/x%25zz": "default", "/x%25": "default",
 	} {
 		u, err := url.ParseRequestURI(path)
 		require.NoError(t, err, path)
@@ -182,8 +184,10 @@ func TestPathsLeadNowhereElse(t *testing.T) {
 	assert.Equal(t, "plain.example", to.name)
 	based := tableOf(t, "default")
 	based.any[0].Backend.path = url.URL{Path: "/base"}
-	_, ok = based.resolve("x", "/../secret")
-	assert.False(t, ok)
+	for _, path := range []string{"/../secret", "/%2e%2e/secret%zz", "/%2525252e%2e/secret/%", "/\x00/secret"} {
+		_, ok = based.resolve("x", path)
+		assert.False(t, ok, path)
+	}
 }
 
 // TestRoutingDoesNotAllocate: that of usual requests.
