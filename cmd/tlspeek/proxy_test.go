@@ -155,7 +155,7 @@ rules:
 	answer, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	assert.Contains(t, string(answer), "behind "+conn.LocalAddr().String())
-	conn.Close()
+	conn.NetConn().Close() // an alert would be answered with a reset: the server has closed
 	header := <-headers
 	assert.Equal(t, conn.LocalAddr().String(), header.SourceAddr.String())
 	tlvs, err := header.TLVs()

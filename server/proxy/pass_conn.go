@@ -50,7 +50,7 @@ func (c *passing) finish(err error) {
 	s := c.server
 	defer s.running.Done()
 	c.mu.Lock()
-	if c.ended != nil {
+	if c.ended != nil && !errors.Is(err, ErrNoRoute) { // the end may come while the client reads its alert
 		err = c.ended
 	}
 	below, backend := c.below, c.backend
