@@ -21,6 +21,12 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
+			switch f.Value.Type() {
+			case "bool":
+				err = fmt.Errorf("%w: write true or false", err)
+			case "duration":
+				err = fmt.Errorf("%w: write a time such as 5s", err)
+			}
 			failed = append(failed, fmt.Errorf("%s: %w", name, err))
 			if _, list := f.Value.(pflag.SliceValue); !list {
 				_ = f.Value.Set(f.DefValue) // a value that does not parse is 0 now

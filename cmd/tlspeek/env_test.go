@@ -49,6 +49,12 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 	t.Setenv("TLSPEEK_HELLO_JSON_KEEP", "1")
 	assert.Equal(t, `--log-format "xml": must be text or json`, serveError(t))
 	assert.Equal(t, "--pprof needs --admin", serveError(t, "--log-format", "json", "--pprof"), "the command line wins")
+	t.Setenv("TLSPEEK_HTTP3", "yes")
+	t.Setenv("TLSPEEK_SETTLE", "5")
+	assert.Contains(t, serveError(t), `TLSPEEK_HTTP3: invalid argument "yes" for "--http3" flag: strconv.ParseBool: parsing "yes": invalid syntax: write true or false`)
+	assert.Contains(t, serveError(t), `TLSPEEK_SETTLE: invalid argument "5" for "--settle" flag: time: missing unit in duration "5": write a time such as 5s`)
+	t.Setenv("TLSPEEK_HTTP3", "true")
+	t.Setenv("TLSPEEK_SETTLE", "5s")
 	t.Setenv("TLSPEEK_HELLO_JSON_KEEP", "many")
 	assert.Equal(t, `TLSPEEK_HELLO_JSON_KEEP: invalid argument "many" for "--hello-json-keep" flag: strconv.ParseInt: parsing "many": invalid syntax`, serveError(t))
 }
