@@ -206,6 +206,9 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 	if info.Reused {
 		if c := backendConnOf(info.Conn); c != nil {
 			stale = !c.arm(x)
+			if stale { // another one is dialed, and this may come again before that is done
+				x.dials.count.Store(0)
+			}
 		}
 	}
 	x.stale.Store(stale)
