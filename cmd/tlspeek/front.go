@@ -68,6 +68,9 @@ func runFront(ctx context.Context, f *frontFlags, stdout, stderr io.Writer, run 
 	if f.logFormat == "json" {
 		log = slog.New(slog.NewJSONHandler(lines, options))
 	}
+	// Packages that log by themselves, such as net/http, do so in the form of this log.
+	slog.SetLogLoggerLevel(slog.LevelDebug)
+	slog.SetDefault(log)
 	e, err := openFront(ctx, f, stdout, log)
 	if err == nil {
 		e.lines = lines
