@@ -96,7 +96,7 @@ func (h Headers) Wrap(next http.Handler) http.Handler {
 
 // Sets reports whether a backend may take name for a field that h sets, or that it removes
 // from requests.
-func (h Headers) Sets(name string) bool { return h.fields().names.has(name) }
+func (h Headers) Sets(name string) bool { return h.fields().names.Has(name) }
 
 func headerName(name, standard string) string {
 	if name == "" {

@@ -35,7 +35,7 @@ type headerFields struct {
 // fields returns the fields of h.
 func (h *Headers) fields() *headerFields {
 	f := new(headerFields)
-	f.names.add(h.Drop...)
+	f.names.Add(h.Drop...)
 	f.add(headerName(h.JA3, "X-JA3-Fingerprint"), func(p *passedEvent) string { return p.ja3 })
 	f.add(headerName(h.JA4, "X-JA4-Fingerprint"), func(p *passedEvent) string { return p.ja4 })
 	f.add(headerName(h.HTTP2, "X-HTTP2-Fingerprint"), func(p *passedEvent) string { return p.http2 })
@@ -57,7 +57,7 @@ func (h *Headers) fields() *headerFields {
 		if name := headerName(o.name, o.standard); o.name != "" || h.All {
 			f.add(name, o.value)
 		} else {
-			f.names.add(name)
+			f.names.Add(name)
 		}
 	}
 	if h.JSON != "" {
@@ -67,7 +67,7 @@ func (h *Headers) fields() *headerFields {
 }
 
 func (f *headerFields) add(name string, value func(*passedEvent) string) {
-	f.names.add(name)
+	f.names.Add(name)
 	f.set = append(f.set, headerField{name, value})
 }
 

@@ -124,7 +124,7 @@ func (x *exchange) writeInterim(h http.Header, status int) {
 		return
 	}
 	for name := range h {
-		if framingFields.has(name) || name == "Alt-Svc" || name == "Upgrade" || name == "Te" {
+		if framingFields.Has(name) || name == "Alt-Svc" || name == "Upgrade" || name == "Te" {
 			delete(h, name)
 		}
 	}

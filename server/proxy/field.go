@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/tlspeek/tlspeek/internal/fieldname"
 	"github.com/tlspeek/tlspeek/server"
 )
 
@@ -17,9 +18,9 @@ func CheckField(name string) error {
 	switch {
 	case !httpguts.ValidHeaderFieldName(name):
 		return fmt.Errorf("%q is not the name of a header field", name)
-	case standard.Sets(name), ownFields.has(name):
+	case standard.Sets(name), ownFields.Has(name):
 		return fmt.Errorf("the proxy sets or removes the field %s itself", name)
-	case framingFields.has(name), clientFields.has(name), !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name)):
+	case framingFields.Has(name), clientFields.Has(name), !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name)):
 		return fmt.Errorf("the field %s has a meaning of its own in HTTP", name)
 	}
 	return nil
@@ -27,4 +28,4 @@ func CheckField(name string) error {
 
 // clientFields are fields of requests that backends read, beside those that may not be in a
 // trailer.
-var clientFields = newFieldSet("Accept", "Accept-*", "Access-Control-*", "Cookie", "Origin", "Referer", "Sec-*", "Upgrade", "User-Agent", "Via")
+var clientFields = fieldname.New("Accept", "Accept-*", "Access-Control-*", "Cookie", "Origin", "Referer", "Sec-*", "Upgrade", "User-Agent", "Via")

@@ -7,15 +7,17 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/tlspeek/tlspeek/internal/fieldname"
 )
 
 // ownFields are the names of fields with which proxies tell backends about a client. None
 // that a client sends reaches a backend, whether or not the proxy sets it.
-var ownFields = newFieldSet(
-	"Forwarded", "Forwarded-For", "X-Forwarded", "X-Forwarded-*",
+var ownFields = fieldname.New(
+	"Forwarded", "Forwarded-For", "X-Forwarded*",
 	"X-Real-IP", "X-Client-IP", "Client-IP", "True-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6",
 	"Fastly-Client-IP", "Fly-Client-IP", "X-Remote-IP", "X-Remote-Addr", "X-Originating-IP", "X-ProxyUser-IP", "Proxy-Client-IP", "WL-Proxy-Client-IP",
-	"X-Original-*", "X-Rewrite-URL", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
+	"X-Original*", "X-Rewrite-URL", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
 	"Proxy", // which CGI turns into HTTP_PROXY
 )
 
@@ -29,62 +31,12 @@ var standardFields = []string{
 
 // framingFields frame a message or belong to a connection. net/http handles those that are
 // spelled so; a backend may take others for them, such as Content_Length.
-var framingFields = newFieldSet("Connection", "Content-Length", "Host", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding")
-
-// A fieldSet has names of header fields, as foldName writes them, and beginnings of names.
-type fieldSet struct {
-	names    map[string]bool
-	prefixes []string
-}
-
-// newFieldSet returns the set of names; one that ends with * is for all that begin like it.
-func newFieldSet(names ...string) *fieldSet {
-	s := &fieldSet{names: make(map[string]bool)}
-	for _, name := range names {
-		name, isPrefix := strings.CutSuffix(name, "*")
-		if folded := string(foldName(nil, name)); isPrefix {
-			s.prefixes = append(s.prefixes, folded)
-		} else {
-			s.names[folded] = true
-		}
-	}
-	return s
-}
-
-// has reports whether a backend may take a name for one of the set. Those that put fields
-// into the environment replace every byte that is neither letter nor digit by an underscore
-// (RFC 3875, section 4.1.18), and others drop them.
-func (s *fieldSet) has(name string) bool {
-	var buf [64]byte
-	folded := foldName(buf[:0], name)
-	if s.names[string(folded)] {
-		return true
-	}
-	for _, prefix := range s.prefixes {
-		if len(folded) >= len(prefix) && string(folded[:len(prefix)]) == prefix {
-			return true
-		}
-	}
-	return false
-}
-
-// foldName appends the letters and digits of name, in lower case.
-func foldName(dst []byte, name string) []byte {
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'A' <= c && c <= 'Z':
-			dst = append(dst, c-'A'+'a')
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-			dst = append(dst, c)
-		}
-	}
-	return dst
-}
+var framingFields = fieldname.New("Connection", "Content-Length", "Host", "HTTP2-Settings", "Keep-Alive", "Proxy-Connection", "Trailer", "Transfer-Encoding")
 
 // removeForged removes what a client must not tell a backend.
 func removeForged(fields http.Header) {
 	for name := range fields {
-		if ownFields.has(name) || framingFields.has(name) {
+		if ownFields.Has(name) || framingFields.Has(name) {
 			delete(fields, name)
 		}
 	}
@@ -94,7 +46,7 @@ func removeForged(fields http.Header) {
 // 9110, section 6.5.1).
 func removeForgedTrailers(fields http.Header) {
 	for name := range fields {
-		if ownFields.has(name) || framingFields.has(name) || name == "Cookie" || !httpguts.ValidTrailerHeader(name) {
+		if ownFields.Has(name) || framingFields.Has(name) || name == "Cookie" || !httpguts.ValidTrailerHeader(name) {
 			delete(fields, name)
 		}
 	}
@@ -104,7 +56,7 @@ func removeForgedTrailers(fields http.Header) {
 // section 6.5.1).
 func removeInvalidTrailers(fields http.Header) {
 	for name := range fields {
-		if framingFields.has(name) || name == "Alt-Svc" || !httpguts.ValidTrailerHeader(name) || !httpguts.ValidHeaderFieldName(name) {
+		if framingFields.Has(name) || name == "Alt-Svc" || !httpguts.ValidTrailerHeader(name) || !httpguts.ValidHeaderFieldName(name) {
 			delete(fields, name)
 		}
 	}

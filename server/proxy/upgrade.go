@@ -129,7 +129,7 @@ func removeHopByHop(h http.Header) {
 		}
 	}
 	for name := range h {
-		if framingFields.has(name) || name == "Proxy-Authenticate" || name == "Te" || name == "Upgrade" {
+		if framingFields.Has(name) || name == "Proxy-Authenticate" || name == "Te" || name == "Upgrade" {
 			delete(h, name)
 		}
 	}
